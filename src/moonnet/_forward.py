@@ -1,0 +1,129 @@
+"""The forward pass of a Dense stack: pure functions of (X, coefs, intercepts), without Keras."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import special
+
+# Bytes of the widest activation that a chunk of rows fills: half of a usual level-2 cache, so that each layer's
+# output is still there when the next layer reads it.
+_CHUNK_BYTES = 2**18
+
+
+def _elu(z: np.ndarray) -> None:
+    z[...] = np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+
+
+def _gelu(z: np.ndarray) -> None:
+    z *= special.ndtr(z)
+
+
+def _hard_shrink(z: np.ndarray) -> None:
+    z[np.abs(z) <= 0.5] = 0
+
+
+def _hard_sigmoid(z: np.ndarray) -> None:
+    z += 3
+    np.clip(z, 0, 6, out=z)
+    z /= 6
+
+
+def _hard_silu(z: np.ndarray) -> None:
+    z *= np.clip(z + 3, 0, 6) / 6
+
+
+def _mish(z: np.ndarray) -> None:
+    z *= np.tanh(np.logaddexp(z, 0))
+
+
+def _selu(z: np.ndarray) -> None:
+    # Klambauer et al., "Self-Normalizing Neural Networks", 2017
+    negative = 1.6732632423543772 * np.expm1(np.minimum(z, 0))
+    z[...] = 1.0507009873554805 * np.where(z > 0, z, negative)
+
+
+def _silu(z: np.ndarray) -> None:
+    z *= special.expit(z)
+
+
+def _soft_shrink(z: np.ndarray) -> None:
+    z -= np.clip(z, -0.5, 0.5)
+
+
+def _softsign(z: np.ndarray) -> None:
+    z /= 1 + np.abs(z)
+
+
+def _sparse_plus(z: np.ndarray) -> None:
+    z[...] = np.where(z < 1, np.square(np.maximum(z, -1) + 1) / 4, z)
+
+
+def _sparse_sigmoid(z: np.ndarray) -> None:
+    z += 1
+    z /= 2
+    np.clip(z, 0, 1, out=z)
+
+
+def _squareplus(z: np.ndarray) -> None:
+    z += np.sqrt(np.square(z) + 4)
+    z /= 2
+
+
+def _tanh_shrink(z: np.ndarray) -> None:
+    z -= np.tanh(z)
+
+
+# Keras's name -> the same function, in place; constants are the defaults of keras.activations.
+ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
+    "celu": _elu,  # alpha 1, where both agree
+    "elu": _elu,
+    "exponential": lambda z: np.exp(z, out=z),
+    "gelu": _gelu,
+    "hard_shrink": _hard_shrink,
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": _hard_silu,
+    "hard_swish": _hard_silu,
+    "hard_tanh": lambda z: np.clip(z, -1, 1, out=z),
+    "leaky_relu": lambda z: np.maximum(z, 0.2 * z, out=z),
+    "linear": lambda z: None,
+    "log_sigmoid": lambda z: special.log_expit(z, out=z),
+    "mish": _mish,
+    "relu": lambda z: np.maximum(z, 0, out=z),
+    "relu6": lambda z: np.clip(z, 0, 6, out=z),
+    "selu": _selu,
+    "sigmoid": lambda z: special.expit(z, out=z),
+    "silu": _silu,
+    "soft_shrink": _soft_shrink,
+    "softplus": lambda z: np.logaddexp(z, 0, out=z),
+    "softsign": _softsign,
+    "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": _sparse_sigmoid,
+    "squareplus": _squareplus,
+    "swish": _silu,
+    "tanh": lambda z: np.tanh(z, out=z),
+    "tanh_shrink": _tanh_shrink,
+}
+
+
+def logits(X: np.ndarray, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str) -> np.ndarray:
+    """Return the last layer's outputs before its sigmoid or softmax, shape (n_samples, n_outputs)."""
+    activate = ACTIVATIONS[activation]
+    *hidden_intercepts, output_intercept = intercepts
+    *hidden_coefs, output_coef = coefs
+    dtype = output_coef.dtype
+    n_samples = len(X)
+    widest = max(len(intercept) for intercept in intercepts)
+    chunk = min(n_samples, max(1, _CHUNK_BYTES // (widest * dtype.itemsize)))
+
+    outputs = np.empty((n_samples, len(output_intercept)), dtype)
+    buffers = [np.empty((chunk, len(intercept)), dtype) for intercept in hidden_intercepts]
+    for start in range(0, n_samples, chunk):
+        rows = slice(start, start + chunk)
+        values = X[rows]
+        for coef, intercept, buffer in zip(hidden_coefs, hidden_intercepts, buffers, strict=True):
+            values = np.matmul(values, coef, out=buffer[: len(values)])
+            values += intercept
+            activate(values)
+        np.matmul(values, output_coef, out=outputs[rows])
+    outputs += output_intercept
+    return outputs

@@ -1,0 +1,66 @@
+"""The one door to TensorFlow and Keras: imports both, without TensorFlow's start-up log.
+
+Import this module inside the function that needs Keras, never at the top of a module that a prediction touches:
+together they take seconds to import.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# What TensorFlow writes to file descriptor 2 at import, before its log level counts: absl's and glog's line heads
+# ("I0000 00:00:1700000000.123456 42 port.cc:153] ...", "2026-01-01 00:00:00.123456: I tensorflow/...cc:12] ...").
+_START_UP_LINE = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
+    rb"|[IWE]\d{4} [\d:.]+ +\d+ [^ \]]+:\d+\] "
+    rb"|\d{4}-\d\d-\d\d [\d:.]+ [IWE] [^ \]]+:\d+\] "
+    rb"|To enable the following instructions: "
+)
+
+
+@contextmanager
+def _start_up_log_dropped() -> Iterator[None]:
+    """Hold file descriptor 2; then give back what is not TensorFlow's start-up log, or all of it after a failure."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # no stderr (a daemon, a service): nothing to hold
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    failed = True
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+            failed = False
+        finally:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if failed or not _START_UP_LINE.match(line):
+                    os.write(2, line)
+
+
+# A level below 3, set by the user, asks to see the log.
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
+    import keras
+    import tensorflow as tf
+else:
+    with _start_up_log_dropped():
+        import keras
+        import tensorflow as tf
+
+if keras.backend.backend() != "tensorflow":
+    raise RuntimeError(
+        "moonnet trains with Keras on TensorFlow, but Keras's backend is "
+        f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+
+__all__ = ["keras", "tf"]

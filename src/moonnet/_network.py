@@ -1,0 +1,186 @@
+"""From a frozen spec to a Keras model and optimizer, and initial weights; nothing here trains."""
+
+import inspect
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from moonnet._keras import keras
+
+_OUTPUT_ACTIVATIONS = {"binary_crossentropy": "sigmoid", "categorical_crossentropy": "softmax"}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The shape of a network: what its layers are, not what they hold."""
+
+    layer_sizes: tuple[int, ...]  # features, units of each hidden layer, outputs
+    activation: str
+    loss: str
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """A Keras optimizer's class and settings. A learning rate that is a number is 0 here: it is a run-time argument."""
+
+    cls: Any
+    settings: str  # JSON, so that a spec can be compared and hashed
+    rate_is_number: bool  # False where a schedule or inner optimizers set the learning rate
+    # A schedule given by itself. Keras builds one from its settings only where its class is registered, so the
+    # object is kept, while class and settings tell one from another.
+    schedule_cls: type | None = None
+    schedule: Any = field(default=None, compare=False)
+
+    def build(self, learning_rate: float | None) -> Any:
+        """Return a new Keras optimizer; ``learning_rate`` counts where it is a number."""
+        settings = json.loads(self.settings)
+        if self.schedule is not None:
+            settings["learning_rate"] = self.schedule
+        elif self.rate_is_number:
+            settings["learning_rate"] = learning_rate
+        return self.cls.from_config(settings)
+
+
+def optimizer_classes() -> dict[str, type]:
+    """Return the Keras optimizers that a name alone describes: lower-case name -> class."""
+
+    def needs_arguments(cls: type) -> bool:
+        parameters = inspect.signature(cls).parameters.values()
+        return any(p.default is p.empty and p.kind is not p.VAR_KEYWORD for p in parameters)
+
+    return {
+        name.lower(): cls
+        for name, cls in vars(keras.optimizers).items()
+        if inspect.isclass(cls) and issubclass(cls, keras.optimizers.Optimizer) and not needs_arguments(cls)
+    }
+
+
+def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
+    """Check both parameters; return what is to be compiled and the learning rate, where that is a number."""
+    optimizer = _unbuilt_optimizer(optimizer)
+    cls = type(optimizer)
+    settings = {**optimizer.get_config(), "name": cls.__name__.lower()}
+    schedule = None
+    if learning_rate is not None:
+        if "learning_rate" not in settings:
+            raise ValueError(
+                f"The 'learning_rate' parameter must be None beside a {cls.__name__}, whose inner optimizers have "
+                f"their own. Got {learning_rate!r} instead."
+            )
+        if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            schedule = learning_rate
+            settings["learning_rate"] = schedule.get_config()
+        elif isinstance(learning_rate, Real) and 0 < float(learning_rate) < math.inf and learning_rate is not True:
+            settings["learning_rate"] = float(learning_rate)
+        else:
+            raise ValueError(
+                "The 'learning_rate' parameter must be None, a positive finite number or a "
+                f"keras.optimizers.schedules.LearningRateSchedule. Got {learning_rate!r} instead."
+            )
+    number = None
+    if isinstance(settings.get("learning_rate"), Real):
+        number, settings["learning_rate"] = settings["learning_rate"], 0.0
+    as_json = json.dumps(settings, sort_keys=True, default=float)  # float: for NumPy's numbers
+    schedule_cls = None if schedule is None else type(schedule)
+    return OptimizerSpec(cls, as_json, number is not None, schedule_cls, schedule), number
+
+
+def _unbuilt_optimizer(optimizer: Any) -> Any:
+    """Return the optimizer that a name stands for, or the instance itself."""
+    classes = optimizer_classes()
+    if isinstance(optimizer, str) and optimizer.lower() in classes:
+        cls = classes[optimizer.lower()]
+        return cls(name=cls.__name__.lower())  # a name of our own leaves Keras's counter of names alone
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(
+            f"The 'optimizer' parameter must be one of {sorted(classes)} or an instance of keras.optimizers.Optimizer. "
+            f"Got {optimizer!r} instead."
+        )
+    if optimizer.built:
+        raise ValueError(
+            "The 'optimizer' parameter must be an unbuilt optimizer, as its class makes it: one that has trained a "
+            f"model belongs to that model. Got {optimizer!r} instead."
+        )
+    return optimizer
+
+
+class _RuntimeDropout(keras.layers.Layer):
+    """Keras's Dropout with its rate in a variable, and its seeds from a generator that the host sets."""
+
+    def __init__(self, rate: Any, seed_generator: Any, *, name: str, dtype: str) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.rate = rate
+        self.seed_generator = seed_generator
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return inputs
+        # A mask for each row and unit, shape (batch_size, units); what is kept is scaled up, as in Keras
+        uniform = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator, dtype=inputs.dtype)
+        return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
+
+
+def training_model(spec: NetworkSpec, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
+    """Return a Keras model of logits, with zero weights; ``dropout`` is a variable for the rate and a SeedGenerator."""
+    return _sequential(
+        spec,
+        dense={"dtype": dtype, "kernel_initializer": "zeros"},
+        dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
+        output_activation=None,
+        dtype=dtype,
+    )
+
+
+def user_model(spec: NetworkSpec, weights: Sequence[np.ndarray], optimizer: Any, l2: float, dropout: float) -> Any:
+    """Return a compiled Keras model that says probabilities, with these weights in Keras's own float type."""
+    model = _sequential(
+        spec,
+        dense={"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {},
+        dropout=partial(keras.layers.Dropout, dropout) if dropout else None,
+        output_activation=_OUTPUT_ACTIVATIONS[spec.loss],
+    )
+    model.set_weights(weights)
+    model.compile(optimizer=optimizer, loss=spec.loss, metrics=["accuracy"])
+    return model
+
+
+def _sequential(
+    spec: NetworkSpec,
+    dense: dict[str, Any],
+    dropout: Callable[..., Any] | None,
+    output_activation: str | None,
+    dtype: str | None = None,
+) -> Any:
+    """Return the Dense stack. Names are given as Keras counts them, so that its own counters stay as they are."""
+
+    def numbered(name: str, index: int) -> str:
+        return f"{name}_{index}" if index else name
+
+    n_features, *hidden, n_outputs = spec.layer_sizes
+    layers = [keras.Input((n_features,), dtype=dtype, name="input_layer")]
+    for index, units in enumerate(hidden):
+        layers.append(keras.layers.Dense(units, activation=spec.activation, name=numbered("dense", index), **dense))
+        if dropout is not None:
+            layers.append(dropout(name=numbered("dropout", index)))
+    name = numbered("dense", len(hidden))
+    layers.append(keras.layers.Dense(n_outputs, activation=output_activation, name=name, **dense))
+    return keras.Sequential(layers, name="sequential")
+
+
+def initial_weights(layer_sizes: Sequence[int], rng: np.random.Generator, dtype: np.dtype) -> list[np.ndarray]:
+    """Return kernel and bias of each layer as Keras's Dense draws them: Glorot uniform kernels, zero biases.
+
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    """
+    weights = []
+    for fan_in, fan_out in pairwise(layer_sizes):
+        bound = math.sqrt(6 / (fan_in + fan_out))
+        weights += [rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype), np.zeros(fan_out, dtype)]
+    return weights
