@@ -9,7 +9,7 @@ DROPOUT = KerasMoonClassifier(dropout=0.1, epochs=200)
 
 ESTIMATORS = [
     KerasMoonClassifier(),
-    KerasMoonClassifier((30, 20, 10), activation="tanh", learning_rate=0.05),
+    KerasMoonClassifier((30, 20, 10), activation="tanh", optimizer="adam", learning_rate=0.03),
     KerasMoonClassifier(optimizer="adam", l2=1e-4),
     KerasMoonClassifier(
         optimizer=keras.optimizers.SGD(momentum=0.9, name="sgd"),

@@ -96,7 +96,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    X in float32 is trained on and predicted in float32, everything else in float64.
+    X in float32 is trained on and predicted in float32, everything else in float64. (Keras's Muon trains in float32
+    alone; its weights are converted.)
 
     The weights of a batch are divided by their sum, so that weight 0 equals absence, and weight 2 a sample that stands
     there twice.
@@ -223,7 +224,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
             optimizer,
             _training.batch_rows(self.batch_size, len(X)),
             dropout=self.dropout > 0,
-            dtype=X.dtype.name,
+            dtype=optimizer.training_dtype(X.dtype.name),
         )
         weights, self.history_ = _training.train(
             spec,
@@ -231,7 +232,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
             _targets.encode(y, classes, X.dtype),
             weight,
             _training.Hyperparameters(learning_rate, self.l2, self.dropout, self.epochs, self.shuffle),
-            _generator(self.random_state),
+            _training.Streams.spawn(_entropy(self.random_state)),
             watch=_progress.progress(self.verbose, self.epochs),
         )
         self.classes_ = classes
@@ -366,8 +367,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         return _forward.logits(samples, self.coefs_, self.intercepts_, self._activation)
 
 
-def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
-    """Return the one source of a fit's randomness; None is fresh entropy, not NumPy's global generator."""
+def _entropy(random_state: int | np.random.RandomState | None) -> Any:
+    """Return the seed of all a fit's randomness; None stands for fresh entropy, not for NumPy's global generator."""
     if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
-    return np.random.default_rng(random_state)
+        return random_state.randint(2**32, size=4, dtype=np.uint32)
+    return random_state

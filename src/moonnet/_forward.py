@@ -9,13 +9,17 @@ from scipy import special
 # output is still there when the next layer reads it.
 _CHUNK_BYTES = 2**18
 
+# TensorFlow keeps these as float32, also where it computes in float64.
+_LEAKY_SLOPE = float(np.float32(0.2))
+_HALF_ROOT = float(np.float32(0.5**0.5))
+
 
 def _elu(z: np.ndarray) -> None:
     z[...] = np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
 
 
 def _gelu(z: np.ndarray) -> None:
-    z *= special.ndtr(z)
+    z *= special.erfc(-_HALF_ROOT * z) / 2
 
 
 def _hard_shrink(z: np.ndarray) -> None:
@@ -84,7 +88,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
     "hard_silu": _hard_silu,
     "hard_swish": _hard_silu,
     "hard_tanh": lambda z: np.clip(z, -1, 1, out=z),
-    "leaky_relu": lambda z: np.maximum(z, 0.2 * z, out=z),
+    "leaky_relu": lambda z: np.maximum(z, _LEAKY_SLOPE * z, out=z),
     "linear": lambda z: None,
     "log_sigmoid": lambda z: special.log_expit(z, out=z),
     "mish": _mish,

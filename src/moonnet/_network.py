@@ -38,6 +38,10 @@ class OptimizerSpec:
     schedule_cls: type | None = None
     schedule: Any = field(default=None, compare=False)
 
+    def training_dtype(self, dtype: str) -> str:
+        """Return the float type to train in: the data's, but Keras's Muon mixes float32 into its steps."""
+        return "float32" if issubclass(self.cls, keras.optimizers.Muon) else dtype
+
     def build(self, learning_rate: float | None) -> Any:
         """Return a new Keras optimizer; ``learning_rate`` counts where it is a number."""
         settings = json.loads(self.settings)
@@ -174,7 +178,7 @@ def _sequential(
     return keras.Sequential(layers, name="sequential")
 
 
-def initial_weights(layer_sizes: Sequence[int], rng: np.random.Generator, dtype: np.dtype) -> list[np.ndarray]:
+def initial_weights(layer_sizes: Sequence[int], rng: np.random.Generator, dtype: str) -> list[np.ndarray]:
     """Return kernel and bias of each layer as Keras's Dense draws them: Glorot uniform kernels, zero biases.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -58,6 +58,19 @@ class Hyperparameters:
     shuffle: bool
 
 
+class Streams(NamedTuple):
+    """Where a training's randomness comes from; apart, so that dropout or another order leaves the rest as it is."""
+
+    weights: np.random.Generator
+    order: np.random.Generator
+    dropout: np.random.Generator
+
+    @classmethod
+    def spawn(cls, entropy: Any) -> Self:
+        """Return independent generators; ``entropy`` None asks the operating system."""
+        return cls(*map(np.random.default_rng, np.random.SeedSequence(entropy).spawn(3)))
+
+
 def batch_rows(batch_size: int, n_samples: int) -> int:
     """Return the rows that a step is compiled for: a large batch of few samples would be padding for the most part."""
     return min(batch_size, max(_SMALL_BATCH, 2 ** (n_samples - 1).bit_length()))
@@ -69,24 +82,25 @@ def train(
     y: np.ndarray,
     sample_weight: np.ndarray,
     hyperparameters: Hyperparameters,
-    rng: np.random.Generator,
+    streams: Streams,
     watch: Callable[[int, dict[str, float]], None] | None = None,
 ) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Train a new network; return kernel and bias of each layer, and loss and accuracy of each epoch.
 
-    X (n_samples, n_features) and y (n_samples, n_outputs) have the spec's dtype, weights (n_samples,) are positive.
+    X (n_samples, n_features) and y (n_samples, n_outputs) are floats, weights (n_samples,) positive ones. What is
+    returned has X's dtype.
     ``watch(epoch, logs)`` is called after each epoch.
     """
     steps_an_epoch = -(-len(X) // spec.batch_rows)
     # With nobody watching, a block holds as many epochs as fit.
     epochs_at_once = 1 if watch else max(1, spec.block_steps // steps_an_epoch)
     history: dict[str, list[float]] = {"loss": [], "accuracy": []}
-    weights = initial_weights(spec.network.layer_sizes, rng, X.dtype)
+    weights = initial_weights(spec.network.layer_sizes, streams.weights, spec.dtype)
     with _borrowed(spec) as program:
         program.load(weights, hyperparameters)
         for first in range(0, hyperparameters.epochs, epochs_at_once):
             n_epochs = min(epochs_at_once, hyperparameters.epochs - first)
-            epochs = [_draw_epoch(spec, len(X), hyperparameters.shuffle, rng) for _ in range(n_epochs)]
+            epochs = [_draw_epoch(spec, len(X), hyperparameters.shuffle, streams) for _ in range(n_epochs)]
             order, seeds = (np.concatenate(arrays) for arrays in zip(*epochs, strict=True))
             losses, hits, totals = _run_steps(program, X, y, sample_weight, order, seeds)
             if not np.isfinite(losses).all():
@@ -99,17 +113,15 @@ def train(
         weights = program.final_weights()
     if not all(np.isfinite(array).all() for array in weights):
         raise _diverged(hyperparameters.epochs)
-    return weights, history
+    return [array.astype(X.dtype, copy=False) for array in weights], history
 
 
-def _draw_epoch(
-    spec: ProgramSpec, n_samples: int, shuffle: bool, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _draw_epoch(spec: ProgramSpec, n_samples: int, shuffle: bool, streams: Streams) -> tuple[np.ndarray, np.ndarray]:
     """Return an epoch's rows (steps, batch_rows), -1 where the last batch is padded, and dropout seeds (steps, 2)."""
     steps = -(-n_samples // spec.batch_rows)
     order = np.full(steps * spec.batch_rows, -1)
-    order[:n_samples] = rng.permutation(n_samples) if shuffle else np.arange(n_samples)
-    seeds = rng.integers(2**31, size=(steps, 2)) if spec.dropout else np.zeros((steps, 2), int)
+    order[:n_samples] = streams.order.permutation(n_samples) if shuffle else np.arange(n_samples)
+    seeds = streams.dropout.integers(2**31, size=(steps, 2)) if spec.dropout else np.zeros((steps, 2), int)
     return order.reshape(steps, spec.batch_rows), seeds
 
 
@@ -147,7 +159,8 @@ class Program:
 
     def _build(self) -> None:
         spec = self.spec
-        self._l2 = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="l2")
+        # float32 whatever the weights are, as Keras's regularizers.L2 holds its factor
+        self._l2 = keras.Variable(0.0, dtype="float32", trainable=False, name="l2")
         self._dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
         self._seeds = keras.random.SeedGenerator(seed=0, name="seeds")
         self._model = training_model(
@@ -155,13 +168,24 @@ class Program:
         )
         self._weights = self._model.trainable_variables
         self._optimizer = spec.optimizer.build(learning_rate=0.0)
-        self._optimizer.build(self._weights)
-        self._fresh_optimizer_state = [variable.numpy() for variable in self._optimizer.variables]
+        self._fresh_optimizer_state = self._build_optimizer()
         self._loss = _LOSSES[spec.network.loss](
             from_logits=True,
             reduction="mean_with_sample_weight",  # sum(w * loss) / sum(w): what makes padding exact
             dtype=spec.dtype,
         )
+
+    def _build_optimizer(self) -> list[np.ndarray | int]:
+        """Build the optimizer's variables; return what they begin with: an array, or the index of a weight to copy."""
+        for index, variable in enumerate(self._weights):
+            variable.assign(np.full(variable.shape, index + 0.25))  # what no optimizer begins with by itself
+        self._optimizer.build(self._weights)
+        marked = [variable.numpy() for variable in self._weights]
+        state: list[np.ndarray | int] = []
+        for value in (variable.numpy() for variable in self._optimizer.variables):
+            copied = [index for index, weight in enumerate(marked) if np.array_equal(weight, value)]
+            state.append(copied[0] if copied else value)
+        return state
 
     def _compile(self) -> None:
         n_features, *_, n_outputs = self.spec.network.layer_sizes
@@ -184,11 +208,12 @@ class Program:
         ).get_concrete_function()
 
     def load(self, weights: Sequence[np.ndarray], hyperparameters: Hyperparameters) -> None:
-        """Begin a training: set the weights, a fresh optimizer and the numbers."""
+        """Begin a training: with these weights and numbers, and a fresh optimizer."""
         numbers = [hyperparameters.learning_rate or 0.0, hyperparameters.l2, hyperparameters.dropout]
+        optimizer_state = [weights[fresh] if isinstance(fresh, int) else fresh for fresh in self._fresh_optimizer_state]
         self._load(
             *(tf.constant(number, self.spec.dtype) for number in numbers),
-            *(tf.constant(array) for array in [*weights, *self._fresh_optimizer_state]),
+            *(tf.constant(array) for array in [*weights, *optimizer_state]),
         )
 
     def run(
@@ -219,8 +244,8 @@ class Program:
             self._seeds.state.assign(seeds[i])
             with tf.GradientTape() as tape:
                 logits = self._model(X[i], training=True)
-                # Keras's regularizers.L2, with a factor that is no constant
-                penalty = self._l2 * sum(tf.reduce_sum(tf.square(kernel)) for kernel in self._weights[::2])
+                factor = tf.cast(self._l2, self.spec.dtype)
+                penalty = factor * sum(tf.reduce_sum(tf.square(kernel)) for kernel in self._weights[::2])
                 loss = self._loss(y[i], logits, sample_weight=sample_weight[i]) + penalty
                 scaled_loss = self._optimizer.scale_loss(loss)
             self._optimizer.apply(tape.gradient(scaled_loss, self._weights), self._weights)

@@ -1,0 +1,257 @@
+"""``python -m moonnet``: the lecture from end to end, on half-moons or on a CSV file of the user's own."""
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from sklearn.datasets import make_moons
+from sklearn.decomposition import PCA
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier
+from moonnet._table import read_problem
+from moonnet.plotting import DecisionRegionDisplay
+
+N_FOLDS = 5
+
+
+@dataclass
+class Problem:
+    """What is to be learned: samples to train on, samples held out, and how they are called."""
+
+    X: np.ndarray  # (n_samples, n_features)
+    y: np.ndarray  # (n_samples,)
+    X_held_out: np.ndarray
+    y_held_out: np.ndarray
+    feature_names: list[str]
+    probe: np.ndarray  # (n_features,), the point whose probability is printed
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message on stderr and exit with status 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the lecture; return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.csv is None and (options.target is not None or options.features is not None):
+        parser.error("--target and --features describe a CSV file: give --csv FILE too")
+    if options.csv is not None and options.target is None:
+        parser.error("--csv needs --target COLUMN, the column to predict")
+    try:
+        problem = _moons(options) if options.csv is None else _from_csv(options)
+        options.out.mkdir(parents=True, exist_ok=True)
+        _lecture(problem, options)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="moonnet",
+        description="Train the lecture's network, Dense 50-20-1, on half-moons or a CSV file, and draw what it learns.",
+    )
+    parser.add_argument("--samples", type=_number(int, 20), default=200, help="half-moon samples (default: 200)")
+    parser.add_argument("--noise", type=_number(float, 0), default=0.2, help="their noise (default: 0.2)")
+    parser.add_argument("--epochs", type=_number(int, 1), default=100, help="passes over the samples (default: 100)")
+    parser.add_argument("--batch-size", type=_number(int, 1), default=50, help="samples in a step (default: 50)")
+    parser.add_argument(
+        "--hidden",
+        type=_number(int, 1),
+        nargs="+",
+        default=[50, 20],
+        metavar="UNITS",
+        help="units of each hidden layer (default: 50 20)",
+    )
+    parser.add_argument("--seed", type=_number(int, 0), default=0, help="seed of everything random (default: 0)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("moonnet-lecture"),
+        metavar="DIR",
+        help="pictures go here (default: %(default)s)",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="learn this file instead of half-moons")
+    parser.add_argument("--target", metavar="COLUMN", help="the column of the file to predict")
+    parser.add_argument(
+        "--features", nargs="+", metavar="COLUMN", help="columns to predict from (default: all numeric ones)"
+    )
+    return parser
+
+
+def _number(kind: type, minimum: float) -> Any:
+    """Return a converter of options to finite numbers of at least ``minimum``."""
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not minimum <= value < math.inf:
+            noun = "an integer" if kind is int else "a finite number"
+            raise argparse.ArgumentTypeError(f"must be {noun} of at least {minimum}. Got {text!r} instead.")
+        return value
+
+    return convert
+
+
+def _moons(options: argparse.Namespace) -> Problem:
+    """Return the lecture's half-moons; as many others are held out."""
+    X, y = make_moons(options.samples, noise=options.noise, random_state=options.seed)
+    X_held_out, y_held_out = make_moons(options.samples, noise=options.noise, random_state=options.seed + 1)
+    return Problem(X, y, X_held_out, y_held_out, ["x", "y"], np.array([-2.0, 2.0]))
+
+
+def _from_csv(options: argparse.Namespace) -> Problem:
+    """Return a CSV file's samples; a quarter of them is held out."""
+    X, y, names = read_problem(options.csv, options.target, options.features)
+    labels, counts = np.unique(y, return_counts=True)
+    if len(labels) < 2:
+        raise ValueError(f"column {options.target!r} must hold at least two classes. Got {labels[0]!s} alone.")
+    # Three quarters of each class must fill the folds of the cross-validation
+    if counts.min() < 2 * N_FOLDS:
+        rare = labels[counts.argmin()]
+        raise ValueError(
+            f"column {options.target!r} must hold each class at least {2 * N_FOLDS} times, so that it can be "
+            f"cross-validated. Got {rare!s} {counts.min()} times."
+        )
+    X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=y, random_state=options.seed)
+    return Problem(X, y, X_held_out, y_held_out, names, X_held_out[0])
+
+
+def _lecture(problem: Problem, options: argparse.Namespace) -> None:
+    """Do what the lecture does, step by step, and print how long each step took."""
+    X, y = problem.X, problem.y
+    network = KerasMoonClassifier(
+        options.hidden, epochs=options.epochs, batch_size=options.batch_size, random_state=options.seed
+    )
+    # Half-moons come in a scale that suits a network; a file's columns seldom do
+    model = network if options.csv is None else make_pipeline(StandardScaler(), network)
+
+    features = ", ".join(problem.feature_names)
+    print(f"{len(X)} samples to train on, {len(problem.X_held_out)} held out, features {features}")
+    print(f"The first sample {_point(X[0])} is of class {y[0]}\n")
+    with _timed("Importing TensorFlow and Keras"):
+        import moonnet._training  # noqa: F401
+    with _timed("First fit, compilation included"):
+        model.fit(X, y)
+    with _timed("Second fit"):
+        model.fit(X, y)
+
+    print()
+    network.model_.summary()
+    print()
+    losses, accuracies = network.history_["loss"], network.history_["accuracy"]
+    for epoch in sorted({*range(10, options.epochs + 1, 10), options.epochs}):
+        print(f"epoch {epoch:4d}/{options.epochs}: loss {losses[epoch - 1]:.4f}, accuracy {accuracies[epoch - 1]:.4f}")
+    print()
+
+    with _timed("Evaluation"):
+        for name, samples, labels in (("training", X, y), ("held-out", problem.X_held_out, problem.y_held_out)):
+            loss = log_loss(labels, model.predict_proba(samples), labels=model.classes_)
+            print(f"{name} loss {loss:.4f}, accuracy {model.score(samples, labels):.4f}")
+    with _timed(f"{N_FOLDS}-fold cross-validation"):
+        scores = cross_val_score(model, X, y, cv=N_FOLDS)
+        print(f"cross-validated accuracy {scores.mean():.4f} +- {scores.std():.4f}")
+    with _timed("One prediction"):
+        probabilities = model.predict_proba([problem.probe])[0]
+        likeliest = probabilities.argmax()
+        described = 1 if len(model.classes_) == 2 else likeliest
+        print(
+            f"At {_point(problem.probe)} the probability of class {model.classes_[described]} is "
+            f"{probabilities[described]:.3g}: class {model.classes_[likeliest]}"
+        )
+    with _timed("Drawing"):
+        for path in _draw(problem, model, network.history_, options.out):
+            print(f"wrote {path}")
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    """Print how many seconds the block took."""
+    started = time.perf_counter()
+    yield
+    print(f"{what}: {time.perf_counter() - started:.3f} s")
+
+
+def _point(x: np.ndarray) -> str:
+    """Return a sample's coordinates, the first four of them."""
+    return f"({', '.join(f'{value:.4g}' for value in x[:4])}{', ...' if len(x) > 4 else ''})"
+
+
+def _draw(problem: Problem, model: Any, history: dict[str, list[float]], out: Path) -> Iterator[Path]:
+    """Draw the data, the training, and where there are two features the decision regions; yield the files."""
+    from matplotlib.figure import Figure
+
+    def save(figure: Figure, name: str) -> Path:
+        figure.savefig(out / name, dpi=150)
+        return out / name
+
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    _draw_data(problem, model, figure.subplots())
+    yield save(figure, "data.png")
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    epochs = range(1, len(history["loss"]) + 1)
+    for ax, (name, values) in zip(figure.subplots(1, 2), history.items(), strict=True):
+        ax.plot(epochs, values, marker="." if len(values) == 1 else None)
+        ax.set(title=f"training {name}", xlabel="epoch", ylabel=name)
+        ax.grid(alpha=0.3)
+    yield save(figure, "training.png")
+
+    if len(problem.feature_names) == 2:
+        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+        display = DecisionRegionDisplay.from_estimator(
+            model, problem.X, problem.y, ax=figure.subplots(), aspect=_aspect(problem)
+        )
+        display.ax_.set(title="decision regions", xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
+        yield save(figure, "decision_regions.png")
+
+
+def _draw_data(problem: Problem, model: Any, ax: Any) -> None:
+    """Scatter the samples: one feature against the class, two in the plane, more in their principal plane."""
+    import matplotlib as mpl
+
+    points, names = problem.X, problem.feature_names
+    if len(names) == 1:
+        points = np.column_stack([points, np.searchsorted(model.classes_, problem.y)])
+        names = [*names, "class"]
+        ax.set_yticks(range(len(model.classes_)), [str(label) for label in model.classes_])
+    elif len(names) > 2:
+        points = make_pipeline(StandardScaler(), PCA(2)).fit_transform(points)
+        names = ["first principal component", "second principal component"]
+    for label, color in zip(
+        model.classes_, mpl.colormaps["viridis"](np.linspace(0, 1, len(model.classes_))), strict=True
+    ):
+        members = points[problem.y == label]
+        ax.scatter(members[:, 0], members[:, 1], s=40, color=[color], edgecolors="white", linewidths=0.5, label=label)
+    ax.legend(title="class")
+    ax.set(title="data", xlabel=names[0], ylabel=names[1], aspect=_aspect(problem))
+
+
+def _aspect(problem: Problem) -> str:
+    """Return "equal" for two features on like scales, as the lecture's are, else "auto"."""
+    ranges = np.ptp(problem.X, axis=0)
+    return "equal" if len(ranges) == 2 and ranges.max() < 4 * ranges.min() else "auto"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""Displays of fitted classifiers, for any scikit-learn classifier; matplotlib is imported when something is drawn."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.inspection import DecisionBoundaryDisplay
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+__all__ = ["DecisionRegionDisplay"]
+
+
+class DecisionRegionDisplay:
+    """The region of the plane that a classifier gives to each class, under the data.
+
+    Make one with :meth:`from_estimator`. The constructor only holds what is to be drawn.
+
+    Parameters
+    ----------
+    xx0, xx1 : ndarray of shape (n_rows, n_columns)
+        Coordinates of the grid, as :func:`numpy.meshgrid` returns them.
+
+    response : ndarray of shape (n_rows, n_columns)
+        Index into ``classes`` of the class predicted at each point of the grid.
+
+    classes : ndarray of shape (n_classes,)
+        The labels.
+
+    X : ndarray of shape (n_samples, 2), default=None
+        The data to draw on top. None draws the regions alone.
+
+    y : ndarray of shape (n_samples,), default=None
+        Labels of the data, all of them in ``classes``.
+
+    feature_names : sequence of two str, default=None
+        Labels of the axes. None leaves the axes without labels.
+
+    Attributes
+    ----------
+    surface_ : sklearn.inspection.DecisionBoundaryDisplay
+        scikit-learn's display, which drew the regions.
+
+    points_ : list of matplotlib.collections.PathCollection
+        The data, one collection a class; empty where no data was given.
+
+    legend_ : matplotlib.legend.Legend or None
+        The names of the classes; None where no data was given.
+
+    colors_ : ndarray of shape (n_classes, 4)
+        RGBA of each class.
+
+    ax_ : matplotlib.axes.Axes
+        The axes drawn on.
+
+    figure_ : matplotlib.figure.Figure
+        The figure that holds them.
+
+    See Also
+    --------
+    sklearn.inspection.DecisionBoundaryDisplay : The surface alone.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from moonnet import KerasMoonClassifier
+    >>> from moonnet.plotting import DecisionRegionDisplay
+    >>> X, y = make_moons(200, noise=0.2, random_state=0)
+    >>> clf = KerasMoonClassifier(random_state=0).fit(X, y)
+    >>> display = DecisionRegionDisplay.from_estimator(clf, X, y)
+    >>> display.response.shape
+    (128, 128)
+    >>> display.figure_.savefig("regions.png")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        xx0: np.ndarray,
+        xx1: np.ndarray,
+        response: np.ndarray,
+        classes: np.ndarray,
+        X: np.ndarray | None = None,
+        y: np.ndarray | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        self.xx0 = xx0
+        self.xx1 = xx1
+        self.response = response
+        self.classes = classes
+        self.X = X
+        self.y = y
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        grid_resolution: int = 128,
+        xlim: tuple[float, float] | None = None,
+        ylim: tuple[float, float] | None = None,
+        ax: Any = None,
+        **plot_options: Any,
+    ) -> Self:
+        """Predict a grid over the plane and draw it.
+
+        Parameters
+        ----------
+        estimator : fitted classifier or pipeline
+            Any scikit-learn classifier of two features.
+
+        X : array-like or dataframe of shape (n_samples, 2)
+            The data: it gives the limits and the names of the axes.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels of the data. None draws the regions alone.
+
+        grid_resolution : int, default=128
+            Points of the grid along each axis, at least 2.
+
+        xlim, ylim : tuple of two float, default=None
+            Lower and upper end of the axes. None takes the data's, and a tenth of its range on each side.
+
+        ax : matplotlib.axes.Axes, default=None
+            The axes to draw on. None makes a new figure.
+
+        **plot_options : dict
+            Further arguments of :meth:`plot`.
+
+        Returns
+        -------
+        display : DecisionRegionDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If X has not two columns, y holds labels that the estimator does not know or has another length than X,
+            ``grid_resolution`` is below 2, limits are not a lower and a higher number, or the estimator is not
+            fitted (``NotFittedError``).
+        """
+        check_is_fitted(estimator)
+        if grid_resolution < 2:
+            raise ValueError(f"grid_resolution must be at least 2. Got {grid_resolution!r} instead.")
+        columns = getattr(X, "columns", None)
+        points = np.asarray(X)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"X must have two columns to be drawn in the plane. Got shape {points.shape} instead.")
+        labels = _checked_labels(points, y, estimator.classes_)
+        xx0, xx1 = np.meshgrid(
+            np.linspace(*_limits("xlim", xlim, points[:, 0]), grid_resolution),
+            np.linspace(*_limits("ylim", ylim, points[:, 1]), grid_resolution),
+        )
+        grid = np.column_stack([xx0.ravel(), xx1.ravel()])
+        if (
+            columns is not None
+        ):  # a dataframe of X's own kind, pandas or polars, has the names that the estimator checks
+            grid = type(X)(dict(zip(columns, grid.T, strict=True)))
+        display = cls(
+            xx0=xx0,
+            xx1=xx1,
+            response=np.searchsorted(estimator.classes_, estimator.predict(grid)).reshape(xx0.shape),
+            classes=estimator.classes_,
+            X=None if labels is None else points,
+            y=labels,
+            feature_names=None if columns is None else [str(column) for column in columns],
+        )
+        return display.plot(ax=ax, **plot_options)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        colors: str | Sequence[Any] = "viridis",
+        aspect: str | float = "equal",
+        surface_kw: dict[str, Any] | None = None,
+        scatter_kw: dict[str, Any] | None = None,
+        legend_kw: dict[str, Any] | None = None,
+    ) -> Self:
+        """Draw the regions, the data on top in matching colours, and a legend.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            The axes to draw on. None makes a new figure.
+
+        colors : str or sequence of colors, default="viridis"
+            Name of a colormap, from which the classes take evenly spaced colours, or a colour for each class.
+
+        aspect : "equal", "auto" or float, default="equal"
+            How a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``.
+
+        surface_kw : dict, default=None
+            Arguments of ``DecisionBoundaryDisplay.plot``; they win over the defaults here.
+
+        scatter_kw : dict, default=None
+            Arguments of ``Axes.scatter``; they win over the defaults here.
+
+        legend_kw : dict, default=None
+            Arguments of ``Axes.legend``; they win over the defaults here.
+
+        Returns
+        -------
+        self : DecisionRegionDisplay
+            The display, with ``ax_``, ``figure_`` and its artists set.
+
+        Raises
+        ------
+        ValueError
+            If ``colors`` is a sequence of another length than there are classes.
+        """
+        import matplotlib as mpl
+        from matplotlib import pyplot as plt
+
+        n_classes = len(self.classes)
+        if isinstance(colors, str):
+            self.colors_ = mpl.colormaps[colors](np.linspace(0, 1, n_classes))
+        else:
+            self.colors_ = mpl.colors.to_rgba_array(colors)
+        if len(self.colors_) != n_classes:
+            raise ValueError(f"colors must hold one colour for each of {n_classes} classes. Got {colors!r} instead.")
+        if ax is None:
+            _, ax = plt.subplots()
+
+        surface_options = {"plot_method": "pcolormesh", "alpha": 0.25, "zorder": -1, "rasterized": True}
+        if n_classes == 2:
+            surface_options["cmap"] = mpl.colors.ListedColormap(self.colors_)
+        surface_options |= surface_kw or {}
+        if surface_options["plot_method"] == "pcolormesh":
+            # Without limits, a class that no point of the grid is given would shift the others' colours
+            surface_options = {"vmin": -0.5, "vmax": n_classes - 0.5} | surface_options
+        xlabel, ylabel = self.feature_names or (None, None)
+        self.surface_ = DecisionBoundaryDisplay(
+            xx0=self.xx0,
+            xx1=self.xx1,
+            n_classes=n_classes,
+            response=self.response,
+            multiclass_colors=list(self.colors_),
+            xlabel=xlabel,
+            ylabel=ylabel,
+        ).plot(ax=ax, **surface_options)
+
+        self.points_, self.legend_ = [], None
+        if self.X is not None and self.y is not None:
+            for label, color in zip(self.classes, self.colors_, strict=True):
+                options = {"s": 40, "color": [color], "edgecolors": "white", "linewidths": 0.5, "label": str(label)}
+                members = self.X[self.y == label]
+                self.points_.append(ax.scatter(members[:, 0], members[:, 1], **(options | (scatter_kw or {}))))
+            self.legend_ = ax.legend(**({"title": "class"} | (legend_kw or {})))
+        ax.set_aspect(aspect)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
+    """Return the ends of an axis: those given, or the values' with a margin."""
+    if limits is not None:
+        lower, upper = limits
+        if not (np.isfinite([lower, upper]).all() and lower < upper):
+            raise ValueError(f"{name} must be a finite lower and a higher end. Got {limits!r} instead.")
+        return lower, upper
+    lower, upper = float(values.min()), float(values.max())
+    margin = (upper - lower) / 10 or 0.5
+    return lower - margin, upper + margin
+
+
+def _checked_labels(X: np.ndarray, y: ArrayLike | None, classes: np.ndarray) -> np.ndarray | None:
+    """Return y as an array, all of its labels known."""
+    if y is None:
+        return None
+    check_consistent_length(X, y)
+    labels = np.asarray(y)
+    unknown = set(labels.tolist()) - set(classes.tolist())
+    if unknown:
+        raise ValueError(f"y must hold labels that the estimator knows, {classes.tolist()}. Got {unknown} beside them.")
+    return labels

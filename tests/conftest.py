@@ -1,0 +1,38 @@
+"""What many tests share."""
+
+import subprocess
+import sys
+
+import matplotlib
+import pytest
+from sklearn.datasets import make_moons
+
+from moonnet import KerasMoonClassifier
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="session")
+def moons():
+    """The lecture's data."""
+    return make_moons(200, noise=0.2, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def fitted(moons):
+    """The lecture's network; shared, so not to be changed."""
+    return KerasMoonClassifier(random_state=0).fit(*moons)
+
+
+@pytest.fixture
+def run_python():
+    """Return a function that runs a program in a child process and returns what it wrote on stdout."""
+
+    def run(program: str, *arguments: str) -> str:
+        child = subprocess.run(
+            [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert child.returncode == 0, child.stderr
+        return child.stdout
+
+    return run

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+from sklearn.utils.class_weight import compute_sample_weight
+
+from moonnet import _targets
+
+labels = st.one_of(
+    st.lists(st.integers(-(10**6), 10**6), min_size=2, max_size=30),
+    st.lists(st.text(max_size=4).filter(lambda text: "\0" not in text), min_size=2, max_size=30),
+    st.lists(st.booleans(), min_size=2, max_size=30),
+)
+
+
+@given(labels)
+def test_encoded_labels_decode_to_themselves(values):
+    y = np.array(values)
+    classes = np.unique(y)
+    assume(len(classes) > 1)
+    encoded = _targets.encode(y, classes, np.dtype("float64"))
+    n_outputs, _ = _targets.output_layer(classes)
+    assert encoded.shape == (len(y), n_outputs)
+    assert _targets.decode(encoded - 0.5, classes).tolist() == values
+
+
+@given(arrays(float, st.tuples(st.integers(1, 20), st.sampled_from([1, 3, 4])), elements=st.floats(-800, 800)))
+def test_probabilities_agree_with_their_logarithms_and_labels(logits):
+    probabilities = _targets.probabilities(logits)
+    classes = np.arange(max(2, logits.shape[1]))
+    assert probabilities.shape == (len(logits), len(classes))
+    assert (probabilities >= 0).all()
+    assert (probabilities <= 1).all()
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+    assert np.isfinite(_targets.log_probabilities(logits)).all()
+    assert_allclose(np.exp(_targets.log_probabilities(logits)), probabilities, atol=1e-12)
+    predicted = _targets.decode(logits, classes)
+    assert (probabilities[np.arange(len(logits)), predicted] == probabilities.max(axis=1)).all()
+
+
+def test_two_classes_split_at_one_half():
+    classes = np.array(["no", "yes"])
+    assert _targets.decode(np.array([[-1e-3], [0.0], [1e-3]]), classes).tolist() == ["no", "no", "yes"]
+
+
+@given(st.data())
+def test_class_weights_are_scikit_learn_s(data):
+    y = np.array(data.draw(st.lists(st.integers(0, 3), min_size=4, max_size=40)))
+    classes = np.unique(y)
+    assume(len(classes) > 1)
+    chosen = data.draw(st.sampled_from(["balanced", {int(classes[0]): 2.5}, None]))
+    ones = np.ones(len(y))
+    weights = _targets.effective_weights(y, classes, ones, chosen)
+    assert_allclose(weights, compute_sample_weight(chosen, y))
+    assert (ones == 1).all()
+
+
+def test_balanced_classes_carry_equal_weight_and_skip_those_without_any():
+    y = np.array([0, 0, 0, 1, 1, 2])
+    sample_weight = np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0])
+    weights = _targets.effective_weights(y, np.unique(y), sample_weight, "balanced")
+    assert weights[:3].sum() == pytest.approx(weights[3:5].sum())
+    assert weights[5] == 0
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({"b": 1.0, "z": 2.0}, r"'class_weight' .* \['a', 'b'\]\. Got \['z'\]"),
+        ({"a": -1.0}, r"'class_weight' .* at least 0\. Got -1\.0 for label 'a'"),
+        ({"a": float("nan")}, r"Got nan for label 'a'"),
+        ({"a": "heavy"}, r"Got 'heavy' for label 'a'"),
+    ],
+)
+def test_bad_class_weights_are_named(class_weight, message):
+    y = np.array(["a", "b", "a"])
+    with pytest.raises(ValueError, match=message):
+        _targets.effective_weights(y, np.unique(y), np.ones(3), class_weight)

@@ -1,0 +1,324 @@
+"""The compiled program beside a loop written by hand with Keras, and how programs are shared."""
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_moons
+from sklearn.model_selection import GridSearchCV, KFold
+
+from moonnet import KerasMoonClassifier, _network, _training
+from moonnet._keras import keras, tf
+
+KERAS_OPTIMIZERS = [
+    getattr(keras.optimizers, name)
+    for name in (
+        *("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Adafactor", "Ftrl", "Lion"),
+        *("Lamb", "Muon", "ScheduleFreeAdamW"),
+    )
+    if hasattr(keras.optimizers, name)  # some are newer than the oldest Keras that will do
+]
+SCHEDULE = keras.optimizers.schedules.ExponentialDecay(0.02, decay_steps=3, decay_rate=0.9)
+
+
+def trained_by_hand(clf, X, y, weight):
+    """Return weights and losses of a plain Keras loop: clf's initial weights and order of samples, Keras for the rest.
+
+    y is what the network is trained on, shape (n_samples, n_outputs).
+    """
+    dtype = X.dtype.name
+    streams = _training.Streams.spawn(clf.random_state)
+    sizes = (X.shape[1], *clf.hidden_layer_sizes, y.shape[1])
+    regularizer = keras.regularizers.L2(clf.l2) if clf.l2 else None
+    model = keras.Sequential([keras.Input((X.shape[1],), dtype=dtype)])
+    for index, units in enumerate(sizes[1:]):
+        activation = clf.activation if index < len(sizes) - 2 else None
+        model.add(keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, dtype=dtype))
+    model.set_weights(_network.initial_weights(sizes, streams.weights, dtype))
+    optimizer = clf.optimizer
+    if isinstance(optimizer, str):
+        optimizer = {cls.__name__.lower(): cls for cls in KERAS_OPTIMIZERS}[optimizer]()
+    settings = optimizer.get_config()
+    if clf.learning_rate is not None:
+        settings["learning_rate"] = clf.learning_rate
+    optimizer = type(optimizer).from_config(settings)
+    optimizer.build(model.trainable_variables)
+    losses = keras.losses.BinaryCrossentropy if y.shape[1] == 1 else keras.losses.CategoricalCrossentropy
+    loss_of_each = losses(from_logits=True, reduction="none", dtype=dtype)
+
+    @tf.function
+    def step(X, y, weight):
+        with tf.GradientTape() as tape:
+            each = loss_of_each(y, model(X, training=True))
+            loss = tf.reduce_sum(weight * each) / tf.reduce_sum(weight) + sum(model.losses)
+            scaled = optimizer.scale_loss(loss)
+        optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    history = []
+    for _ in range(clf.epochs):
+        order = streams.order.permutation(len(X)) if clf.shuffle else np.arange(len(X))
+        batches = np.split(order, range(clf.batch_size, len(X), clf.batch_size))
+        totals = [weight[rows].sum() for rows in batches]
+        figures = [float(step(*map(tf.constant, (X[rows], y[rows], weight[rows])))) for rows in batches]
+        history.append(np.average(figures, weights=totals))
+    optimizer.finalize_variable_values(model.trainable_variables)
+    return model.get_weights(), history
+
+
+def assert_trains_as_by_hand(clf, X, y, sample_weight=None):
+    classes, indices = np.unique(y, return_inverse=True)
+    targets = indices[:, None] if len(classes) == 2 else np.eye(len(classes))[indices]
+    weight = np.ones(len(X), X.dtype) if sample_weight is None else sample_weight.astype(X.dtype)
+    if clf.class_weight == "balanced":
+        totals = np.array([weight[indices == index].sum() for index in range(len(classes))])
+        weight = weight * (weight.sum() / (len(classes) * totals))[indices]
+    elif clf.class_weight:
+        weight = weight * np.array([clf.class_weight.get(label, 1.0) for label in y], X.dtype)
+
+    expected, losses = trained_by_hand(clf, X, targets.astype(X.dtype), weight.astype(X.dtype))
+    clf.fit(X, y, sample_weight=sample_weight)
+    rtol = 1e-9 if X.dtype == np.float64 else 1e-4
+    assert_allclose(clf.history_["loss"], losses, rtol=rtol)
+    for ours, theirs in zip(clf.coefs_ + clf.intercepts_, expected[::2] + expected[1::2], strict=True):
+        assert ours.dtype == X.dtype
+        assert_allclose(ours, theirs, rtol=rtol, atol=rtol * np.abs(theirs).max())
+
+
+@pytest.fixture(params=["float64", "float32"])
+def ragged_moons(request):
+    """Two batches and a ragged third one of 17 samples."""
+    X, y = make_moons(67, noise=0.2, random_state=1)
+    return X.astype(request.param), y
+
+
+def classifier(**parameters):
+    defaults = {"hidden_layer_sizes": (7, 5), "batch_size": 25, "epochs": 12, "random_state": 3, "activation": "tanh"}
+    return KerasMoonClassifier(**(defaults | parameters))
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["rmsprop", "adam", keras.optimizers.SGD(0.05, momentum=0.9)], ids=["rmsprop", "adam", "momentum"]
+)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"l2": 0.01},
+        {"class_weight": "balanced"},
+        {"class_weight": {1: 3.0}},
+        {"shuffle": False},
+        {"learning_rate": 0.004},
+        {"hidden_layer_sizes": (9,), "activation": "relu"},
+    ],
+    ids=repr,
+)
+def test_training_is_the_loop_by_hand(ragged_moons, optimizer, parameters):
+    assert_trains_as_by_hand(classifier(optimizer=optimizer, **parameters), *ragged_moons)
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", keras.optimizers.SGD(0.05, momentum=0.9)])
+def test_training_is_the_loop_by_hand_with_all_at_once(optimizer):
+    X, y = load_iris(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
+    y = np.array(["setosa", "versicolor", "virginica"])[y]
+    clf = classifier(optimizer=optimizer, l2=0.001, class_weight="balanced", batch_size=40)
+    assert_trains_as_by_hand(clf, X, y, sample_weight=weight)
+
+
+INSTANCES = [
+    keras.optimizers.SGD(SCHEDULE),
+    keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, clipnorm=0.1),
+    keras.optimizers.Adam(amsgrad=True, global_clipnorm=0.5),
+    keras.optimizers.AdamW(weight_decay=0.1),
+    keras.optimizers.RMSprop(centered=True, momentum=0.5),
+    keras.optimizers.Adam(use_ema=True, ema_momentum=0.9),
+    keras.optimizers.Adam(use_ema=True, ema_overwrite_frequency=5),
+    keras.optimizers.Adam(gradient_accumulation_steps=3),
+    keras.optimizers.Adam(loss_scale_factor=8.0),
+    keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.003), initial_scale=64.0),
+]
+
+
+@pytest.mark.parametrize("optimizer", INSTANCES, ids=lambda optimizer: optimizer.name)
+def test_optimizers_with_settings_train_as_by_hand(optimizer):
+    assert_trains_as_by_hand(classifier(optimizer=optimizer, epochs=6), *make_moons(67, noise=0.2, random_state=1))
+
+
+@pytest.mark.parametrize("name", _network.optimizer_classes())
+def test_every_optimizer_by_name_trains_as_by_hand(name):
+    X, y = make_moons(67, noise=0.2, random_state=1)
+    if name == "muon":  # it knows float32 alone
+        X = X.astype("float32")
+    assert_trains_as_by_hand(classifier(optimizer=name, epochs=6), X, y)
+
+
+def test_muon_takes_float64_too():
+    X, y = make_moons(67, noise=0.2, random_state=1)
+    double = classifier(optimizer="muon", epochs=6).fit(X, y)
+    single = classifier(optimizer="muon", epochs=6).fit(X.astype("float32"), y)
+    assert double.coefs_[0].dtype == np.float64
+    assert all((a == b).all() for a, b in zip(double.coefs_, single.coefs_, strict=True))
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        SCHEDULE,
+        keras.optimizers.schedules.CosineDecay(0.01, 40),
+        keras.optimizers.schedules.PiecewiseConstantDecay([5, 20], [0.1, 0.01, 0.001]),
+    ],
+)
+def test_schedules_train_as_by_hand(schedule):
+    assert_trains_as_by_hand(
+        classifier(optimizer="sgd", learning_rate=schedule), *make_moons(67, noise=0.2, random_state=1)
+    )
+
+
+class HalvedAt(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that Keras cannot build from its settings, because its class is not registered."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, step):
+        return keras.ops.where(step < self.step, 0.1, 0.05)
+
+    def get_config(self):
+        return {"step": self.step}
+
+
+def test_a_schedule_of_the_user_s_own_class_works_and_is_cloned():
+    X, y = make_moons(67, noise=0.2, random_state=1)
+    first, second = (classifier(optimizer="sgd", learning_rate=HalvedAt(step)) for step in (3, 30))
+    assert_trains_as_by_hand(first, X, y)
+    assert_trains_as_by_hand(second, X, y)
+    assert (clone(first).fit(X, y).coefs_[0] == first.coefs_[0]).all()
+    assert first.coefs_[0].tolist() != second.coefs_[0].tolist()
+
+
+def test_blocks_cut_anywhere_give_the_same_bits(monkeypatch):
+    X, y = make_moons(67, noise=0.2, random_state=1)
+    clf = classifier(dropout=0.3)
+    whole = clone(clf).fit(X, y)
+    monkeypatch.setattr(_training, "_idle", [])
+    monkeypatch.setattr(_training, "_MAX_STEPS", 2)
+    cut = clone(clf).fit(X, y)
+    monkeypatch.setattr(_training, "_idle", [])
+    monkeypatch.undo()
+    watched = clone(clf).set_params(verbose=2).fit(X, y)
+    for other in (cut, watched):
+        assert other.history_ == whole.history_
+        assert all((a == b).all() for a, b in zip(whole.coefs_, other.coefs_, strict=True))
+
+
+def test_dropout_drops_the_rate_and_keeps_the_mean():
+    spec = _network.NetworkSpec((1, 40_000, 1), "linear", "binary_crossentropy")
+    rate = keras.Variable(0.3, dtype="float64")
+    model = _network.training_model(spec, "float64", (rate, keras.random.SeedGenerator(5)))
+    layer = model.get_layer("dropout")
+    values = layer(np.ones((2, 40_000)), training=True).numpy()
+    assert set(np.unique(values)) == {0.0, 1 / 0.7}
+    assert values.mean() == pytest.approx(1, abs=0.02)
+    assert (values[0] != values[1]).any()
+    assert (layer(np.ones((2, 5)), training=False).numpy() == 1).all()
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Start without programs; return the specs of those that get compiled."""
+    specs = []
+    build = _training.Program.__init__
+
+    def counted(self, spec):
+        specs.append(spec)
+        build(self, spec)
+
+    monkeypatch.setattr(_training, "_idle", [])
+    monkeypatch.setattr(_training.Program, "__init__", counted)
+    return specs
+
+
+def search(grid, n_samples=203):
+    X, y = make_moons(n_samples, noise=0.2, random_state=1)
+    cv = KFold(5)  # folds of 162 and of 163 samples
+    return GridSearchCV(KerasMoonClassifier(epochs=2, random_state=0), grid, cv=cv, error_score="raise").fit(X, y)
+
+
+def test_a_search_over_numbers_compiles_one_program(compiled):
+    grid = {
+        "learning_rate": [None, 0.01],
+        "l2": [0.0, 0.01],
+        "dropout": [0.0],
+        "class_weight": [None, "balanced", {0: 2.0}],
+    }
+    search(grid)
+    assert len(compiled) == 1
+
+
+def test_a_search_over_dropout_with_and_without_compiles_two(compiled):
+    search({"learning_rate": [None, 0.01], "l2": [0.0, 0.01], "dropout": [0.0, 0.1, 0.5]})
+    assert len(compiled) == 2
+
+
+def test_a_search_over_three_architectures_compiles_three(compiled):
+    search({"hidden_layer_sizes": [(5,), (6,), (5, 4)], "learning_rate": [None, 0.01]})
+    assert len(compiled) == 3
+
+
+def test_instances_of_an_optimizer_share_a_program(compiled):
+    search({"optimizer": ["adam", "Adam", keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.2)]})
+    assert len(compiled) == 1
+    search({"optimizer": [keras.optimizers.Adam(beta_1=0.8)]})
+    assert len(compiled) == 2
+
+
+def test_programs_that_wait_are_bounded_and_the_last_used_stay(compiled, monkeypatch):
+    monkeypatch.setattr(_training, "_MAX_IDLE_PROGRAMS", 2)
+    X, y = make_moons(20, random_state=0)
+    for units in (2, 3, 2, 4, 2, 3):
+        KerasMoonClassifier((units,), epochs=1).fit(X, y)
+    assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
+    assert len(_training._idle) == 2
+
+
+def test_two_fits_at_one_time_never_share_a_program(compiled):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    expected = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y)
+    in_use, clashes, results = set(), [], []
+    run = _training.Program.run
+
+    def watched_run(self, *block):
+        clashes.append(self in in_use)
+        in_use.add(self)
+        result = run(self, *block)
+        in_use.remove(self)
+        return result
+
+    barrier = threading.Barrier(3)
+
+    def fit_often():
+        barrier.wait()
+        results.extend(KerasMoonClassifier(epochs=5, random_state=0).fit(X, y) for _ in range(10))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_training.Program, "run", watched_run)
+        threads = [threading.Thread(target=fit_often) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(results) == 30
+    assert not any(clashes)
+    assert len(compiled) <= 3
+    assert all((result.coefs_[0] == expected.coefs_[0]).all() for result in results)
+
+
+def test_a_large_batch_of_few_samples_is_shrunk_and_a_small_one_is_not():
+    assert _training.batch_rows(50, 10) == 50
+    assert _training.batch_rows(256, 3) == 256
+    assert _training.batch_rows(100_000, 300) == 512
+    assert _training.batch_rows(400, 300) == 400
+    assert_trains_as_by_hand(classifier(batch_size=100_000), *make_moons(300, noise=0.2, random_state=0))
