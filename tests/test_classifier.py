@@ -1,0 +1,318 @@
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier
+from moonnet._forward import ACTIVATIONS
+from moonnet._keras import keras
+
+
+def twelve_fits(first_random_state):
+    """Return loss, accuracy and probability at (-2, 2) on the lecture's twelve data sets."""
+    figures = []
+    for seed in range(12):
+        X, y = make_moons(200, noise=0.2, random_state=seed)
+        clf = KerasMoonClassifier(random_state=first_random_state + seed).fit(X, y)
+        figures.append((clf.history_["loss"][-1], clf.history_["accuracy"][-1], clf.predict_proba([[-2, 2]])[0, 1]))
+    return np.array(figures).T
+
+
+def test_the_lecture_s_figures():
+    losses, accuracies, probabilities = twelve_fits(0)
+    assert 0.175 < losses.mean() < 0.205
+    assert 0.915 < accuracies.mean() < 0.94
+    assert probabilities.max() < 1e-4
+
+
+def test_training_is_neither_better_nor_worse_than_plain_keras():
+    # Plain Keras on the same data, 96 fits with eight seeds for each data set: loss 0.2113, accuracy 0.9131
+    losses, accuracies, _ = np.hstack([twelve_fits(100 * (repeat + 1)) for repeat in range(8)])
+    assert_allclose(losses.mean(), 0.2113, atol=0.008)
+    assert_allclose(accuracies.mean(), 0.9131, atol=0.006)
+
+
+def test_the_keras_model_agrees(fitted, moons):
+    X, y = moons
+    model = fitted.model_
+    assert_allclose(model.predict(X, verbose=0)[:, 0], fitted.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-6)
+    loss, accuracy = model.evaluate(X, y, verbose=0)
+    assert_allclose(loss, log_loss(y, fitted.predict_proba(X)), rtol=1e-5)
+    assert_allclose(accuracy, fitted.score(X, y), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_keras_model_agrees_for_every_activation(activation, dtype):
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X).astype(dtype)
+    clf = KerasMoonClassifier((8, 6), activation=activation, epochs=3, random_state=0).fit(X, y)
+    assert clf.predict_proba(X).dtype == dtype
+    assert_allclose(clf.predict_proba(X), clf.model_.predict(X, verbose=0), rtol=2e-5, atol=2e-6)
+    previous = keras.config.floatx()
+    try:  # Keras's own float type is the user's to choose
+        keras.config.set_floatx(dtype)
+        theirs = clf.model_.predict(X, verbose=0)
+    finally:
+        keras.config.set_floatx(previous)
+    assert_allclose(clf.predict_proba(X), theirs, rtol=1e-11 if dtype == "float64" else 2e-5, atol=2e-6)
+
+
+def test_the_keras_model_is_the_caller_s(fitted, moons):
+    before = [coef.copy() for coef in fitted.coefs_]
+    model = fitted.model_
+    assert model is not fitted.model_
+    model.fit(*moons, epochs=1, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, fitted.coefs_, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("load", "accuracy"), [(load_breast_cancer, 0.96), (load_wine, 0.96), (load_iris, 0.93), (load_digits, 0.95)]
+)
+def test_real_data(load, accuracy):
+    X, y = load(return_X_y=True)
+    model = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0))
+    # Shuffled: the digits lie in the file by writer, which costs every classifier some 4 % in folds of whole writers
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    assert cross_val_score(model, X, y, cv=folds).mean() >= accuracy
+
+
+def test_learned_attributes(fitted, moons):
+    assert is_classifier(fitted)
+    assert fitted.classes_.tolist() == [0, 1]
+    assert [coef.shape for coef in fitted.coefs_] == [(2, 50), (50, 20), (20, 1)]
+    assert [intercept.shape for intercept in fitted.intercepts_] == [(50,), (20,), (1,)]
+    assert fitted.n_features_in_ == 2
+    assert fitted.n_iter_ == 100
+    assert set(fitted.history_) == {"loss", "accuracy"}
+    assert all(len(values) == 100 and set(map(type, values)) == {float} for values in fitted.history_.values())
+    X, _ = moons
+    assert fitted.predict_proba(X[:1]).shape == (1, 2)
+    assert fitted.decision_function(X[:1]).shape == (1,)
+    assert_allclose(np.exp(fitted.predict_log_proba(X)), fitted.predict_proba(X))
+
+
+def test_fitted_state_is_arrays_and_plain_values(fitted):
+    def plain(value):
+        if isinstance(value, list | tuple):
+            return all(map(plain, value))
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and plain(item) for key, item in value.items())
+        return value is None or isinstance(value, np.ndarray | int | float | str)
+
+    assert all(map(plain, vars(fitted).values()))
+
+
+def test_three_classes_have_a_softmax_unit_each():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])
+    clf = KerasMoonClassifier(random_state=0, epochs=300).fit(X, names[y])
+    assert clf.classes_.tolist() == names.tolist()
+    assert clf.coefs_[-1].shape == (20, 3)
+    assert clf.decision_function(X).shape == (150, 3)
+    assert clf.predict_proba(X[:1]).shape == (1, 3)
+    assert (clf.predict(X) == names[clf.decision_function(X).argmax(axis=1)]).all()
+    assert clf.score(X, names[y]) > 0.95
+    assert clf.model_.layers[-1].activation.__name__ == "softmax"
+    one_hot = np.eye(3)[y]
+    assert_allclose(clf.model_.evaluate(X, one_hot, verbose=0)[0], log_loss(y, clf.predict_proba(X)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [-1, 1], [2.0, 7.0], np.array(["b", 'c"'], object)])
+def test_labels_of_any_kind(moons, fitted, labels):
+    X, y = moons
+    clf = KerasMoonClassifier(random_state=0).fit(X, np.array(labels)[y])
+    assert clf.predict(X).tolist() == np.array(labels)[fitted.predict(X)].tolist()
+    assert (clf.coefs_[0] == fitted.coefs_[0]).all()
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_dataframes_keep_their_names(moons, fitted, frame):
+    X, y = moons
+    named = frame({"width": X[:, 0], "height": X[:, 1]})
+    target = (pd.Series if frame is pd.DataFrame else pl.Series)(
+        name="y" if frame is pl.DataFrame else None, dtype=None
+    )
+    target = type(target)(y)
+    clf = KerasMoonClassifier(random_state=0).fit(named, target)
+    assert clf.feature_names_in_.tolist() == ["width", "height"]
+    assert (clf.coefs_[0] == fitted.coefs_[0]).all()
+    assert (clf.predict(named) == fitted.predict(X)).all()
+    with pytest.raises(ValueError, match="feature names should match"):
+        clf.predict(frame({"height": X[:, 1], "width": X[:, 0]}))
+
+
+def test_precision_follows_the_data(moons):
+    X, y = moons
+    single = KerasMoonClassifier(epochs=2, random_state=0).fit(X.astype("float32"), y)
+    assert {array.dtype.name for array in single.coefs_ + single.intercepts_} == {"float32"}
+    assert single.predict_proba(X).dtype == np.float32
+    for other in (X, X.astype("float16"), (10 * X).astype(int), X.tolist()):
+        clf = KerasMoonClassifier(epochs=2, random_state=0).fit(other, y)
+        assert {array.dtype.name for array in clf.coefs_ + clf.intercepts_} == {"float64"}
+        assert clf.predict_proba(other).dtype == np.float64
+
+
+def test_weight_zero_equals_absence(moons):
+    X, y = moons
+    weight = np.where(np.arange(200) % 3 == 0, 0.0, 1.0)
+    weighted = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y, sample_weight=weight)
+    fewer = KerasMoonClassifier(epochs=5, random_state=0).fit(X[weight > 0], y[weight > 0])
+    assert all((a == b).all() for a, b in zip(weighted.coefs_, fewer.coefs_, strict=True))
+    assert weighted.history_ == fewer.history_
+
+
+def test_a_class_without_weight_is_known_and_hardly_predicted(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(class_weight="balanced", random_state=0).fit(X, y, sample_weight=(y == 1).astype(float))
+    assert clf.classes_.tolist() == [0, 1]
+    assert (clf.predict(X) == 1).all()
+
+
+def test_class_weights_multiply_sample_weights(moons):
+    X, y = moons
+    weight = np.random.default_rng(0).uniform(0.5, 2, 200)
+    by_class = KerasMoonClassifier(class_weight={1: 4.0}, epochs=5, random_state=0).fit(X, y, weight)
+    by_sample = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y, weight * np.where(y == 1, 4.0, 1.0))
+    assert (by_class.coefs_[0] == by_sample.coefs_[0]).all()
+
+
+def test_what_the_caller_gave_is_left_alone(moons):
+    X, y = moons
+    optimizer = keras.optimizers.Adam(0.01)
+    weight, class_weight, sizes = np.ones(200), {0: 2.0}, [5, 4]
+    given = [X.copy(), y.copy(), weight.copy(), class_weight.copy(), sizes.copy(), optimizer.get_config()]
+    clf = KerasMoonClassifier(sizes, optimizer=optimizer, class_weight=class_weight, epochs=3)
+    clf.fit(X, y, sample_weight=weight)
+    clf.predict(X)
+    assert clf.optimizer is optimizer
+    assert not optimizer.built
+    for value, before in zip([X, y, weight, class_weight, sizes, optimizer.get_config()], given, strict=True):
+        assert np.array_equal(value, before) if isinstance(value, np.ndarray) else value == before
+
+
+def test_parameters_changed_after_fit_leave_the_network_as_it_was(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
+    before = clf.predict_proba(X)
+    clf.set_params(activation="tanh", hidden_layer_sizes=(3,))
+    assert (clf.predict_proba(X) == before).all()
+    assert_allclose(clf.model_.predict(X, verbose=0)[:, 0], before[:, 1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(), 7, [6], (5, 4, 3), np.array([4, 3])])
+def test_hidden_layer_sizes_of_many_kinds(moons, sizes):
+    clf = KerasMoonClassifier(sizes, epochs=2).fit(*moons)
+    assert [coef.shape[1] for coef in clf.coefs_] == [*([sizes] if isinstance(sizes, int) else sizes), 1]
+    assert clone(clf).get_params()["hidden_layer_sizes"] is not None
+
+
+def test_an_unfitted_estimator_says_so(moons):
+    clf = KerasMoonClassifier()
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+        with pytest.raises(NotFittedError):
+            getattr(clf, method)(moons[0])
+    assert not hasattr(clf, "model_")
+
+
+BAD_PARAMETERS = [
+    ({"hidden_layer_sizes": (50, 0)}, r"'hidden_layer_sizes' .* integers of at least 1\. Got \(50, 0\)"),
+    ({"hidden_layer_sizes": (2.5,)}, r"'hidden_layer_sizes' .* Got \(2\.5,\)"),
+    ({"hidden_layer_sizes": -1}, r"'hidden_layer_sizes' .* Got -1"),
+    ({"hidden_layer_sizes": "50"}, r"'hidden_layer_sizes' .* Got '50'"),
+    ({"activation": "rleu"}, r"'activation' .*'relu'.* Got 'rleu'"),
+    ({"activation": "softmax"}, r"'activation' .*'relu'.* Got 'softmax'"),
+    ({"optimizer": "sdg"}, r"'optimizer' .*'sgd'.* Got 'sdg'"),
+    ({"learning_rate": 0.0}, r"'learning_rate' .* Got 0\.0"),
+    ({"dropout": 1.0}, r"'dropout' .* \[0\.0, 1\.0\)\. Got 1\.0"),
+    ({"dropout": -0.1}, r"'dropout' .* Got -0\.1"),
+    ({"l2": -1.0}, r"'l2' .* \[0\.0, inf\)\. Got -1\.0"),
+    ({"batch_size": 0}, r"'batch_size' .* \[1, inf\)\. Got 0"),
+    ({"epochs": 0}, r"'epochs' .* \[1, inf\)\. Got 0"),
+    ({"epochs": 1.5}, r"'epochs' .* Got 1\.5"),
+    ({"shuffle": "yes"}, r"'shuffle' .* Got 'yes'"),
+    ({"class_weight": "equal"}, r"'class_weight' .*'balanced'.* Got 'equal'"),
+    ({"class_weight": {5: 1.0}}, r"'class_weight' .* \[0, 1\]\. Got \[5\]"),
+    ({"class_weight": {0: 0, 1: 0}}, r"'class_weight' .* positive weight\. Got \{0: 0, 1: 0\}"),
+    ({"verbose": 3}, r"'verbose' .* Got 3"),
+    ({"random_state": -1}, r"'random_state' .* Got -1"),
+    ({"random_state": "0"}, r"'random_state' .* Got '0'"),
+]
+NAN, INF = (np.array([[0.0, 1.0], [2.0, bad], [1.0, 1.0], [3.0, 1.0]]) for bad in (np.nan, np.inf))
+X4, Y4 = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
+BAD_DATA = [
+    ((NAN, Y4), "Input X contains NaN"),
+    ((INF, Y4), "Input X contains infinity"),
+    ((X4, np.zeros(4)), r"y must hold at least 2 classes\. Got one class instead: .*0\.0"),
+    ((X4[:0], Y4[:0]), r"0 sample\(s\)"),
+    ((X4[:, :0], Y4), r"0 feature\(s\)"),
+    ((X4.ravel(), Y4), "Expected 2D array"),
+    ((X4 + 1j, Y4), "Complex data not supported"),
+    ((np.array([["a", "b"]] * 4, object), Y4), "could not convert string to float"),
+    ((X4, np.array([0.1, 0.2, 0.3, 0.4])), "Unknown label type: continuous"),
+    ((X4, np.array([0, 1, np.nan, 1])), "Input y contains NaN"),
+    ((X4, np.eye(4)[:, :2]), "y should be a 1d array"),
+    ((X4, Y4[:3]), "inconsistent numbers of samples"),
+    ((X4, None), "requires y to be passed"),
+    ((X4, Y4, [1, 1, -1, 1]), "[Nn]egative values"),
+    ((X4, Y4, [0, 0, 0, 0]), "Sample weights must contain at least one non-zero number"),
+    ((X4, Y4, [1, 1, np.nan, 1]), "sample_weight contains NaN"),
+    ((X4, Y4, [1, 1]), r"sample_weight\.shape"),
+    ((X4, Y4, np.ones((4, 2))), "Sample weights must be 1D"),
+]
+
+
+def assert_refused_and_unharmed(clf, call, message):
+    """Assert that the call raises, and that what clf learned before is as it was."""
+    before = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+    predicted = clf.predict_proba([[0.5, 0.25]])
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
+    after = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
+    assert (clf.predict_proba([[0.5, 0.25]]) == predicted).all()
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS, ids=lambda value: str(value)[:40])
+def test_bad_parameters_are_named_and_an_earlier_fit_stays(moons, parameters, message):
+    clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
+    clf.set_params(**parameters)
+    assert_refused_and_unharmed(clf, lambda: clf.fit(*moons), message)
+
+
+@pytest.mark.parametrize(("data", "message"), BAD_DATA, ids=lambda value: None if isinstance(value, tuple) else value)
+def test_bad_data_is_named_and_an_earlier_fit_stays(moons, data, message):
+    clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
+    assert_refused_and_unharmed(clf, lambda: clf.fit(*data), message)
+    if np.ndim(data[0]) == 2 and np.shape(data[0])[1] > 0:  # names of columns are learned first, and must go again
+        named = pd.DataFrame(data[0], columns=["first", "second"])
+        assert_refused_and_unharmed(clf, lambda: clf.fit(named, *data[1:]), message)
+
+
+def test_bad_data_to_predict_is_named(fitted):
+    for bad, message in [
+        (NAN, "contains NaN"),
+        (X4[:, :1], "X has 1 features, but KerasMoonClassifier is expecting 2"),
+        (np.full((1, 2), 1e300 * 1e10), "contains infinity"),
+    ]:
+        for method in (fitted.predict, fitted.predict_proba, fitted.decision_function):
+            assert_refused_and_unharmed(fitted, partial(method, bad), message)
+
+
+def test_a_training_that_diverges_says_what_to_do(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)
+    clf.set_params(optimizer="sgd", activation="linear", epochs=100)
+    message = r"non-finite weights within \d+ epochs\. Scale the inputs.* lower learning_rate"
+    assert_refused_and_unharmed(clf, lambda: clf.fit(1e100 * X, y), message)

@@ -1,0 +1,25 @@
+"""What a process that only predicts never loads."""
+
+import pickle
+
+PREDICT = """
+import pickle, sys
+import moonnet
+import moonnet.plotting
+with open(sys.argv[1], "rb") as file:
+    clf, X, expected = pickle.load(file)
+assert (clf.predict_proba(X) == expected).all()
+clf.predict(X), clf.predict_log_proba(X), clf.decision_function(X), clf.score(X, clf.predict(X))
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "keras", "matplotlib", "h5py"}))
+"""
+
+
+def test_importing_and_predicting_need_neither_tensorflow_nor_keras_nor_matplotlib(run_python, fitted, moons, tmp_path):
+    X, _ = moons
+    path = tmp_path / "fitted.pickle"
+    path.write_bytes(pickle.dumps((fitted, X, fitted.predict_proba(X))))
+    assert run_python(PREDICT, str(path)) == "[]\n"
+
+
+def test_a_fitted_lecture_network_is_small(fitted):
+    assert len(pickle.dumps(fitted)) < 40_000

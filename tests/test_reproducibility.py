@@ -1,0 +1,103 @@
+"""random_state alone decides the result, and nothing global is touched."""
+
+import hashlib
+import os
+import random
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from sklearn.datasets import make_moons
+
+from moonnet import KerasMoonClassifier
+from moonnet._keras import keras, tf
+
+FIT = """
+import hashlib, sys
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+X, y = make_moons(150, noise=0.2, random_state=0)
+clf = KerasMoonClassifier(dropout=float(sys.argv[1]), epochs=20, random_state=7).fit(X, y)
+print(hashlib.sha256(b"".join(array.tobytes() for array in clf.coefs_ + clf.intercepts_)).hexdigest())
+"""
+
+
+def fingerprint(clf):
+    return hashlib.sha256(b"".join(array.tobytes() for array in clf.coefs_ + clf.intercepts_)).hexdigest()
+
+
+def fit(random_state=7, dropout=0.0):
+    X, y = make_moons(150, noise=0.2, random_state=0)
+    return KerasMoonClassifier(dropout=dropout, epochs=20, random_state=random_state).fit(X, y)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_the_same_bits_in_another_process_on_one_core_and_among_threads(run_python, dropout):
+    expected = fingerprint(fit(dropout=dropout))
+    assert fingerprint(fit(dropout=dropout)) == expected
+    assert run_python(FIT, str(dropout)).strip() == expected
+    one_core = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    if hasattr(os, "sched_setaffinity"):
+        assert run_python(one_core + FIT, str(dropout)).strip() == expected
+    among_threads = Parallel(n_jobs=3, backend="threading")(delayed(fit)(7, dropout) for _ in range(6))
+    assert {fingerprint(clf) for clf in among_threads} == {expected}
+
+
+def test_other_seeds_other_bits():
+    assert len({fingerprint(fit(seed)) for seed in (0, 1, 2, None, None)}) == 5
+
+
+def test_a_random_state_instance_moves_on_as_in_scikit_learn():
+    first, second = (np.random.RandomState(3) for _ in range(2))
+    assert fingerprint(fit(first)) == fingerprint(fit(second))
+    assert fingerprint(fit(first)) != fingerprint(fit(np.random.RandomState(3)))
+
+
+def test_dropout_leaves_initial_weights_and_order_as_they_are():
+    # So that a search over dropout compares dropout alone: what a rate close to 0 learns is close to what none does
+    without, hardly_any = fit(dropout=0.0), fit(dropout=1e-12)
+    assert np.abs(without.coefs_[1] - hardly_any.coefs_[1]).max() < 1e-6
+
+
+def test_no_global_generator_or_setting_is_touched():
+    keras.utils.set_random_seed(11)
+
+    def globals_now():
+        return {
+            "python": random.getstate(),
+            "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],  # noqa: NPY002
+            "numpy errors": np.geterr(),
+            "tensorflow": [tensor.numpy().tolist() for tensor in tf.random.get_global_generator().state],
+            "tensorflow seed": tf.random.uniform((3,)).numpy().tolist(),
+            "tensorflow threads": tf.config.threading.get_intra_op_parallelism_threads(),
+            "tensorflow determinism": tf.config.experimental.is_op_determinism_enabled()
+            if hasattr(tf.config.experimental, "is_op_determinism_enabled")
+            else None,
+            "eager functions": tf.config.functions_run_eagerly(),
+            "jit": tf.config.optimizer.get_jit(),
+            "keras": [keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()],
+            "keras policy": keras.config.dtype_policy().name,
+            "keras seed": keras.random.uniform((3,)).numpy().tolist(),
+            "environment": dict(os.environ),
+        }
+
+    keras.utils.set_random_seed(11)
+    expected = globals_now()
+    keras.utils.set_random_seed(11)
+    fit(random_state=None, dropout=0.1)
+    fit(random_state=0)
+    assert globals_now() == expected
+
+
+def test_keras_s_names_go_on_as_if_moonnet_had_not_been_there(run_python):
+    program = """
+import sys
+from moonnet._keras import keras
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+if sys.argv[1] == "fit":
+    KerasMoonClassifier(epochs=1, dropout=0.1, l2=0.1).fit(*make_moons(20)).model_
+model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dropout(0.1)])
+print(model.name, [layer.name for layer in model.layers], keras.optimizers.RMSprop().name, keras.optimizers.Adam().name)
+"""
+    assert run_python(program, "fit") == run_python(program, "no fit")

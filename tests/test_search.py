@@ -1,0 +1,63 @@
+"""scikit-learn's searches, in one process, in two and on threads: the same scores to the last bit."""
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from scipy.stats import loguniform
+from sklearn.datasets import load_breast_cancer, make_moons
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier
+
+NETWORK = KerasMoonClassifier(epochs=10, random_state=0)
+GRID = {
+    "hidden_layer_sizes": [(10,), (8, 4)],
+    "learning_rate": [None, 0.01],
+    "l2": [0.0, 1e-3],
+    "batch_size": [20, 50],
+    "activation": ["relu", "tanh"],
+}
+DISTRIBUTIONS = {"learning_rate": loguniform(1e-4, 1e-1), "l2": loguniform(1e-6, 1e-2), "dropout": [0.1, 0.2]}
+PIPELINE = Pipeline([("scale", StandardScaler()), ("network", NETWORK)])
+
+SEARCHES = {
+    "grid": lambda: GridSearchCV(NETWORK, GRID, cv=3, error_score="raise"),
+    "randomized": lambda: RandomizedSearchCV(NETWORK, DISTRIBUTIONS, n_iter=8, cv=3, random_state=0),
+    "halving": lambda: HalvingGridSearchCV(
+        NETWORK, {"l2": [0, 1e-3], "learning_rate": [0.001, 0.01, 0.1]}, resource="epochs", max_resources=27, cv=3
+    ),
+    "pipeline": lambda: GridSearchCV(
+        PIPELINE, {"scale__with_mean": [True, False], "network__l2": [0.0, 1e-3]}, cv=4, scoring="neg_log_loss"
+    ),
+}
+
+
+def scores(search):
+    return {name: values for name, values in search.cv_results_.items() if "score" in name and "time" not in name}
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+def test_searches_agree_in_one_process_in_two_and_on_threads(search):
+    X, y = make_moons(150, noise=0.25, random_state=0)
+    in_one = search().fit(X, y)
+    in_two = search().set_params(n_jobs=2).fit(X, y)
+    with parallel_config(backend="threading", n_jobs=2):
+        on_threads = search().fit(X, y)
+    assert in_one.best_score_ > (0.75 if in_one.scoring is None else -0.6)
+    for other in (in_two, on_threads):
+        assert other.best_params_ == in_one.best_params_
+        for name, values in scores(in_one).items():
+            assert np.array_equal(values, scores(other)[name]), name
+
+
+def test_cross_val_score_agrees_in_one_process_in_two_and_on_threads():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=20, random_state=0))
+    in_one = cross_val_score(model, X, y)
+    assert (cross_val_score(model, X, y, n_jobs=2) == in_one).all()
+    with parallel_config(backend="threading", n_jobs=2):
+        assert (cross_val_score(model, X, y) == in_one).all()
+    assert in_one.mean() > 0.95
