@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
 from moonnet._table import read_problem
-from moonnet.plotting import DecisionRegionDisplay
+from moonnet.plotting import DecisionRegionDisplay, class_colors, scatter_by_class
 
 N_FOLDS = 5
 
@@ -81,7 +81,9 @@ def _parser() -> Parser:
         metavar="UNITS",
         help="units of each hidden layer (default: 50 20)",
     )
-    parser.add_argument("--seed", type=_number(int, 0), default=0, help="seed of everything random (default: 0)")
+    parser.add_argument(
+        "--seed", type=_number(int, 0, 2**32 - 2), default=0, help="seed of everything random (default: 0)"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -97,17 +99,18 @@ def _parser() -> Parser:
     return parser
 
 
-def _number(kind: type, minimum: float) -> Any:
-    """Return a converter of options to finite numbers of at least ``minimum``."""
+def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:
+    """Return a converter of an option's text to a finite number within the bounds."""
 
     def convert(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not minimum <= value < math.inf:
+        if not (math.isfinite(value) and minimum <= value <= maximum):
             noun = "an integer" if kind is int else "a finite number"
-            raise argparse.ArgumentTypeError(f"must be {noun} of at least {minimum}. Got {text!r} instead.")
+            bounds = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+            raise argparse.ArgumentTypeError(f"must be {noun} {bounds}. Got {text!r} instead.")
         return value
 
     return convert
@@ -202,7 +205,7 @@ def _draw(problem: Problem, model: Any, history: dict[str, list[float]], out: Pa
     from matplotlib.figure import Figure
 
     def save(figure: Figure, name: str) -> Path:
-        figure.savefig(out / name, dpi=150)
+        figure.savefig(out / name, dpi=150, bbox_inches="tight")
         return out / name
 
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
@@ -228,8 +231,6 @@ def _draw(problem: Problem, model: Any, history: dict[str, list[float]], out: Pa
 
 def _draw_data(problem: Problem, model: Any, ax: Any) -> None:
     """Scatter the samples: one feature against the class, two in the plane, more in their principal plane."""
-    import matplotlib as mpl
-
     points, names = problem.X, problem.feature_names
     if len(names) == 1:
         points = np.column_stack([points, np.searchsorted(model.classes_, problem.y)])
@@ -238,11 +239,7 @@ def _draw_data(problem: Problem, model: Any, ax: Any) -> None:
     elif len(names) > 2:
         points = make_pipeline(StandardScaler(), PCA(2)).fit_transform(points)
         names = ["first principal component", "second principal component"]
-    for label, color in zip(
-        model.classes_, mpl.colormaps["viridis"](np.linspace(0, 1, len(model.classes_))), strict=True
-    ):
-        members = points[problem.y == label]
-        ax.scatter(members[:, 0], members[:, 1], s=40, color=[color], edgecolors="white", linewidths=0.5, label=label)
+    scatter_by_class(ax, points, problem.y, model.classes_, class_colors(len(model.classes_)))
     ax.legend(title="class")
     ax.set(title="data", xlabel=names[0], ylabel=names[1], aspect=_aspect(problem))
 

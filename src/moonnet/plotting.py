@@ -212,22 +212,17 @@ class DecisionRegionDisplay:
         ValueError
             If ``colors`` is a sequence of another length than there are classes.
         """
-        import matplotlib as mpl
+        from matplotlib import colors as mpl_colors
         from matplotlib import pyplot as plt
 
         n_classes = len(self.classes)
-        if isinstance(colors, str):
-            self.colors_ = mpl.colormaps[colors](np.linspace(0, 1, n_classes))
-        else:
-            self.colors_ = mpl.colors.to_rgba_array(colors)
-        if len(self.colors_) != n_classes:
-            raise ValueError(f"colors must hold one colour for each of {n_classes} classes. Got {colors!r} instead.")
+        self.colors_ = class_colors(n_classes, colors)
         if ax is None:
             _, ax = plt.subplots()
 
         surface_options = {"plot_method": "pcolormesh", "alpha": 0.25, "zorder": -1, "rasterized": True}
         if n_classes == 2:
-            surface_options["cmap"] = mpl.colors.ListedColormap(self.colors_)
+            surface_options["cmap"] = mpl_colors.ListedColormap(self.colors_)
         surface_options |= surface_kw or {}
         if surface_options["plot_method"] == "pcolormesh":
             # Without limits, a class that no point of the grid is given would shift the others' colours
@@ -245,14 +240,35 @@ class DecisionRegionDisplay:
 
         self.points_, self.legend_ = [], None
         if self.X is not None and self.y is not None:
-            for label, color in zip(self.classes, self.colors_, strict=True):
-                options = {"s": 40, "color": [color], "edgecolors": "white", "linewidths": 0.5, "label": str(label)}
-                members = self.X[self.y == label]
-                self.points_.append(ax.scatter(members[:, 0], members[:, 1], **(options | (scatter_kw or {}))))
+            self.points_ = scatter_by_class(ax, self.X, self.y, self.classes, self.colors_, **(scatter_kw or {}))
             self.legend_ = ax.legend(**({"title": "class"} | (legend_kw or {})))
         ax.set_aspect(aspect)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def class_colors(n_classes: int, colors: str | Sequence[Any] = "viridis") -> np.ndarray:
+    """Return RGBA for each class, shape (n_classes, 4): evenly spaced in a colormap, or the colours given."""
+    import matplotlib as mpl
+
+    if isinstance(colors, str):
+        return np.asarray(mpl.colormaps[colors](np.linspace(0, 1, n_classes)))
+    given = mpl.colors.to_rgba_array(colors)
+    if len(given) != n_classes:
+        raise ValueError(f"colors must hold one colour for each of {n_classes} classes. Got {colors!r} instead.")
+    return given
+
+
+def scatter_by_class(
+    ax: Any, X: np.ndarray, y: np.ndarray, classes: np.ndarray, colors: np.ndarray, **options: Any
+) -> list[Any]:
+    """Scatter two columns of X on the axes, a collection for each class; return the collections."""
+    artists = []
+    for label, color in zip(classes, colors, strict=True):
+        defaults = {"s": 40, "color": [color], "edgecolors": "0.2", "linewidths": 0.4, "label": str(label)}
+        members = X[y == label]
+        artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | options)))
+    return artists
 
 
 def _limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
