@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -52,6 +52,7 @@ class OptimizerSpec:
         return self.cls.from_config(settings)
 
 
+@cache
 def optimizer_classes() -> dict[str, type]:
     """Return the Keras optimizers that a name alone describes: lower-case name -> class."""
 
@@ -68,9 +69,7 @@ def optimizer_classes() -> dict[str, type]:
 
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
     """Check both parameters; return what is to be compiled and the learning rate, where that is a number."""
-    optimizer = _unbuilt_optimizer(optimizer)
-    cls = type(optimizer)
-    settings = {**optimizer.get_config(), "name": cls.__name__.lower()}
+    cls, settings = _class_and_settings(optimizer)
     schedule = None
     if learning_rate is not None:
         if "learning_rate" not in settings:
@@ -96,12 +95,12 @@ def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec
     return OptimizerSpec(cls, as_json, number is not None, schedule_cls, schedule), number
 
 
-def _unbuilt_optimizer(optimizer: Any) -> Any:
-    """Return the optimizer that a name stands for, or the instance itself."""
+def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
+    """Return an optimizer's class, and its settings under a name that all instances share."""
     classes = optimizer_classes()
     if isinstance(optimizer, str) and optimizer.lower() in classes:
         cls = classes[optimizer.lower()]
-        return cls(name=cls.__name__.lower())  # a name of our own leaves Keras's counter of names alone
+        return cls, dict(_default_settings(cls))
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
             f"The 'optimizer' parameter must be one of {sorted(classes)} or an instance of keras.optimizers.Optimizer. "
@@ -112,7 +111,15 @@ def _unbuilt_optimizer(optimizer: Any) -> Any:
             "The 'optimizer' parameter must be an unbuilt optimizer, as its class makes it: one that has trained a "
             f"model belongs to that model. Got {optimizer!r} instead."
         )
-    return optimizer
+    cls = type(optimizer)
+    return cls, {**optimizer.get_config(), "name": cls.__name__.lower()}
+
+
+@cache  # an instance makes variables: milliseconds
+def _default_settings(cls: Any) -> dict[str, Any]:
+    """Return the settings of an optimizer that is made with none; its name leaves Keras's counter of names alone."""
+    settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
+    return settings
 
 
 class _RuntimeDropout(keras.layers.Layer):
