@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test bench docs clean
+.PHONY: demo test bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet

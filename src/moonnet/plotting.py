@@ -218,7 +218,7 @@ class DecisionRegionDisplay:
         n_classes = len(self.classes)
         self.colors_ = class_colors(n_classes, colors)
         if ax is None:
-            _, ax = plt.subplots()
+            _, ax = plt.subplots(layout="constrained")
 
         surface_options = {"plot_method": "pcolormesh", "alpha": 0.25, "zorder": -1, "rasterized": True}
         if n_classes == 2:
