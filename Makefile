@@ -1,4 +1,4 @@
-# The commands of this project. Each needs Python >= 3.11 with pip and venv, nothing else.
+# The commands of this project. Each needs Python 3.11 to 3.13 with pip and venv, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -22,7 +22,9 @@ clean:
 
 # A stamp for each extra: made again when the dependencies change.
 $(VENV)/.installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "moonnet needs Python 3.11 or later")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	|| { echo "TensorFlow needs Python 3.11 to 3.13; name one: make PYTHON=python3.13 ..."; exit 1; }
+	@echo "Installing moonnet and what it needs into $(VENV), TensorFlow included: some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
 from moonnet._forward import ACTIVATIONS
-from moonnet._keras import keras
+from moonnet._keras import keras, tf
 
 
 def twelve_fits(first_random_state):
@@ -36,10 +36,11 @@ def test_the_lecture_s_figures():
 
 
 def test_training_is_neither_better_nor_worse_than_plain_keras():
-    # Plain Keras on the same data, 96 fits with eight seeds for each data set: loss 0.2113, accuracy 0.9131
+    # Plain Keras 3.15 on the same data, 96 fits with eight seeds for each data set, reached loss 0.2108 and accuracy
+    # 0.9139. Means over the twelve sets vary from seed to seed, from 0.207 to 0.219 there, and 0.200 to 0.225 here.
     losses, accuracies, _ = np.hstack([twelve_fits(100 * (repeat + 1)) for repeat in range(8)])
-    assert_allclose(losses.mean(), 0.2113, atol=0.008)
-    assert_allclose(accuracies.mean(), 0.9131, atol=0.006)
+    assert_allclose(losses.mean(), 0.2108, atol=0.008)
+    assert_allclose(accuracies.mean(), 0.9139, atol=0.006)
 
 
 def test_the_keras_model_agrees(fitted, moons):
@@ -59,13 +60,17 @@ def test_the_keras_model_agrees_for_every_activation(activation, dtype):
     clf = KerasMoonClassifier((8, 6), activation=activation, epochs=3, random_state=0).fit(X, y)
     assert clf.predict_proba(X).dtype == dtype
     assert_allclose(clf.predict_proba(X), clf.model_.predict(X, verbose=0), rtol=2e-5, atol=2e-6)
-    previous = keras.config.floatx()
+    previous = keras.config.floatx(), keras.config.dtype_policy()
     try:  # Keras's own float type is the user's to choose
         keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(dtype)
         theirs = clf.model_.predict(X, verbose=0)
     finally:
-        keras.config.set_floatx(previous)
-    assert_allclose(clf.predict_proba(X), theirs, rtol=1e-11 if dtype == "float64" else 2e-5, atol=2e-6)
+        keras.config.set_floatx(previous[0])
+        keras.config.set_dtype_policy(previous[1])
+    assert theirs.dtype == dtype
+    tolerance = 1e-12 if dtype == "float64" else 2e-6
+    assert_allclose(clf.predict_proba(X), theirs, rtol=10 * tolerance, atol=tolerance)
 
 
 def test_the_keras_model_is_the_caller_s(fitted, moons):
@@ -76,14 +81,23 @@ def test_the_keras_model_is_the_caller_s(fitted, moons):
     assert all((a == b).all() for a, b in zip(before, fitted.coefs_, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own, when it saves
+def test_the_keras_model_is_saved_and_loaded(fitted, moons, tmp_path):
+    X, _ = moons
+    fitted.model_.save(tmp_path / "moons.keras")
+    loaded = keras.saving.load_model(tmp_path / "moons.keras", compile=False)
+    assert_allclose(loaded.predict(X, verbose=0)[:, 0], fitted.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("load", "accuracy"), [(load_breast_cancer, 0.96), (load_wine, 0.96), (load_iris, 0.93), (load_digits, 0.95)]
 )
 def test_real_data(load, accuracy):
     X, y = load(return_X_y=True)
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0))
-    # Shuffled: the digits lie in the file by writer, which costs every classifier some 4 % in folds of whole writers
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    # The digits lie in the file writer by writer: folds in that order test on other hands than they train on, and
+    # MLPClassifier too reaches 0.93 there
+    folds = StratifiedKFold(5, shuffle=True, random_state=0) if load is load_digits else 5
     assert cross_val_score(model, X, y, cv=folds).mean() >= accuracy
 
 
@@ -187,6 +201,34 @@ def test_class_weights_multiply_sample_weights(moons):
     assert (by_class.coefs_[0] == by_sample.coefs_[0]).all()
 
 
+@pytest.mark.parametrize("scale", [1e-40, 1e38])
+def test_tiny_and_huge_weights_train_the_same_network(moons, scale):
+    X, y = moons
+    X = X.astype("float32")
+    clf = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)
+    scaled = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y, sample_weight=np.full(200, scale))
+    assert_allclose(scaled.coefs_[0], clf.coefs_[0], rtol=1e-4, atol=1e-6)
+
+
+def test_narrow_integers_are_integers_all_the_same(moons):
+    narrow = KerasMoonClassifier(batch_size=np.int8(100), epochs=np.uint8(3), random_state=0).fit(*moons)
+    wide = KerasMoonClassifier(batch_size=100, epochs=3, random_state=0).fit(*moons)
+    assert (narrow.coefs_[0] == wide.coefs_[0]).all()
+
+
+def test_a_fit_inside_the_caller_s_scopes_is_the_same_fit(moons, fitted):
+    with tf.device("CPU:0"), tf.GradientTape(), keras.name_scope("mine"):
+        clf = KerasMoonClassifier(random_state=0).fit(*moons)
+    assert (clf.coefs_[0] == fitted.coefs_[0]).all()
+
+
+def test_a_notebook_shows_the_fitted_estimator_whatever_its_parameters(moons):
+    clf = KerasMoonClassifier(epochs=1).fit(*moons).set_params(optimizer="nope")
+    html = clf._repr_html_()
+    assert "intercepts_" in html
+    assert "model_" not in html
+
+
 def test_what_the_caller_gave_is_left_alone(moons):
     X, y = moons
     optimizer = keras.optimizers.Adam(0.01)
@@ -205,8 +247,9 @@ def test_parameters_changed_after_fit_leave_the_network_as_it_was(moons):
     X, y = moons
     clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
     before = clf.predict_proba(X)
-    clf.set_params(activation="tanh", hidden_layer_sizes=(3,))
+    clf.set_params(activation="tanh", hidden_layer_sizes=(3,), dropout=0.5, l2=1.0)
     assert (clf.predict_proba(X) == before).all()
+    assert [layer.name for layer in clf.model_.layers] == ["dense", "dense_1", "dense_2"]
     assert_allclose(clf.model_.predict(X, verbose=0)[:, 0], before[:, 1], rtol=1e-4, atol=1e-6)
 
 
@@ -227,10 +270,12 @@ def test_an_unfitted_estimator_says_so(moons):
 
 BAD_PARAMETERS = [
     ({"hidden_layer_sizes": (50, 0)}, r"'hidden_layer_sizes' .* integers of at least 1\. Got \(50, 0\)"),
+    ({"learning_rate": keras.optimizers.schedules.LearningRateSchedule()}, r"'learning_rate' .* get_config\(\)\. Got"),
+    ({"optimizer": keras.optimizers.SGD(-0.1)}, r"'learning_rate' .* positive finite number .* Got -0\.1"),
     ({"hidden_layer_sizes": (2.5,)}, r"'hidden_layer_sizes' .* Got \(2\.5,\)"),
     ({"hidden_layer_sizes": -1}, r"'hidden_layer_sizes' .* Got -1"),
     ({"hidden_layer_sizes": "50"}, r"'hidden_layer_sizes' .* Got '50'"),
-    ({"activation": "rleu"}, r"'activation' .*'relu'.* Got 'rleu'"),
+    ({"activation": "rleu"}, r"'activation' .*'celu', 'elu'.* Got 'rleu'"),
     ({"activation": "softmax"}, r"'activation' .*'relu'.* Got 'softmax'"),
     ({"optimizer": "sdg"}, r"'optimizer' .*'sgd'.* Got 'sdg'"),
     ({"learning_rate": 0.0}, r"'learning_rate' .* Got 0\.0"),
@@ -242,7 +287,7 @@ BAD_PARAMETERS = [
     ({"epochs": 1.5}, r"'epochs' .* Got 1\.5"),
     ({"shuffle": "yes"}, r"'shuffle' .* Got 'yes'"),
     ({"class_weight": "equal"}, r"'class_weight' .*'balanced'.* Got 'equal'"),
-    ({"class_weight": {5: 1.0}}, r"'class_weight' .* \[0, 1\]\. Got \[5\]"),
+    ({"class_weight": {5: 1.0}}, r"'class_weight' .* \[0, 1\]\. Got the unknown \[5\]"),
     ({"class_weight": {0: 0, 1: 0}}, r"'class_weight' .* positive weight\. Got \{0: 0, 1: 0\}"),
     ({"verbose": 3}, r"'verbose' .* Got 3"),
     ({"random_state": -1}, r"'random_state' .* Got -1"),
@@ -253,7 +298,8 @@ X4, Y4 = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
 BAD_DATA = [
     ((NAN, Y4), "Input X contains NaN"),
     ((INF, Y4), "Input X contains infinity"),
-    ((X4, np.zeros(4)), r"y must hold at least 2 classes\. Got one class instead: .*0\.0"),
+    ((X4, np.zeros(4)), r"y must hold at least 2 classes\. Got one class instead: 0\.0"),
+    ((X4, np.array(["a", None, "b", "a"], object)), "y must hold labels that can be sorted"),
     ((X4[:0], Y4[:0]), r"0 sample\(s\)"),
     ((X4[:, :0], Y4), r"0 feature\(s\)"),
     ((X4.ravel(), Y4), "Expected 2D array"),
@@ -314,5 +360,5 @@ def test_a_training_that_diverges_says_what_to_do(moons):
     X, y = moons
     clf = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)
     clf.set_params(optimizer="sgd", activation="linear", epochs=100)
-    message = r"non-finite weights within \d+ epochs\. Scale the inputs.* lower learning_rate"
+    message = r"non-finite loss or non-finite weights within \d+ epochs\. Scale the inputs.* lower learning_rate"
     assert_refused_and_unharmed(clf, lambda: clf.fit(1e100 * X, y), message)

@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 FIT = """
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
@@ -57,7 +55,7 @@ def test_who_asks_for_the_log_gets_it():
 def test_what_is_not_the_start_up_log_is_given_back():
     child = run(
         """
-import os, sys, types
+import os, sys
 class Loader:
     def find_spec(self, name, path=None, target=None):
         if name == "tensorflow":
@@ -95,10 +93,8 @@ def test_a_process_without_stderr_can_fit():
 
 
 def test_another_backend_is_an_error_that_says_so():
-    pytest.importorskip("keras")
     child = run(
         """
-import types, sys
 import keras
 keras.backend.backend = lambda: "jax"
 import moonnet._keras

@@ -100,11 +100,12 @@ BAD = [
     (["--optimise"], "unrecognized arguments: --optimise"),
     (["--target", "y"], "give --csv FILE too"),
     (["--csv", "x.csv"], "--csv needs --target"),
-    (["--csv", "nowhere.csv", "--target", "y"], "No such file or directory: 'nowhere.csv'"),
+    (["--csv", "{iris}", "--target", "species", "--samples", "50"], "--samples and --noise describe half-moons"),
+    (["--csv", "nowhere.csv", "--target", "y"], r"nowhere\.csv: No such file or directory"),
     (["--csv", "{iris}", "--target", "kind"], "has no column 'kind'"),
     (["--csv", "{iris}", "--target", "sl"], "must hold each class at least 10 times"),
     (["--csv", "{one}", "--target", "y"], "must hold at least two classes"),
-    (["--out", "{iris}"], "File exists"),
+    (["--out", "{iris}"], r"iris\.csv: File exists"),
 ]
 
 

@@ -78,6 +78,27 @@ def test_bad_learning_rates_are_named(bad):
         _network.resolve_optimizer("adam", bad)
 
 
+def test_settings_may_be_numpy_s():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(np.array([5, 20]), np.array([0.1, 0.01, 0.001]))
+    plain = keras.optimizers.schedules.PiecewiseConstantDecay([5, 20], [0.1, 0.01, 0.001])
+    assert _network.resolve_optimizer("sgd", schedule) == _network.resolve_optimizer("sgd", plain)
+
+
+def test_an_optimizer_that_keras_cannot_copy_is_an_error_that_says_so():
+    excluding = keras.optimizers.AdamW()
+    excluding.exclude_from_weight_decay(var_names=["bias"])
+    with pytest.raises(ValueError, match=r"'optimizer' .* exclude_from_weight_decay"):
+        _network.resolve_optimizer(excluding, None)
+
+    class Demanding(keras.optimizers.SGD):
+        def __init__(self, demanded, **settings):
+            super().__init__(**settings)
+
+    spec, rate = _network.resolve_optimizer(Demanding(1), None)
+    with pytest.raises(ValueError, match=r"'optimizer' .* anew from its settings\. Got a Demanding"):
+        spec.build(rate)
+
+
 def test_a_learning_rate_beside_inner_optimizers_is_an_error():
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
     with pytest.raises(ValueError, match=r"'learning_rate' .* None beside a LossScaleOptimizer"):

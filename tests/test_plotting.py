@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.inspection import DecisionBoundaryDisplay
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -133,16 +133,40 @@ def test_the_caller_s_keywords_win(fitted, moons):
     assert display.legend_.get_title().get_text() == "moon"
 
 
+@pytest.mark.parametrize(
+    "scatter_kw",
+    [{"c": "red"}, {"ec": "red"}, {"edgecolor": "red"}, {"edgecolors": "red"}, {"lw": 2}, {"linewidth": 2}],
+)
+def test_matplotlib_s_short_names_win_too(fitted, moons, scatter_kw):
+    points = DecisionRegionDisplay.from_estimator(fitted, *moons, scatter_kw=scatter_kw).points_[0]
+    if "c" in scatter_kw:
+        assert_allclose(points.get_facecolor()[0], mpl.colors.to_rgba("red"))
+    elif "red" in scatter_kw.values():
+        assert_allclose(points.get_edgecolor()[0], mpl.colors.to_rgba("red"))
+    else:
+        assert points.get_linewidth()[0] == 2
+
+
+def test_every_class_is_in_the_legend(moons):
+    X, y = moons
+    names = np.array(["_left", "right"])[y]
+    display = DecisionRegionDisplay.from_estimator(LogisticRegression().fit(X, names), X, names)
+    assert [text.get_text() for text in display.legend_.get_texts()] == ["_left", "right"]
+
+
 def test_bad_input_is_named(fitted, moons):
     X, y = moons
     draw = DecisionRegionDisplay.from_estimator
     for arguments, options, message in [
+        ((LinearRegression().fit(X, y), X, y), {}, r"estimator must be a classifier\. Got LinearRegression"),
         ((fitted, X[:, :1], y), {}, r"X must have two columns .* Got shape \(200, 1\)"),
         ((fitted, X, y + 1), {}, r"y must hold labels that the estimator knows, \[0, 1\]\. Got \{2\}"),
         ((fitted, X, y[:5]), {}, "inconsistent numbers of samples"),
-        ((fitted, X, y), {"grid_resolution": 1}, r"grid_resolution must be at least 2\. Got 1"),
+        ((fitted, X, y), {"grid_resolution": 1}, r"grid_resolution must be an integer of at least 2\. Got 1"),
         ((fitted, X, y), {"xlim": (1, 1)}, r"xlim must be .* Got \(1, 1\)"),
-        ((fitted, X, y), {"ylim": (0, np.inf)}, r"ylim must be .* Got \(0, inf\)"),
+        ((fitted, X, y), {"ylim": (0, np.inf)}, r"ylim contains infinity"),
+        ((fitted, X, y), {"xlim": (1, 2, 3)}, r"xlim must be .* Got \(1, 2, 3\)"),
+        ((fitted, X, y), {"grid_resolution": 10.5}, r"Got 10\.5"),
     ]:
         with pytest.raises(ValueError, match=message):
             draw(*arguments, **options)

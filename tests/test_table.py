@@ -29,6 +29,18 @@ def test_named_columns_keep_their_order_and_whole_numbers_sort_as_numbers(write)
     assert y.tolist() == [10, 9]
 
 
+@pytest.mark.parametrize("labels", [["01", "1"], ["11", "1_1"], ["1" * 20, "2"], ["-0", "0"]])
+def test_labels_that_are_no_plain_whole_numbers_stay_apart(write, labels):
+    _, y, _ = read_problem(write(f"x,y\n1,{labels[0]}\n2,{labels[1]}\n"), "y", None)
+    assert y.tolist() == labels
+
+
+def test_an_index_without_a_name_is_no_feature(write):
+    X, _, names = read_problem(write(",x,y\n0,5,a\n1,6,b\n"), "y", None)
+    assert names == ["x"]
+    assert X.tolist() == [[5], [6]]
+
+
 @pytest.mark.parametrize(
     ("text", "target", "features", "message"),
     [
@@ -41,7 +53,9 @@ def test_named_columns_keep_their_order_and_whole_numbers_sort_as_numbers(write)
         ("x,y\n1,2\n", "y", ["x", "y"], "must not name the target 'y'"),
         ("x,y\na,2\n", "y", None, "no column of numbers beside 'y'"),
         ("x,y\n1,a\nb,a\n", "y", ["x"], r"sample 2: column 'x' must hold a finite number\. Got 'b'"),
-        ("x,y\n1,a\n,b\n", "y", None, r"sample 2: column 'x' must hold a finite number\. Got ''"),
+        ("x,y\n1,a\n,b\n3,a\n", "y", None, r"sample 2: column 'x' must hold a finite number\. Got ''"),
+        ("x,y\n1,a\n2,b\nn/a,b\n", "y", None, r"sample 3: column 'x' must hold a finite number\. Got 'n/a'"),
+        ("x,y\n1,a\n", "y", ["x", "x"], r"--features must name each column once\. Got x, x"),
         ("x,y\n1,a\ninf,b\n", "y", ["x"], r"Got 'inf'"),
         ("x,y\n1,a\n2,\n", "y", None, r"sample 2: column 'y' must hold a label\. Got an empty cell"),
     ],

@@ -45,30 +45,50 @@ def test_two_classes_split_at_one_half():
     assert _targets.decode(np.array([[-1e-3], [0.0], [1e-3]]), classes).tolist() == ["no", "no", "yes"]
 
 
+def effective(y, sample_weight, class_weight, dtype="float64"):
+    return _targets.effective_weights(y, np.unique(y), sample_weight, class_weight, np.dtype(dtype))
+
+
 @given(st.data())
-def test_class_weights_are_scikit_learn_s(data):
+def test_class_weights_are_scikit_learn_s_up_to_scale(data):
     y = np.array(data.draw(st.lists(st.integers(0, 3), min_size=4, max_size=40)))
     classes = np.unique(y)
     assume(len(classes) > 1)
     chosen = data.draw(st.sampled_from(["balanced", {int(classes[0]): 2.5}, None]))
     ones = np.ones(len(y))
-    weights = _targets.effective_weights(y, classes, ones, chosen)
-    assert_allclose(weights, compute_sample_weight(chosen, y))
+    weights, theirs = effective(y, ones, chosen), compute_sample_weight(chosen, y)
+    assert 1 <= weights.max() < 2
+    assert_allclose(weights / weights.max(), theirs / theirs.max())
     assert (ones == 1).all()
 
 
 def test_balanced_classes_carry_equal_weight_and_skip_those_without_any():
     y = np.array([0, 0, 0, 1, 1, 2])
-    sample_weight = np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0])
-    weights = _targets.effective_weights(y, np.unique(y), sample_weight, "balanced")
+    weights = effective(y, np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0]), "balanced")
     assert weights[:3].sum() == pytest.approx(weights[3:5].sum())
     assert weights[5] == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e-310, 1e-40, 1.0, 1e38, 1e308])
+def test_the_scale_of_weights_is_free(scale, dtype):
+    y = np.array([0, 1, 1, 0])
+    weights = effective(y, scale * np.array([1.0, 0.5, 0.25, 0.0]), {0: 1e300, 1: 1e300}, dtype)
+    assert weights.dtype == dtype
+    assert_allclose(weights / weights.max(), [1, 0.5, 0.25, 0], rtol=1e-6)
+    assert (effective(y, np.ones(4), None, dtype) == 1).all()
+
+
+def test_a_weight_that_compiled_code_takes_for_0_is_0():
+    weights = effective(np.array([0, 1, 1]), np.array([1.0, 1e-37, 1e-39]), None, "float32")
+    assert weights[1] > 0
+    assert weights[2] == 0
 
 
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        ({"b": 1.0, "z": 2.0}, r"'class_weight' .* \['a', 'b'\]\. Got \['z'\]"),
+        ({"b": 1.0, "z": 2.0}, r"'class_weight' .* \['a', 'b'\]\. Got the unknown \['z'\]"),
         ({"a": -1.0}, r"'class_weight' .* at least 0\. Got -1\.0 for label 'a'"),
         ({"a": float("nan")}, r"Got nan for label 'a'"),
         ({"a": "heavy"}, r"Got 'heavy' for label 'a'"),
@@ -77,4 +97,4 @@ def test_balanced_classes_carry_equal_weight_and_skip_those_without_any():
 def test_bad_class_weights_are_named(class_weight, message):
     y = np.array(["a", "b", "a"])
     with pytest.raises(ValueError, match=message):
-        _targets.effective_weights(y, np.unique(y), np.ones(3), class_weight)
+        effective(y, np.ones(3), class_weight)

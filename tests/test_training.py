@@ -247,20 +247,13 @@ def search(grid, n_samples=203):
     return GridSearchCV(KerasMoonClassifier(epochs=2, random_state=0), grid, cv=cv, error_score="raise").fit(X, y)
 
 
-def test_a_search_over_numbers_compiles_one_program(compiled):
-    grid = {
-        "learning_rate": [None, 0.01],
-        "l2": [0.0, 0.01],
-        "dropout": [0.0],
-        "class_weight": [None, "balanced", {0: 2.0}],
-    }
-    search(grid)
-    assert len(compiled) == 1
+NUMBERS = {"learning_rate": [None, 0.01], "l2": [0.0, 0.01], "class_weight": [None, "balanced", {0: 2.0}]}
 
 
-def test_a_search_over_dropout_with_and_without_compiles_two(compiled):
-    search({"learning_rate": [None, 0.01], "l2": [0.0, 0.01], "dropout": [0.0, 0.1, 0.5]})
-    assert len(compiled) == 2
+@pytest.mark.parametrize(("dropout", "programs"), [([0.0], 1), ([0.1, 0.5], 1), ([0.0, 0.1, 0.5], 2)])
+def test_a_search_over_numbers_compiles_one_program_and_one_more_for_dropout(compiled, dropout, programs):
+    search(NUMBERS | {"dropout": dropout})
+    assert len(compiled) == programs
 
 
 def test_a_search_over_three_architectures_compiles_three(compiled):
@@ -282,6 +275,32 @@ def test_programs_that_wait_are_bounded_and_the_last_used_stay(compiled, monkeyp
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
     assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
     assert len(_training._idle) == 2
+
+
+def test_a_program_that_waits_holds_no_block(compiled):
+    KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
+    assert _training._idle[0]._block == []
+
+
+def test_instances_made_of_others_share_a_program(compiled):
+    X, y = make_moons(20, random_state=0)
+    for _ in range(2):
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+        KerasMoonClassifier(optimizer=scaled, epochs=1).fit(X, y)
+    assert len(compiled) == 1
+
+
+def test_keras_s_float_type_of_an_earlier_fit_leaves_no_trace():
+    X, y = make_moons(30, random_state=0)
+    fit = KerasMoonClassifier((3,), optimizer="nadam", epochs=3, random_state=0).fit
+    before = fit(X, y).coefs_[0]
+    try:
+        keras.config.set_floatx("float64")
+        other = fit(X, y).coefs_[0]
+    finally:
+        keras.config.set_floatx("float32")
+    assert (fit(X, y).coefs_[0] == before).all()
+    assert (other != before).any()  # the learning rate is rounded differently
 
 
 def test_two_fits_at_one_time_never_share_a_program(compiled):

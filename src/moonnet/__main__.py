@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -53,11 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--target and --features describe a CSV file: give --csv FILE too")
     if options.csv is not None and options.target is None:
         parser.error("--csv needs --target COLUMN, the column to predict")
+    if options.csv is not None and (options.samples is not None or options.noise is not None):
+        parser.error("--samples and --noise describe half-moons, which --csv replaces")
     try:
         problem = _moons(options) if options.csv is None else _from_csv(options)
         options.out.mkdir(parents=True, exist_ok=True)
         _lecture(problem, options)
-    except (OSError, ValueError) as error:
+    except BrokenPipeError:  # who read the output has gone: there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except MemoryError as error:
+        parser.error(f"not enough memory: {error}")
+    except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         return 130
@@ -69,8 +79,8 @@ def _parser() -> Parser:
         prog="moonnet",
         description="Train the lecture's network, Dense 50-20-1, on half-moons or a CSV file, and draw what it learns.",
     )
-    parser.add_argument("--samples", type=_number(int, 20), default=200, help="half-moon samples (default: 200)")
-    parser.add_argument("--noise", type=_number(float, 0), default=0.2, help="their noise (default: 0.2)")
+    parser.add_argument("--samples", type=_number(int, 20), help="half-moon samples (default: 200)")
+    parser.add_argument("--noise", type=_number(float, 0), help="their noise (default: 0.2)")
     parser.add_argument("--epochs", type=_number(int, 1), default=100, help="passes over the samples (default: 100)")
     parser.add_argument("--batch-size", type=_number(int, 1), default=50, help="samples in a step (default: 50)")
     parser.add_argument(
@@ -118,8 +128,10 @@ def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:
 
 def _moons(options: argparse.Namespace) -> Problem:
     """Return the lecture's half-moons; as many others are held out."""
-    X, y = make_moons(options.samples, noise=options.noise, random_state=options.seed)
-    X_held_out, y_held_out = make_moons(options.samples, noise=options.noise, random_state=options.seed + 1)
+    samples = 200 if options.samples is None else options.samples
+    noise = 0.2 if options.noise is None else options.noise
+    X, y = make_moons(samples, noise=noise, random_state=options.seed)
+    X_held_out, y_held_out = make_moons(samples, noise=noise, random_state=options.seed + 1)
     return Problem(X, y, X_held_out, y_held_out, ["x", "y"], np.array([-2.0, 2.0]))
 
 
@@ -133,8 +145,8 @@ def _from_csv(options: argparse.Namespace) -> Problem:
     if counts.min() < 2 * N_FOLDS:
         rare = labels[counts.argmin()]
         raise ValueError(
-            f"column {options.target!r} must hold each class at least {2 * N_FOLDS} times, so that it can be "
-            f"cross-validated. Got {rare!s} {counts.min()} times."
+            f"column {options.target!r} must hold each class at least {2 * N_FOLDS} times, to be cross-validated. "
+            f"Got {rare!s} {counts.min()} times. (A column to measure rather than to classify will not do.)"
         )
     X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=y, random_state=options.seed)
     return Problem(X, y, X_held_out, y_held_out, names, X_held_out[0])
@@ -151,6 +163,8 @@ def _lecture(problem: Problem, options: argparse.Namespace) -> None:
 
     features = ", ".join(problem.feature_names)
     print(f"{len(X)} samples to train on, {len(problem.X_held_out)} held out, features {features}")
+    if options.csv is not None:
+        print("A quarter of the file is held out; features are standardised to mean 0 and standard deviation 1")
     print(f"The first sample {_point(X[0])} is of class {y[0]}\n")
     with _timed("Importing TensorFlow and Keras"):
         import moonnet._training  # noqa: F401
@@ -178,9 +192,10 @@ def _lecture(problem: Problem, options: argparse.Namespace) -> None:
         probabilities = model.predict_proba([problem.probe])[0]
         likeliest = probabilities.argmax()
         described = 1 if len(model.classes_) == 2 else likeliest
+        where = _point(problem.probe) + ("" if options.csv is None else ", held out,")
         print(
-            f"At {_point(problem.probe)} the probability of class {model.classes_[described]} is "
-            f"{probabilities[described]:.3g}: class {model.classes_[likeliest]}"
+            f"At {where} the probability of class {model.classes_[described]} is {probabilities[described]:.3g}: "
+            f"class {model.classes_[likeliest]}"
         )
     with _timed("Drawing"):
         for path in _draw(problem, model, network.history_, options.out):
@@ -247,7 +262,7 @@ def _draw_data(problem: Problem, model: Any, ax: Any) -> None:
 def _aspect(problem: Problem) -> str:
     """Return "equal" for two features on like scales, as the lecture's are, else "auto"."""
     ranges = np.ptp(problem.X, axis=0)
-    return "equal" if len(ranges) == 2 and ranges.max() < 4 * ranges.min() else "auto"
+    return "equal" if len(ranges) == 2 and ranges.max() < 2 * ranges.min() else "auto"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """KerasMoonClassifier: scikit-learn's contract around a Keras network; the arithmetic lives elsewhere."""
 
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
 import operator
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -81,6 +83,9 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         ``"loss"`` (nats) and ``"accuracy"`` (a share in [0, 1]) of each epoch: means over the epoch's batches while
         the weights were changing, weighted by the samples.
 
+    model_ : keras.Sequential
+        The learned network as a new, compiled Keras model at each access: keep it before training or saving it.
+
     n_iter_ : int
         Epochs run.
 
@@ -119,7 +124,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
     # "no_validation": what only Keras can judge is judged where Keras is at hand, in _network.
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(_forward.ACTIVATIONS))],
+        "activation": [str],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left")],
         "optimizer": "no_validation",
@@ -183,8 +188,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not what is described here, or if training diverges to non-finite
-            weights. What an earlier fit learned stays as it was.
+            If a parameter, X, y or sample_weight is not what is described here, or if training diverges to a loss or
+            weights that are not finite. What an earlier fit learned stays as it was.
 
         TypeError
             If X or sample_weight has a type that cannot be numbers.
@@ -199,19 +204,16 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         self._validate_params()
         hidden = self._hidden_units()
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
-        check_classification_targets(y)
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(f"y must hold at least 2 classes. Got one class instead: {classes[0]!r}.")
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        weight = _targets.effective_weights(y, classes, sample_weight, self.class_weight)
-        counted = weight > 0
-        if not counted.any():
+        if self.activation not in _forward.ACTIVATIONS:
             raise ValueError(
-                "The 'class_weight' parameter must leave a sample with a positive weight. "
-                f"Got {self.class_weight!r} instead."
+                f"The 'activation' parameter of KerasMoonClassifier must be one of {sorted(_forward.ACTIVATIONS)}. "
+                f"Got {self.activation!r} instead."
             )
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        classes = _classes(y)
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = _targets.effective_weights(y, classes, sample_weight, self.class_weight, X.dtype)
+        counted = weight > 0
         if not counted.all():  # weight 0 equals absence, in the order of the samples too
             X, y, weight = X[counted], y[counted], weight[counted]
         n_outputs, loss = _targets.output_layer(classes)
@@ -222,7 +224,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         spec = _training.ProgramSpec(
             _network.NetworkSpec((X.shape[1], *hidden, n_outputs), self.activation, loss),
             optimizer,
-            _training.batch_rows(self.batch_size, len(X)),
+            _training.batch_rows(int(self.batch_size), len(X)),
             dropout=self.dropout > 0,
             dtype=optimizer.training_dtype(X.dtype.name),
         )
@@ -231,14 +233,19 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
             X,
             _targets.encode(y, classes, X.dtype),
             weight,
-            _training.Hyperparameters(learning_rate, self.l2, self.dropout, self.epochs, self.shuffle),
+            _training.Hyperparameters(learning_rate, self.l2, self.dropout, int(self.epochs), self.shuffle),
             _training.Streams.spawn(_entropy(self.random_state)),
-            watch=_progress.progress(self.verbose, self.epochs),
+            watch=_progress.progress(self.verbose, int(self.epochs)),
         )
         self.classes_ = classes
         self.coefs_, self.intercepts_ = weights[::2], weights[1::2]
         self.n_iter_ = len(self.history_["loss"])
-        self._activation = self.activation  # of this network, whatever set_params says later
+        # What describes this network, whatever set_params says later
+        self._trained_with: dict[str, Any] = {
+            "activation": self.activation,
+            "l2": float(self.l2),
+            "dropout": float(self.dropout),
+        }
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -329,8 +336,10 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
     def model_(self) -> Any:
         """A new compiled ``keras.Sequential`` with the learned weights, in Keras's own float type.
 
-        It is the caller's: training or changing it leaves the estimator as it is. Its optimizer is new, with the
-        settings that the estimator's parameters describe.
+        Each access makes another one, which is the caller's: to train it further or to save it, keep it first
+        (``model = clf.model_``). The estimator stays as it is. The model says probabilities and is trained on 0 and 1
+        for two classes, in one column, and on one-hot rows for more. Its optimizer is new, with the settings that the
+        estimator's parameters have now.
         """
         check_is_fitted(self)
         from moonnet import _network
@@ -339,12 +348,20 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         _, loss = _targets.output_layer(self.classes_)
         layer_sizes = (self.n_features_in_, *(len(intercept) for intercept in self.intercepts_))
         return _network.user_model(
-            _network.NetworkSpec(layer_sizes, self._activation, loss),
+            _network.NetworkSpec(layer_sizes, self._trained_with["activation"], loss),
             [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer],
             optimizer.build(learning_rate),
-            self.l2,
-            self.dropout,
+            self._trained_with["l2"],
+            self._trained_with["dropout"],
         )
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        """Show in a notebook what was learned, less model_: scikit-learn would build it just to look at it."""
+        shown = BaseEstimator()
+        vars(shown).update(vars(self))
+        attributes = shown._get_fitted_attr_html(doc_link)
+        attributes.estimator_class = type(self)
+        return attributes
 
     def _hidden_units(self) -> tuple[int, ...]:
         """Return hidden_layer_sizes as a tuple of int, checked."""
@@ -364,7 +381,19 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         """Return the output layer before its activation, shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         samples = validate_data(self, X, reset=False, dtype=self.coefs_[0].dtype)
-        return _forward.logits(samples, self.coefs_, self.intercepts_, self._activation)
+        return _forward.logits(samples, self.coefs_, self.intercepts_, self._trained_with["activation"])
+
+
+def _classes(y: np.ndarray) -> np.ndarray:
+    """Return the labels in y, sorted; there must be two at least."""
+    try:
+        check_classification_targets(y)
+        classes = np.unique(y)
+    except TypeError as error:  # labels of kinds that cannot be compared
+        raise TypeError(f"y must hold labels that can be sorted, all numbers or all strings, say: {error}.") from None
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least 2 classes. Got one class instead: {classes.tolist()[0]!r}.")
+    return classes
 
 
 def _entropy(random_state: int | np.random.RandomState | None) -> Any:

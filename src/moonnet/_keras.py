@@ -48,8 +48,8 @@ def _start_up_log_dropped() -> Iterator[None]:
                     os.write(2, line)
 
 
-# A level below 3, set by the user, asks to see the log.
-if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
+if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
+    # Imported by the user before, so that its log level is settled; or asked by the user to show its log
     import keras
     import tensorflow as tf
 else:

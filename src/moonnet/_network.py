@@ -14,6 +14,8 @@ import numpy as np
 
 from moonnet._keras import keras
 
+# What Keras's exclude_from_weight_decay sets on an optimizer, and get_config does not tell.
+_OUTSIDE_SETTINGS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 _OUTPUT_ACTIVATIONS = {"binary_crossentropy": "sigmoid", "categorical_crossentropy": "softmax"}
 
 
@@ -49,7 +51,13 @@ class OptimizerSpec:
             settings["learning_rate"] = self.schedule
         elif self.rate_is_number:
             settings["learning_rate"] = learning_rate
-        return self.cls.from_config(settings)
+        try:
+            return self.cls.from_config(settings)
+        except Exception as error:
+            raise ValueError(
+                "The 'optimizer' and 'learning_rate' parameters must be such that Keras can make the optimizer anew "
+                f"from its settings. Got a {self.cls.__name__} with {settings}, which raised: {error!r}."
+            ) from error
 
 
 @cache
@@ -70,6 +78,7 @@ def optimizer_classes() -> dict[str, type]:
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
     """Check both parameters; return what is to be compiled and the learning rate, where that is a number."""
     cls, settings = _class_and_settings(optimizer)
+    settings["name"] = cls.__name__.lower()
     schedule = None
     if learning_rate is not None:
         if "learning_rate" not in settings:
@@ -79,24 +88,23 @@ def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec
             )
         if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             schedule = learning_rate
-            settings["learning_rate"] = schedule.get_config()
-        elif isinstance(learning_rate, Real) and 0 < float(learning_rate) < math.inf and learning_rate is not True:
+            settings["learning_rate"] = _config("learning_rate", schedule)
+        elif isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
             settings["learning_rate"] = float(learning_rate)
         else:
-            raise ValueError(
-                "The 'learning_rate' parameter must be None, a positive finite number or a "
-                f"keras.optimizers.schedules.LearningRateSchedule. Got {learning_rate!r} instead."
-            )
+            raise _bad_learning_rate(learning_rate)
     number = None
     if isinstance(settings.get("learning_rate"), Real):
         number, settings["learning_rate"] = settings["learning_rate"], 0.0
-    as_json = json.dumps(settings, sort_keys=True, default=float)  # float: for NumPy's numbers
+        if not 0 < number < math.inf:
+            raise _bad_learning_rate(number)
+    as_json = _as_json(settings)
     schedule_cls = None if schedule is None else type(schedule)
     return OptimizerSpec(cls, as_json, number is not None, schedule_cls, schedule), number
 
 
 def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
-    """Return an optimizer's class, and its settings under a name that all instances share."""
+    """Return an optimizer's class and a copy of its settings."""
     classes = optimizer_classes()
     if isinstance(optimizer, str) and optimizer.lower() in classes:
         cls = classes[optimizer.lower()]
@@ -111,8 +119,12 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
             "The 'optimizer' parameter must be an unbuilt optimizer, as its class makes it: one that has trained a "
             f"model belongs to that model. Got {optimizer!r} instead."
         )
-    cls = type(optimizer)
-    return cls, {**optimizer.get_config(), "name": cls.__name__.lower()}
+    if any(getattr(optimizer, name, None) for name in _OUTSIDE_SETTINGS):
+        raise ValueError(
+            "The 'optimizer' parameter must be an optimizer on which exclude_from_weight_decay was not called: Keras "
+            f"forgets that when it copies one, as scikit-learn's clone does. Got {optimizer!r} instead."
+        )
+    return type(optimizer), _config("optimizer", optimizer)
 
 
 @cache  # an instance makes variables: milliseconds
@@ -120,6 +132,38 @@ def _default_settings(cls: Any) -> dict[str, Any]:
     """Return the settings of an optimizer that is made with none; its name leaves Keras's counter of names alone."""
     settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
     return settings
+
+
+def _config(parameter: str, value: Any) -> dict[str, Any]:
+    """Return the settings of an optimizer or schedule, or say which parameter cannot tell them."""
+    try:
+        settings: dict[str, Any] = value.get_config()
+    except Exception as error:
+        raise ValueError(
+            f"The '{parameter}' parameter must tell its settings by get_config(). "
+            f"Got {value!r}, which raised: {error!r}."
+        ) from error
+    return settings
+
+
+def _as_json(settings: dict[str, Any]) -> str:
+    """Return settings as text that equal optimizers share: names, which Keras counts up, give way to the class's."""
+
+    def renamed(value: Any, class_name: str | None = None) -> Any:
+        if isinstance(value, dict):
+            items = {key: renamed(item, value.get("class_name")) for key, item in value.items()}
+            return items | {"name": class_name.lower()} if class_name and "name" in items else items
+        return [renamed(item) for item in value] if isinstance(value, list | tuple) else value
+
+    # tolist: NumPy's arrays and numbers
+    return json.dumps(renamed(settings), sort_keys=True, default=lambda value: value.tolist())
+
+
+def _bad_learning_rate(value: Any) -> ValueError:
+    return ValueError(
+        "The 'learning_rate' parameter must be None, a positive finite number or a "
+        f"keras.optimizers.schedules.LearningRateSchedule. Got {value!r} instead."
+    )
 
 
 class _RuntimeDropout(keras.layers.Layer):

@@ -20,11 +20,16 @@ def read_problem(path: Path, target: str, features: Sequence[str] | None) -> tup
         if name not in columns:
             raise ValueError(f"{path} has no column {name!r}. It has: {', '.join(columns)}.")
     if features is None:
-        features = [name for name, cells in columns.items() if name != target and _holds_numbers(cells)]
+        # A column without a name is an index, as pandas writes it
+        features = [name for name, cells in columns.items() if name not in (target, "") and _holds_numbers(cells)]
         if not features:
-            raise ValueError(f"{path} has no column of numbers beside {target!r} to predict from.")
+            raise ValueError(
+                f"{path} has no column of numbers beside {target!r} to predict from. Numbers are written as in 12.93."
+            )
     if target in features:
         raise ValueError(f"--features must not name the target {target!r}.")
+    if len(set(features)) < len(features):
+        raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
     X = np.column_stack([_numbers(path, name, columns[name]) for name in features])
     return X, _labels(path, target, columns[target]), list(features)
 
@@ -61,9 +66,8 @@ def _as_number(cell: str) -> float:
 
 
 def _holds_numbers(cells: list[str]) -> bool:
-    """Return whether all cells that are not empty are numbers: an empty one is a mistake to be told, not a reason."""
-    filled = [cell for cell in cells if cell]
-    return bool(filled) and all(math.isfinite(_as_number(cell)) for cell in filled)
+    """Return whether most cells are numbers: a few that are not (empty, NaN, n/a) are mistakes to be told."""
+    return sum(math.isfinite(_as_number(cell)) for cell in cells) > len(cells) / 2
 
 
 def _numbers(path: Path, name: str, cells: list[str]) -> np.ndarray:
@@ -79,7 +83,7 @@ def _labels(path: Path, name: str, cells: list[str]) -> np.ndarray:
     for number, cell in enumerate(cells, start=1):
         if not cell:
             raise ValueError(f"{path}, sample {number}: column {name!r} must hold a label. Got an empty cell instead.")
-    try:
-        return np.array([int(cell) for cell in cells])  # 10 sorts after 9
-    except ValueError:
-        return np.array(cells)
+    # Whole numbers sort as numbers, 9 before 10, unless that would take two labels for one, such as 1 and 01
+    if all(cell.lstrip("-").isdecimal() and len(cell) < 18 and str(int(cell)) == cell for cell in cells):
+        return np.array([int(cell) for cell in cells])
+    return np.array(cells)

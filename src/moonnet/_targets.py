@@ -51,24 +51,39 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def effective_weights(
-    y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray, class_weight: dict | str | None
+    y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray, class_weight: dict | str | None, dtype: np.dtype
 ) -> np.ndarray:
-    """Return each sample's weight times its class's, shape (n_samples,)."""
+    """Return each sample's weight times its class's, shape (n_samples,), scaled to a largest one between 1 and 2.
+
+    A batch divides its weights by their sum, so that their scale is free: this one neither overflows nor underflows in
+    ``dtype``, and a power of two changes no bit. Weights too small beside the largest to be told from 0 are 0.
+    """
+    largest = sample_weight.max()
+    weights = np.ldexp(sample_weight, -np.frexp(largest)[1]) * _by_class(y, classes, sample_weight, class_weight)
+    if not (weights > 0).any():
+        raise ValueError(
+            f"The 'class_weight' parameter must leave a sample with a positive weight. Got {class_weight!r} instead."
+        )
+    weights = np.ldexp(weights, 1 - np.frexp(weights.max())[1]).astype(dtype)
+    weights[weights < np.finfo(dtype).tiny] = 0  # subnormal numbers, which compiled code takes for 0
+    return weights
+
+
+def _by_class(
+    y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray, class_weight: dict | str | None
+) -> np.ndarray | float:
+    """Return the weight of each sample's class, shape (n_samples,), or 1."""
     if class_weight is None:
-        return sample_weight
+        return 1.0
     if isinstance(class_weight, dict):
         _check_class_weight(class_weight, classes)
-        by_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
-        return sample_weight * by_class[np.searchsorted(classes, y)].astype(sample_weight.dtype)
+        weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
+        return weights[np.searchsorted(classes, y)]
     # "balanced": a class without any weight has no share to balance
     counted = sample_weight > 0
     present = np.unique(y[counted])
-    by_class = compute_class_weight(
-        class_weight, classes=present, y=y[counted], sample_weight=sample_weight[counted]
-    ).astype(sample_weight.dtype)
-    weights = np.zeros_like(sample_weight)
-    weights[counted] = sample_weight[counted] * by_class[np.searchsorted(present, y[counted])]
-    return weights
+    weights = compute_class_weight(class_weight, classes=present, y=y[counted], sample_weight=sample_weight[counted])
+    return np.where(counted, weights[np.searchsorted(present, y).clip(max=len(present) - 1)], 0.0)
 
 
 def _check_class_weight(class_weight: dict, classes: np.ndarray) -> None:
@@ -76,7 +91,7 @@ def _check_class_weight(class_weight: dict, classes: np.ndarray) -> None:
     unknown = [label for label in class_weight if label not in labels]
     if unknown:
         raise ValueError(
-            f"The 'class_weight' parameter must name labels that y holds, here {labels}. Got {unknown} beside them."
+            f"The 'class_weight' parameter must name labels that y holds, here {labels}. Got the unknown {unknown}."
         )
     for label, weight in class_weight.items():
         if not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:

@@ -8,7 +8,7 @@ the ragged last batch of an epoch with weight 0, and says how many steps of the 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,13 +16,17 @@ import numpy as np
 from moonnet._keras import keras, tf
 from moonnet._network import NetworkSpec, OptimizerSpec, initial_weights, training_model
 
-# Limits of a block: steps, and elements of its arrays (8 MB in float64).
+# Limits of a block: steps, and elements of its arrays (8 MB in float64) as long as it has more than one step.
 _MAX_STEPS = 512
 _MAX_ELEMENTS = 2**20
 # Batches up to this size are never shrunk to the data, so that folds of unequal size share a program.
 _SMALL_BATCH = 256
-# Programs kept for the next fit that needs one like them.
-_MAX_IDLE_PROGRAMS = 32
+# Programs kept for the next fit that needs one like them. TensorFlow gives back little of the some 10 MB that it has
+# compiled for one, so that to forget one early and compile it again costs more memory than to keep it.
+_MAX_IDLE_PROGRAMS = 128
+
+# A step of a small network takes less time than the way to another device.
+_DEVICE = "CPU:0"
 
 _LOSSES = {
     "binary_crossentropy": keras.losses.BinaryCrossentropy,
@@ -39,6 +43,8 @@ class ProgramSpec:
     batch_rows: int
     dropout: bool
     dtype: str
+    # Keras's own float type, in which its optimizers hold their learning rate
+    rate_dtype: str = field(default_factory=keras.config.floatx)
 
     @property
     def block_steps(self) -> int:
@@ -143,8 +149,8 @@ def _run_steps(
 
 def _diverged(n_epochs: int) -> ValueError:
     return ValueError(
-        f"Training met non-finite weights within {n_epochs} epochs. Scale the inputs, for instance with "
-        "sklearn.preprocessing.StandardScaler, or lower learning_rate."
+        f"Training met a non-finite loss or non-finite weights within {n_epochs} epochs. Scale the inputs, for "
+        "instance with sklearn.preprocessing.StandardScaler, or lower learning_rate."
     )
 
 
@@ -153,7 +159,8 @@ class Program:
 
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
-        with tf.device("CPU:0"):  # a step of a small network takes less time than the way to another device
+        self._block: list[np.ndarray] = []
+        with tf.device(_DEVICE):
             self._build()
             self._compile()
 
@@ -190,31 +197,35 @@ class Program:
     def _compile(self) -> None:
         n_features, *_, n_outputs = self.spec.network.layer_sizes
         steps, rows, dtype = self.spec.block_steps, self.spec.batch_rows, self.spec.dtype
-        self._block = [  # X, y, weights, seeds: refilled for each run
-            np.zeros((steps, rows, n_features), dtype),
-            np.zeros((steps, rows, n_outputs), dtype),
-            np.zeros((steps, rows), dtype),
-            np.zeros((steps, 2), self._seeds.state.dtype),
-        ]
         scalar = tf.TensorSpec((), dtype)
         state = [tf.TensorSpec(v.shape, v.dtype) for v in self._weights + self._optimizer.variables]
-        block = [tf.TensorSpec(array.shape, array.dtype) for array in self._block]
+        self._block_specs = [
+            tf.TensorSpec((steps, rows, n_features), dtype),
+            tf.TensorSpec((steps, rows, n_outputs), dtype),
+            tf.TensorSpec((steps, rows), dtype),  # weights
+            tf.TensorSpec((steps, 2), self._seeds.state.dtype),
+        ]
         # Concrete functions: their shapes are fixed, and TensorFlow does not take many of them for retracing by mistake
         self._load = tf.function(
             self._traced_load, autograph=False, input_signature=[scalar, scalar, scalar, *state]
         ).get_concrete_function()
         self._run = tf.function(
-            self._traced_run, autograph=False, jit_compile=True, input_signature=[tf.TensorSpec((), "int32"), *block]
+            self._traced_run,
+            autograph=False,
+            jit_compile=True,
+            input_signature=[tf.TensorSpec((), "int32"), *self._block_specs],
         ).get_concrete_function()
 
     def load(self, weights: Sequence[np.ndarray], hyperparameters: Hyperparameters) -> None:
         """Begin a training: with these weights and numbers, and a fresh optimizer."""
+        self._block = [np.zeros(spec.shape, spec.dtype.as_numpy_dtype) for spec in self._block_specs]
         numbers = [hyperparameters.learning_rate or 0.0, hyperparameters.l2, hyperparameters.dropout]
         optimizer_state = [weights[fresh] if isinstance(fresh, int) else fresh for fresh in self._fresh_optimizer_state]
-        self._load(
-            *(tf.constant(number, self.spec.dtype) for number in numbers),
-            *(tf.constant(array) for array in [*weights, *optimizer_state]),
-        )
+        with _outside_the_callers_scopes():
+            self._load(
+                *(tf.constant(number, self.spec.dtype) for number in numbers),
+                *(tf.constant(array) for array in [*weights, *optimizer_state]),
+            )
 
     def run(
         self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray
@@ -223,13 +234,19 @@ class Program:
         n_steps = len(X)
         for array, values in zip(self._block, (X, y, sample_weight, seeds), strict=True):
             array[:n_steps] = values
-        losses, hits = self._run(tf.constant(n_steps), *(tf.constant(array) for array in self._block))
+        with _outside_the_callers_scopes():
+            losses, hits = self._run(tf.constant(n_steps), *(tf.constant(array) for array in self._block))
         return losses.numpy()[:n_steps], hits.numpy()[:n_steps]
+
+    def unload(self) -> None:
+        """End a training: a program that waits for the next one holds no block."""
+        self._block = []
 
     def final_weights(self) -> list[np.ndarray]:
         """Return the weights, after what the optimizer does at the end of a training (a moving average, say)."""
-        self._optimizer.finalize_variable_values(self._weights)
-        return [variable.numpy() for variable in self._weights]
+        with _outside_the_callers_scopes():
+            self._optimizer.finalize_variable_values(self._weights)
+            return [variable.numpy() for variable in self._weights]
 
     def _traced_load(self, learning_rate: Any, l2: Any, dropout: Any, *state: Any) -> None:
         for variable, value in zip(self._weights + self._optimizer.variables, state, strict=True):
@@ -261,6 +278,13 @@ class Program:
         return losses, hits
 
 
+@contextmanager
+def _outside_the_callers_scopes() -> Iterator[None]:
+    """Run on the program's own device, and hidden from gradient tapes that the caller may have open."""
+    with tf.init_scope(), tf.device(_DEVICE):
+        yield
+
+
 def _agree(y: Any, logits: Any) -> Any:
     """Return where the network says what y says, shape (batch_rows,)."""
     if y.shape[1] == 1:
@@ -289,6 +313,7 @@ def _borrowed(spec: ProgramSpec) -> Iterator[Program]:
     try:
         yield program
     finally:
+        program.unload()
         with _idle_lock:
             _idle.append(program)
             del _idle[:-_MAX_IDLE_PROGRAMS]

@@ -1,12 +1,16 @@
 """Displays of fitted classifiers, for any scikit-learn classifier; matplotlib is imported when something is drawn."""
 
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
 from sklearn.inspection import DecisionBoundaryDisplay
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 __all__ = ["DecisionRegionDisplay"]
 
@@ -139,15 +143,17 @@ class DecisionRegionDisplay:
         ------
         ValueError
             If X has not two columns, y holds labels that the estimator does not know or has another length than X,
-            ``grid_resolution`` is below 2, limits are not a lower and a higher number, or the estimator is not
-            fitted (``NotFittedError``).
+            ``grid_resolution`` is below 2, limits are not a lower and a higher number, or the estimator is no
+            classifier or not fitted (``NotFittedError``).
         """
         check_is_fitted(estimator)
-        if grid_resolution < 2:
-            raise ValueError(f"grid_resolution must be at least 2. Got {grid_resolution!r} instead.")
+        if not is_classifier(estimator):
+            raise ValueError(f"estimator must be a classifier. Got {estimator!r} instead.")
+        if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
+            raise ValueError(f"grid_resolution must be an integer of at least 2. Got {grid_resolution!r} instead.")
         columns = getattr(X, "columns", None)
-        points = np.asarray(X)
-        if points.ndim != 2 or points.shape[1] != 2:
+        points = check_array(X, input_name="X")
+        if points.shape[1] != 2:
             raise ValueError(f"X must have two columns to be drawn in the plane. Got shape {points.shape} instead.")
         labels = _checked_labels(points, y, estimator.classes_)
         xx0, xx1 = np.meshgrid(
@@ -227,7 +233,7 @@ class DecisionRegionDisplay:
         if surface_options["plot_method"] == "pcolormesh":
             # Without limits, a class that no point of the grid is given would shift the others' colours
             surface_options = {"vmin": -0.5, "vmax": n_classes - 0.5} | surface_options
-        xlabel, ylabel = self.feature_names or (None, None)
+        xlabel, ylabel = (None, None) if self.feature_names is None else self.feature_names
         self.surface_ = DecisionBoundaryDisplay(
             xx0=self.xx0,
             xx1=self.xx1,
@@ -241,7 +247,9 @@ class DecisionRegionDisplay:
         self.points_, self.legend_ = [], None
         if self.X is not None and self.y is not None:
             self.points_ = scatter_by_class(ax, self.X, self.y, self.classes, self.colors_, **(scatter_kw or {}))
-            self.legend_ = ax.legend(**({"title": "class"} | (legend_kw or {})))
+            # Handles and labels, because matplotlib leaves labels that begin with "_" out of a legend of its own
+            handles = {"handles": self.points_, "labels": [str(label) for label in self.classes], "title": "class"}
+            self.legend_ = ax.legend(**(handles | (legend_kw or {})))
         ax.set_aspect(aspect)
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -263,21 +271,27 @@ def scatter_by_class(
     ax: Any, X: np.ndarray, y: np.ndarray, classes: np.ndarray, colors: np.ndarray, **options: Any
 ) -> list[Any]:
     """Scatter two columns of X on the axes, a collection for each class; return the collections."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PathCollection
+
+    chosen = normalize_kwargs(options, PathCollection)
     artists = []
     for label, color in zip(classes, colors, strict=True):
-        defaults = {"s": 40, "color": [color], "edgecolors": "0.2", "linewidths": 0.4, "label": str(label)}
+        defaults = {"s": 40, "facecolor": [color], "edgecolor": "0.2", "linewidth": 0.4, "label": str(label)}
+        if "c" in chosen or "color" in chosen:
+            del defaults["facecolor"]
         members = X[y == label]
-        artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | options)))
+        artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | chosen)))
     return artists
 
 
 def _limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
     """Return the ends of an axis: those given, or the values' with a margin."""
     if limits is not None:
-        lower, upper = limits
-        if not (np.isfinite([lower, upper]).all() and lower < upper):
-            raise ValueError(f"{name} must be a finite lower and a higher end. Got {limits!r} instead.")
-        return lower, upper
+        ends = check_array(limits, ensure_2d=False, ensure_min_samples=2, input_name=name)
+        if ends.shape != (2,) or ends[0] >= ends[1]:
+            raise ValueError(f"{name} must be a lower and a higher end. Got {limits!r} instead.")
+        return float(ends[0]), float(ends[1])
     lower, upper = float(values.min()), float(values.max())
     margin = (upper - lower) / 10 or 0.5
     return lower - margin, upper + margin
@@ -288,7 +302,7 @@ def _checked_labels(X: np.ndarray, y: ArrayLike | None, classes: np.ndarray) -> 
     if y is None:
         return None
     check_consistent_length(X, y)
-    labels = np.asarray(y)
+    labels = column_or_1d(y)
     unknown = set(labels.tolist()) - set(classes.tolist())
     if unknown:
         raise ValueError(f"y must hold labels that the estimator knows, {classes.tolist()}. Got {unknown} beside them.")
