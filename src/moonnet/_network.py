@@ -108,7 +108,7 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
     classes = optimizer_classes()
     if isinstance(optimizer, str) and optimizer.lower() in classes:
         cls = classes[optimizer.lower()]
-        return cls, dict(_default_settings(cls))
+        return cls, dict(_default_settings(cls, keras.config.floatx()))
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
             f"The 'optimizer' parameter must be one of {sorted(classes)} or an instance of keras.optimizers.Optimizer. "
@@ -128,8 +128,11 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
 
 
 @cache  # an instance makes variables: milliseconds
-def _default_settings(cls: Any) -> dict[str, Any]:
-    """Return the settings of an optimizer that is made with none; its name leaves Keras's counter of names alone."""
+def _default_settings(cls: Any, floatx: str) -> dict[str, Any]:
+    """Return the settings of an optimizer that is made with none; Keras rounds its learning rate to ``floatx``.
+
+    It is made with a name, which leaves Keras's counter of names alone.
+    """
     settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
     return settings
 
