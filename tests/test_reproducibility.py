@@ -60,8 +60,6 @@ def test_dropout_leaves_initial_weights_and_order_as_they_are():
 
 
 def test_no_global_generator_or_setting_is_touched():
-    keras.utils.set_random_seed(11)
-
     def globals_now():
         return {
             "python": random.getstate(),

@@ -192,7 +192,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
             weights that are not finite. What an earlier fit learned stays as it was.
 
         TypeError
-            If X or sample_weight has a type that cannot be numbers.
+            If X or sample_weight has a type that cannot be numbers, or y labels that cannot be sorted.
         """
         before = self.__dict__.copy()
         try:

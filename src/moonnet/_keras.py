@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 # What TensorFlow writes to file descriptor 2 at import, before its log level counts: absl's and glog's line heads
 # ("I0000 00:00:1700000000.123456 42 port.cc:153] ...", "2026-01-01 00:00:00.123456: I tensorflow/...cc:12] ...").
@@ -48,14 +48,11 @@ def _start_up_log_dropped() -> Iterator[None]:
                     os.write(2, line)
 
 
-if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
-    # Imported by the user before, so that its log level is settled; or asked by the user to show its log
+# Imported by the user before, so that its log level is settled; or asked by the user to show its log
+_log_is_the_users = "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
+with nullcontext() if _log_is_the_users else _start_up_log_dropped():
     import keras
     import tensorflow as tf
-else:
-    with _start_up_log_dropped():
-        import keras
-        import tensorflow as tf
 
 if keras.backend.backend() != "tensorflow":
     raise RuntimeError(

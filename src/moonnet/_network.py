@@ -78,7 +78,6 @@ def optimizer_classes() -> dict[str, type]:
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
     """Check both parameters; return what is to be compiled and the learning rate, where that is a number."""
     cls, settings = _class_and_settings(optimizer)
-    settings["name"] = cls.__name__.lower()
     schedule = None
     if learning_rate is not None:
         if "learning_rate" not in settings:
@@ -98,7 +97,7 @@ def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec
         number, settings["learning_rate"] = settings["learning_rate"], 0.0
         if not 0 < number < math.inf:
             raise _bad_learning_rate(number)
-    as_json = _as_json(settings)
+    as_json = _as_json(settings, cls.__name__)
     schedule_cls = None if schedule is None else type(schedule)
     return OptimizerSpec(cls, as_json, number is not None, schedule_cls, schedule), number
 
@@ -149,17 +148,17 @@ def _config(parameter: str, value: Any) -> dict[str, Any]:
     return settings
 
 
-def _as_json(settings: dict[str, Any]) -> str:
+def _as_json(settings: dict[str, Any], class_name: str) -> str:
     """Return settings as text that equal optimizers share: names, which Keras counts up, give way to the class's."""
 
-    def renamed(value: Any, class_name: str | None = None) -> Any:
+    def renamed(value: Any, class_name: str | None) -> Any:
         if isinstance(value, dict):
             items = {key: renamed(item, value.get("class_name")) for key, item in value.items()}
             return items | {"name": class_name.lower()} if class_name and "name" in items else items
-        return [renamed(item) for item in value] if isinstance(value, list | tuple) else value
+        return [renamed(item, None) for item in value] if isinstance(value, list | tuple) else value
 
     # tolist: NumPy's arrays and numbers
-    return json.dumps(renamed(settings), sort_keys=True, default=lambda value: value.tolist())
+    return json.dumps(renamed(settings, class_name), sort_keys=True, default=lambda value: value.tolist())
 
 
 def _bad_learning_rate(value: Any) -> ValueError:

@@ -1,14 +1,11 @@
 """What a fit shows while it trains: nothing, one bar, or a line an epoch."""
 
-from collections.abc import Callable
-
 from moonnet._keras import keras
-
-Watch = Callable[[int, dict[str, float]], None]
+from moonnet._training import Watch
 
 
 def progress(verbose: int, epochs: int) -> Watch | None:
-    """Return what to call with each epoch's number, from 0, and its figures; None where nobody watches."""
+    """Return what shows each epoch as it ends, or None where nobody watches."""
     if verbose == 0:
         return None
     if verbose == 1:

@@ -33,6 +33,9 @@ _LOSSES = {
     "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
 }
 
+# What is called with an epoch's number, from 0, and its figures.
+Watch = Callable[[int, dict[str, float]], None]
+
 
 @dataclass(frozen=True)
 class ProgramSpec:
@@ -89,13 +92,12 @@ def train(
     sample_weight: np.ndarray,
     hyperparameters: Hyperparameters,
     streams: Streams,
-    watch: Callable[[int, dict[str, float]], None] | None = None,
+    watch: Watch | None = None,
 ) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Train a new network; return kernel and bias of each layer, and loss and accuracy of each epoch.
 
-    X (n_samples, n_features) and y (n_samples, n_outputs) are floats, weights (n_samples,) positive ones. What is
-    returned has X's dtype.
-    ``watch(epoch, logs)`` is called after each epoch.
+    X (n_samples, n_features) and y (n_samples, n_outputs) are floats, weights (n_samples,) positive ones. The arrays
+    returned have X's dtype. ``watch`` is called after each epoch.
     """
     steps_an_epoch = -(-len(X) // spec.batch_rows)
     # With nobody watching, a block holds as many epochs as fit.

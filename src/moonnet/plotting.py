@@ -161,9 +161,8 @@ class DecisionRegionDisplay:
             np.linspace(*_limits("ylim", ylim, points[:, 1]), grid_resolution),
         )
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
-        if (
-            columns is not None
-        ):  # a dataframe of X's own kind, pandas or polars, has the names that the estimator checks
+        # A dataframe of X's own kind, pandas or polars, has the names that the estimator checks
+        if columns is not None:
             grid = type(X)(dict(zip(columns, grid.T, strict=True)))
         display = cls(
             xx0=xx0,
