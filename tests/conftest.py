@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
+from moonnet import _keras as door
 
 matplotlib.use("Agg")
 
@@ -22,6 +23,12 @@ def moons():
 def fitted(moons):
     """The lecture's network; shared, so not to be changed."""
     return KerasMoonClassifier(random_state=0).fit(*moons)
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Keras, through the door that keeps TensorFlow's start-up log quiet."""
+    return door.keras
 
 
 @pytest.fixture

@@ -1,8 +1,34 @@
+"""What a fit shows, on a terminal and elsewhere."""
+
+import io
 import re
+from contextlib import redirect_stdout
 
 import pytest
+from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 80 columns, to redirect stdout to."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    return Terminal()
+
+
+def figures(clf, epoch):
+    return " - ".join(f"{name}: {values[epoch - 1]:.4f}" for name, values in clf.history_.items())
 
 
 def test_silence(moons, capfd):
@@ -10,23 +36,70 @@ def test_silence(moons, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_line_an_epoch(moons, capfd):
-    clf = KerasMoonClassifier(epochs=3, verbose=2, random_state=0).fit(*moons)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_line_an_epoch(moons, capfd, early_stopping):
+    clf = KerasMoonClassifier(epochs=3, verbose=2, early_stopping=early_stopping, random_state=0).fit(*moons)
     lines = capfd.readouterr().out.splitlines()
-    figures = zip(clf.history_["loss"], clf.history_["accuracy"], strict=True)
-    assert lines == [
-        f"Epoch {epoch}/3 - loss: {loss:.4f} - accuracy: {accuracy:.4f}"
-        for epoch, (loss, accuracy) in enumerate(figures, start=1)
-    ]
+    assert lines == [f"Epoch {epoch}/3 - {figures(clf, epoch)}" for epoch in (1, 2, 3)]
+    assert ("val_loss" in lines[0]) == early_stopping
 
 
-def test_one_bar_for_the_fit(moons, capfd):
-    clf = KerasMoonClassifier(epochs=7, verbose=1, random_state=0).fit(*moons)
+def test_lines_go_on_with_the_training(moons, capfd):
+    clf = KerasMoonClassifier(epochs=1, verbose=2, warm_start=True, random_state=0).fit(*moons).fit(*moons)
+    clf.partial_fit(*moons)
+    out = capfd.readouterr().out
+    assert re.findall(r"Epoch (\S+) - ", out) == ["1/1", "2/2", "3/3"]
+
+
+def test_ten_lines_stand_for_the_bar_where_there_is_no_terminal(moons, capfd):
+    clf = KerasMoonClassifier(epochs=40, verbose=1, random_state=0).fit(*moons)
     out, err = capfd.readouterr()
     assert err == ""
-    last = re.split(r"[\r\n]+", out.strip())[-1]
-    assert "7/7" in last
-    assert f"loss: {clf.history_['loss'][-1]:.4f}" in last
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", out)
+    expected = [f"Epoch {epoch}/40 - {figures(clf, epoch)} - " for epoch in range(4, 41, 4)]
+    lines = out.splitlines()
+    assert len(lines) == 10
+    assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True))
+    assert all(re.fullmatch(r"\d+ s left", line.rpartition(" - ")[2]) for line in lines)
+
+
+def test_fewer_epochs_than_lines_and_one_that_stops_early(moons, capfd):
+    KerasMoonClassifier(epochs=3, verbose=1).fit(*moons)
+    assert re.findall(r"Epoch (\S+) - ", capfd.readouterr().out) == ["1/3", "2/3", "3/3"]
+    clf = KerasMoonClassifier(
+        epochs=1000, verbose=1, early_stopping=True, n_iter_no_change=2, learning_rate=0.05, random_state=0
+    ).fit(*moons)
+    assert clf.n_iter_ < 100
+    assert capfd.readouterr().out.startswith(f"Epoch {clf.n_iter_}/1000 - {figures(clf, clf.n_iter_)} - 0 s left")
+
+
+def test_one_bar_for_the_fit_on_a_terminal(moons, terminal):
+    with redirect_stdout(terminal):
+        clf = KerasMoonClassifier(epochs=7, verbose=1, random_state=0).fit(*moons)
+    text = terminal.getvalue()
+    assert "\x1b[?25l" in text  # the cursor is hidden
+    assert "\x1b[?25h" in text  # and comes back
+    assert text.count("\n") == 1  # one line, drawn over and over
+    last = CONTROL.sub("", text.split("\x1b[2K")[-1])
+    assert re.fullmatch(rf"Epoch 7/7 ━+ {re.escape(figures(clf, 7))} \d+:\d\d\n", last.replace("\r", ""))
+
+
+def test_the_bar_with_validation_fits_eighty_columns(moons, terminal):
+    with redirect_stdout(terminal):
+        KerasMoonClassifier(epochs=7, verbose=1, early_stopping=True, random_state=0).fit(*moons)
+    last = CONTROL.sub("", terminal.getvalue().split("\x1b[2K")[-1])
+    assert max(map(len, last.splitlines())) <= 80
+    assert all(f"{name}: " in last for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+    assert "━" in last
+    assert "…" not in last
+
+
+def test_a_fit_that_fails_gives_the_terminal_back(terminal):
+    X, y = make_moons(50, random_state=0)
+    clf = KerasMoonClassifier(optimizer="sgd", activation="linear", verbose=1)
+    with redirect_stdout(terminal), pytest.raises(ValueError, match="non-finite"):
+        clf.fit(1e100 * X, y)
+    assert "\x1b[?25h" in terminal.getvalue()
 
 
 @pytest.mark.parametrize("verbose", [1, 2])

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
 from sklearn.model_selection import GridSearchCV, KFold
 
-from moonnet import KerasMoonClassifier, _network, _training
+from moonnet import KerasMoonClassifier, _network, _program, _training
 from moonnet._keras import keras, tf
 
 KERAS_OPTIMIZERS = [
@@ -203,10 +203,10 @@ def test_blocks_cut_anywhere_give_the_same_bits(monkeypatch):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
-    monkeypatch.setattr(_training, "_idle", [])
-    monkeypatch.setattr(_training, "_MAX_STEPS", 2)
+    monkeypatch.setattr(_program, "_idle", [])
+    monkeypatch.setattr(_program, "_MAX_STEPS", 2)
     cut = clone(clf).fit(X, y)
-    monkeypatch.setattr(_training, "_idle", [])
+    monkeypatch.setattr(_program, "_idle", [])
     monkeypatch.undo()
     watched = clone(clf).set_params(verbose=2).fit(X, y)
     for other in (cut, watched):
@@ -230,14 +230,14 @@ def test_dropout_drops_the_rate_and_keeps_the_mean():
 def compiled(monkeypatch):
     """Start without programs; return the specs of those that get compiled."""
     specs = []
-    build = _training.Program.__init__
+    build = _program.Program.__init__
 
     def counted(self, spec):
         specs.append(spec)
         build(self, spec)
 
-    monkeypatch.setattr(_training, "_idle", [])
-    monkeypatch.setattr(_training.Program, "__init__", counted)
+    monkeypatch.setattr(_program, "_idle", [])
+    monkeypatch.setattr(_program.Program, "__init__", counted)
     return specs
 
 
@@ -269,17 +269,17 @@ def test_instances_of_an_optimizer_share_a_program(compiled):
 
 
 def test_programs_that_wait_are_bounded_and_the_last_used_stay(compiled, monkeypatch):
-    monkeypatch.setattr(_training, "_MAX_IDLE_PROGRAMS", 2)
+    monkeypatch.setattr(_program, "_MAX_IDLE_PROGRAMS", 2)
     X, y = make_moons(20, random_state=0)
     for units in (2, 3, 2, 4, 2, 3):
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
     assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
-    assert len(_training._idle) == 2
+    assert len(_program._idle) == 2
 
 
 def test_a_program_that_waits_holds_no_block(compiled):
     KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
-    assert _training._idle[0]._block == []
+    assert _program._idle[0]._block == []
 
 
 def test_instances_made_of_others_share_a_program(compiled):
@@ -307,7 +307,7 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
     X, y = make_moons(60, noise=0.2, random_state=0)
     expected = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y)
     in_use, clashes, results = set(), [], []
-    run = _training.Program.run
+    run = _program.Program.run
 
     def watched_run(self, *block):
         clashes.append(self in in_use)
@@ -323,7 +323,7 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
         results.extend(KerasMoonClassifier(epochs=5, random_state=0).fit(X, y) for _ in range(10))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_training.Program, "run", watched_run)
+        patch.setattr(_program.Program, "run", watched_run)
         threads = [threading.Thread(target=fit_often) for _ in range(3)]
         for thread in threads:
             thread.start()

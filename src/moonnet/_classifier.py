@@ -2,22 +2,40 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from moonnet import _forward, _targets
 
 
-class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
+def _all_or_nothing(learns: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method that learns: if it fails, all that the estimator had learned before stays as it was."""
+
+    @functools.wraps(learns)
+    def guarded(self: Any, *arguments: Any, **options: Any) -> Any:
+        before = self.__dict__.copy()
+        try:
+            return learns(self, *arguments, **options)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    return guarded
+
+
+class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A small Keras network, Dense 50-20-1 unless told otherwise, as a scikit-learn classifier.
 
     A real Keras model, optimizer and loss train in one compiled loop over many steps, so that a fit of a few hundred
@@ -59,19 +77,45 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
 
     class_weight : dict, "balanced" or None, default=None
         Weights by label, which multiply ``sample_weight``; labels left out have weight 1. ``"balanced"`` gives each
-        class the same total weight.
+        class the same total weight. Where samples may have several labels, it multiplies the weights of all labels,
+        and a dict is not possible.
+
+    early_stopping : bool, default=False
+        Whether to hold out samples, score the network on them after each epoch, stop when their loss gets no better,
+        and keep the weights of the epoch in which it was lowest.
+
+    validation_fraction : float, default=0.1
+        Share of the samples to hold out, in (0, 1), stratified by class (unless samples may have several labels). At
+        least as many samples are held out as there are classes.
+
+    n_iter_no_change : int, default=10
+        Epochs that may pass without the validation loss coming ``tol`` below the best one, at least 1.
+
+    tol : float, default=1e-4
+        By how much the validation loss, in nats, has to come below the best one, at least 0.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer, may change
+        these and the learning rate, and may stop the training. Each fit trains with copies, so that these here stay as
+        they are. Callbacks of scikit-learn go to :meth:`set_callbacks`.
+
+    warm_start : bool, default=False
+        Whether fit trains the network of an earlier fit further, for ``epochs`` more epochs, with the optimizer and the
+        random streams as they were left: 60 epochs and then 40 give the same bits as 100. Layers and classes must be
+        the same; another optimizer begins afresh.
 
     verbose : {0, 1, 2}, default=0
-        0 prints nothing, 1 shows one progress bar for the fit, 2 prints a line an epoch.
+        0 prints nothing, 1 shows one progress bar for the fit (ten lines where the output is no terminal), 2 prints a
+        line an epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of the samples and dropout masks. With an int, each fit gives the same bits.
-        None takes fresh entropy from the operating system, so that no global generator is used.
+        Decides initial weights, order of the samples, dropout masks and which samples are held out. With an int, each
+        fit gives the same bits. None takes fresh entropy from the operating system: no global generator is used.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted. Where samples may have several labels, the numbers of y's columns.
 
     coefs_ : list of ndarray
         Kernel of each layer, shapes (n_features, n_units), (n_units, n_units), ... in the float type of X.
@@ -81,13 +125,15 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
 
     history_ : dict of str to list of float
         ``"loss"`` (nats) and ``"accuracy"`` (a share in [0, 1]) of each epoch: means over the epoch's batches while
-        the weights were changing, weighted by the samples.
+        the weights were changing, weighted by the samples. With early stopping also ``"val_loss"`` and
+        ``"val_accuracy"``: those of the samples held out, after the epoch; NaN for epochs trained without. Fits that
+        go on with a network add to its history. Where samples may have several labels, accuracy counts labels.
 
     model_ : keras.Sequential
         The learned network as a new, compiled Keras model at each access: keep it before training or saving it.
 
     n_iter_ : int
-        Epochs run.
+        Epochs run, those of earlier fits included where a training went on.
 
     n_features_in_ : int
         Columns of X in fit.
@@ -133,6 +179,12 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "warm_start": ["boolean"],
         "verbose": [Options(Integral, {0, 1, 2})],
         "random_state": ["random_state"],
     }
@@ -150,6 +202,12 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         epochs: int = 100,
         shuffle: bool = True,
         class_weight: dict | str | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        callbacks: Sequence[Any] | None = None,
+        warm_start: bool = False,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -163,19 +221,31 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.shuffle = shuffle
         self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
+        self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
 
+    @_all_or_nothing
+    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train a new network.
+        """Train a new network, or with ``warm_start`` an earlier one further.
+
+        Ctrl-C ends the training with a warning, and the estimator is what the epochs until then made of it.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers: an array, a nested list, a pandas or polars DataFrame.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Finite numbers: an array, a nested list, a pandas or polars DataFrame, a SciPy sparse array or matrix, of
+            which never more than a block is made dense.
 
-        y : array-like of shape (n_samples,)
-            Labels of at least two classes: numbers, strings or booleans.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of at least two classes: numbers, strings or booleans. Or a column of 0 and 1 for each label, where
+            samples may have several; also as a sparse matrix.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of at least 0, not all of them 0. None weighs each sample 1.
@@ -193,60 +263,204 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
 
         TypeError
             If X or sample_weight has a type that cannot be numbers, or y labels that cannot be sorted.
-        """
-        before = self.__dict__.copy()
-        try:
-            return self._fit(X, y, sample_weight)
-        except BaseException:
-            self.__dict__ = before
-            raise
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        Warns
+        -----
+        UserWarning
+            If the training was interrupted by Ctrl-C.
+        """
+        self._check_parameters()
+        given = _given(X, y, sample_weight)
+        previous = self._previous() if self.warm_start else None
+        X, y = self._check_data(X, y, previous)
+        labels = _targets.Labels.of(y)
+        if previous is not None and (labels.multilabel, *labels.classes) != (self._labels.multilabel, *self.classes_):
+            raise ValueError(
+                "y must hold the classes of the earlier fit, which warm_start goes on with, "
+                f"{self.classes_.tolist()}. Got {labels.classes.tolist()} instead."
+            )
+        return self._train(X, y, labels, int(self.epochs), bool(self.early_stopping), previous, given)
+
+    @_all_or_nothing
+    @with_callbacks
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on these samples, with the network, optimizer and random streams as they were left.
+
+        Nothing is held out, whatever ``early_stopping`` says, and ``class_weight="balanced"`` balances the samples of
+        this call.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            As in fit.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            As in fit, but not every class need be there.
+
+        classes : array-like of shape (n_classes,), default=None
+            All labels that y will hold in any call: required in the first, unless y has a column for each label.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in fit.
+
+        Returns
+        -------
+        self : KerasMoonClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As fit does; or if ``classes`` is missing in the first call or another one later, or if y holds other
+            labels.
+
+        TypeError
+            As fit does.
+        """
+        self._check_parameters()
+        given = _given(X, y, sample_weight)
+        previous = self._previous()
+        X, y = self._check_data(X, y, previous)
+        if previous is not None:
+            labels = self._labels
+            if classes is not None and not np.array_equal(np.unique(classes), labels.classes):
+                raise ValueError(
+                    f"classes must be those of the first call, {labels.classes.tolist()}, or None. "
+                    f"Got {classes!r} instead."
+                )
+        elif classes is None and y.ndim == 1:
+            raise ValueError("classes must be given in the first call to partial_fit. Got None instead.")
+        else:
+            labels = _targets.Labels.of(y) if y.ndim == 2 else _targets.Labels.among(column_or_1d(classes), "classes")
+        labels.check(y)
+        return self._train(X, y, labels, 1, False, previous, given)
+
+    def _check_parameters(self) -> None:
         self._validate_params()
-        hidden = self._hidden_units()
+        self._hidden_units()
         if self.activation not in _forward.ACTIVATIONS:
             raise ValueError(
                 f"The 'activation' parameter of KerasMoonClassifier must be one of {sorted(_forward.ACTIVATIONS)}. "
                 f"Got {self.activation!r} instead."
             )
-        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
-        classes = _classes(y)
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        weight = _targets.effective_weights(y, classes, sample_weight, self.class_weight, X.dtype)
+
+    def _check_data(self, X: Any, y: Any, previous: Any) -> tuple[Any, np.ndarray]:
+        """Return X as an array or CSR, y as an array; a training that goes on does so in its own float type."""
+        dtype = (np.float64, np.float32) if previous is None else self.coefs_[0].dtype
+        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
+        if sparse.issparse(y):
+            y = y.toarray()
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _train(
+        self,
+        X: Any,
+        y: np.ndarray,
+        labels: _targets.Labels,
+        epochs: int,
+        early_stopping: bool,
+        previous: Any,
+        given: dict[str, Any],
+    ) -> Self:
+        """Train on checked X and y and take over what was learned; ``given`` is what the caller gave."""
+        sample_weight = _check_sample_weight(
+            given["metadata"].get("sample_weight"), X, dtype=np.float64, ensure_non_negative=True
+        )
+        weight = _targets.effective_weights(y, labels, sample_weight, self.class_weight, X.dtype)
         counted = weight > 0
         if not counted.all():  # weight 0 equals absence, in the order of the samples too
             X, y, weight = X[counted], y[counted], weight[counted]
-        n_outputs, loss = _targets.output_layer(classes)
+        layer_sizes = (X.shape[1], *self._hidden_units(), labels.n_outputs)
+        if previous is not None and layer_sizes != self._layer_sizes:
+            raise ValueError(
+                "The 'hidden_layer_sizes' parameter must stay as it is while a training goes on. "
+                f"Got {self.hidden_layer_sizes!r} for a network of {self._layer_sizes[1:-1]}."
+            )
 
-        from moonnet import _network, _progress, _training
+        from moonnet import _callbacks, _network, _program, _progress, _training, _validation
 
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
-        spec = _training.ProgramSpec(
-            _network.NetworkSpec((X.shape[1], *hidden, n_outputs), self.activation, loss),
+        if previous is None:
+            streams = _training.Streams.spawn(_entropy(self.random_state))
+        else:
+            streams = _training.Streams.resume(previous.checkpoint["streams"])
+        samples = _training.Samples(X, labels.encode(y, X.dtype), weight)
+        watchers: list[Any] = []
+        if early_stopping:
+            train, held_out = _validation.hold_out(y, self.validation_fraction, not labels.multilabel, streams.split)
+            samples, validation = samples.take(train), samples.take(held_out)
+            watchers.append(
+                _validation.HoldOut(validation, labels, self.activation, self.tol, self.n_iter_no_change, previous)
+            )
+        if self.callbacks:
+            watchers.append(_callbacks.KerasCallbacks(self.callbacks))
+        tasks = None
+        if getattr(self, "_skl_callbacks", None):
+            tasks = _callbacks.FitTasks(self, given, epochs, lambda learned: self._attributes(labels, learned))
+            watchers.append(tasks)
+        spec = _program.ProgramSpec(
+            _network.NetworkSpec(layer_sizes, self.activation, labels.loss),
             optimizer,
-            _training.batch_rows(int(self.batch_size), len(X)),
+            _training.batch_rows(int(self.batch_size), len(samples.y)),
             dropout=self.dropout > 0,
             dtype=optimizer.training_dtype(X.dtype.name),
         )
-        weights, self.history_ = _training.train(
+        learned = _training.train(
             spec,
-            X,
-            _targets.encode(y, classes, X.dtype),
-            weight,
-            _training.Hyperparameters(learning_rate, self.l2, self.dropout, int(self.epochs), self.shuffle),
-            _training.Streams.spawn(_entropy(self.random_state)),
-            watch=_progress.progress(self.verbose, int(self.epochs)),
+            samples,
+            _training.Hyperparameters(learning_rate, self.l2, self.dropout, epochs, self.shuffle),
+            streams,
+            previous,
+            [*watchers, *_progress.progress(self.verbose)],
         )
-        self.classes_ = classes
-        self.coefs_, self.intercepts_ = weights[::2], weights[1::2]
-        self.n_iter_ = len(self.history_["loss"])
-        # What describes this network, whatever set_params says later
-        self._trained_with: dict[str, Any] = {
-            "activation": self.activation,
-            "l2": float(self.l2),
-            "dropout": float(self.dropout),
-        }
+        for name, value in self._attributes(labels, learned).items():
+            setattr(self, name, value)
+        if tasks is not None:
+            tasks.fit_ends()
         return self
+
+    def _attributes(self, labels: _targets.Labels, learned: Any) -> dict[str, Any]:
+        """Return what fit leaves on the estimator: arrays and plain values."""
+        return {
+            "classes_": labels.classes,
+            "coefs_": learned.weights[::2],
+            "intercepts_": learned.weights[1::2],
+            "history_": learned.history,
+            "n_iter_": len(learned.history["loss"]),
+            # What describes this network, whatever set_params says later
+            "_trained_with": {
+                "activation": self.activation,
+                "l2": float(self.l2),
+                "dropout": float(self.dropout),
+                "multilabel": labels.multilabel,
+            },
+            "_checkpoint": learned.checkpoint,
+        }
+
+    def _previous(self) -> Any:
+        """Return what an earlier fit learned, in the form that training goes on from; None if there was none."""
+        if not hasattr(self, "coefs_"):
+            return None
+        from moonnet import _training
+
+        return _training.Learned(self._weights, self.history_, self._checkpoint)
+
+    @property
+    def _weights(self) -> list[np.ndarray]:
+        """Kernel and bias of each layer."""
+        return [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
+
+    @property
+    def _layer_sizes(self) -> tuple[int, ...]:
+        """Features, units of each layer, outputs."""
+        return (self.n_features_in_, *(len(intercept) for intercept in self.intercepts_))
+
+    @property
+    def _labels(self) -> _targets.Labels:
+        """The labels that were learned."""
+        return _targets.Labels(self.classes_, self._trained_with["multilabel"])
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the most probable label of each sample.
@@ -269,7 +483,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
             If X is not such an array, or the estimator is not fitted (``NotFittedError``).
         """
         logits = self._logits(X)
-        return _targets.decode(logits, self.classes_)
+        return self._labels.decode(logits)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the probability of each class.
@@ -289,7 +503,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If X is not such an array, or the estimator is not fitted (``NotFittedError``).
         """
-        return _targets.probabilities(self._logits(X))
+        logits = self._logits(X)
+        return self._labels.probabilities(logits)
 
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Return the natural logarithm of the probability of each class.
@@ -309,7 +524,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If X is not such an array, or the estimator is not fitted (``NotFittedError``).
         """
-        return _targets.log_probabilities(self._logits(X))
+        logits = self._logits(X)
+        return self._labels.log_probabilities(logits)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the logits: the output layer before its sigmoid or softmax.
@@ -330,7 +546,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
             If X is not such an array, or the estimator is not fitted (``NotFittedError``).
         """
         logits = self._logits(X)
-        return logits[:, 0] if len(self.classes_) == 2 else logits
+        return logits[:, 0] if logits.shape[1] == 1 else logits
 
     @property
     def model_(self) -> Any:
@@ -345,15 +561,25 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
         from moonnet import _network
 
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
-        _, loss = _targets.output_layer(self.classes_)
-        layer_sizes = (self.n_features_in_, *(len(intercept) for intercept in self.intercepts_))
         return _network.user_model(
-            _network.NetworkSpec(layer_sizes, self._trained_with["activation"], loss),
-            [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer],
+            _network.NetworkSpec(self._layer_sizes, self._trained_with["activation"], self._labels.loss),
+            self._weights,
             optimizer.build(learning_rate),
             self._trained_with["l2"],
             self._trained_with["dropout"],
         )
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what X and y may be."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out where scikit-learn's callbacks stand while a fit is under way."""
+        transient = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+        return {name: value for name, value in super().__getstate__().items() if name not in transient}
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
         """Show in a notebook what was learned, less model_: scikit-learn would build it just to look at it."""
@@ -380,20 +606,13 @@ class KerasMoonClassifier(ClassifierMixin, BaseEstimator):
     def _logits(self, X: ArrayLike) -> np.ndarray:
         """Return the output layer before its activation, shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        samples = validate_data(self, X, reset=False, dtype=self.coefs_[0].dtype)
+        samples = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
         return _forward.logits(samples, self.coefs_, self.intercepts_, self._trained_with["activation"])
 
 
-def _classes(y: np.ndarray) -> np.ndarray:
-    """Return the labels in y, sorted; there must be two at least."""
-    try:
-        check_classification_targets(y)
-        classes = np.unique(y)
-    except TypeError as error:  # labels of kinds that cannot be compared
-        raise TypeError(f"y must hold labels that can be sorted, all numbers or all strings, say: {error}.") from None
-    if len(classes) < 2:
-        raise ValueError(f"y must hold at least 2 classes. Got one class instead: {classes.tolist()[0]!r}.")
-    return classes
+def _given(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return what the caller gave, in the form that callbacks of scikit-learn are told."""
+    return {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
 
 
 def _entropy(random_state: int | np.random.RandomState | None) -> Any:

@@ -1,9 +1,10 @@
 """The forward pass of a Dense stack: pure functions of (X, coefs, intercepts), without Keras."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy import sparse, special
 
 # Bytes of the widest activation that a chunk of rows fills: half of a usual level-2 cache, so that each layer's
 # output is still there when the next layer reads it.
@@ -109,13 +110,16 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
 }
 
 
-def logits(X: np.ndarray, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str) -> np.ndarray:
-    """Return the last layer's outputs before its sigmoid or softmax, shape (n_samples, n_outputs)."""
+def logits(X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str) -> np.ndarray:
+    """Return the last layer's outputs before its sigmoid or softmax, shape (n_samples, n_outputs).
+
+    X (n_samples, n_features) is an array, or a CSR array or matrix.
+    """
     activate = ACTIVATIONS[activation]
     *hidden_intercepts, output_intercept = intercepts
     *hidden_coefs, output_coef = coefs
     dtype = output_coef.dtype
-    n_samples = len(X)
+    n_samples = X.shape[0]
     widest = max(len(intercept) for intercept in intercepts)
     chunk = min(n_samples, max(1, _CHUNK_BYTES // (widest * dtype.itemsize)))
 
@@ -125,9 +129,17 @@ def logits(X: np.ndarray, coefs: Sequence[np.ndarray], intercepts: Sequence[np.n
         rows = slice(start, start + chunk)
         values = X[rows]
         for coef, intercept, buffer in zip(hidden_coefs, hidden_intercepts, buffers, strict=True):
-            values = np.matmul(values, coef, out=buffer[: len(values)])
+            values = _product(values, coef, out=buffer[: values.shape[0]])
             values += intercept
             activate(values)
-        np.matmul(values, output_coef, out=outputs[rows])
+        _product(values, output_coef, out=outputs[rows])
     outputs += output_intercept
     return outputs
+
+
+def _product(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Return ``values @ coef`` in ``out``; values may be sparse, and stay so."""
+    if sparse.issparse(values):
+        out[...] = values @ coef
+        return out
+    return np.matmul(values, coef, out=out)

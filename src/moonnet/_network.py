@@ -204,7 +204,10 @@ def user_model(spec: NetworkSpec, weights: Sequence[np.ndarray], optimizer: Any,
         output_activation=_OUTPUT_ACTIVATIONS[spec.loss],
     )
     model.set_weights(weights)
-    model.compile(optimizer=optimizer, loss=spec.loss, metrics=["accuracy"])
+    # With several sigmoid units Keras would take "accuracy" for that of the most probable one
+    several = spec.loss == "binary_crossentropy" and spec.layer_sizes[-1] > 1
+    accuracy = keras.metrics.BinaryAccuracy(name="accuracy") if several else "accuracy"
+    model.compile(optimizer=optimizer, loss=spec.loss, metrics=[accuracy])
     return model
 
 

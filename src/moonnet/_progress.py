@@ -1,19 +1,91 @@
-"""What a fit shows while it trains: nothing, one bar, or a line an epoch."""
+"""What a fit shows while it trains: one bar, or lines."""
 
-from moonnet._keras import keras
-from moonnet._training import Watch
+import time
+from importlib.util import find_spec
+from typing import Any
+
+from moonnet._training import Training, Watcher
+
+# Lines that stand for the bar where the output is no terminal
+_N_LINES = 10
 
 
-def progress(verbose: int, epochs: int) -> Watch | None:
-    """Return what shows each epoch as it ends, or None where nobody watches."""
+def progress(verbose: int) -> list[Watcher]:
+    """Return what shows a training: nothing for 0, a bar for 1, lines for 2."""
     if verbose == 0:
-        return None
-    if verbose == 1:
-        bar = keras.utils.Progbar(epochs, stateful_metrics=["loss", "accuracy"], unit_name="epoch")
-        return lambda epoch, logs: bar.update(epoch + 1, list(logs.items()))
+        return []
+    if verbose == 2:
+        return [Lines()]
+    from rich.console import Console
 
-    def print_line(epoch: int, logs: dict[str, float]) -> None:
-        figures = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
-        print(f"Epoch {epoch + 1}/{epochs} - {figures}", flush=True)
+    console = Console(highlight=False)
+    # rich draws in a notebook by means of ipywidgets
+    live = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
+    return [Bar(console)] if live else [Lines(_N_LINES)]
 
-    return print_line
+
+class Lines(Watcher):
+    """Prints a line an epoch, or a few lines spread evenly over the training, with the time left."""
+
+    def __init__(self, n_lines: int | None = None) -> None:
+        self._n_lines = n_lines
+
+    def train_begin(self, training: Training) -> None:
+        """Learn how long it will be."""
+        self._first_epoch, self._n_epochs = training.first_epoch, training.hyperparameters.epochs
+        self._started = time.monotonic()
+        self._waiting = ""
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Print the epoch's figures, or keep them in case that it was the last."""
+        done = epoch + 1 - self._first_epoch
+        line = f"Epoch {epoch + 1}/{self._first_epoch + self._n_epochs} - {_figures(logs)}"
+        if (
+            self._n_lines is None
+            or done * self._n_lines // self._n_epochs > (done - 1) * self._n_lines // self._n_epochs
+        ):
+            seconds_left = (time.monotonic() - self._started) / done * (self._n_epochs - done)
+            print(line if self._n_lines is None else f"{line} - {seconds_left:.0f} s left", flush=True)
+            line = ""
+        self._waiting = line
+
+    def train_end(self) -> None:
+        """Print the last epoch's figures, where the training ended early."""
+        if self._waiting:
+            print(f"{self._waiting} - 0 s left", flush=True)
+
+
+class Bar(Watcher):
+    """Shows one live bar for the whole fit: epoch, figures of the last one, time left and in the end time taken."""
+
+    def __init__(self, console: Any) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("Epoch"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=16),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=console,
+        )
+
+    def train_begin(self, training: Training) -> None:
+        """Draw the empty bar."""
+        first, n_epochs = training.first_epoch, training.hyperparameters.epochs
+        self._task = self._bar.add_task("", total=first + n_epochs, completed=first)
+        self._bar.start()
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Move the bar on; it is drawn ten times a second."""
+        self._bar.update(
+            self._task, completed=epoch + 1, description=_figures(logs).replace(" - val_loss", "\nval_loss")
+        )
+
+    def close(self) -> None:
+        """Draw the bar for the last time, and give the terminal back."""
+        self._bar.stop()
+
+
+def _figures(logs: dict[str, float]) -> str:
+    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())

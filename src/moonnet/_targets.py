@@ -1,57 +1,142 @@
 """Labels to what the network is trained on, and the network's outputs back to labels and probabilities.
 
-Two classes share one sigmoid unit, whose logit speaks for ``classes[1]``; more classes have a softmax unit each.
+Two classes share one sigmoid unit, whose logit speaks for ``classes[1]``; more classes have a softmax unit each. Where
+a sample may have several labels, each label has a sigmoid unit.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from scipy import special
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 
-def output_layer(classes: np.ndarray) -> tuple[int, str]:
-    """Return the number of output units and the name of Keras's loss."""
-    if len(classes) == 2:
-        return 1, "binary_crossentropy"
-    return len(classes), "categorical_crossentropy"
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The labels of a problem: how they become what the network is trained on, and its logits labels again."""
 
+    classes: np.ndarray  # sorted; the columns' numbers where each sample may have several labels
+    multilabel: bool = False
 
-def encode(y: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return 0 or 1 in one column for two classes, one-hot rows for more; shape (n_samples, n_outputs)."""
-    indices = np.searchsorted(classes, y)
-    if len(classes) == 2:
-        return indices[:, np.newaxis].astype(dtype)
-    one_hot = np.zeros((len(y), len(classes)), dtype)
-    one_hot[np.arange(len(y)), indices] = 1
-    return one_hot
+    @classmethod
+    def of(cls, y: np.ndarray) -> Self:
+        """Return the labels in y: one a sample, shape (n_samples,), or 0 and 1 for each, (n_samples, n_labels)."""
+        if y.ndim == 1:
+            return cls.among(y, "y", check=check_classification_targets)
+        if type_of_target(y) != "multilabel-indicator" or not np.isin(y, (0, 1)).all():
+            raise ValueError(
+                "y must hold one label a sample, or a column of 0 and 1 for each label. "
+                f"Got an array of shape {y.shape} with {np.unique(y).tolist()[:10]}."
+            )
+        return cls(np.arange(y.shape[1]), multilabel=True)
 
+    @classmethod
+    def among(cls, values: np.ndarray, name: str, check: Callable[[np.ndarray], Any] = np.unique) -> Self:
+        """Return the labels among some values; there must be two at least."""
+        try:
+            check(values)
+            classes = np.unique(values)
+        except TypeError as error:  # labels of kinds that cannot be compared
+            message = f"{name} must hold labels that can be sorted, all numbers or all strings, say: {error}."
+            raise TypeError(message) from None
+        if len(classes) < 2:
+            got = "one class" if len(classes) else "none"
+            raise ValueError(f"{name} must hold at least 2 classes. Got {got} instead: {classes.tolist()}.")
+        return cls(classes)
 
-def decode(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return each row's label: ``classes[1]`` where its probability exceeds 0.5, or the most probable class."""
-    if len(classes) == 2:
-        return classes[(special.expit(logits[:, 0]) > 0.5).astype(np.intp)]
-    return classes[logits.argmax(axis=1)]
+    def check(self, y: np.ndarray) -> None:
+        """Raise if y holds other labels than these, or is of another kind."""
+        if self.multilabel:
+            if y.ndim != 2 or y.shape[1] != len(self.classes) or not np.isin(y, (0, 1)).all():
+                raise ValueError(
+                    f"y must hold a column of 0 and 1 for each of {len(self.classes)} labels. "
+                    f"Got an array of shape {y.shape} with {np.unique(y).tolist()[:10]}."
+                )
+            return
+        unknown = [label for label in np.unique(y).tolist() if label not in self.classes.tolist()]
+        if y.ndim != 1 or unknown:
+            raise ValueError(
+                f"y must hold one label a sample, of {self.classes.tolist()}. "
+                f"Got an array of shape {y.shape} with {np.unique(y).tolist()[:10]}."
+            )
 
+    @property
+    def n_outputs(self) -> int:
+        """Units of the output layer."""
+        return 1 if self._is_binary else len(self.classes)
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return class probabilities, shape (n_samples, n_classes)."""
-    if logits.shape[1] == 1:
-        # expit(-z) rather than 1 - expit(z): exact where the second class is almost certain
-        return special.expit(np.hstack([-logits, logits]))
-    return special.softmax(logits, axis=1)
+    @property
+    def loss(self) -> str:
+        """The name of Keras's loss."""
+        return "binary_crossentropy" if self.multilabel or self._is_binary else "categorical_crossentropy"
 
+    @property
+    def _is_binary(self) -> bool:
+        return len(self.classes) == 2 and not self.multilabel
 
-def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Return logarithms of class probabilities, finite where the probabilities themselves underflow."""
-    if logits.shape[1] == 1:
-        return special.log_expit(np.hstack([-logits, logits]))
-    return special.log_softmax(logits, axis=1)
+    def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Return 0 and 1: a column for two classes, one-hot rows for more, y itself for several labels a sample."""
+        if self.multilabel:
+            return y.astype(dtype)
+        indices = np.searchsorted(self.classes, y)
+        if self._is_binary:
+            return indices[:, np.newaxis].astype(dtype)
+        one_hot = np.zeros((len(y), len(self.classes)), dtype)
+        one_hot[np.arange(len(y)), indices] = 1
+        return one_hot
+
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        """Return what the network says: each row's most probable class, or 0 and 1 for each label.
+
+        A sigmoid says yes where its probability exceeds 0.5.
+        """
+        if self.multilabel:
+            return (special.expit(logits) > 0.5).astype(np.int64)
+        if self._is_binary:
+            return self.classes[(special.expit(logits[:, 0]) > 0.5).astype(np.intp)]
+        return self.classes[logits.argmax(axis=1)]
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probability of each class or label, shape (n_samples, n_classes)."""
+        if self.multilabel:
+            return special.expit(logits)
+        if self._is_binary:
+            # expit(-z) rather than 1 - expit(z): exact where the second class is almost certain
+            return special.expit(np.hstack([-logits, logits]))
+        return special.softmax(logits, axis=1)
+
+    def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return logarithms of the probabilities, finite where the probabilities themselves underflow."""
+        if self.multilabel:
+            logarithms = special.log_expit(logits)
+        elif self._is_binary:
+            logarithms = special.log_expit(np.hstack([-logits, logits]))
+        else:
+            logarithms = special.log_softmax(logits, axis=1)
+        # Near certainty a logarithm can tell what the probability, rounded to 1, cannot: let the two agree
+        probabilities = self.probabilities(logits)
+        return np.log(probabilities, out=logarithms, where=probabilities > 0.5)
+
+    def losses(self, logits: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+        """Return each sample's cross-entropy in nats, the mean over its labels where there are several."""
+        if self.loss == "binary_crossentropy":
+            return (np.logaddexp(0, logits) - encoded * logits).mean(axis=1)
+        return -(encoded * special.log_softmax(logits, axis=1)).sum(axis=1)
+
+    def hits(self, logits: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+        """Return the share of each sample's outputs that are right, 0 or 1 for a single label."""
+        if self.loss == "binary_crossentropy":
+            return ((logits > 0) == (encoded > 0)).mean(axis=1)
+        return logits.argmax(axis=1) == encoded.argmax(axis=1)
 
 
 def effective_weights(
-    y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray, class_weight: dict | str | None, dtype: np.dtype
+    y: np.ndarray, labels: Labels, sample_weight: np.ndarray, class_weight: dict | str | None, dtype: np.dtype
 ) -> np.ndarray:
     """Return each sample's weight times its class's, shape (n_samples,), scaled to a largest one between 1 and 2.
 
@@ -59,7 +144,7 @@ def effective_weights(
     ``dtype``, and a power of two changes no bit. Weights too small beside the largest to be told from 0 are 0.
     """
     largest = sample_weight.max()
-    weights = np.ldexp(sample_weight, -np.frexp(largest)[1]) * _by_class(y, classes, sample_weight, class_weight)
+    weights = np.ldexp(sample_weight, -np.frexp(largest)[1]) * _by_class(y, labels, sample_weight, class_weight)
     if not (weights > 0).any():
         raise ValueError(
             f"The 'class_weight' parameter must leave a sample with a positive weight. Got {class_weight!r} instead."
@@ -70,19 +155,31 @@ def effective_weights(
 
 
 def _by_class(
-    y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray, class_weight: dict | str | None
+    y: np.ndarray, labels: Labels, sample_weight: np.ndarray, class_weight: dict | str | None
 ) -> np.ndarray | float:
     """Return the weight of each sample's class, shape (n_samples,), or 1."""
     if class_weight is None:
         return 1.0
+    if labels.multilabel:
+        if isinstance(class_weight, dict):
+            raise ValueError(
+                "The 'class_weight' parameter must be None or 'balanced' where samples may have several labels. "
+                f"Got {class_weight!r} instead."
+            )
+        # As scikit-learn's compute_sample_weight has it
+        return np.prod([_balanced(column, sample_weight) for column in y.T], axis=0)
     if isinstance(class_weight, dict):
-        _check_class_weight(class_weight, classes)
-        weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-        return weights[np.searchsorted(classes, y)]
-    # "balanced": a class without any weight has no share to balance
+        _check_class_weight(class_weight, labels.classes)
+        weights = np.array([float(class_weight.get(label, 1.0)) for label in labels.classes.tolist()])
+        return weights[np.searchsorted(labels.classes, y)]
+    return _balanced(y, sample_weight)
+
+
+def _balanced(y: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
+    """Return weights that give each class the same total; a class without any weight has no share to balance."""
     counted = sample_weight > 0
     present = np.unique(y[counted])
-    weights = compute_class_weight(class_weight, classes=present, y=y[counted], sample_weight=sample_weight[counted])
+    weights = compute_class_weight("balanced", classes=present, y=y[counted], sample_weight=sample_weight[counted])
     return np.where(counted, weights[np.searchsorted(present, y).clip(max=len(present) - 1)], 0.0)
 
 

@@ -1,0 +1,139 @@
+"""Two kinds of callbacks: Keras's, which see a live Keras model, and scikit-learn's, for which an epoch is a task."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from moonnet._keras import keras
+from moonnet._network import user_model
+from moonnet._program import outside_the_callers_scopes
+from moonnet._training import Learned, Training, Watcher
+
+_STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+
+class KerasCallbacks(Watcher):
+    """Keras callbacks on a Keras model that follows the training, and which the training follows in turn.
+
+    The model is the one that ``model_`` would be, in Keras's own float type. What callbacks leave alone keeps the
+    precision of the training.
+    """
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        # A fit leaves traces in its callbacks (patience, best weights, a model): those given stay as they are
+        self._callbacks = [_copied(callback) for callback in callbacks]
+        self.sees_steps = any(_sees_steps(callback) for callback in self._callbacks)
+
+    def train_begin(self, training: Training) -> None:
+        """Make the model and call on_train_begin."""
+        self._training = training
+        spec, numbers = training.program.spec, training.hyperparameters
+        with outside_the_callers_scopes():
+            optimizer = spec.optimizer.build(numbers.learning_rate)
+            weights = training.program.weights()
+            self._model = user_model(spec.network, weights, optimizer, numbers.l2, numbers.dropout)
+            optimizer.build(self._model.trainable_variables)
+            self._variables = [*self._model.trainable_variables, *optimizer.variables]
+        self._list = keras.callbacks.CallbackList(
+            self._callbacks,
+            model=self._model,
+            verbose=0,
+            epochs=training.first_epoch + numbers.epochs,
+            steps=-(-len(training.samples.y) // spec.batch_rows),
+        )
+        self._logs: dict[str, float] | None = None
+        self._call("on_train_begin")
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Call on_epoch_begin."""
+        self._call("on_epoch_begin", epoch)
+
+    def step_begin(self, step: int) -> None:
+        """Call on_train_batch_begin."""
+        self._call("on_train_batch_begin", step)
+
+    def step_end(self, step: int, logs: dict[str, float]) -> None:
+        """Call on_train_batch_end."""
+        self._call("on_train_batch_end", step, dict(logs))
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Call on_epoch_end."""
+        self._logs = dict(logs)  # callbacks add to it, the learning rate for instance
+        self._call("on_epoch_end", epoch, self._logs)
+
+    def train_end(self) -> None:
+        """Call on_train_end."""
+        self._call("on_train_end", logs=self._logs)
+
+    def _call(self, hook: str, *arguments: Any, **options: Any) -> None:
+        """Bring the model up to date, call the callbacks, and take over what they changed."""
+        program = self._training.program
+        with np.errstate(over="ignore"):  # what diverges is for the training to say
+            before = [
+                np.asarray(theirs.numpy(), variable.dtype)
+                for variable, theirs in zip(self._variables, program.variables, strict=True)
+            ]
+        with outside_the_callers_scopes():
+            for variable, value in zip(self._variables, before, strict=True):
+                variable.assign(value)
+        getattr(self._list, hook)(*arguments, **options)
+        for index, (variable, value) in enumerate(zip(self._variables, before, strict=True)):
+            after = variable.numpy()
+            if not np.array_equal(after, value, equal_nan=True):
+                program.assign(index, after)
+        self._training.stopped |= bool(self._model.stop_training)
+
+
+class FitTasks(Watcher):
+    """scikit-learn's callbacks: the fit is a task, and each epoch a task within it."""
+
+    def __init__(
+        self, estimator: Any, given: dict[str, Any], epochs: int, attributes: Callable[[Learned], dict[str, Any]]
+    ) -> None:
+        self._told = {"estimator": estimator, **given}
+        self._attributes = attributes
+        self._fit = estimator._init_callback_context(max_subtasks=epochs)
+
+    def train_begin(self, training: Training) -> None:
+        """Begin the task of the fit."""
+        self._training = training
+        self._fit.call_on_fit_task_begin(**self._told)
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Begin the task of an epoch."""
+        self._epoch = self._fit.subcontext(task_name="epoch").call_on_fit_task_begin(**self._told)
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """End the task of an epoch, with the network as it is now."""
+        self._training.stopped |= self._epoch.call_on_fit_task_end(
+            **self._told, reconstruction_attributes=lambda: self._attributes(self._training.learned())
+        )
+
+    def fit_ends(self) -> None:
+        """End the task of the fit, when the estimator has learned all."""
+        self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes={})
+
+
+def _copied(callback: Any) -> Any:
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise ValueError(
+            "The 'callbacks' parameter must be None or a list of keras.callbacks.Callback. "
+            f"Got {callback!r} in it instead. (Callbacks of scikit-learn go to set_callbacks.)"
+        )
+    try:
+        return copy.deepcopy(callback)
+    except Exception as error:
+        raise ValueError(
+            "The 'callbacks' parameter must hold callbacks that can be copied, for a fit trains with copies. "
+            f"Got {callback!r}, whose copy raised: {error!r}."
+        ) from error
+
+
+def _sees_steps(callback: Any) -> bool:
+    """Return whether a callback defines a hook of batches."""
+    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
+        return False  # its hook does nothing then
+    inherited = vars(keras.callbacks.Callback)
+    return any(getattr(getattr(callback, hook), "__func__", None) is not inherited[hook] for hook in _STEP_HOOKS)

@@ -1,0 +1,100 @@
+"""Early stopping: samples held out, how the network does on them, and the best epoch's weights."""
+
+import math
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from moonnet import _forward, _targets
+from moonnet._training import Learned, Samples, Training, Watcher
+
+
+def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of samples to train on, and of those held out.
+
+    Stratified, both parts have the classes in proportion, and the only sample of a class is trained on.
+    """
+    candidates, labels, n_least = np.arange(len(y)), None, 1
+    if stratify:
+        classes, counts = np.unique(y, return_counts=True)
+        candidates = candidates[np.isin(y, classes[counts > 1])]
+        labels, n_least = y[candidates], int((counts > 1).sum())
+    n_held_out = max(math.ceil(fraction * len(y)), n_least)
+    if not 0 < n_least <= len(candidates) - n_held_out:
+        raise ValueError(
+            "The 'validation_fraction' parameter must leave samples to train on and samples to hold out"
+            + (", as many of each as there are classes" if stratify else "")
+            + f". Got {fraction!r} with {len(y)} samples."
+        )
+    _, held_out = train_test_split(candidates, test_size=n_held_out, random_state=seed, stratify=labels)
+    return np.setdiff1d(np.arange(len(y)), held_out), held_out
+
+
+class HoldOut(Watcher):
+    """Scores the network on samples held out after each epoch, and stops when it gets no better.
+
+    The rule is MLPClassifier's, with a loss for its score: it stops when the loss has not come ``tol`` below the best
+    for more than ``n_iter_no_change`` epochs, and the weights of the lowest loss are kept.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        labels: _targets.Labels,
+        activation: str,
+        tol: float,
+        n_iter_no_change: int,
+        previous: Learned | None,
+    ) -> None:
+        self._samples = samples
+        self._labels = labels
+        self._activation = activation
+        self._tol = tol
+        self._n_iter_no_change = n_iter_no_change
+        self._previous = previous
+        self._best = math.inf
+        self._waited = 0
+
+    def train_begin(self, training: Training) -> None:
+        """Begin with what is known of earlier epochs: the network that goes on is the one to beat."""
+        self._training = training
+        if self._previous is None:
+            return
+        for loss in self._previous.history.get("val_loss", []):
+            if math.isnan(loss):  # an epoch without validation
+                self._best, self._waited = math.inf, 0
+            else:
+                self._count(loss)
+        if self._waited > self._n_iter_no_change:  # that training had ended, and is wanted longer
+            self._waited = 0
+        self._best = self._figures(self._previous.weights)["val_loss"]
+        training.kept = self._previous.weights
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Score the epoch's network; keep it if it is the best, stop if none has been for long."""
+        weights = self._training.final_weights()
+        figures = self._figures(weights)
+        logs.update(figures)
+        self._training.record(epoch, figures)
+        if figures["val_loss"] < self._best or self._training.kept is None:
+            self._training.kept = weights
+        self._count(figures["val_loss"])
+        if self._waited > self._n_iter_no_change:
+            self._training.stopped = True
+
+    def _count(self, loss: float) -> None:
+        # A loss that is no number is no improvement either
+        self._waited = 0 if loss <= self._best - self._tol else self._waited + 1
+        if loss < self._best:
+            self._best = loss
+
+    def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
+        """Return the mean loss, with the penalty, and the accuracy, both weighted by the samples."""
+        X, y, weight = self._samples
+        logits = _forward.logits(X, weights[::2], weights[1::2], self._activation)
+        l2 = self._training.hyperparameters.l2
+        penalty = l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
+        return {
+            "val_loss": float(np.average(self._labels.losses(logits, y), weights=weight)) + penalty,
+            "val_accuracy": float(np.average(self._labels.hits(logits, y), weights=weight)),
+        }

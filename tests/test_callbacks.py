@@ -1,0 +1,486 @@
+"""Keras's callbacks beside Model.fit, and scikit-learn's."""
+
+import copy
+import csv
+import math
+import pickle
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.datasets import load_iris, make_moons
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier, _network, _program, _training
+from moonnet._keras import keras
+
+X32, Y = make_moons(110, noise=0.25, random_state=2)
+X32 = X32.astype("float32")
+
+
+def classifier(**parameters):
+    defaults = {"hidden_layer_sizes": (9, 5), "batch_size": 40, "epochs": 12, "shuffle": False, "random_state": 3}
+    return KerasMoonClassifier(**(defaults | parameters))
+
+
+def fitted_by_keras(clf, callbacks):
+    """Return Model.fit's model and history, from clf's initial weights, in the order of the file."""
+    sizes = (2, *clf.hidden_layer_sizes, 1)
+    model = keras.Sequential([keras.Input((2,))])
+    for units in clf.hidden_layer_sizes:
+        model.add(keras.layers.Dense(units, activation=clf.activation))
+    model.add(keras.layers.Dense(1, activation="sigmoid"))
+    model.set_weights(_network.initial_weights(sizes, _training.Streams.spawn(clf.random_state).weights, "float32"))
+    optimizer = keras.optimizers.get({"class_name": clf.optimizer, "config": {"learning_rate": clf.learning_rate}})
+    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(
+        X32, Y, batch_size=clf.batch_size, epochs=clf.epochs, shuffle=False, verbose=0, callbacks=callbacks
+    )
+    return model, history.history
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes down, in a list that copies share, what each hook is told and what the model is then."""
+
+    def __init__(self, records):
+        super().__init__()
+        self.records = Shared(records)
+
+    def _record(self, hook, number, logs):
+        self.records.list.append(
+            {
+                "hook": hook,
+                "number": number,
+                "logs": dict(logs or {}),
+                "rate": float(np.asarray(self.model.optimizer.learning_rate.numpy())),
+                "iterations": int(self.model.optimizer.iterations.numpy()),
+                "outputs": self.model(X32[:5]).numpy()[:, 0],
+                "params": dict(self.params),
+            }
+        )
+
+    def on_train_begin(self, logs=None):
+        self._record("train begin", None, logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._record("epoch begin", epoch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._record("epoch end", epoch, logs)
+
+    def on_train_end(self, logs=None):
+        self._record("train end", None, logs)
+
+
+class StepRecorder(Recorder):
+    def on_train_batch_begin(self, batch, logs=None):
+        self._record("batch begin", batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._record("batch end", batch, logs)
+
+
+class Shared:
+    """What deepcopy leaves shared."""
+
+    def __init__(self, values):
+        self.list = values
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def recorded(kind=Recorder):
+    records = []
+    return records, kind(records)
+
+
+SETS = {
+    "none": list,
+    "plateau": lambda: [keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=0, min_delta=0.03)],
+    "schedule": lambda: [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * (0.5 if epoch > 4 else 1))],
+    "stopping": lambda: [keras.callbacks.EarlyStopping("loss", min_delta=0.02, patience=1, start_from_epoch=2)],
+    "restoring": lambda: [keras.callbacks.EarlyStopping("accuracy", mode="max", patience=2, restore_best_weights=True)],
+    "lambdas": lambda: [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)],
+    "nan": lambda: [keras.callbacks.TerminateOnNaN()],
+    "changing": lambda: [Doubling()],
+    "all": lambda: [keras.callbacks.TerminateOnNaN(), Doubling(), SETS["plateau"]()[0], SETS["restoring"]()[0]],
+}
+
+
+class Doubling(keras.callbacks.Callback):
+    """Changes the weights at the beginning, within an epoch and after one."""
+
+    def on_train_begin(self, logs=None):
+        self.model.layers[0].kernel.assign(2 * self.model.layers[0].kernel)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 1:
+            self.model.layers[-1].bias.assign_add([0.05])
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 3:
+            self.model.set_weights([0.9 * weight for weight in self.model.get_weights()])
+
+
+@pytest.mark.parametrize(
+    ("recorder", "make"),
+    [(Recorder, SETS["stopping"]), (Recorder, SETS["plateau"]), *((StepRecorder, make) for make in SETS.values())],
+    ids=["stopping", "plateau", *(f"{name}, steps" for name in SETS)],
+)
+def test_callbacks_see_and_do_what_they_do_under_model_fit(make, recorder):
+    theirs, their_recorder = recorded(recorder)
+    clf = classifier(learning_rate=0.03, optimizer="adam", callbacks=[])
+    model, history = fitted_by_keras(clf, [*make(), their_recorder])
+    ours, our_recorder = recorded(recorder)
+    clf.set_params(callbacks=[*make(), our_recorder]).fit(X32, Y)
+
+    assert [(record["hook"], record["number"]) for record in ours] == [
+        (record["hook"], record["number"]) for record in theirs
+    ]
+    for mine, yours in zip(ours, theirs, strict=True):
+        context = f"{mine['hook']} {mine['number']}"
+        assert mine["logs"].keys() == yours["logs"].keys(), context
+        for name, value in mine["logs"].items():
+            assert_allclose(value, yours["logs"][name], rtol=2e-4, atol=1e-6, err_msg=context)
+        assert_allclose(mine["rate"], yours["rate"], rtol=1e-6, err_msg=context)
+        assert_allclose(mine["outputs"], yours["outputs"], rtol=2e-3, atol=1e-5, err_msg=context)
+        assert mine["iterations"] == yours["iterations"], context
+        assert {name: mine["params"][name] for name in ("epochs", "steps")} == {"epochs": 12, "steps": 3}
+    assert clf.n_iter_ == len(history["loss"])
+    assert_allclose(clf.history_["loss"], history["loss"], rtol=2e-4)
+    assert_allclose(clf.predict_proba(X32)[:, 1], model.predict(X32, verbose=0)[:, 0], rtol=2e-3, atol=1e-5)
+
+
+def test_the_live_model_is_the_network(moons):
+    weights = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            weights.append(self.model.get_weights())
+
+    clf = KerasMoonClassifier(epochs=5, random_state=0, callbacks=[Look()]).fit(*moons)
+    for epochs in (1, 3, 5):
+        expected = KerasMoonClassifier(epochs=epochs, random_state=0).fit(*moons)
+        assert all(
+            (a == b.astype("float32")).all() for a, b in zip(weights[epochs - 1][::2], expected.coefs_, strict=True)
+        )
+    assert [layer.name for layer in clf.model_.layers] == ["dense", "dense_1", "dense_2"]
+
+
+def test_restored_weights_are_those_of_a_shorter_fit(moons):
+    stop = keras.callbacks.EarlyStopping("loss", baseline=0.0, patience=7, restore_best_weights=True)
+    clf = KerasMoonClassifier(random_state=0, learning_rate=0.05, epochs=60, callbacks=[stop]).fit(*moons)
+    best = int(np.argmin(clf.history_["loss"])) + 1
+    shorter = KerasMoonClassifier(random_state=0, learning_rate=0.05, epochs=best).fit(*moons)
+    assert clf.coefs_[0].dtype == np.float64
+    assert all((a == b.astype("float32")).all() for a, b in zip(clf.coefs_, shorter.coefs_, strict=True))
+
+
+def test_callbacks_that_change_nothing_change_nothing(moons, fitted):
+    nothing = [keras.callbacks.LambdaCallback(), keras.callbacks.TerminateOnNaN()]
+    clf = KerasMoonClassifier(random_state=0, callbacks=nothing).fit(*moons)
+    assert clf.history_ == fitted.history_
+    assert all((a == b).all() for a, b in zip(clf.coefs_, fitted.coefs_, strict=True))
+
+
+def test_the_live_model_has_the_network_s_numbers(moons):
+    configurations = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            configurations.append(
+                (
+                    [layer.get_config() for layer in self.model.layers],
+                    self.model.optimizer.get_config(),
+                    self.model.evaluate(*moons, verbose=0),
+                )
+            )
+
+    optimizer = keras.optimizers.Adam(0.02, beta_1=0.8)
+    KerasMoonClassifier(epochs=1, l2=0.5, dropout=0.25, optimizer=optimizer, callbacks=[Look()]).fit(*moons)
+    layers, settings, (loss, accuracy) = configurations[0]
+    assert [layer["name"] for layer in layers] == ["dense", "dropout", "dense_1", "dropout_1", "dense_2"]
+    assert layers[0]["kernel_regularizer"]["config"]["l2"] == 0.5
+    assert layers[1]["rate"] == 0.25
+    assert settings["beta_1"] == 0.8
+    assert settings["learning_rate"] == pytest.approx(0.02)
+    assert loss > 1
+    assert 0 <= accuracy <= 1
+
+
+def test_batch_hooks_take_a_block_for_every_step_and_others_do_not(monkeypatch, tmp_path):
+    blocks = []
+    run = _program.Program.run
+    monkeypatch.setattr(_program.Program, "run", lambda self, X, *rest: blocks.append(len(X)) or run(self, X, *rest))
+    for callbacks, expected in [
+        ([], [36]),
+        ([keras.callbacks.EarlyStopping("loss"), keras.callbacks.LambdaCallback()], [3] * 12),
+        ([keras.callbacks.ModelCheckpoint(tmp_path / "last.keras")], [3] * 12),
+        ([keras.callbacks.ModelCheckpoint(tmp_path / "last.keras", save_freq=30)], [1] * 36),
+        ([keras.callbacks.TerminateOnNaN()], [1] * 36),
+        ([keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)], [1] * 36),
+    ]:
+        blocks.clear()
+        classifier(callbacks=callbacks).fit(X32, Y)
+        assert blocks == expected
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_parameter_stays_as_it_is(moons, n_jobs):
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.02, restore_best_weights=True)
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=0, min_delta=0.02)
+    before = [vars(callback).copy() for callback in (stop, plateau)]
+    callbacks = [stop, plateau]
+    clf = KerasMoonClassifier(epochs=30, random_state=0, callbacks=callbacks)
+    first = clf.fit(*moons).history_
+    assert clf.fit(*moons).history_ == first
+    assert clone(clf).fit(*moons).history_ == first
+    assert 1 < len(first["loss"]) < 30
+    search = GridSearchCV(clf, {"l2": [0.0, 0.01]}, cv=2, n_jobs=n_jobs, error_score="raise").fit(*moons)
+    assert search.best_estimator_.n_iter_ < 30
+    assert clf.callbacks is callbacks
+    assert callbacks == [stop, plateau]
+    assert [vars(callback) for callback in callbacks] == before
+
+
+def test_callbacks_that_trained_a_model_of_keras_before_train_this_one_too(moons):
+    X, y = moons
+    stop = keras.callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
+    expected = KerasMoonClassifier(epochs=6, random_state=0, callbacks=[stop]).fit(X, y)
+    model = expected.model_
+    model.fit(X, y, epochs=2, verbose=0, callbacks=[stop])
+    clf = KerasMoonClassifier(epochs=6, random_state=0, callbacks=[stop]).fit(X, y)
+    assert clf.history_ == expected.history_
+    assert stop.model is model
+
+
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # model_ begins afresh
+def test_checkpoints_are_loaded_by_keras_and_agree(moons, tmp_path):
+    X, y = moons
+    save = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch:02d}.keras")
+    weights = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.weights.h5", save_weights_only=True, save_best_only=True, monitor="val_loss"
+    )
+    clf = KerasMoonClassifier(
+        epochs=4, random_state=0, early_stopping=True, n_iter_no_change=9, callbacks=[save, weights]
+    ).fit(X, y)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"{epoch:02d}.keras" for epoch in range(1, 5)),
+        "best.weights.h5",
+    ]
+    best = int(np.argmin(clf.history_["val_loss"])) + 1
+    loaded = keras.saving.load_model(tmp_path / f"{best:02d}.keras")
+    assert_allclose(loaded.predict(X, verbose=0)[:, 0], clf.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-6)
+    assert int(loaded.optimizer.iterations.numpy()) == best * 4
+    model = clf.model_
+    model.load_weights(tmp_path / "best.weights.h5")
+    assert_allclose(model.predict(X, verbose=0)[:, 0], clf.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_log_is_written_with_true_figures(moons, tmp_path):
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.001 * (epoch + 1))
+    clf = KerasMoonClassifier(epochs=3, random_state=0, early_stopping=True, callbacks=[scheduler, log]).fit(*moons)
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([0.001, 0.002, 0.003])
+    for name, values in clf.history_.items():
+        assert [float(row[name]) for row in rows] == values
+    assert set(clf.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_an_epoch_s_number_goes_on_with_warm_start(moons):
+    numbers = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            numbers.append((epoch, self.params["epochs"]))
+
+    clf = KerasMoonClassifier(epochs=2, warm_start=True, callbacks=[Look()]).fit(*moons).fit(*moons)
+    clf.partial_fit(*moons)
+    assert numbers == [(0, 2), (1, 2), (2, 4), (3, 4), (4, 5)]
+
+
+def test_a_callback_that_raises_is_heard_and_nothing_is_lost(moons):
+    class Raising(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise RuntimeError("the disk is on fire")
+
+    clf = KerasMoonClassifier(epochs=5, random_state=0).fit(*moons)
+    before = copy.deepcopy(vars(clf))
+    clf.set_params(callbacks=[Raising()])
+    with pytest.raises(RuntimeError, match="the disk is on fire"):
+        clf.fit(*moons)
+    assert (clf.coefs_[0] == before["coefs_"][0]).all()
+    assert clf.history_ == before["history_"]
+    expected = clone(clf).set_params(callbacks=None).fit(*moons)
+    assert clf.set_params(callbacks=None).fit(*moons).history_ == expected.history_
+
+
+def test_a_schedule_s_rate_cannot_be_changed_and_keras_says_so(moons):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)
+    clf = KerasMoonClassifier(learning_rate=schedule, callbacks=[scheduler])
+    with pytest.raises(TypeError, match="learning rate is not settable"):
+        clf.fit(*moons)
+
+
+def test_a_network_that_diverges_raises_whatever_callbacks_say(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(optimizer="sgd", activation="linear", callbacks=[keras.callbacks.TerminateOnNaN()])
+    with pytest.raises(ValueError, match=r"non-finite loss or non-finite weights within \d+ epochs"):
+        clf.fit(1e100 * X, y)
+
+
+class Uncopied(keras.callbacks.Callback):
+    def __deepcopy__(self, memo):
+        raise TypeError("cannot be copied")
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        ("EarlyStopping", r"'callbacks' parameter .* Got 'EarlyStopping'"),
+        ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of keras.callbacks.Callback\. Got <class"),
+        ([ScoringMonitor(scoring="accuracy")], r"'callbacks' .* go to set_callbacks"),
+        ([Uncopied()], r"'callbacks' .* can be copied.* Got .*Uncopied.*cannot be copied"),
+    ],
+)
+def test_bad_callbacks_are_named(moons, callbacks, message):
+    with pytest.raises(ValueError, match=message):
+        KerasMoonClassifier(callbacks=callbacks).fit(*moons)
+
+
+# scikit-learn's own callbacks
+
+
+class Tasks:
+    """A scikit-learn callback that writes down the tasks, and may stop the fit or raise."""
+
+    def __init__(self, stop_at=math.inf, raise_at=math.inf):
+        self.stop_at, self.raise_at = stop_at, raise_at
+        self.seen = []
+
+    def setup(self, estimator, context):
+        self.seen.append(("setup", context.task_name, context.max_subtasks))
+
+    def teardown(self, estimator, context):
+        self.seen.append(("teardown", context.task_name, None))
+
+    def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
+        self.seen.append(("begin", context.task_name, context.task_id))
+        self.data = X, y, metadata
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        self.seen.append(("end", context.task_name, context.task_id))
+        self.fitted = fitted_estimator
+        if context.task_id == self.raise_at:
+            raise RuntimeError("enough")
+        return context.task_id >= self.stop_at
+
+
+def test_an_epoch_is_a_task_and_the_data_are_the_caller_s(moons):
+    X, y = moons
+    weight = np.linspace(1, 2, 200)
+    tasks = Tasks()
+    clf = KerasMoonClassifier(epochs=3, random_state=0).set_callbacks(tasks)
+    clf.fit(X, y, sample_weight=weight)
+    epochs = [(when, "epoch", number) for number in range(3) for when in ("begin", "end")]
+    assert tasks.seen == [
+        ("setup", "fit", 3),
+        ("begin", "fit", 0),
+        *epochs,
+        ("end", "fit", 0),
+        ("teardown", "fit", None),
+    ]
+    assert tasks.data[0] is X
+    assert tasks.data[1] is y
+    assert tasks.data[2] == {"sample_weight": weight}
+    assert not [name for name in vars(clf) if "ctx" in name or "teardown" in name]
+
+
+def test_a_task_ends_with_the_estimator_of_a_shorter_fit(moons):
+    tasks = Tasks(stop_at=4)
+    clf = KerasMoonClassifier(random_state=0, dropout=0.1).set_callbacks(tasks).fit(*moons)
+    shorter = KerasMoonClassifier(random_state=0, dropout=0.1, epochs=5).fit(*moons)
+    assert clf.n_iter_ == 5
+    for other in (clf, tasks.fitted, pickle.loads(pickle.dumps(tasks.fitted.set_callbacks()))):
+        assert other.history_ == shorter.history_
+        assert all((a == b).all() for a, b in zip(other.coefs_, shorter.coefs_, strict=True))
+        assert other._checkpoint["streams"] == shorter._checkpoint["streams"]
+
+
+def test_a_fit_that_fails_is_cleaned_up(moons):
+    tasks = Tasks(raise_at=2)
+    clf = KerasMoonClassifier(random_state=0, epochs=5).set_callbacks(tasks)
+    with pytest.raises(RuntimeError, match="enough"):
+        clf.fit(*moons)
+    assert tasks.seen[-1] == ("teardown", "fit", None)
+    assert not [name for name in vars(clf) if name.endswith("_") or "ctx" in name]
+
+
+def bare(network):
+    return network
+
+
+def piped(network):
+    return make_pipeline(StandardScaler(), network)
+
+
+def searched(network, n_jobs=None):
+    return GridSearchCV(network, {"l2": [0.0, 0.01]}, cv=2, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("wrap", [bare, piped, searched, lambda network: searched(network, 2)])
+def test_scoring_monitor(moons, wrap):
+    X, y = moons
+    monitor = ScoringMonitor(scoring="accuracy")
+    network = KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(monitor)
+    wrap(network).fit(X, y)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(rows) == 4 * (5 if isinstance(wrap(network), GridSearchCV) else 1)
+    if wrap is bare:
+        expected = [
+            accuracy_score(y, KerasMoonClassifier(epochs=epochs, random_state=0).fit(X, y).predict(X))
+            for epochs in range(1, 5)
+        ]
+        assert [row["accuracy"] for row in rows] == expected
+    assert all(0 <= row["accuracy"] <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("wrap", [bare, piped, searched])
+def test_progress_bar(moons, wrap, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    estimator = wrap(KerasMoonClassifier(epochs=4, random_state=0))
+    estimator.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*moons)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    assert "KerasMoonClassifier - fit" in text
+    assert "100%" in text
+
+
+def test_names_of_columns_reach_the_scorer(moons):
+    import pandas as pd
+
+    X, y = moons
+    monitor = ScoringMonitor(scoring="accuracy")
+    clf = KerasMoonClassifier(epochs=2).set_callbacks(monitor)
+    clf.fit(pd.DataFrame(X, columns=["a", "b"]), y)  # a warning about names would be an error here
+    assert len(monitor.get_logs().data) == 2 + 1
+
+
+def test_both_kinds_at_once(moons):
+    X, y = load_iris(return_X_y=True)
+    tasks = Tasks()
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    clf = KerasMoonClassifier(epochs=3, early_stopping=True, callbacks=[stop], random_state=0).set_callbacks(tasks)
+    clf.fit(X, y)
+    assert ("end", "epoch", 2) in tasks.seen
+    assert set(tasks.fitted.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}

@@ -1,0 +1,236 @@
+"""warm_start and partial_fit: a training cut in pieces is the whole training, bit for bit."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
+
+from moonnet import KerasMoonClassifier
+from moonnet._keras import keras
+
+
+def state(clf):
+    """Return all that was learned, as text that equal states share and others do not."""
+    learned = {name: value for name, value in vars(clf).items() if name.endswith("_") or name == "_checkpoint"}
+    with np.printoptions(threshold=10**9, floatmode="unique"):
+        return repr(sorted(learned.items()))
+
+
+CONFIGURATIONS = {
+    "lecture": {},
+    "adam, dropout, l2": {"optimizer": "adam", "dropout": 0.2, "l2": 1e-3},
+    "in order": {"shuffle": False, "optimizer": "lion"},
+    "schedule": {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.02, 30, 0.8)},
+    "moving average": {"optimizer": keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)},
+    "schedule free": {"optimizer": "schedulefreeadamw"},
+    "accumulated": {"optimizer": keras.optimizers.SGD(0.05, momentum=0.9, gradient_accumulation_steps=3)},
+    "muon": {"optimizer": "muon"},
+    "stopped early": {"early_stopping": True, "learning_rate": 0.02},
+    "stopped early, average": {
+        "early_stopping": True,
+        "optimizer": keras.optimizers.Adam(0.02, use_ema=True, ema_momentum=0.9),
+        "n_iter_no_change": 8,
+    },
+}
+
+
+@pytest.mark.parametrize("parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_sixty_epochs_and_forty_are_a_hundred(moons, parameters):
+    whole = KerasMoonClassifier(random_state=4, **parameters).fit(*moons)
+    parts = clone(whole).set_params(epochs=60, warm_start=True).fit(*moons)
+    kept = pickle.loads(pickle.dumps(parts)).set_params(epochs=40)
+    if whole.n_iter_ > 60:
+        kept.fit(*moons)
+    assert state(kept) == state(whole)
+    assert whole.n_iter_ > 60 or whole.early_stopping
+
+
+RESUME = """
+import pickle, sys
+with open(sys.argv[1], "rb") as file:
+    clf, X, y = pickle.load(file)
+clf.set_params(epochs=40).fit(X, y)
+for _ in range(3):
+    clf.partial_fit(X[:70], y[:70])
+with open(sys.argv[1], "wb") as file:
+    pickle.dump(clf, file)
+"""
+
+
+def test_it_goes_on_in_another_process(moons, run_python, tmp_path):
+    X, y = moons
+    path = tmp_path / "half.pickle"
+    half = KerasMoonClassifier(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
+    path.write_bytes(pickle.dumps((half, X, y)))
+    run_python(RESUME, str(path))
+    whole = KerasMoonClassifier(dropout=0.1, random_state=4).fit(X, y)
+    for _ in range(3):
+        whole.partial_fit(X[:70], y[:70])
+    assert state(pickle.loads(path.read_bytes())) == state(whole)
+
+
+def test_epochs_one_by_one_are_a_fit(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(random_state=4)
+    for _ in range(10):
+        clf.partial_fit(X, y, classes=[0, 1])
+    assert state(clf) == state(KerasMoonClassifier(random_state=4, epochs=10).fit(X, y))
+    assert clf.n_iter_ == len(clf.history_["loss"]) == 10
+
+
+def test_blocks_of_other_sizes_and_classes(moons):
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    clf = KerasMoonClassifier(random_state=0)
+    for _ in range(40):
+        for start in range(0, 150, 37):  # sorted by class, so that no block holds them all
+            clf.partial_fit(X[start : start + 37], names[start : start + 37], classes=np.unique(names))
+    assert clf.classes_.tolist() == np.unique(names).tolist()
+    assert clf.predict_proba(X[:1]).shape == (1, 3)
+    assert clf.score(X, names) > 0.6
+
+
+def test_several_labels_need_no_classes():
+    X, y = make_multilabel_classification(60, random_state=0)
+    clf = KerasMoonClassifier(random_state=0, epochs=2).fit(X, y)
+    parts = KerasMoonClassifier(random_state=0).partial_fit(X, y).partial_fit(X, y, classes=np.arange(5))
+    assert state(parts) == state(clf)
+
+
+def test_a_block_is_trained_on_whole_and_balanced_by_itself(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(early_stopping=True, class_weight="balanced", random_state=0)
+    clf.partial_fit(X, y, classes=[0, 1]).partial_fit(X[y == 1], y[y == 1]).partial_fit(X[50:], y[50:])
+    assert set(clf.history_) == {"loss", "accuracy"}
+    share = np.bincount(y[50:]) / len(y[50:])
+    by_hand = KerasMoonClassifier(random_state=0).partial_fit(X, y, classes=[0, 1])
+    by_hand.partial_fit(X[y == 1], y[y == 1]).partial_fit(X[50:], y[50:], sample_weight=0.5 / share[y[50:]])
+    np.testing.assert_allclose(clf.coefs_[0], by_hand.coefs_[0], rtol=1e-9)
+
+
+def test_fit_without_warm_start_begins_anew(moons):
+    clf = KerasMoonClassifier(random_state=4, epochs=5)
+    clf.fit(*moons)
+    first = state(clf)
+    clf.partial_fit(*moons)
+    assert state(clf) != first
+    assert state(clf.fit(*moons)) == first
+
+
+def test_a_new_learning_rate_counts_and_the_optimizer_goes_on(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(random_state=4, epochs=5, warm_start=True, optimizer="adam").fit(X, y)
+    slow = pickle.loads(pickle.dumps(clf)).set_params(learning_rate=1e-30).fit(X, y)
+    assert np.abs(slow.coefs_[0] - clf.coefs_[0]).max() < 1e-20
+    iterations = [array for array in slow._checkpoint["optimizer_state"] if array.dtype.kind == "i"]
+    assert iterations == [2 * 5 * 4]
+
+
+def test_another_optimizer_begins_afresh(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(random_state=4, epochs=5, warm_start=True).fit(X, y)
+    clf.set_params(optimizer="adam").fit(X, y)
+    iterations = [array for array in clf._checkpoint["optimizer_state"] if array.dtype.kind == "i"]
+    assert iterations == [5 * 4]
+    assert clf.n_iter_ == 10
+
+
+def test_a_learning_rate_that_a_callback_changed_is_kept(moons):
+    X, y = moons
+    halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    parameters = {"callbacks": [halve], "random_state": 4, "learning_rate": 0.008}
+    whole = KerasMoonClassifier(epochs=6, **parameters).fit(X, y)
+    parts = KerasMoonClassifier(epochs=2, warm_start=True, **parameters).fit(X, y)
+    assert state(parts.set_params(epochs=4).fit(X, y)) == state(whole)
+    assert np.float32(0.008 / 2**6) in [array for array in whole._checkpoint["optimizer_state"] if array.ndim == 0]
+
+
+def test_the_float_type_of_the_network_stays(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(random_state=4, epochs=2, warm_start=True).fit(X.astype("float32"), y).fit(X, y)
+    assert clf.coefs_[0].dtype == np.float32
+    assert (clf.coefs_[0] == KerasMoonClassifier(random_state=4, epochs=4).fit(X.astype("float32"), y).coefs_[0]).all()
+
+
+def test_validation_that_comes_and_goes_leaves_nan(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(random_state=4, epochs=2, warm_start=True).fit(X, y)
+    clf.set_params(early_stopping=True).fit(X, y)
+    clf.set_params(early_stopping=False).fit(X, y)
+    assert {len(values) for values in clf.history_.values()} == {6}
+    assert np.isnan(clf.history_["val_loss"]).tolist() == [True, True, False, False, True, True]
+
+
+def test_a_stopped_training_goes_on_when_asked(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(
+        early_stopping=True, warm_start=True, n_iter_no_change=3, learning_rate=0.05, random_state=1
+    ).fit(X, y)
+    stopped = clf.n_iter_
+    best = min(clf.history_["val_loss"])
+    assert stopped < 100
+    clf.fit(X, y)
+    assert clf.n_iter_ > stopped + 3
+    if min(clf.history_["val_loss"][stopped:]) >= best:  # then the best network is still the one of before
+        assert (clf.coefs_[0] == clone(clf).fit(X, y).coefs_[0]).all()
+
+
+BAD_CALLS = {
+    "no classes": (
+        {},
+        lambda X, y: KerasMoonClassifier().partial_fit(X, y),
+        r"classes must be given in the first call to partial_fit\. Got None",
+    ),
+    "one class": (
+        {},
+        lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[1]),
+        r"classes must hold at least 2 classes\. Got one class instead: \[1\]",
+    ),
+    "unknown label": (
+        {},
+        lambda X, y: KerasMoonClassifier().partial_fit(X, y + 1, classes=[0, 1]),
+        r"y must hold one label a sample, of \[0, 1\]\. Got .* with \[1, 2\]",
+    ),
+    "other classes": (
+        {},
+        lambda X, y, clf: clf.partial_fit(X, y, classes=[0, 1, 2]),
+        r"\[0, 1\], or None\. Got \[0, 1, 2\]",
+    ),
+    "later label": ({}, lambda X, y, clf: clf.partial_fit(X, 2 * y), r"of \[0, 1\]\. Got .* with \[0, 2\]"),
+    "several labels": (
+        {},
+        lambda X, y, clf: clf.partial_fit(X, np.eye(2, dtype=int)[y]),
+        r"Got an array of shape \(200, 2\)",
+    ),
+    "columns": ({}, lambda X, y, clf: clf.partial_fit(X[:, :1], y), "X has 1 features, but .* is expecting 2"),
+    "layers": (
+        {"hidden_layer_sizes": (5,)},
+        lambda X, y, clf: clf.partial_fit(X, y),
+        r"'hidden_layer_sizes' .* Got \(5,\) for a network of \(50, 20\)",
+    ),
+    "warm classes": ({}, lambda X, y, clf: clf.fit(X, y + 1), r"classes of the earlier fit.* \[0, 1\]\. Got \[1, 2\]"),
+    "warm columns": ({}, lambda X, y, clf: clf.fit(X[:, :1], y), "X has 1 features, but .* is expecting 2"),
+    "warm layers": ({"hidden_layer_sizes": 7}, lambda X, y, clf: clf.fit(X, y), r"'hidden_layer_sizes' .* Got 7 for"),
+}
+
+
+@pytest.mark.parametrize(("parameters", "call", "message"), BAD_CALLS.values(), ids=BAD_CALLS)
+def test_what_cannot_go_on_is_named_and_nothing_is_lost(moons, parameters, call, message):
+    X, y = moons
+    clf = KerasMoonClassifier(epochs=2, warm_start=True, random_state=0).fit(X, y)
+    before = state(clf)
+    arguments = (X, y) if call.__code__.co_argcount == 2 else (X, y, clf)
+    clf.set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        call(*arguments)
+    assert state(clf) == before
+
+
+def test_a_first_call_that_fails_leaves_no_trace():
+    X, y = make_moons(20, random_state=0)
+    clf = KerasMoonClassifier()
+    with pytest.raises(ValueError, match="one label a sample"):
+        clf.partial_fit(X, y + 5, classes=[0, 1])
+    assert not [name for name in vars(clf) if name.endswith("_")]
