@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import sparse
 
 from moonnet import _forward
 from moonnet._keras import keras
@@ -55,5 +56,6 @@ def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, chun
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_forward, "_CHUNK_BYTES", chunk_bytes)
-        assert_allclose(_forward.logits(X, coefs, intercepts, "tanh"), expected, rtol=1e-9, atol=1e-12)
+        for samples in (X, sparse.csr_array(X), sparse.csr_matrix(X)):
+            assert_allclose(_forward.logits(samples, coefs, intercepts, "tanh"), expected, rtol=1e-9, atol=1e-12)
     assert (X == before).all()

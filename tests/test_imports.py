@@ -20,7 +20,3 @@ def test_importing_and_predicting_need_neither_tensorflow_nor_keras_nor_matplotl
     path = tmp_path / "fitted.pickle"
     path.write_bytes(pickle.dumps((fitted, X, fitted.predict_proba(X))))
     assert run_python(PREDICT, str(path)) == "[]\n"
-
-
-def test_a_fitted_lecture_network_is_small(fitted):
-    assert len(pickle.dumps(fitted)) < 40_000

@@ -99,3 +99,65 @@ def test_bad_class_weights_are_named(class_weight, message):
     y = np.array(["a", "b", "a"])
     with pytest.raises(ValueError, match=message):
         effective(y, np.ones(3), class_weight)
+
+
+def test_several_labels_are_columns_of_0_and_1():
+    y = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0]])
+    known = _targets.Labels.of(y)
+    assert known.multilabel
+    assert known.classes.tolist() == [0, 1, 2]
+    assert (known.n_outputs, known.loss) == (3, "binary_crossentropy")
+    assert (known.decode(known.encode(y, np.dtype(float)) - 0.5) == y).all()
+    logits = np.array([[0.0, 2.0, -1000.0]])
+    assert_allclose(known.probabilities(logits), [[0.5, 1 / (1 + np.exp(-2)), 0]])
+    assert_allclose(known.log_probabilities(logits), [[np.log(0.5), -np.log1p(np.exp(-2)), -1000]])
+
+
+@pytest.mark.parametrize(("n_outputs", "name"), [(1, "binary"), (3, "categorical"), (3, "several")])
+def test_losses_and_hits_are_keras_s(keras, n_outputs, name):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 5, (30, n_outputs))
+    y = rng.integers(0, 2, (30, n_outputs)) if name != "categorical" else np.eye(3, dtype=int)[rng.integers(0, 3, 30)]
+    known = _targets.Labels(np.arange(max(2, n_outputs)), multilabel=name == "several")
+    encoded = y.astype(float)
+    if name == "categorical":
+        theirs = keras.losses.CategoricalCrossentropy(from_logits=True, reduction="none", dtype="float64")
+        hits = keras.metrics.categorical_accuracy(encoded, logits)
+    else:
+        theirs = keras.losses.BinaryCrossentropy(from_logits=True, reduction="none", dtype="float64")
+        hits = keras.metrics.binary_accuracy(encoded, 1 / (1 + np.exp(-logits)))
+    assert_allclose(known.losses(logits, encoded), theirs(encoded, logits).numpy(), rtol=1e-9)
+    assert_allclose(known.hits(logits, encoded), np.asarray(hits).reshape(30, -1).mean(axis=1))
+
+
+def test_balanced_labels_multiply_as_in_scikit_learn():
+    y = np.random.default_rng(0).integers(0, 2, (40, 3))
+    weights = _targets.effective_weights(y, _targets.Labels.of(y), np.ones(40), "balanced", np.dtype(float))
+    theirs = compute_sample_weight("balanced", y)
+    assert_allclose(weights / weights.max(), theirs / theirs.max())
+
+
+def test_a_dict_of_weights_cannot_name_several_labels():
+    y = np.array([[0, 1], [1, 1]])
+    with pytest.raises(ValueError, match=r"'class_weight' .* None or 'balanced' .* Got \{0: 2\.0\}"):
+        _targets.effective_weights(y, _targets.Labels.of(y), np.ones(2), {0: 2.0}, np.dtype(float))
+
+
+@pytest.mark.parametrize(
+    ("known", "y", "message"),
+    [
+        (_targets.Labels(np.array(["a", "b"])), np.array(["a", "c"]), r"of \['a', 'b'\]\. Got .* with \['a', 'c'\]"),
+        (_targets.Labels(np.array([0, 1])), np.array([[0, 1]]), r"one label a sample.* shape \(1, 2\)"),
+        (_targets.Labels(np.arange(2), True), np.array([0, 1]), r"each of 2 labels.* shape \(2,\)"),
+        (_targets.Labels(np.arange(2), True), np.array([[0, 1, 1]]), r"each of 2 labels.* shape \(1, 3\)"),
+        (_targets.Labels(np.arange(2), True), np.array([[0, 2]]), r"each of 2 labels.* with \[0, 2\]"),
+    ],
+)
+def test_labels_that_were_not_to_come_are_named(known, y, message):
+    with pytest.raises(ValueError, match=message):
+        known.check(y)
+
+
+def test_labels_that_were_to_come_are_fine():
+    _targets.Labels(np.array(["a", "b"])).check(np.array(["b", "b"]))
+    _targets.Labels(np.arange(2), True).check(np.array([[0, 1], [0, 0]]))

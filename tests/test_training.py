@@ -1,12 +1,14 @@
 """The compiled program beside a loop written by hand with Keras, and how programs are shared."""
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 from sklearn.model_selection import GridSearchCV, KFold
 
 from moonnet import KerasMoonClassifier, _network, _program, _training
@@ -45,7 +47,8 @@ def trained_by_hand(clf, X, y, weight):
         settings["learning_rate"] = clf.learning_rate
     optimizer = type(optimizer).from_config(settings)
     optimizer.build(model.trainable_variables)
-    losses = keras.losses.BinaryCrossentropy if y.shape[1] == 1 else keras.losses.CategoricalCrossentropy
+    one_hot = y.shape[1] > 1 and (y.sum(axis=1) == 1).all()
+    losses = keras.losses.CategoricalCrossentropy if one_hot else keras.losses.BinaryCrossentropy
     loss_of_each = losses(from_logits=True, reduction="none", dtype=dtype)
 
     @tf.function
@@ -69,8 +72,11 @@ def trained_by_hand(clf, X, y, weight):
 
 
 def assert_trains_as_by_hand(clf, X, y, sample_weight=None):
-    classes, indices = np.unique(y, return_inverse=True)
-    targets = indices[:, None] if len(classes) == 2 else np.eye(len(classes))[indices]
+    if y.ndim == 2:
+        targets = y
+    else:
+        classes, indices = np.unique(y, return_inverse=True)
+        targets = indices[:, None] if len(classes) == 2 else np.eye(len(classes))[indices]
     weight = np.ones(len(X), X.dtype) if sample_weight is None else sample_weight.astype(X.dtype)
     if clf.class_weight == "balanced":
         totals = np.array([weight[indices == index].sum() for index in range(len(classes))])
@@ -126,6 +132,35 @@ def test_training_is_the_loop_by_hand_with_all_at_once(optimizer):
     y = np.array(["setosa", "versicolor", "virginica"])[y]
     clf = classifier(optimizer=optimizer, l2=0.001, class_weight="balanced", batch_size=40)
     assert_trains_as_by_hand(clf, X, y, sample_weight=weight)
+
+
+def test_several_labels_train_as_by_hand():
+    X, y = make_multilabel_classification(67, n_features=4, n_classes=3, random_state=0)
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
+    assert_trains_as_by_hand(classifier(optimizer="adam"), X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix])
+def test_sparse_samples_train_as_dense_ones_do(ragged_moons, kind):
+    X, y = ragged_moons
+    dense = classifier().fit(X, y)
+    other = classifier().fit(kind(X), y)
+    assert other.coefs_[0].dtype == X.dtype
+    assert all((a == b).all() for a, b in zip(dense.coefs_, other.coefs_, strict=True))
+    assert_allclose(other.predict_proba(kind(X)), dense.predict_proba(X), rtol=1e-5)
+
+
+def test_sparse_samples_are_never_made_dense_all_at_once():
+    X = sparse.random_array((20_000, 2_000), density=1e-3, format="csr", rng=np.random.default_rng(0))
+    y = np.arange(20_000) % 2
+    clf = KerasMoonClassifier((4,), epochs=1)
+    clf.fit(X[:100], y[:100])  # what compiling takes is not counted
+    tracemalloc.start()
+    clf.fit(X, y)
+    clf.predict(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000 * 2_000 * 8 / 5  # 320 MB dense, and blocks of 8 MB
 
 
 INSTANCES = [

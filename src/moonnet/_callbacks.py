@@ -11,7 +11,13 @@ from moonnet._network import user_model
 from moonnet._program import outside_the_callers_scopes
 from moonnet._training import Learned, Training, Watcher
 
-_STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+# Keras's hooks within a training -> the methods by which a callback may define them
+_HOOKS = {
+    "on_epoch_begin": ("on_epoch_begin",),
+    "on_train_batch_begin": ("on_train_batch_begin", "on_batch_begin"),
+    "on_train_batch_end": ("on_train_batch_end", "on_batch_end"),
+    "on_epoch_end": ("on_epoch_end",),
+}
 
 
 class KerasCallbacks(Watcher):
@@ -24,7 +30,8 @@ class KerasCallbacks(Watcher):
     def __init__(self, callbacks: Sequence[Any]) -> None:
         # A fit leaves traces in its callbacks (patience, best weights, a model): those given stay as they are
         self._callbacks = [_copied(callback) for callback in callbacks]
-        self.sees_steps = any(_sees_steps(callback) for callback in self._callbacks)
+        self._hooks = {hook for hook in _HOOKS if any(_defines(callback, hook) for callback in self._callbacks)}
+        self.sees_steps = not self._hooks.isdisjoint(("on_train_batch_begin", "on_train_batch_end"))
 
     def train_begin(self, training: Training) -> None:
         """Make the model and call on_train_begin."""
@@ -32,10 +39,11 @@ class KerasCallbacks(Watcher):
         spec, numbers = training.program.spec, training.hyperparameters
         with outside_the_callers_scopes():
             optimizer = spec.optimizer.build(numbers.learning_rate)
-            weights = training.program.weights()
+            weights = training.program.weights
             self._model = user_model(spec.network, weights, optimizer, numbers.l2, numbers.dropout)
             optimizer.build(self._model.trainable_variables)
             self._variables = [*self._model.trainable_variables, *optimizer.variables]
+            self._shown = [variable.numpy() for variable in self._variables]
         self._list = keras.callbacks.CallbackList(
             self._callbacks,
             model=self._model,
@@ -69,20 +77,24 @@ class KerasCallbacks(Watcher):
 
     def _call(self, hook: str, *arguments: Any, **options: Any) -> None:
         """Bring the model up to date, call the callbacks, and take over what they changed."""
+        if hook in _HOOKS and hook not in self._hooks:
+            return
         program = self._training.program
-        with np.errstate(over="ignore"):  # what diverges is for the training to say
-            before = [
-                np.asarray(theirs.numpy(), variable.dtype)
-                for variable, theirs in zip(self._variables, program.variables, strict=True)
-            ]
-        with outside_the_callers_scopes():
-            for variable, value in zip(self._variables, before, strict=True):
-                variable.assign(value)
+        state = program.state
+        with outside_the_callers_scopes(), np.errstate(over="ignore"):  # what diverges is for the training to say
+            for index, variable in enumerate(self._variables):
+                value = np.asarray(state[index], variable.dtype)
+                if not np.array_equal(value, self._shown[index], equal_nan=True):
+                    variable.value.assign(value, read_value=False)
+                    self._shown[index] = value
         getattr(self._list, hook)(*arguments, **options)
-        for index, (variable, value) in enumerate(zip(self._variables, before, strict=True)):
-            after = variable.numpy()
-            if not np.array_equal(after, value, equal_nan=True):
-                program.assign(index, after)
+        changed = list(state)
+        for index, variable in enumerate(self._variables):
+            value = variable.value.numpy()
+            if not np.array_equal(value, self._shown[index], equal_nan=True):
+                self._shown[index] = value
+                changed[index] = np.asarray(value, state[index].dtype)
+        program.state = changed
         self._training.stopped |= bool(self._model.stop_training)
 
 
@@ -131,9 +143,9 @@ def _copied(callback: Any) -> Any:
         ) from error
 
 
-def _sees_steps(callback: Any) -> bool:
-    """Return whether a callback defines a hook of batches."""
+def _defines(callback: Any, hook: str) -> bool:
+    """Return whether a callback does something in a hook."""
     if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
-        return False  # its hook does nothing then
+        return hook == "on_epoch_end"  # it has hooks of batches, which do nothing then
     inherited = vars(keras.callbacks.Callback)
-    return any(getattr(getattr(callback, hook), "__func__", None) is not inherited[hook] for hook in _STEP_HOOKS)
+    return any(getattr(getattr(callback, name), "__func__", None) is not inherited[name] for name in _HOOKS[hook])

@@ -57,6 +57,7 @@ class Program:
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
         self._block: list[np.ndarray] = []
+        self._state: list[Any] = []
         with tf.device(_DEVICE):
             self._build()
             self._compile()
@@ -73,8 +74,10 @@ class Program:
         self._weights = self._model.trainable_variables
         self._optimizer = spec.optimizer.build(learning_rate=0.0)
         self._fresh_optimizer_state = self._build_optimizer()
-        # What a training changes: kernel and bias of each layer, then all that the optimizer remembers
-        self.variables = [*self._weights, *self._optimizer.variables]
+        self._variables = [*self._weights, *self._optimizer.variables]
+        # Whether training ends with other weights than those of the last step, with their moving average for instance
+        finalizes = type(self._optimizer).finalize_variable_values
+        self._averages = self._optimizer.use_ema or finalizes is not keras.optimizers.Optimizer.finalize_variable_values
         self._loss = _LOSSES[spec.network.loss](
             from_logits=True,
             reduction="mean_with_sample_weight",  # sum(w * loss) / sum(w): what makes padding exact
@@ -107,7 +110,7 @@ class Program:
         self._load = tf.function(
             self._traced_load,
             autograph=False,
-            input_signature=[scalar, scalar, *(tf.TensorSpec(v.shape, v.dtype) for v in self.variables)],
+            input_signature=[scalar, scalar, *(tf.TensorSpec(v.shape, v.dtype) for v in self._variables)],
         ).get_concrete_function()
         self._run = tf.function(
             self._traced_run,
@@ -131,12 +134,13 @@ class Program:
         self._block = [np.zeros(spec.shape, spec.dtype.as_numpy_dtype) for spec in self._block_specs]
         if optimizer_state is None:
             optimizer_state = [weights[new] if isinstance(new, int) else new for new in self._fresh_optimizer_state]
-        values = [np.asarray(a, v.dtype) for a, v in zip([*weights, *optimizer_state], self.variables, strict=True)]
+        state = [np.asarray(a, v.dtype) for a, v in zip([*weights, *optimizer_state], self._variables, strict=True)]
         if learning_rate is not None:
-            index = next(i for i, variable in enumerate(self.variables) if variable is self._optimizer.learning_rate)
-            values[index] = np.asarray(learning_rate, self.variables[index].dtype)
+            index = next(i for i, variable in enumerate(self._variables) if variable is self._optimizer.learning_rate)
+            state[index] = np.asarray(learning_rate, state[index].dtype)
         with outside_the_callers_scopes():
-            self._load(*(tf.constant(number, self.spec.dtype) for number in (l2, dropout)), *map(tf.constant, values))
+            self._load(*(tf.constant(number, self.spec.dtype) for number in (l2, dropout)), *map(tf.constant, state))
+        self._state = state
 
     def accepts(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether this program's optimizer remembers things of the same shapes."""
@@ -151,48 +155,60 @@ class Program:
         for array, values in zip(self._block, (X, y, sample_weight, seeds), strict=True):
             array[:n_steps] = values
         with outside_the_callers_scopes():
-            losses, hits = self._run(tf.constant(n_steps), *(tf.constant(array) for array in self._block))
+            losses, hits, *self._state = self._run(tf.constant(n_steps), *map(tf.constant, self._block))
         return losses.numpy()[:n_steps], hits.numpy()[:n_steps]
 
     def unload(self) -> None:
-        """End a training: a program that waits for the next one holds no block."""
-        self._block = []
+        """End a training: a program that waits for the next one holds no block and no network."""
+        self._block, self._state = [], []
 
+    @property
+    def state(self) -> list[np.ndarray]:
+        """All that training changes: kernel and bias of each layer, then what the optimizer remembers.
+
+        The list is another one after each change, and never changed itself.
+        """
+        if not all(isinstance(value, np.ndarray) for value in self._state):
+            self._state = [np.asarray(tensor.numpy()) for tensor in self._state]
+        return self._state
+
+    @state.setter
+    def state(self, values: Sequence[np.ndarray]) -> None:
+        with outside_the_callers_scopes():
+            for variable, old, new in zip(self._variables, self.state, values, strict=True):
+                if new is not old:
+                    variable.value.assign(new, read_value=False)
+        self._state = list(values)
+
+    @property
     def weights(self) -> list[np.ndarray]:
-        """Return kernel and bias of each layer, as the next step finds them."""
-        return [variable.numpy() for variable in self._weights]
+        """Kernel and bias of each layer, as the next step finds them."""
+        return self.state[: len(self._weights)]
 
+    @property
     def optimizer_state(self) -> list[np.ndarray]:
-        """Return all that the optimizer remembers."""
-        return [np.asarray(variable.numpy()) for variable in self._optimizer.variables]
+        """All that the optimizer remembers."""
+        return self.state[len(self._weights) :]
 
+    @property
     def final_weights(self) -> list[np.ndarray]:
-        """Return the weights of a training that ends here, which for some optimizers are an average over its steps."""
-        last = self.weights()
+        """The weights of a training that ends here, which for some optimizers are an average over its steps."""
+        if not self._averages:
+            return self.weights
         with outside_the_callers_scopes():
             self._optimizer.finalize_variable_values(self._weights)
-        final = self.weights()
-        self.set_weights(last)
+            final = [variable.numpy() for variable in self._weights]
+            for variable, last in zip(self._weights, self.weights, strict=True):
+                variable.assign(last)
         return final
 
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Change the weights, where they are others."""
-        for index, weight in enumerate(weights):
-            if not np.array_equal(self._weights[index].numpy(), weight):
-                self.assign(index, weight)
-
-    def assign(self, index: int, value: np.ndarray) -> None:
-        """Change one of ``variables``."""
-        with outside_the_callers_scopes():
-            self.variables[index].assign(value)
-
     def _traced_load(self, l2: Any, dropout: Any, *values: Any) -> None:
-        for variable, value in zip(self.variables, values, strict=True):
+        for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
         self._l2.assign(l2)
         self._dropout.assign(dropout)
 
-    def _traced_run(self, n_steps: Any, X: Any, y: Any, sample_weight: Any, seeds: Any) -> tuple[Any, Any]:
+    def _traced_run(self, n_steps: Any, X: Any, y: Any, sample_weight: Any, seeds: Any) -> tuple[Any, ...]:
         def step(i: Any, losses: Any, hits: Any) -> tuple[Any, Any, Any]:
             self._seeds.state.assign(seeds[i])
             with tf.GradientTape() as tape:
@@ -211,7 +227,8 @@ class Program:
 
         empty = tf.zeros(self.spec.block_steps, self.spec.dtype)
         _, losses, hits = tf.while_loop(lambda i, *_: i < n_steps, step, [0, empty, empty])
-        return losses, hits
+        # The state goes out with the results: to read its variables one by one would take longer than some steps
+        return losses, hits, *(tf.identity(variable.value) for variable in self._variables)
 
     def _hits(self, y: Any, logits: Any) -> Any:
         """Return the share of each sample's outputs that say what y says, shape (batch_rows,)."""

@@ -268,22 +268,23 @@ class Training:
 
     def end(self, watchers: Sequence[Watcher]) -> Learned:
         """Let the watchers look on for the last time; return what was learned."""
-        last, final = self.program.weights(), self.program.final_weights()
+        program = self.program
+        last, final = program.weights, program.final_weights
         if watchers:
-            self.program.set_weights(final)
+            program.state = [*final, *program.optimizer_state]
             for watcher in watchers:
                 watcher.train_end()
-            if not _equal(after := self.program.weights(), final):
-                last = final = after
+            if not _equal(program.weights, final):
+                last = final = program.weights
         return self._learned(last, final)
 
     def final_weights(self) -> list[np.ndarray]:
         """Return the weights of a training that ends here, in the dtype of X."""
-        return [array.astype(self.samples.X.dtype, copy=False) for array in self.program.final_weights()]
+        return [array.astype(self.samples.X.dtype, copy=False) for array in self.program.final_weights]
 
     def learned(self) -> Learned:
         """Return what the training would leave behind if it ended here."""
-        return self._learned(self.program.weights(), self.program.final_weights())
+        return self._learned(self.program.weights, self.program.final_weights)
 
     def _learned(self, last: list[np.ndarray], final: list[np.ndarray]) -> Learned:
         if not all(np.isfinite(array).all() for array in (*last, *final)):
@@ -296,7 +297,7 @@ class Training:
         checkpoint: Checkpoint = {
             "weights": None if _equal(last, weights) else last,
             "optimizer": self.program.spec.optimizer.cls.__name__,
-            "optimizer_state": self.program.optimizer_state(),
+            "optimizer_state": self.program.optimizer_state,
             "learning_rate": self.hyperparameters.learning_rate,
             "streams": self._streams.states(),
         }

@@ -1,0 +1,71 @@
+"""Resident memory over many fits in one process: refits, clones, searches, callbacks and fits that fail, mixed.
+
+Prints the memory after the 20th fit and after the last one, and the number of compiled programs that are kept.
+"""
+
+import argparse
+import gc
+import warnings
+
+import psutil
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+
+from moonnet import KerasMoonClassifier, _program
+from moonnet._keras import keras
+
+X, Y = make_moons(200, noise=0.2, random_state=0)
+
+
+def fit(number: int, clf: KerasMoonClassifier) -> KerasMoonClassifier:
+    """Do what users do with fits, a different thing each time; return the estimator for the next one."""
+    kind = number % 10
+    clf.set_params(random_state=number, learning_rate=0.001 * (1 + number % 7), l2=1e-5 * (number % 3))
+    if kind in (0, 1):
+        clf.fit(X, Y)
+    elif kind == 2:
+        clf = clone(clf).fit(X, Y)
+    elif kind == 3:
+        clf.fit(X[: 120 + number % 60], Y[: 120 + number % 60])
+    elif kind == 4:
+        clone(clf).set_params(early_stopping=True).fit(X, Y)
+    elif kind == 5:
+        stop = keras.callbacks.EarlyStopping("loss", patience=5, restore_best_weights=True)
+        clone(clf).set_params(callbacks=[stop], epochs=20).fit(X, Y)
+    elif kind == 6:
+        clone(clf).set_params(dropout=0.1).fit(X, Y).model_.get_weights()
+    elif kind == 7:
+        clone(clf).set_params(warm_start=True, epochs=30).fit(X, Y).fit(X, Y).partial_fit(X, Y)
+    else:
+        wrong = (
+            {"learning_rate": 1e300, "activation": "linear", "optimizer": "sgd"}
+            if kind == 8
+            else {"activation": "nope"}
+        )
+        try:
+            clone(clf).set_params(**wrong).fit(X, Y)
+        except ValueError:
+            return clf
+        raise AssertionError(f"{wrong} should have failed")
+    return clf
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--fits", type=int, default=300)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    process = psutil.Process()
+    clf = KerasMoonClassifier()
+    megabytes = {}
+    for number in range(1, options.fits + 1):
+        clf = fit(number, clf)
+        if number in (1, 20) or number % 50 == 0 or number == options.fits:
+            gc.collect()
+            megabytes[number] = process.memory_info().rss / 1e6
+            print(f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {len(_program._idle)} programs", flush=True)
+    print(f"growth from the 20th to the last fit: {megabytes[options.fits] - megabytes[20]:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

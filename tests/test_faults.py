@@ -1,0 +1,287 @@
+"""What goes wrong in real life, done for real: signals, killed processes, full disks, many threads."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from moonnet import KerasMoonClassifier
+from moonnet._keras import keras
+
+
+@pytest.fixture
+def start_python():
+    """Return a function that starts a program in a child process; what still runs in the end is killed."""
+    children = []
+
+    def start(program, *arguments):
+        child = subprocess.Popen(
+            [sys.executable, "-u", "-c", program, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+INTERRUPTED = """
+import sys, warnings
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+X, y = make_moons(200, noise=0.2, random_state=0)
+clf = KerasMoonClassifier(epochs=10**7, random_state=0, {parameters})
+KerasMoonClassifier(epochs=1).fit(X, y)
+print("ready")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    clf.fit(X, y)
+print([str(warning.message) for warning in caught])
+n = clf.n_iter_
+assert n == len(clf.history_["loss"])
+whole = KerasMoonClassifier(epochs=n, random_state=0).fit(X, y)
+same = all((a == b).all() for a, b in zip(clf.coefs_ + clf.intercepts_, whole.coefs_ + whole.intercepts_))
+print("the same as a fit of so many epochs:", same, clf.score(X, y) > 0.8)
+clf.set_params(warm_start=True, epochs=2).fit(X, y)
+print("goes on:", clf.n_iter_ == n + 2)
+"""
+
+
+@pytest.mark.parametrize("parameters", ["", "batch_size=50, verbose=1"])
+def test_ctrl_c_ends_a_fit_with_what_it_has_learned(start_python, parameters):
+    child = start_python(INTERRUPTED.replace("{parameters}", parameters))
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(1.5)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+    lines = [line for line in out.splitlines() if not line.startswith("Epoch")]
+    assert "'Training interrupted by user after " in lines[0]
+    assert "of 10000000 epochs.'" in lines[0]
+    assert lines[1:] == ["the same as a fit of so many epochs: True True", "goes on: True"]
+
+
+def test_a_callback_s_keyboard_interrupt_ends_a_fit_too(moons):
+    class Press(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 4:
+                raise KeyboardInterrupt
+
+    clf = KerasMoonClassifier(random_state=0, callbacks=[Press()])
+    with pytest.warns(UserWarning, match=r"Training interrupted by user after 5 of 100 epochs\."):
+        clf.fit(*moons)
+    assert clf.history_ == KerasMoonClassifier(random_state=0, epochs=5).fit(*moons).history_
+
+
+def test_the_caller_s_own_handler_is_left_in_place(moons):
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append("pressed"))
+    try:
+        press = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: os.kill(os.getpid(), signal.SIGINT) if epoch == 1 else None
+        )
+        clf = KerasMoonClassifier(epochs=4, callbacks=[press]).fit(*moons)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["pressed"]
+    assert clf.n_iter_ == 4
+
+
+def test_python_s_handler_is_given_back(moons):
+    KerasMoonClassifier(epochs=1).fit(*moons)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_diverging_candidate_gets_error_score_and_the_search_goes_on(moons):
+    X, y = moons
+    network = KerasMoonClassifier(optimizer="sgd", activation="linear", epochs=30, random_state=0)
+    search = GridSearchCV(network, {"learning_rate": [0.01, 1e30]}, cv=2, error_score=-1.0)
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4") as caught:
+        search.fit(X, y)
+    assert "lower learning_rate" in str(caught[0].message)
+    assert search.cv_results_["mean_test_score"][1] == -1.0
+    assert search.best_params_ == {"learning_rate": 0.01}
+
+
+def kill_once(epoch, logs=None):
+    if epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_told_and_the_parent_fits_again(moons):
+    X, y = moons
+    deadly = keras.callbacks.LambdaCallback(on_epoch_end=kill_once)
+    network = KerasMoonClassifier(epochs=4, random_state=0, callbacks=[deadly])
+    try:
+        with pytest.raises(TerminatedWorkerError, match="terminated"):
+            GridSearchCV(network, {"l2": [0.0, 0.1]}, cv=2, n_jobs=2).fit(X, y)
+        harmless = clone(network).set_params(callbacks=None)
+        assert harmless.fit(X, y).score(X, y) > 0.7
+        again = GridSearchCV(harmless, {"l2": [0.0, 0.1]}, cv=2, n_jobs=2).fit(X, y)
+        alone = GridSearchCV(harmless, {"l2": [0.0, 0.1]}, cv=2).fit(X, y)
+        assert (again.cv_results_["mean_test_score"] == alone.cv_results_["mean_test_score"]).all()
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+
+
+CHECKPOINTED = """
+import os, pickle, sys
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+
+class Checkpoint:
+    def setup(self, estimator, context): pass
+    def teardown(self, estimator, context): pass
+    def on_fit_task_begin(self, estimator, context): pass
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        fitted_estimator.set_callbacks()
+        with open(sys.argv[1] + ".new", "wb") as file:
+            pickle.dump(fitted_estimator, file)
+        os.replace(sys.argv[1] + ".new", sys.argv[1])
+
+X, y = make_moons(200, noise=0.2, random_state=0)
+print("ready")
+KerasMoonClassifier(epochs=10**6, dropout=0.1, random_state=0).set_callbacks(Checkpoint()).fit(X, y)
+"""
+
+
+def test_a_killed_fit_goes_on_from_its_last_checkpoint(start_python, moons, tmp_path):
+    X, y = moons
+    path = tmp_path / "checkpoint.pickle"
+    child = start_python(CHECKPOINTED, str(path))
+    assert child.stdout.readline() == "ready\n"
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    child.kill()
+    child.wait()
+    clf = pickle.loads(path.read_bytes())
+    n_epochs = clf.n_iter_
+    assert n_epochs > 0
+    clf.set_params(warm_start=True, epochs=25).fit(X, y)
+    whole = KerasMoonClassifier(epochs=n_epochs + 25, dropout=0.1, random_state=0).fit(X, y)
+    assert clf.history_ == whole.history_
+    assert all((a == b).all() for a, b in zip(clf.coefs_, whole.coefs_, strict=True))
+
+
+def test_eight_threads_fit_and_predict_as_one_would():
+    X, y = make_moons(120, noise=0.2, random_state=0)
+    seeds = range(8)
+
+    def fit(seed):
+        clf = KerasMoonClassifier((6, 4), epochs=10, random_state=seed, early_stopping=seed % 2 == 0)
+        clf.fit(X, y).partial_fit(X[:50], y[:50])
+        return clf.coefs_[0].tobytes() + clf.predict_proba(X).tobytes()
+
+    expected = [fit(seed) for seed in seeds]
+    shared = KerasMoonClassifier((6, 4), epochs=3, random_state=0).fit(X, y)
+    shared_probabilities = shared.predict_proba(X).tobytes()
+    barrier, results, errors = threading.Barrier(8), [None] * 8, []
+
+    def work(seed):
+        try:
+            barrier.wait()
+            for _ in range(3):
+                results[seed] = fit(seed)
+                assert results[seed] == expected[seed]
+                assert shared.predict_proba(X).tobytes() == shared_probabilities
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in seeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert results == expected
+
+
+FULL = """
+import os, sys
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+from moonnet._keras import keras
+X, y = make_moons(200, noise=0.2, random_state=0)
+clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
+before, history = [coef.copy() for coef in clf.coefs_], clf.history_
+clf.set_params(callbacks=[keras.callbacks.ModelCheckpoint(sys.argv[1] + "/{epoch:03d}.keras")], epochs=50)
+try:
+    clf.fit(X, y)
+except OSError as error:
+    print(error)
+saved = sorted(os.listdir(sys.argv[1]))
+print("saved before the disk was full:", 0 < len(saved) < 50)
+assert all((a == b).all() for a, b in zip(before, clf.coefs_)) and clf.history_ is history
+print(keras.saving.load_model(sys.argv[1] + "/001.keras", compile=False).count_params(), "parameters in the first")
+print("fits again:", clf.set_params(callbacks=None).fit(X, y).score(X, y) > 0.8)
+"""
+
+
+def test_a_full_disk_under_a_checkpoint(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # A file system of its own, of 256 kB, in a mount namespace that ends with the child
+    mount = 'mount -t tmpfs -o size=256k tmpfs "$0" && exec "$1" -c "$2" "$0"'
+    namespace = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    possible = subprocess.run(
+        [*namespace, "sh", "-c", 'mount -t tmpfs -o size=256k tmpfs "$0"', str(disk)], capture_output=True, check=False
+    )
+    if possible.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {possible.stderr.decode().strip()}")
+    child = subprocess.run(
+        [*namespace, "sh", "-c", mount, str(disk), sys.executable, FULL],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    first, *rest = child.stdout.splitlines()
+    assert "No space left on device" in first
+    assert rest == ["saved before the disk was full: True", "1191 parameters in the first", "fits again: True"]
+
+
+def test_a_fit_inside_a_callback_is_a_fit_of_its_own(moons):
+    X, y = moons
+    inner = []
+
+    class Nested(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            inner.append(KerasMoonClassifier(epochs=3, random_state=1).fit(X, y).coefs_[0])
+
+    outer = KerasMoonClassifier(epochs=3, random_state=0, callbacks=[Nested()]).fit(X, y)
+    assert (outer.coefs_[0] == KerasMoonClassifier(epochs=3, random_state=0).fit(X, y).coefs_[0]).all()
+    assert all((coef == inner[0]).all() for coef in inner)
+
+
+def test_predictions_while_a_search_runs_on_threads(moons):
+    X, y = moons
+    scores = []
+    thread = threading.Thread(
+        target=lambda: scores.append(cross_val_score(KerasMoonClassifier(epochs=20, random_state=0), X, y, cv=3))
+    )
+    clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
+    expected = clf.predict_proba(X)
+    thread.start()
+    while thread.is_alive():
+        assert (clf.predict_proba(X) == expected).all()
+    thread.join()
+    assert (scores[0] == cross_val_score(KerasMoonClassifier(epochs=20, random_state=0), X, y, cv=3)).all()

@@ -1,0 +1,295 @@
+"""scikit-learn's meta-estimators and tools around the network: do they make sense of it, not only run?"""
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import (
+    load_iris,
+    make_classification,
+    make_moons,
+    make_multilabel_classification,
+)
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.feature_selection import RFECV
+from sklearn.inspection import permutation_importance
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss, recall_score
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    train_test_split,
+    validation_curve,
+)
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.utils import get_tags
+
+from moonnet import KerasMoonClassifier
+
+NETWORK = KerasMoonClassifier((12, 6), epochs=40, learning_rate=0.01, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Half-moons to train on, and others to test on."""
+    X, y = make_moons(600, noise=0.3, random_state=0)
+    return train_test_split(X, y, test_size=0.5, random_state=0)
+
+
+def test_bagging_averages_networks_that_differ(noisy):
+    X, X_test, y, y_test = noisy
+    bag = BaggingClassifier(NETWORK, n_estimators=8, random_state=0).fit(X, y)
+    each = [network.predict_proba(X_test) for network in bag.estimators_]
+    np.testing.assert_allclose(bag.predict_proba(X_test), np.mean(each, axis=0))
+    assert len({network.random_state for network in bag.estimators_}) == 8
+    assert log_loss(y_test, bag.predict_proba(X_test)) <= np.mean([log_loss(y_test, proba) for proba in each])
+
+
+def test_adaboost_weighs_what_was_wrong(noisy):
+    X, X_test, y, y_test = noisy
+    weak = KerasMoonClassifier((), epochs=20, learning_rate=0.05, random_state=0)
+    boosted = AdaBoostClassifier(weak, n_estimators=12, random_state=0).fit(X, y)
+    assert len(boosted.estimators_) > 1
+    coefs = [network.coefs_[0] for network in boosted.estimators_]
+    assert not np.allclose(coefs[0], coefs[1])  # weights of samples reached the second network
+    assert boosted.score(X, y) >= weak.fit(X, y).score(X, y) - 0.01
+    assert boosted.score(X_test, y_test) > 0.8
+
+
+def test_soft_voting_is_the_mean(noisy):
+    X, X_test, y, _ = noisy
+    vote = VotingClassifier([("net", NETWORK), ("logistic", LogisticRegression())], voting="soft").fit(X, y)
+    each = [member.predict_proba(X_test) for member in vote.estimators_]
+    np.testing.assert_allclose(vote.predict_proba(X_test), np.mean(each, axis=0))
+
+
+def test_stacking_uses_the_network_s_probabilities(noisy):
+    X, X_test, y, y_test = noisy
+    stack = StackingClassifier([("net", NETWORK), ("logistic", LogisticRegression())], cv=3).fit(X, y)
+    assert abs(stack.final_estimator_.coef_[0, 0]) > abs(stack.final_estimator_.coef_[0, 1])
+    assert stack.score(X_test, y_test) > LogisticRegression().fit(X, y).score(X_test, y_test)
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_calibration_mends_an_overconfident_network(noisy, method):
+    X, X_test, y, y_test = noisy
+    overfitted = KerasMoonClassifier((50, 50), epochs=300, optimizer="adam", learning_rate=0.02, random_state=0)
+    X, y = X[:120], y[:120]
+    plain = overfitted.fit(X, y).predict_proba(X_test)[:, 1]
+    calibrated = CalibratedClassifierCV(overfitted, method=method, cv=3).fit(X, y).predict_proba(X_test)[:, 1]
+    assert brier_score_loss(y_test, calibrated) < brier_score_loss(y_test, plain)
+
+
+@pytest.mark.parametrize("wrapper", [OneVsRestClassifier, OneVsOneClassifier])
+def test_one_network_for_each_class_or_pair(wrapper):
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), wrapper(NETWORK)).fit(X, y)
+    assert len(model[-1].estimators_) == 3
+    assert {len(network.classes_) for network in model[-1].estimators_} == {2}
+    assert model.score(X, y) > 0.95
+
+
+def test_chains_and_one_network_a_label_beside_one_for_all():
+    X, Y = make_multilabel_classification(300, n_features=10, n_classes=3, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    chain = ClassifierChain(NETWORK, random_state=0).fit(X[:200], Y[:200])
+    apart = MultiOutputClassifier(NETWORK).fit(X[:200], Y[:200])
+    together = clone(NETWORK).fit(X[:200], Y[:200])
+    assert [network.n_features_in_ for network in chain.estimators_] == [10, 11, 12]
+    guess = np.mean((Y[200:] == (Y[:200].mean(axis=0) > 0.5)).all(axis=1))
+    for model in (chain, apart, together):
+        assert model.score(X[200:], Y[200:]) > guess + 0.1
+    np.testing.assert_allclose(
+        apart.predict_proba(X[200:])[1][:, 1], clone(NETWORK).fit(X[:200], Y[:200, 1]).predict_proba(X[200:])[:, 1]
+    )
+
+
+def test_thresholds_move_the_decision(noisy):
+    X, X_test, y, y_test = noisy
+    recalls = [
+        recall_score(y_test, FixedThresholdClassifier(NETWORK, threshold=threshold).fit(X, y).predict(X_test))
+        for threshold in (0.1, 0.5, 0.9)
+    ]
+    assert recalls[0] > recalls[1] > recalls[2]
+    tuned = TunedThresholdClassifierCV(NETWORK, scoring="recall", cv=3).fit(X, y)
+    assert tuned.best_threshold_ < 0.5
+    assert recall_score(y_test, tuned.predict(X_test)) >= recalls[1]
+
+
+def test_self_training_uses_what_has_no_label(noisy):
+    X, X_test, y, y_test = noisy
+    partly = np.where(np.arange(len(y)) < 30, y, -1)
+    model = SelfTrainingClassifier(NETWORK, threshold=0.9).fit(X, partly)
+    assert (model.labeled_iter_ > 0).sum() > 100
+    assert model.score(X_test, y_test) > 0.75
+
+
+@pytest.fixture(scope="module")
+def redundant():
+    """Six features, of which the first two alone say something."""
+    X, y = make_classification(300, 6, n_informative=2, n_redundant=0, class_sep=1.5, shuffle=False, random_state=0)
+    return X, y
+
+
+def test_permutation_finds_the_features_that_matter(redundant):
+    X, y = redundant
+    importance = permutation_importance(clone(NETWORK).fit(X, y), X, y, n_repeats=5, random_state=0)
+    assert set(importance.importances_mean.argsort()[-2:]) == {0, 1}
+
+
+def test_rfecv_keeps_the_features_that_matter(redundant):
+    X, y = redundant
+    selector = RFECV(
+        KerasMoonClassifier((), epochs=40, random_state=0),
+        importance_getter=lambda network: np.abs(network.coefs_[0]).sum(axis=1),
+        cv=3,
+    ).fit(X, y)
+    assert selector.support_[:2].any()
+    assert selector.estimator_.n_features_in_ == selector.n_features_
+
+
+def test_curves(noisy):
+    X, _, y, _ = noisy
+    sizes, _, scores = learning_curve(NETWORK, X, y, train_sizes=[0.1, 1.0], cv=3)
+    assert sizes.tolist() == [20, 200]
+    assert scores[1].mean() > scores[0].mean()
+    train, _ = validation_curve(NETWORK, X, y, param_name="epochs", param_range=[1, 100], cv=3, scoring="neg_log_loss")
+    assert train[1].mean() > train[0].mean()
+
+
+def test_cross_validation(noisy):
+    X, _, y, _ = noisy
+    result = cross_validate(
+        NETWORK, X, y, cv=3, return_estimator=True, return_indices=True, scoring=["accuracy", "roc_auc"]
+    )
+    predicted = cross_val_predict(NETWORK, X, y, cv=3, method="predict_proba")
+    logits = cross_val_predict(NETWORK, X, y, cv=3, method="decision_function")
+    for network, test in zip(result["estimator"], result["indices"]["test"], strict=True):
+        assert (network.predict_proba(X[test]) == predicted[test]).all()
+        assert (network.decision_function(X[test]) == logits[test]).all()
+    assert (cross_val_score(NETWORK, X, y, cv=3) == result["test_accuracy"]).all()
+    assert result["test_roc_auc"].min() > 0.9
+
+
+def test_columns_of_a_frame_keep_their_names():
+    rng = np.random.default_rng(0)
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    frame = pd.DataFrame({"width": X[:, 0], "height": X[:, 1], "colour": rng.choice(["red", "blue"], 200)})
+    prepare = ColumnTransformer(
+        [
+            ("numbers", StandardScaler(), ["width", "height"]),
+            ("words", OneHotEncoder(sparse_output=False), ["colour"]),
+        ],
+        verbose_feature_names_out=False,
+    )
+    model = make_pipeline(prepare, clone(NETWORK)).set_output(transform="pandas").fit(frame, y)
+    assert model[-1].feature_names_in_.tolist() == ["width", "height", "colour_blue", "colour_red"]
+    assert model.score(frame, y) > 0.85
+    as_arrays = make_pipeline(clone(prepare), clone(NETWORK)).fit(frame, y)
+    assert (as_arrays.predict_proba(frame) == model.predict_proba(frame)).all()
+
+
+def test_a_sparse_step_before_the_network():
+    words = np.random.default_rng(0).choice(["a", "b", "c", "d"], (200, 3))
+    y = (words[:, 0] == "a") | (words[:, 1] == "b")
+    model = make_pipeline(OneHotEncoder(), clone(NETWORK)).fit(words, y)
+    assert model.score(words, y) > 0.95
+    dense = make_pipeline(OneHotEncoder(sparse_output=False), clone(NETWORK)).fit(words, y)
+    np.testing.assert_allclose(model.predict_proba(words), dense.predict_proba(words), rtol=1e-9)
+
+
+def test_a_cached_pipeline_is_the_same_pipeline(noisy, tmp_path):
+    X, X_test, y, _ = noisy
+    steps = [("scale", StandardScaler()), ("net", NETWORK)]
+    cached = GridSearchCV(Pipeline(steps, memory=str(tmp_path)), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
+    plain = GridSearchCV(Pipeline(steps), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
+    assert any(tmp_path.rglob("*.pkl"))
+    assert (cached.predict_proba(X_test) == plain.predict_proba(X_test)).all()
+
+
+def test_a_feature_union_before_the_network(noisy):
+    X, X_test, y, y_test = noisy
+    union = FeatureUnion(
+        [("squares", PolynomialFeatures(2, include_bias=False)), ("waves", RBFSampler(n_components=20, random_state=0))]
+    )
+    line = KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0)
+    model = make_pipeline(union, line).fit(X, y)
+    assert model[-1].n_features_in_ == 25
+    assert model.score(X_test, y_test) > clone(line).fit(X, y).score(X_test, y_test)
+
+
+def test_tags_say_what_the_network_can_do():
+    tags = get_tags(NETWORK)
+    assert tags.estimator_type == "classifier"
+    assert tags.input_tags.sparse
+    assert tags.classifier_tags.multi_class
+    assert tags.classifier_tags.multi_label
+    assert not tags.target_tags.multi_output
+
+
+# Metadata routing
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def weighted(noisy):
+    X, _, y, _ = noisy
+    return X, y, np.where(y == 1, 5.0, 1.0)
+
+
+def test_weights_are_routed_through_a_pipeline(noisy, routing):
+    X, y, weight = weighted(noisy)
+    network = clone(NETWORK).set_fit_request(sample_weight=True)
+    routed = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), network).fit(
+        X, y, sample_weight=weight
+    )
+    by_hand = clone(NETWORK).fit(StandardScaler().fit_transform(X), y, sample_weight=weight)
+    assert (routed[-1].coefs_[0] == by_hand.coefs_[0]).all()
+    ignored = make_pipeline(
+        StandardScaler().set_fit_request(sample_weight=False), clone(NETWORK).set_fit_request(sample_weight=False)
+    )
+    assert (ignored.fit(X, y)[-1].coefs_[0] != by_hand.coefs_[0]).any()
+
+
+def test_weights_are_routed_through_a_search(noisy, routing):
+    X, y, weight = weighted(noisy)
+    network = clone(NETWORK).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+    scaler = StandardScaler().set_fit_request(sample_weight=False)
+    grid = {"kerasmoonclassifier__l2": [0.0, 0.01]}
+    search = GridSearchCV(make_pipeline(scaler, network), grid, cv=2).fit(X, y, sample_weight=weight)
+    for index, l2 in enumerate(grid["kerasmoonclassifier__l2"]):
+        scores = []
+        for train, test in StratifiedKFold(2).split(X, y):
+            scaler = StandardScaler().fit(X[train])
+            by_hand = clone(NETWORK).set_params(l2=l2).fit(scaler.transform(X[train]), y[train], weight[train])
+            scores.append(by_hand.score(scaler.transform(X[test]), y[test], sample_weight=weight[test]))
+        assert search.cv_results_["mean_test_score"][index] == pytest.approx(np.mean(scores))
+
+
+def test_what_nobody_asked_for_is_an_error(noisy, routing):
+    X, y, weight = weighted(noisy)
+    with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
+        make_pipeline(clone(NETWORK)).fit(X, y, sample_weight=weight)
+
+
+def test_partial_fit_takes_requests_too(routing):
+    network = KerasMoonClassifier().set_partial_fit_request(sample_weight=True, classes=True)
+    assert network.get_metadata_routing().partial_fit.requests == {"classes": True, "sample_weight": True}
