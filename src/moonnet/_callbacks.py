@@ -8,7 +8,7 @@ import numpy as np
 
 from moonnet._keras import keras
 from moonnet._network import user_model
-from moonnet._program import outside_the_callers_scopes
+from moonnet._program import outside_the_callers_scopes, read_variable, write_variable
 from moonnet._training import Learned, Training, Watcher
 
 # Keras's hooks within a training -> the methods by which a callback may define them
@@ -85,12 +85,12 @@ class KerasCallbacks(Watcher):
             for index, variable in enumerate(self._variables):
                 value = np.asarray(state[index], variable.dtype)
                 if not np.array_equal(value, self._shown[index], equal_nan=True):
-                    variable.value.assign(value, read_value=False)
+                    write_variable(variable, value)
                     self._shown[index] = value
         getattr(self._list, hook)(*arguments, **options)
         changed = list(state)
         for index, variable in enumerate(self._variables):
-            value = variable.value.numpy()
+            value = read_variable(variable)
             if not np.array_equal(value, self._shown[index], equal_nan=True):
                 self._shown[index] = value
                 changed[index] = np.asarray(value, state[index].dtype)

@@ -177,7 +177,7 @@ class Program:
         with outside_the_callers_scopes():
             for variable, old, new in zip(self._variables, self.state, values, strict=True):
                 if new is not old:
-                    variable.value.assign(new, read_value=False)
+                    write_variable(variable, new)
         self._state = list(values)
 
     @property
@@ -242,6 +242,19 @@ def outside_the_callers_scopes() -> Iterator[None]:
     """Run on the program's own device, and hidden from gradient tapes that the caller may have open."""
     with tf.init_scope(), tf.device(_DEVICE):
         yield
+
+
+# These take half the time of Keras's and TensorFlow's own methods, which matters where someone watches every epoch.
+
+
+def read_variable(variable: Any) -> np.ndarray:
+    """Return the value of a Keras variable, a copy."""
+    return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype).numpy())
+
+
+def write_variable(variable: Any, value: np.ndarray) -> None:
+    """Change the value of a Keras variable, to one of its own shape and dtype."""
+    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.constant(value))
 
 
 # Programs that no fit owns, the one used last at the end.
