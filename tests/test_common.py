@@ -6,28 +6,28 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from moonnet import KerasMoonClassifier
 
+AT_REST = {  # a momentum and a schedule that ends at 0
+    "optimizer": keras.optimizers.SGD(momentum=0.9, name="sgd"),
+    "learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 80),
+}
+# Those that share compiled programs stand side by side
 ESTIMATORS = {
     "default": KerasMoonClassifier(),
-    "tanh": KerasMoonClassifier((30, 20, 10), activation="tanh", optimizer="adam", learning_rate=0.03),
-    "l2": KerasMoonClassifier(optimizer="adam", l2=1e-4),
-    "schedule": KerasMoonClassifier(
-        optimizer=keras.optimizers.SGD(momentum=0.9, name="sgd"),
-        learning_rate=keras.optimizers.schedules.CosineDecay(0.1, 200),
-    ),
     "balanced": KerasMoonClassifier(class_weight="balanced"),
-    "dropout": KerasMoonClassifier(dropout=0.1, epochs=200),
-    "no hidden layer": KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False),
     "early stopping": KerasMoonClassifier(early_stopping=True),
-    # Two of the checks fit twice and expect the same predictions: the training has to come to rest in the first fit
-    "warm start": KerasMoonClassifier(
-        optimizer="adam", learning_rate=keras.optimizers.schedules.CosineDecay(0.03, 80), warm_start=True
-    ),
     "callbacks": KerasMoonClassifier(
         callbacks=[
             keras.callbacks.EarlyStopping("loss", patience=20, restore_best_weights=True),
             keras.callbacks.ReduceLROnPlateau("loss", patience=10),
         ]
     ),
+    "dropout": KerasMoonClassifier(dropout=0.1, epochs=200),
+    "schedule": KerasMoonClassifier(**AT_REST),
+    # Some checks fit twice and expect the same predictions: the training has to come to rest in the first fit
+    "warm start": KerasMoonClassifier(**AT_REST, warm_start=True),
+    "l2": KerasMoonClassifier(optimizer="adam", l2=1e-4),
+    "tanh": KerasMoonClassifier((30, 20, 10), activation="tanh", optimizer="adam", learning_rate=0.03),
+    "no hidden layer": KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False),
 }
 
 DRAWN_BY_ROW = {

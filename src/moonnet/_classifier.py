@@ -390,16 +390,14 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         watchers: list[Any] = []
         if early_stopping:
             train, held_out = _validation.hold_out(y, self.validation_fraction, not labels.multilabel, streams.split)
-            samples, validation = samples.take(train), samples.take(held_out)
-            watchers.append(
-                _validation.HoldOut(validation, labels, self.activation, self.tol, self.n_iter_no_change, previous)
-            )
+            rule = self.tol, self.n_iter_no_change
+            watchers.append(_validation.HoldOut(samples.take(held_out), labels, self.activation, *rule, previous))
+            samples = samples.take(train)
         if self.callbacks:
             watchers.append(_callbacks.KerasCallbacks(self.callbacks))
-        tasks = None
+        tasks = []
         if getattr(self, "_skl_callbacks", None):
-            tasks = _callbacks.FitTasks(self, given, epochs, lambda learned: self._attributes(labels, learned))
-            watchers.append(tasks)
+            tasks.append(_callbacks.FitTasks(self, given, epochs, lambda learned: self._attributes(labels, learned)))
         spec = _program.ProgramSpec(
             _network.NetworkSpec(layer_sizes, self.activation, labels.loss),
             optimizer,
@@ -413,12 +411,12 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             _training.Hyperparameters(learning_rate, self.l2, self.dropout, epochs, self.shuffle),
             streams,
             previous,
-            [*watchers, *_progress.progress(self.verbose)],
+            [*watchers, *tasks, *_progress.progress(self.verbose)],
         )
         for name, value in self._attributes(labels, learned).items():
             setattr(self, name, value)
-        if tasks is not None:
-            tasks.fit_ends()
+        for task in tasks:
+            task.fit_ends()
         return self
 
     def _attributes(self, labels: _targets.Labels, learned: Any) -> dict[str, Any]:
