@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -106,7 +106,7 @@ SETS = {
     "plateau": lambda: [keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=0, min_delta=0.03)],
     "schedule": lambda: [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * (0.5 if epoch > 4 else 1))],
     "stopping": lambda: [keras.callbacks.EarlyStopping("loss", min_delta=0.02, patience=1, start_from_epoch=2)],
-    "restoring": lambda: [keras.callbacks.EarlyStopping("accuracy", mode="max", patience=2, restore_best_weights=True)],
+    "restoring": lambda: [keras.callbacks.EarlyStopping("accuracy", patience=2, restore_best_weights=True)],
     "lambdas": lambda: [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)],
     "nan": lambda: [keras.callbacks.TerminateOnNaN()],
     "changing": lambda: [Doubling()],
@@ -296,6 +296,109 @@ def test_a_log_is_written_with_true_figures(moons, tmp_path):
     assert set(clf.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
 
 
+class Ending(keras.callbacks.Callback):
+    """Looks at the model in the end, and may change it."""
+
+    def __init__(self, seen, factor=1.0):
+        super().__init__()
+        self.seen, self.factor = Shared(seen), factor
+
+    def on_train_end(self, logs=None):
+        self.seen.list.append(self.model.predict(X32, verbose=0)[:, 0])
+        if self.factor != 1:
+            self.model.set_weights([self.factor * weight for weight in self.model.get_weights()])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_end_of_training_sees_and_may_change_what_will_predict(early_stopping):
+    seen = []
+    optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
+    parameters = {"early_stopping": early_stopping, "optimizer": optimizer, "shuffle": True, "epochs": 40}
+    clf = classifier(callbacks=[Ending(seen)], **parameters).fit(X32, Y)
+    assert_allclose(seen[0], clf.predict_proba(X32)[:, 1], rtol=1e-4, atol=1e-6)
+    assert clf.history_ == classifier(**parameters).fit(X32, Y).history_
+    assert (clf.coefs_[0] == classifier(**parameters).fit(X32, Y).coefs_[0]).all()
+    halved = classifier(callbacks=[Ending(seen, 0.5)], **parameters).fit(X32, Y)
+    for ours, theirs in zip(halved.coefs_ + halved.intercepts_, clf.coefs_ + clf.intercepts_, strict=True):
+        assert_allclose(ours, 0.5 * theirs, rtol=1e-6)
+
+
+def test_whether_more_is_better_is_known_for_every_kind_of_labels():
+    moons, iris = make_moons(60, random_state=0), load_iris(return_X_y=True)
+    for X, y in (moons, iris, make_multilabel_classification(60, random_state=0)):
+        callbacks = [
+            keras.callbacks.EarlyStopping("val_accuracy", patience=2),
+            keras.callbacks.ReduceLROnPlateau("accuracy", patience=1),
+        ]
+        clf = KerasMoonClassifier(early_stopping=True, n_iter_no_change=99, callbacks=callbacks, epochs=40).fit(X, y)
+        best = int(np.argmax(clf.history_["val_accuracy"]))
+        assert clf.n_iter_ == min(40, best + 3)
+
+
+def test_hooks_that_a_subclass_adds_are_called(moons, tmp_path):
+    calls = []
+
+    class Checkpoint(keras.callbacks.ModelCheckpoint):
+        def on_epoch_begin(self, epoch, logs=None):
+            calls.append("epoch")
+
+        def on_train_batch_end(self, batch, logs=None):
+            calls.append("batch")
+
+    KerasMoonClassifier(epochs=1, callbacks=[Checkpoint(tmp_path / "last.weights.h5", save_weights_only=True)]).fit(
+        *moons
+    )
+    assert calls == ["epoch"] + 4 * ["batch"]
+    assert (tmp_path / "last.weights.h5").exists()
+
+
+def test_what_callbacks_share_their_copies_share(moons):
+    box, seen = [], []
+
+    class Writes(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.box = box
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.box.append(epoch)
+
+    class Reads(Writes):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(list(self.box))
+
+    KerasMoonClassifier(epochs=3, callbacks=[Writes(), Reads()]).fit(*moons)
+    assert seen == [[0], [0, 1], [0, 1, 2]]
+    assert box == []
+
+
+def test_the_model_has_a_history(moons):
+    histories = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            histories.append(self.model.history.history)
+
+    clf = KerasMoonClassifier(epochs=3, early_stopping=True, callbacks=[Look()]).fit(*moons)
+    assert histories == [clf.history_]
+
+
+class Recompiles(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.compile("sgd", loss="binary_crossentropy")
+
+
+class Schedules(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
+
+
+@pytest.mark.parametrize("callback", [Recompiles(), Schedules()])
+def test_what_cannot_be_followed_is_told(moons, callback):
+    with pytest.raises(ValueError, match=r"'callbacks' .* changed these in on_epoch_begin"):
+        KerasMoonClassifier(epochs=3, callbacks=[callback]).fit(*moons)
+
+
 def test_an_epoch_s_number_goes_on_with_warm_start(moons):
     numbers = []
 
@@ -351,6 +454,10 @@ class Uncopied(keras.callbacks.Callback):
         ("EarlyStopping", r"'callbacks' parameter .* Got 'EarlyStopping'"),
         ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of keras.callbacks.Callback\. Got <class"),
         ([ScoringMonitor(scoring="accuracy")], r"'callbacks' .* go to set_callbacks"),
+        (
+            [keras.callbacks.BackupAndRestore("backup.weights.h5")],
+            r"'callbacks' .* BackupAndRestore.* fit it with warm",
+        ),
         ([Uncopied()], r"'callbacks' .* can be copied.* Got .*Uncopied.*cannot be copied"),
     ],
 )

@@ -309,7 +309,7 @@ BAD_DATA = [
     ((X4, np.array([0, 1, np.nan, 1])), "Input y contains NaN"),
     (
         (X4, np.eye(4)[:, :2] + 1),
-        r"column of 0 and 1 for each label\. Got an array of shape \(4, 2\) with \[1\.0, 2\.0\]",
+        r"column of 0 and 1 for each of 2 labels\. Got an array of shape \(4, 2\) with \[1\.0, 2\.0\]",
     ),
     ((X4, np.arange(8).reshape(4, 2)), r"one label a sample, .* Got an array of shape \(4, 2\)"),
     ((X4, np.zeros((4, 2, 2))), "dim 3"),

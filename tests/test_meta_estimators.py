@@ -9,7 +9,6 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import (
     load_iris,
-    make_classification,
     make_moons,
     make_multilabel_classification,
 )
@@ -66,7 +65,7 @@ def test_adaboost_weighs_what_was_wrong(noisy):
     assert len(boosted.estimators_) > 1
     coefs = [network.coefs_[0] for network in boosted.estimators_]
     assert not np.allclose(coefs[0], coefs[1])  # weights of samples reached the second network
-    assert boosted.score(X, y) >= weak.fit(X, y).score(X, y) - 0.01
+    assert boosted.score(X, y) >= weak.fit(X, y).score(X, y)
     assert boosted.score(X_test, y_test) > 0.8
 
 
@@ -141,8 +140,8 @@ def test_self_training_uses_what_has_no_label(noisy):
 @pytest.fixture(scope="module")
 def redundant():
     """Six features, of which the first two alone say something."""
-    X, y = make_classification(300, 6, n_informative=2, n_redundant=0, class_sep=1.5, shuffle=False, random_state=0)
-    return X, y
+    X = np.random.default_rng(0).normal(size=(300, 6))
+    return X, (X[:, 0] + X[:, 1] > 0).astype(int)
 
 
 def test_permutation_finds_the_features_that_matter(redundant):
@@ -154,11 +153,11 @@ def test_permutation_finds_the_features_that_matter(redundant):
 def test_rfecv_keeps_the_features_that_matter(redundant):
     X, y = redundant
     selector = RFECV(
-        KerasMoonClassifier((), epochs=40, random_state=0),
+        KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0),
         importance_getter=lambda network: np.abs(network.coefs_[0]).sum(axis=1),
         cv=3,
     ).fit(X, y)
-    assert selector.support_[:2].any()
+    assert selector.support_[:2].all()
     assert selector.estimator_.n_features_in_ == selector.n_features_
 
 

@@ -30,12 +30,13 @@ def test_the_parts_are_apart_whole_and_stratified(labels, fraction, seed):
     assume(0 < len(several) <= counts[counts > 1].sum() - n_held_out)
     train, held_out = hold_out(y, fraction, True, seed)
     assert sorted([*train, *held_out]) == list(range(len(y)))
-    assert len(held_out) == n_held_out
+    assert set(y[train]) == set(y)
+    assert n_held_out - len(several) <= len(held_out) <= n_held_out
     assert set(y[held_out]) <= set(several)
     split = counts[counts > 1].sum()
-    for label in several:  # in proportion, but for the rounding
+    for label in several:  # in proportion, but for the rounding and for one sample to train on
         expected = n_held_out * (y == label).sum() / split
-        assert abs((y[held_out] == label).sum() - expected) < 1 + 1e-9
+        assert abs((y[held_out] == label).sum() - expected) < 1 + (label not in y[held_out]) + 1e-9
     assert (hold_out(y, fraction, True, seed)[1] == held_out).all()
 
 
@@ -152,6 +153,24 @@ def test_the_moving_average_is_what_is_scored(keras):
         assert_allclose(
             clf.history_["val_loss"][epoch], log_loss(y[held_out], shorter.predict_proba(X[held_out])), rtol=1e-9
         )
+
+
+def test_a_rare_class_is_never_held_out_whole():
+    y = np.r_[np.zeros(50), np.ones(2)]
+    for seed in range(20):
+        train, held_out = hold_out(y, 0.8, True, seed)
+        assert set(y[train]) == {0, 1}
+        assert len(train) + len(held_out) == 52
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_training_that_diverges_says_so_and_nothing_else(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(
+        optimizer="sgd", activation="linear", batch_size=256, learning_rate=1e30, early_stopping=True
+    )
+    with pytest.raises(ValueError, match="non-finite"):
+        clf.fit(1e60 * X, y)
 
 
 def test_float32_is_kept(moons):

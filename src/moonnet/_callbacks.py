@@ -29,7 +29,7 @@ class KerasCallbacks(Watcher):
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
         # A fit leaves traces in its callbacks (patience, best weights, a model): those given stay as they are
-        self._callbacks = [_copied(callback) for callback in callbacks]
+        self._callbacks = _copied(callbacks)
         self._hooks = {hook for hook in _HOOKS if any(_defines(callback, hook) for callback in self._callbacks)}
         self.sees_steps = not self._hooks.isdisjoint(("on_train_batch_begin", "on_train_batch_end"))
 
@@ -42,10 +42,15 @@ class KerasCallbacks(Watcher):
             weights = training.program.weights
             self._model = user_model(spec.network, weights, optimizer, numbers.l2, numbers.dropout)
             optimizer.build(self._model.trainable_variables)
-            self._variables = [*self._model.trainable_variables, *optimizer.variables]
+            # Metrics are there after their first use: callbacks look them up to know whether more is better
+            nothing = np.zeros((1, spec.network.layer_sizes[-1]))
+            self._model.compute_metrics(None, nothing, nothing)
+            self._model.reset_metrics()
+            self._variables = self._followed()
             self._shown = [variable.numpy() for variable in self._variables]
         self._list = keras.callbacks.CallbackList(
             self._callbacks,
+            add_history=True,
             model=self._model,
             verbose=0,
             epochs=training.first_epoch + numbers.epochs,
@@ -75,9 +80,14 @@ class KerasCallbacks(Watcher):
         """Call on_train_end."""
         self._call("on_train_end", logs=self._logs)
 
+    def _followed(self) -> list[Any]:
+        """Return the model's variables that the training follows, in the order of the program's state."""
+        return [*self._model.trainable_variables, *self._model.optimizer.variables]
+
     def _call(self, hook: str, *arguments: Any, **options: Any) -> None:
         """Bring the model up to date, call the callbacks, and take over what they changed."""
         if hook in _HOOKS and hook not in self._hooks:
+            getattr(self._list, hook)(*arguments, **options)  # for Keras's own History
             return
         program = self._training.program
         state = program.state
@@ -88,6 +98,11 @@ class KerasCallbacks(Watcher):
                     write_variable(variable, value)
                     self._shown[index] = value
         getattr(self._list, hook)(*arguments, **options)
+        if list(map(id, self._followed())) != list(map(id, self._variables)):
+            raise ValueError(
+                "The 'callbacks' parameter must hold callbacks that leave the model compiled as it is, with its "
+                f"optimizer and a learning rate that is a number. Got one that changed these in {hook}."
+            )
         changed = list(state)
         for index, variable in enumerate(self._variables):
             value = read_variable(variable)
@@ -128,24 +143,39 @@ class FitTasks(Watcher):
         self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes={})
 
 
-def _copied(callback: Any) -> Any:
-    if not isinstance(callback, keras.callbacks.Callback):
-        raise ValueError(
-            "The 'callbacks' parameter must be None or a list of keras.callbacks.Callback. "
-            f"Got {callback!r} in it instead. (Callbacks of scikit-learn go to set_callbacks.)"
-        )
-    try:
-        return copy.deepcopy(callback)
-    except Exception as error:
-        raise ValueError(
-            "The 'callbacks' parameter must hold callbacks that can be copied, for a fit trains with copies. "
-            f"Got {callback!r}, whose copy raised: {error!r}."
-        ) from error
+def _copied(callbacks: Sequence[Any]) -> list[Any]:
+    """Return checked copies; what several callbacks share, their copies share too."""
+    memo: dict[int, Any] = {}
+    copies = []
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                "The 'callbacks' parameter must be None or a list of keras.callbacks.Callback. "
+                f"Got {callback!r} in it instead. (Callbacks of scikit-learn go to set_callbacks.)"
+            )
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(
+                f"The 'callbacks' parameter must not hold a BackupAndRestore. Got {callback!r}. To go on after a "
+                "crash, pickle the estimator that scikit-learn's callbacks are given, and fit it with warm_start."
+            )
+        try:
+            copies.append(copy.deepcopy(callback, memo))
+        except Exception as error:
+            raise ValueError(
+                "The 'callbacks' parameter must hold callbacks that can be copied, for a fit trains with copies. "
+                f"Got {callback!r}, whose copy raised: {error!r}."
+            ) from error
+    return copies
 
 
 def _defines(callback: Any, hook: str) -> bool:
     """Return whether a callback does something in a hook."""
-    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
-        return hook == "on_epoch_end"  # it has hooks of batches, which do nothing then
-    inherited = vars(keras.callbacks.Callback)
-    return any(getattr(getattr(callback, name), "__func__", None) is not inherited[name] for name in _HOOKS[hook])
+    inherited = [vars(keras.callbacks.Callback)]
+    saves = isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch"
+    if saves and hook != "on_epoch_end":  # its own hooks of batches do nothing then
+        inherited.append(vars(keras.callbacks.ModelCheckpoint))
+    for name in _HOOKS[hook]:
+        method = getattr(getattr(callback, name), "__func__", None)
+        if all(method is None or method is not names.get(name) for names in inherited):
+            return True
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import functools
 import operator
+import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -86,7 +87,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     validation_fraction : float, default=0.1
         Share of the samples to hold out, in (0, 1), stratified by class (unless samples may have several labels). At
-        least as many samples are held out as there are classes.
+        least as many samples are held out as there are classes, and one sample of each class is left to train on.
 
     n_iter_no_change : int, default=10
         Epochs that may pass without the validation loss coming ``tol`` below the best one, at least 1.
@@ -97,12 +98,15 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer, may change
         these and the learning rate, and may stop the training. Each fit trains with copies, so that these here stay as
-        they are. Callbacks of scikit-learn go to :meth:`set_callbacks`.
+        they are. With early stopping, validation comes first: the weights kept are those that were scored, and the
+        hooks of validation (``on_test_begin``, ...) are not called. Callbacks of scikit-learn go to
+        :meth:`set_callbacks`.
 
     warm_start : bool, default=False
         Whether fit trains the network of an earlier fit further, for ``epochs`` more epochs, with the optimizer and the
-        random streams as they were left: 60 epochs and then 40 give the same bits as 100. Layers and classes must be
-        the same; another optimizer begins afresh.
+        random streams as they were left: 60 epochs and then 40 give the same bits as 100 (callbacks begin anew in each
+        fit). Layers and classes must be the same. Another optimizer begins afresh, also one whose learning rate becomes
+        a schedule.
 
     verbose : {0, 1, 2}, default=0
         0 prints nothing, 1 shows one progress bar for the fit (ten lines where the output is no terminal), 2 prints a
@@ -230,8 +234,6 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    @_all_or_nothing
-    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train a new network, or with ``warm_start`` an earlier one further.
 
@@ -269,20 +271,11 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         UserWarning
             If the training was interrupted by Ctrl-C.
         """
-        self._check_parameters()
-        given = _given(X, y, sample_weight)
-        previous = self._previous() if self.warm_start else None
-        X, y = self._check_data(X, y, previous)
-        labels = _targets.Labels.of(y)
-        if previous is not None and (labels.multilabel, *labels.classes) != (self._labels.multilabel, *self.classes_):
-            raise ValueError(
-                "y must hold the classes of the earlier fit, which warm_start goes on with, "
-                f"{self.classes_.tolist()}. Got {labels.classes.tolist()} instead."
-            )
-        return self._train(X, y, labels, int(self.epochs), bool(self.early_stopping), previous, given)
+        interrupted = self._fit(X, y, sample_weight)
+        if interrupted:  # said here: where warnings are errors, this one leaves what was learned all the same
+            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=2)
+        return self
 
-    @_all_or_nothing
-    @with_callbacks
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -319,21 +312,44 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         TypeError
             As fit does.
         """
+        interrupted = self._partial_fit(X, y, classes, sample_weight)
+        if interrupted:
+            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=2)
+        return self
+
+    @_all_or_nothing
+    @with_callbacks
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> bool:
+        self._check_parameters()
+        given = _given(X, y, sample_weight)
+        previous = self._previous() if self.warm_start else None
+        X, y = self._check_data(X, y, previous)
+        labels = _targets.Labels.of(y)
+        if previous is not None and not labels.equal(self._labels):
+            raise ValueError(
+                f"y must hold the labels of the earlier fit, which warm_start goes on with: {self._labels}. "
+                f"Got {labels} instead."
+            )
+        return self._train(X, y, labels, int(self.epochs), bool(self.early_stopping), previous, given)
+
+    @_all_or_nothing
+    @with_callbacks
+    def _partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> bool:
         self._check_parameters()
         given = _given(X, y, sample_weight)
         previous = self._previous()
         X, y = self._check_data(X, y, previous)
+        announced = None if classes is None else _targets.Labels.among(classes, "classes")
         if previous is not None:
             labels = self._labels
-            if classes is not None and not np.array_equal(np.unique(classes), labels.classes):
-                raise ValueError(
-                    f"classes must be those of the first call, {labels.classes.tolist()}, or None. "
-                    f"Got {classes!r} instead."
-                )
-        elif classes is None and y.ndim == 1:
-            raise ValueError("classes must be given in the first call to partial_fit. Got None instead.")
+        elif y.ndim == 2:
+            labels = _targets.Labels.of(y)
+        elif announced is not None:
+            labels = announced
         else:
-            labels = _targets.Labels.of(y) if y.ndim == 2 else _targets.Labels.among(column_or_1d(classes), "classes")
+            raise ValueError("classes must be given in the first call to partial_fit. Got None instead.")
+        if announced is not None and not np.array_equal(announced.classes, labels.classes):
+            raise ValueError(f"classes must be {labels.classes.tolist()} or None. Got {classes!r} instead.")
         labels.check(y)
         return self._train(X, y, labels, 1, False, previous, given)
 
@@ -363,8 +379,11 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         early_stopping: bool,
         previous: Any,
         given: dict[str, Any],
-    ) -> Self:
-        """Train on checked X and y and take over what was learned; ``given`` is what the caller gave."""
+    ) -> bool:
+        """Train on checked X and y and take over what was learned; return whether Ctrl-C ended it.
+
+        ``given`` is what the caller gave.
+        """
         sample_weight = _check_sample_weight(
             given["metadata"].get("sample_weight"), X, dtype=np.float64, ensure_non_negative=True
         )
@@ -417,7 +436,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             setattr(self, name, value)
         for task in tasks:
             task.fit_ends()
-        return self
+        return learned.interrupted
 
     def _attributes(self, labels: _targets.Labels, learned: Any) -> dict[str, Any]:
         """Return what fit leaves on the estimator: arrays and plain values."""
@@ -461,19 +480,20 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return _targets.Labels(self.classes_, self._trained_with["multilabel"])
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the most probable label of each sample.
+        """Return the most probable label of each sample, or all labels that it has.
 
-        With two classes that is ``classes_[1]`` where its probability exceeds 0.5.
+        With two classes that is ``classes_[1]`` where its probability exceeds 0.5. Where samples may have several
+        labels, it is each whose probability exceeds 0.5.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Finite numbers, in the columns of fit.
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
-            Elements of ``classes_``.
+        labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Elements of ``classes_``; or integers 0 and 1, a column for each label.
 
         Raises
         ------
@@ -488,13 +508,13 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Finite numbers, in the columns of fit.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In [0, 1], in the order of ``classes_``; each row sums to 1.
+            In [0, 1], in the order of ``classes_``; each row sums to 1, unless samples may have several labels.
 
         Raises
         ------
@@ -509,7 +529,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Finite numbers, in the columns of fit.
 
         Returns
@@ -530,13 +550,13 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Finite numbers, in the columns of fit.
 
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            With two classes one number a sample, positive for ``classes_[1]``; else one for each class.
+            With two classes one number a sample, positive for ``classes_[1]``; else one for each class or label.
 
         Raises
         ------

@@ -162,6 +162,10 @@ class Program:
         """End a training: a program that waits for the next one holds no block and no network."""
         self._block, self._state = [], []
 
+    def snapshot(self) -> list[Any]:
+        """Return ``state`` as it is now, not yet fetched: to have it in case that it is wanted back costs nothing."""
+        return self._state
+
     @property
     def state(self) -> list[np.ndarray]:
         """All that training changes: kernel and bias of each layer, then what the optimizer remembers.
@@ -173,12 +177,13 @@ class Program:
         return self._state
 
     @state.setter
-    def state(self, values: Sequence[np.ndarray]) -> None:
+    def state(self, values: Sequence[Any]) -> None:
+        values = [np.asarray(value) for value in values]
         with outside_the_callers_scopes():
             for variable, old, new in zip(self._variables, self.state, values, strict=True):
                 if new is not old:
                     write_variable(variable, new)
-        self._state = list(values)
+        self._state = values
 
     @property
     def weights(self) -> list[np.ndarray]:

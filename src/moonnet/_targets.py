@@ -5,7 +5,6 @@ a sample may have several labels, each label has a sigmoid unit.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Self
@@ -13,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 from scipy import special
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,44 +26,47 @@ class Labels:
     @classmethod
     def of(cls, y: np.ndarray) -> Self:
         """Return the labels in y: one a sample, shape (n_samples,), or 0 and 1 for each, (n_samples, n_labels)."""
-        if y.ndim == 1:
-            return cls.among(y, "y", check=check_classification_targets)
-        if type_of_target(y) != "multilabel-indicator" or not np.isin(y, (0, 1)).all():
-            raise ValueError(
-                "y must hold one label a sample, or a column of 0 and 1 for each label. "
-                f"Got an array of shape {y.shape} with {np.unique(y).tolist()[:10]}."
-            )
-        return cls(np.arange(y.shape[1]), multilabel=True)
+        if y.ndim == 2:
+            known = cls(np.arange(y.shape[1]), multilabel=True)
+            if y.shape[1] < 2 or not np.isin(y, (0, 1)).all():
+                raise ValueError(f"y must hold one label a sample, or {known}. {_got(y)}")
+            return known
+        classes = _unique(y, "y")
+        check_classification_targets(y)
+        return cls._of_two_or_more(classes, "y")
 
     @classmethod
-    def among(cls, values: np.ndarray, name: str, check: Callable[[np.ndarray], Any] = np.unique) -> Self:
-        """Return the labels among some values; there must be two at least."""
-        try:
-            check(values)
-            classes = np.unique(values)
-        except TypeError as error:  # labels of kinds that cannot be compared
-            message = f"{name} must hold labels that can be sorted, all numbers or all strings, say: {error}."
-            raise TypeError(message) from None
+    def among(cls, classes: Any, name: str) -> Self:
+        """Return the labels that the argument ``name`` lists, shape (n_classes,)."""
+        values = check_array(classes, ensure_2d=False, ensure_min_samples=0, dtype=None, input_name=name)
+        if values.ndim != 1 or (values.dtype.kind == "f" and (values != np.floor(values)).any()):
+            raise ValueError(f"{name} must list labels, one after the other. Got {classes!r} instead.")
+        return cls._of_two_or_more(_unique(values, name), name)
+
+    @classmethod
+    def _of_two_or_more(cls, classes: np.ndarray, name: str) -> Self:
         if len(classes) < 2:
             got = "one class" if len(classes) else "none"
             raise ValueError(f"{name} must hold at least 2 classes. Got {got} instead: {classes.tolist()}.")
         return cls(classes)
 
+    def __str__(self) -> str:
+        if self.multilabel:
+            return f"a column of 0 and 1 for each of {len(self.classes)} labels"
+        return f"one label a sample, of {self.classes.tolist()}"
+
+    def equal(self, other: "Labels") -> bool:
+        """Return whether both are of one kind and hold the same labels."""
+        return self.multilabel == other.multilabel and np.array_equal(self.classes, other.classes)
+
     def check(self, y: np.ndarray) -> None:
         """Raise if y holds other labels than these, or is of another kind."""
         if self.multilabel:
-            if y.ndim != 2 or y.shape[1] != len(self.classes) or not np.isin(y, (0, 1)).all():
-                raise ValueError(
-                    f"y must hold a column of 0 and 1 for each of {len(self.classes)} labels. "
-                    f"Got an array of shape {y.shape} with {np.unique(y).tolist()[:10]}."
-                )
-            return
-        unknown = [label for label in np.unique(y).tolist() if label not in self.classes.tolist()]
-        if y.ndim != 1 or unknown:
-            raise ValueError(
-                f"y must hold one label a sample, of {self.classes.tolist()}. "
-                f"Got an array of shape {y.shape} with {np.unique(y).tolist()[:10]}."
-            )
+            fits = y.ndim == 2 and y.shape[1] == len(self.classes) and np.isin(y, (0, 1)).all()
+        else:
+            fits = y.ndim == 1 and set(_unique(y, "y").tolist()) <= set(self.classes.tolist())
+        if not fits:
+            raise ValueError(f"y must hold {self}. {_got(y)}")
 
     @property
     def n_outputs(self) -> int:
@@ -133,6 +136,19 @@ class Labels:
         if self.loss == "binary_crossentropy":
             return ((logits > 0) == (encoded > 0)).mean(axis=1)
         return logits.argmax(axis=1) == encoded.argmax(axis=1)
+
+
+def _unique(values: np.ndarray, name: str) -> np.ndarray:
+    """Return the values sorted, each once."""
+    try:
+        return np.unique(values)
+    except TypeError as error:  # of kinds that cannot be compared
+        message = f"{name} must hold labels that can be sorted, all numbers or all strings, say: {error}."
+        raise TypeError(message) from None
+
+
+def _got(y: np.ndarray) -> str:
+    return f"Got an array of shape {y.shape} with {_unique(y, 'y').tolist()[:10]}."
 
 
 def effective_weights(

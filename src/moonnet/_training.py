@@ -7,7 +7,6 @@ between blocks lets watchers look at the training, change it or stop it.
 import math
 import signal
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -91,6 +90,7 @@ class Learned(NamedTuple):
     weights: list[np.ndarray]  # kernel and bias of each layer, in the dtype of X
     history: dict[str, list[float]]
     checkpoint: Checkpoint
+    interrupted: bool = False  # whether Ctrl-C ended it
 
 
 class Watcher:
@@ -145,11 +145,7 @@ def train(
                 training.run(watchers)
             except KeyboardInterrupt:
                 training.interrupted = True
-            learned = training.end(watchers)
-    if training.interrupted:
-        done = len(learned.history["loss"]) - training.first_epoch
-        warnings.warn(f"Training interrupted by user after {done} of {hyperparameters.epochs} epochs.", stacklevel=2)
-    return learned
+            return training.end(watchers)
 
 
 class Training:
@@ -214,18 +210,24 @@ class Training:
     def _run_epochs(self, n_epochs: int, watchers: Sequence[Watcher]) -> None:
         """Run some epochs, or the one that is watched, and record them."""
         epoch = self.epoch
-        for watcher in watchers:
-            watcher.epoch_begin(epoch)
-        draws = [self._draw_epoch() for _ in range(n_epochs)]
-        order, seeds = (np.concatenate(arrays) for arrays in zip(*draws, strict=True))
-        losses, hits, totals = self._run_steps(order, seeds, [w for w in watchers if w.sees_steps])
-        if self.interrupted and len(losses) < len(order):
-            return  # an epoch cut short is none
-        if not np.isfinite(losses).all():
+        state, streams = self.program.snapshot(), self._streams.states()
+        try:
+            for watcher in watchers:
+                watcher.epoch_begin(epoch)
+            draws = [self._draw_epoch() for _ in range(n_epochs)]
+            order, seeds = (np.concatenate(arrays) for arrays in zip(*draws, strict=True))
+            figures = self._run_steps(order, seeds, [w for w in watchers if w.sees_steps])
+            cut = self.interrupted and len(figures) < len(order)
+        except KeyboardInterrupt:
+            self.interrupted = cut = True
+        if cut:  # an epoch cut short is none
+            self.program.state, self._streams = state, Streams.resume(streams)
+            return
+        if not np.isfinite(figures).all():
             raise _diverged(epoch + n_epochs)
-        total = totals.reshape(n_epochs, -1).sum(axis=1)
-        loss = (losses * totals).reshape(n_epochs, -1).sum(axis=1) / total
-        accuracy = hits.reshape(n_epochs, -1).sum(axis=1) / total
+        losses, hits, totals = figures.reshape(n_epochs, -1, 3).transpose(2, 0, 1)  # each (n_epochs, steps)
+        total = totals.sum(axis=1)
+        loss, accuracy = (losses * totals).sum(axis=1) / total, hits.sum(axis=1) / total
         self.history["loss"] += loss.tolist()
         self.history["accuracy"] += accuracy.tolist()
         logs = {"loss": float(loss[-1]), "accuracy": float(accuracy[-1])}
@@ -242,10 +244,8 @@ class Training:
         seeds = self._streams.dropout.integers(2**31, size=(steps, 2)) if spec.dropout else np.zeros((steps, 2), int)
         return order.reshape(steps, spec.batch_rows), seeds
 
-    def _run_steps(
-        self, order: np.ndarray, seeds: np.ndarray, watchers: Sequence[Watcher]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Run one step for each row of ``order``, block by block; return each step's loss, weighted hits and weight."""
+    def _run_steps(self, order: np.ndarray, seeds: np.ndarray, watchers: Sequence[Watcher]) -> np.ndarray:
+        """Run one step for each row of ``order``; return loss, weighted hits and weight of each, shape (steps, 3)."""
         block_steps = 1 if watchers else self.program.spec.block_steps
         results = []
         loss = hit = total = 0.0
@@ -257,40 +257,41 @@ class Training:
             block = _gather(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
             losses, hits = self.program.run(*block, seeds[start : start + block_steps])
             totals = weight.sum(axis=1)
-            results.append((losses, hits, totals))
+            results.append(np.stack([losses, hits, totals], axis=1))
             loss, hit, total = loss + float(losses @ totals), hit + float(hits.sum()), total + float(totals.sum())
             for watcher in watchers:
                 watcher.step_end(start, {"loss": loss / total, "accuracy": hit / total})
             if self.stopped or self.interrupted:
                 break
-        losses, hits, totals = (np.concatenate(arrays) for arrays in zip(*results, strict=True))
-        return losses, hits, totals
+        return np.concatenate(results)
 
     def end(self, watchers: Sequence[Watcher]) -> Learned:
         """Let the watchers look on for the last time; return what was learned."""
         program = self.program
-        last, final = program.weights, program.final_weights
+        last, final = program.weights, self.kept or self.final_weights()
         if watchers:
-            program.state = [*final, *program.optimizer_state]
+            program.state = shown = [
+                *(np.asarray(mine, theirs.dtype) for mine, theirs in zip(final, last, strict=True)),
+                *program.optimizer_state,
+            ]
             for watcher in watchers:
                 watcher.train_end()
-            if not _equal(program.weights, final):
-                last = final = program.weights
+            if not _equal(program.weights, shown[: len(last)]):
+                last, final = program.weights, self.final_weights(program.weights)
         return self._learned(last, final)
 
-    def final_weights(self) -> list[np.ndarray]:
-        """Return the weights of a training that ends here, in the dtype of X."""
-        return [array.astype(self.samples.X.dtype, copy=False) for array in self.program.final_weights]
+    def final_weights(self, weights: list[np.ndarray] | None = None) -> list[np.ndarray]:
+        """Return the weights of a training that ends here, or those given, in the dtype of X."""
+        weights = self.program.final_weights if weights is None else weights
+        return [array.astype(self.samples.X.dtype, copy=False) for array in weights]
 
     def learned(self) -> Learned:
         """Return what the training would leave behind if it ended here."""
-        return self._learned(self.program.weights, self.program.final_weights)
+        return self._learned(self.program.weights, self.kept or self.final_weights())
 
-    def _learned(self, last: list[np.ndarray], final: list[np.ndarray]) -> Learned:
-        if not all(np.isfinite(array).all() for array in (*last, *final)):
+    def _learned(self, last: list[np.ndarray], weights: list[np.ndarray]) -> Learned:
+        if not all(np.isfinite(array).all() for array in (*last, *weights)):
             raise _diverged(self.epoch)
-        dtype = self.samples.X.dtype
-        weights = self.kept or [array.astype(dtype, copy=False) for array in final]
         n_epochs = self.epoch
         # An epoch without validation has no figures of it
         history = {name: values + [math.nan] * (n_epochs - len(values)) for name, values in self.history.items()}
@@ -301,7 +302,7 @@ class Training:
             "learning_rate": self.hyperparameters.learning_rate,
             "streams": self._streams.states(),
         }
-        return Learned(weights, history, checkpoint)
+        return Learned(weights, history, checkpoint, self.interrupted)
 
 
 def _gather(X: Any, rows: np.ndarray) -> np.ndarray:
@@ -343,4 +344,5 @@ def _first_interrupt_waits(training: Training) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is wait:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

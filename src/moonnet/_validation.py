@@ -12,7 +12,7 @@ from moonnet._training import Learned, Samples, Training, Watcher
 def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of samples to train on, and of those held out.
 
-    Stratified, both parts have the classes in proportion, and the only sample of a class is trained on.
+    Stratified, the classes are shared out in proportion, as far as that leaves one sample of each to train on.
     """
     candidates, labels, n_least = np.arange(len(y)), None, 1
     if stratify:
@@ -27,7 +27,12 @@ def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple
             + f". Got {fraction!r} with {len(y)} samples."
         )
     _, held_out = train_test_split(candidates, test_size=n_held_out, random_state=seed, stratify=labels)
-    return np.setdiff1d(np.arange(len(y)), held_out), held_out
+    train = np.setdiff1d(np.arange(len(y)), held_out)
+    if stratify:
+        held, first = np.unique(y[held_out], return_index=True)
+        needed = held_out[first[~np.isin(held, y[train])]]  # of a rare class, all of which happened to be held out
+        train, held_out = np.union1d(train, needed), np.setdiff1d(held_out, needed)
+    return train, held_out
 
 
 class HoldOut(Watcher):
@@ -91,10 +96,10 @@ class HoldOut(Watcher):
     def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
         """Return the mean loss, with the penalty, and the accuracy, both weighted by the samples."""
         X, y, weight = self._samples
-        logits = _forward.logits(X, weights[::2], weights[1::2], self._activation)
-        l2 = self._training.hyperparameters.l2
-        penalty = l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
-        return {
-            "val_loss": float(np.average(self._labels.losses(logits, y), weights=weight)) + penalty,
-            "val_accuracy": float(np.average(self._labels.hits(logits, y), weights=weight)),
-        }
+        with np.errstate(over="ignore", invalid="ignore"):  # what diverges is for the training to say
+            logits = _forward.logits(X, weights[::2], weights[1::2], self._activation)
+            l2 = self._training.hyperparameters.l2
+            penalty = l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
+            loss = float(np.average(self._labels.losses(logits, y), weights=weight)) + penalty
+            accuracy = float(np.average(self._labels.hits(logits, y), weights=weight))
+        return {"val_loss": loss, "val_accuracy": accuracy}
