@@ -384,13 +384,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         ``given`` is what the caller gave.
         """
-        sample_weight = _check_sample_weight(
-            given["metadata"].get("sample_weight"), X, dtype=np.float64, ensure_non_negative=True
-        )
-        weight = _targets.effective_weights(y, labels, sample_weight, self.class_weight, X.dtype)
-        counted = weight > 0
-        if not counted.all():  # weight 0 equals absence, in the order of the samples too
-            X, y, weight = X[counted], y[counted], weight[counted]
+        X, y, weight = self._counted(X, y, labels, given["metadata"].get("sample_weight"))
         layer_sizes = (X.shape[1], *self._hidden_units(), labels.n_outputs)
         if previous is not None and layer_sizes != self._layer_sizes:
             raise ValueError(
@@ -437,6 +431,13 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         for task in tasks:
             task.fit_ends()
         return learned.interrupted
+
+    def _counted(self, X: Any, y: np.ndarray, labels: _targets.Labels, sample_weight: Any) -> tuple[Any, Any, Any]:
+        """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
+        checked = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = _targets.effective_weights(y, labels, checked, self.class_weight, X.dtype)
+        counted = weight > 0
+        return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])
 
     def _attributes(self, labels: _targets.Labels, learned: Any) -> dict[str, Any]:
         """Return what fit leaves on the estimator: arrays and plain values."""
