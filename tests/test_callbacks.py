@@ -452,7 +452,7 @@ class Uncopied(keras.callbacks.Callback):
     ("callbacks", "message"),
     [
         ("EarlyStopping", r"'callbacks' parameter .* Got 'EarlyStopping'"),
-        ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of keras.callbacks.Callback\. Got <class"),
+        ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of instances of .*Callback\. Got <class"),
         ([ScoringMonitor(scoring="accuracy")], r"'callbacks' .* go to set_callbacks"),
         (
             [keras.callbacks.BackupAndRestore("backup.weights.h5")],

@@ -150,7 +150,7 @@ def _copied(callbacks: Sequence[Any]) -> list[Any]:
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise ValueError(
-                "The 'callbacks' parameter must be None or a list of keras.callbacks.Callback. "
+                "The 'callbacks' parameter must be None or a list of instances of keras.callbacks.Callback. "
                 f"Got {callback!r} in it instead. (Callbacks of scikit-learn go to set_callbacks.)"
             )
         if isinstance(callback, keras.callbacks.BackupAndRestore):
