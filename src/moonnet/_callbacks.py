@@ -54,7 +54,7 @@ class KerasCallbacks(Watcher):
             model=self._model,
             verbose=0,
             epochs=training.first_epoch + numbers.epochs,
-            steps=-(-len(training.samples.y) // spec.batch_rows),
+            steps=training.steps_an_epoch,
         )
         self._logs: dict[str, float] | None = None
         self._call("on_train_begin")

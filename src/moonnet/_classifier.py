@@ -272,9 +272,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If the training was interrupted by Ctrl-C.
         """
         interrupted = self._fit(X, y, sample_weight)
-        if interrupted:  # said here: where warnings are errors, this one leaves what was learned all the same
-            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=2)
-        return self
+        return self._told_of(interrupted)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -313,8 +311,15 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             As fit does.
         """
         interrupted = self._partial_fit(X, y, classes, sample_weight)
+        return self._told_of(interrupted)
+
+    def _told_of(self, interrupted: bool) -> Self:
+        """Warn the caller of fit or partial_fit of a training that Ctrl-C ended.
+
+        After the training, so that where warnings are errors what was learned stays all the same.
+        """
         if interrupted:
-            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=2)
+            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=3)
         return self
 
     @_all_or_nothing

@@ -249,7 +249,7 @@ def outside_the_callers_scopes() -> Iterator[None]:
         yield
 
 
-# These take half the time of Keras's and TensorFlow's own methods, which matters where someone watches every epoch.
+# These take a third to a half less time than Keras's and TensorFlow's own methods: someone may watch every epoch.
 
 
 def read_variable(variable: Any) -> np.ndarray:

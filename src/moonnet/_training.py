@@ -188,6 +188,11 @@ class Training:
         self.program.load(weights, optimizer_state, rate, numbers.l2, numbers.dropout)
 
     @property
+    def steps_an_epoch(self) -> int:
+        """How many batches the samples make, a ragged last one included."""
+        return -(-len(self.samples.y) // self.program.spec.batch_rows)
+
+    @property
     def epoch(self) -> int:
         """How many epochs are done, those of earlier fits included."""
         return len(self.history["loss"])
@@ -200,9 +205,8 @@ class Training:
 
     def run(self, watchers: Sequence[Watcher]) -> None:
         """Train for the epochs that are wanted, or until someone stops it."""
-        steps_an_epoch = -(-len(self.samples.y) // self.program.spec.batch_rows)
         # With nobody watching, a block holds as many epochs as fit.
-        at_once = 1 if watchers else max(1, self.program.spec.block_steps // steps_an_epoch)
+        at_once = 1 if watchers else max(1, self.program.spec.block_steps // self.steps_an_epoch)
         last = self.first_epoch + self.hyperparameters.epochs
         while self.epoch < last and not (self.stopped or self.interrupted):
             self._run_epochs(min(at_once, last - self.epoch), watchers)
@@ -236,8 +240,7 @@ class Training:
 
     def _draw_epoch(self) -> tuple[np.ndarray, np.ndarray]:
         """Return an epoch's rows (steps, batch_rows), -1 where the last is padded, and dropout seeds (steps, 2)."""
-        spec, n_samples = self.program.spec, len(self.samples.y)
-        steps = -(-n_samples // spec.batch_rows)
+        spec, n_samples, steps = self.program.spec, len(self.samples.y), self.steps_an_epoch
         order = np.full(steps * spec.batch_rows, -1)
         shuffle = self.hyperparameters.shuffle
         order[:n_samples] = self._streams.order.permutation(n_samples) if shuffle else np.arange(n_samples)
@@ -277,12 +280,15 @@ class Training:
             for watcher in watchers:
                 watcher.train_end()
             if not _equal(program.weights, shown[: len(last)]):
-                last, final = program.weights, self.final_weights(program.weights)
+                last = program.weights
+                final = self._in_data_dtype(last)
         return self._learned(last, final)
 
-    def final_weights(self, weights: list[np.ndarray] | None = None) -> list[np.ndarray]:
-        """Return the weights of a training that ends here, or those given, in the dtype of X."""
-        weights = self.program.final_weights if weights is None else weights
+    def final_weights(self) -> list[np.ndarray]:
+        """Return the weights of a training that ends here, in the dtype of X."""
+        return self._in_data_dtype(self.program.final_weights)
+
+    def _in_data_dtype(self, weights: list[np.ndarray]) -> list[np.ndarray]:
         return [array.astype(self.samples.X.dtype, copy=False) for array in weights]
 
     def learned(self) -> Learned:
