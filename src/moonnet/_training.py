@@ -331,7 +331,7 @@ def _diverged(n_epochs: int) -> ValueError:
 
 @contextmanager
 def _first_interrupt_waits(training: Training) -> Iterator[None]:
-    """Let the first Ctrl-C wait for the end of a block, so that what was learned is whole; the next one is at once.
+    """Let the first Ctrl-C wait for the end of a block, so that what was learned is whole; the next interrupts Python.
 
     Only where Python's own handler would take it: on the main thread, and where the caller has none.
     """
