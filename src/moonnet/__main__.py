@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.datasets import make_moons
-from sklearn.decomposition import PCA
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -21,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
 from moonnet._table import read_problem
-from moonnet.plotting import DecisionRegionDisplay, class_colors, scatter_by_class
+from moonnet.plotting import DecisionRegionDisplay, TrainingCurveDisplay, plot_data
 
 N_FOLDS = 5
 
@@ -198,7 +197,7 @@ def _lecture(problem: Problem, options: argparse.Namespace) -> None:
             f"class {model.classes_[likeliest]}"
         )
     with _timed("Drawing"):
-        for path in _draw(problem, model, network.history_, options.out):
+        for path in _draw(problem, model, options.out):
             print(f"wrote {path}")
 
 
@@ -215,7 +214,7 @@ def _point(x: np.ndarray) -> str:
     return f"({', '.join(f'{value:.4g}' for value in x[:4])}{', ...' if len(x) > 4 else ''})"
 
 
-def _draw(problem: Problem, model: Any, history: dict[str, list[float]], out: Path) -> Iterator[Path]:
+def _draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
     """Draw the data, the training, and where there are two features the decision regions; yield the files."""
     from matplotlib.figure import Figure
 
@@ -227,42 +226,30 @@ def _draw(problem: Problem, model: Any, history: dict[str, list[float]], out: Pa
     _draw_data(problem, model, figure.subplots())
     yield save(figure, "data.png")
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    epochs = range(1, len(history["loss"]) + 1)
-    for ax, (name, values) in zip(figure.subplots(1, 2), history.items(), strict=True):
-        ax.plot(epochs, values, marker="." if len(values) == 1 else None)
-        ax.set(title=f"training {name}", xlabel="epoch", ylabel=name)
-        ax.grid(alpha=0.3)
+    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 2))
     yield save(figure, "training.png")
 
     if len(problem.feature_names) == 2:
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        display = DecisionRegionDisplay.from_estimator(
-            model, problem.X, problem.y, ax=figure.subplots(), aspect=_aspect(problem)
-        )
+        display = DecisionRegionDisplay.from_estimator(model, problem.X, problem.y, ax=figure.subplots())
         display.ax_.set(title="decision regions", xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
         yield save(figure, "decision_regions.png")
 
 
 def _draw_data(problem: Problem, model: Any, ax: Any) -> None:
     """Scatter the samples: one feature against the class, two in the plane, more in their principal plane."""
-    points, names = problem.X, problem.feature_names
-    if len(names) == 1:
-        points = np.column_stack([points, np.searchsorted(model.classes_, problem.y)])
-        names = [*names, "class"]
+    if len(problem.feature_names) == 1:
+        classes = np.searchsorted(model.classes_, problem.y)
+        plot_data(np.column_stack([problem.X, classes]), problem.y, ax=ax, aspect="auto")
         ax.set_yticks(range(len(model.classes_)), [str(label) for label in model.classes_])
-    elif len(names) > 2:
-        points = make_pipeline(StandardScaler(), PCA(2)).fit_transform(points)
-        names = ["first principal component", "second principal component"]
-    scatter_by_class(ax, points, problem.y, model.classes_, class_colors(len(model.classes_)))
-    ax.legend(title="class")
-    ax.set(title="data", xlabel=names[0], ylabel=names[1], aspect=_aspect(problem))
-
-
-def _aspect(problem: Problem) -> str:
-    """Return "equal" for two features on like scales, as the lecture's are, else "auto"."""
-    ranges = np.ptp(problem.X, axis=0)
-    return "equal" if len(ranges) == 2 and ranges.max() < 2 * ranges.min() else "auto"
+        ax.set(xlabel=problem.feature_names[0], ylabel="class")
+    elif len(problem.feature_names) == 2:
+        plot_data(problem.X, problem.y, ax=ax)
+        ax.set(xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
+    else:
+        plot_data(problem.X, problem.y, features="pca", ax=ax)
+    ax.set_title("data")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,12 @@
+"""Pictures of data, of trainings and of any fitted scikit-learn classifier.
+
+matplotlib is imported when something is drawn, not before.
+"""
+
+from moonnet.plotting._curves import TrainingCurveDisplay
+from moonnet.plotting._data import plot_data
+from moonnet.plotting._film import LearningFilm
+from moonnet.plotting._regions import DecisionRegionDisplay
+from moonnet.plotting._search import plot_search
+
+__all__ = ["DecisionRegionDisplay", "LearningFilm", "TrainingCurveDisplay", "plot_data", "plot_search"]

@@ -1,0 +1,245 @@
+"""How loss and accuracy went from epoch to epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from moonnet.plotting._data import arguments
+
+# Each metric's names in a history, and how their lines look
+_TRAINING = {"label": "training", "color": "tab:blue", "linestyle": "-"}
+_VALIDATION = {"label": "validation", "color": "tab:orange", "linestyle": "--"}
+_SERIES = {metric: {metric: _TRAINING, f"val_{metric}": _VALIDATION} for metric in ("loss", "accuracy")}
+
+
+class TrainingCurveDisplay:
+    """Loss and accuracy by epoch, in training and validation, of one training or of several and their mean.
+
+    Make one with :meth:`from_estimator` or :meth:`from_cv_results`. The constructor only holds what is to be drawn.
+
+    Parameters
+    ----------
+    histories : sequence of dict of str to array-like of float of shape (n_epochs,)
+        One for each training: values an epoch of ``"loss"``, ``"accuracy"``, and with validation of ``"val_loss"``
+        and ``"val_accuracy"``; some may be missing.
+
+    Attributes
+    ----------
+    lines_ : dict of str to list of matplotlib.lines.Line2D
+        The lines drawn for each name in the histories: one a training and, where there are several, their mean last.
+
+    best_ : list of matplotlib.lines.Line2D
+        The mark of the best epoch on each axes.
+
+    ax_ : ndarray of matplotlib.axes.Axes of shape (n_metrics,)
+        The axes drawn on.
+
+    figure_ : matplotlib.figure.Figure
+        The figure that holds them.
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of samples.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn.model_selection import cross_validate
+    >>> from moonnet import KerasMoonClassifier
+    >>> from moonnet.plotting import TrainingCurveDisplay
+    >>> X, y = make_moons(200, noise=0.2, random_state=0)
+    >>> clf = KerasMoonClassifier(random_state=0)
+    >>> display = TrainingCurveDisplay.from_estimator(clf.fit(X, y))
+    >>> display.best_epoch > 90
+    True
+    >>> results = cross_validate(clf, X, y, return_estimator=True)
+    >>> folds = TrainingCurveDisplay.from_cv_results(results)
+    >>> len(folds.lines_["loss"])  # five folds and their mean
+    6
+    """
+
+    def __init__(self, *, histories: Sequence[Mapping[str, Any]]) -> None:
+        self.histories = histories
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, **plot_options: Any) -> Self:
+        """Draw the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted classifier, pipeline or search
+            With a ``history_``, as :class:`~moonnet.KerasMoonClassifier` has it, or a ``loss_curve_``, as
+            ``MLPClassifier`` has it. Of a pipeline the last step, of a search the best estimator is drawn.
+
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            The axes to draw on, one for each metric. None makes a new figure.
+
+        **plot_options : dict
+            Further arguments of :meth:`plot`.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such attribute or is not fitted (``NotFittedError``).
+        """
+        return cls(histories=[_history(estimator)]).plot(ax=ax, **plot_options)
+
+    @classmethod
+    def from_cv_results(cls, cv_results: Mapping[str, Any], *, ax: Any = None, **plot_options: Any) -> Self:
+        """Draw the training of each fold of a cross-validation, and their mean.
+
+        Parameters
+        ----------
+        cv_results : dict
+            What ``sklearn.model_selection.cross_validate`` returns with ``return_estimator=True``.
+
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            The axes to draw on, one for each metric. None makes a new figure.
+
+        **plot_options : dict
+            Further arguments of :meth:`plot`.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the results hold no estimators, or these have no history.
+        """
+        if "estimator" not in cv_results:
+            raise ValueError(
+                "cv_results must hold the estimators, as cross_validate returns them with return_estimator=True. "
+                f"Got {sorted(cv_results)} instead."
+            )
+        return cls(histories=[_history(estimator) for estimator in cv_results["estimator"]]).plot(ax=ax, **plot_options)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, in which the validation loss was lowest; without validation the loss.
+
+        Of several trainings, the epoch in which the mean was lowest.
+        """
+        name = "val_loss" if self._has("val_loss") else "loss"
+        return int(np.nanargmin(self._mean(name))) + 1
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        metrics: Sequence[str] | str | None = None,
+        line_kw: dict[str, Any] | None = None,
+        best_kw: dict[str, Any] | bool | None = None,
+        legend_kw: dict[str, Any] | bool | None = None,
+    ) -> Self:
+        """Draw a panel for each metric.
+
+        Each ``..._kw`` holds arguments that win over the defaults here.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            The axes to draw on, one for each metric. None makes a new figure.
+
+        metrics : str or sequence of str, default=None
+            Which to draw of ``"loss"`` and ``"accuracy"``. None draws those that there are.
+
+        line_kw : dict, default=None
+            Arguments of ``Axes.plot``.
+
+        best_kw : dict or False, default=None
+            Arguments of ``Axes.axvline`` for the mark of the best epoch. False draws none.
+
+        legend_kw : dict or False, default=None
+            Arguments of ``Axes.legend``. False draws none.
+
+        Returns
+        -------
+        self : TrainingCurveDisplay
+            The display, with ``ax_``, ``figure_`` and its artists set.
+
+        Raises
+        ------
+        ValueError
+            If a metric is not in the histories, or there are not as many axes as metrics.
+        """
+        from matplotlib import pyplot as plt
+
+        known = [metric for metric, names in _SERIES.items() if any(map(self._has, names))]
+        metrics = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+        if not metrics or not set(metrics) <= set(known):
+            raise ValueError(f"metrics must be among {known}. Got {metrics!r} instead.")
+        if ax is None:
+            _, ax = plt.subplots(1, len(metrics), figsize=(4.8 * len(metrics), 3.6), layout="constrained")
+        self.ax_ = np.atleast_1d(ax)
+        if self.ax_.shape != (len(metrics),):
+            raise ValueError(f"ax must hold one axes for each of {metrics}. Got {ax!r} instead.")
+        self.figure_ = self.ax_[0].figure
+        self.lines_, self.best_ = {}, []
+        for panel, metric in zip(self.ax_, metrics, strict=True):
+            for name, look in _SERIES[metric].items():
+                if self._has(name):
+                    self.lines_[name] = self._draw(panel, name, look | (line_kw or {}))
+            if best_kw is not False:
+                look = {"color": "0.4", "linestyle": ":", "label": f"best epoch: {self.best_epoch}"}
+                self.best_.append(panel.axvline(self.best_epoch, **(look | arguments(best_kw))))
+            panel.set(xlabel="epoch", ylabel=metric)
+            panel.grid(alpha=0.3)
+            if legend_kw is not False:
+                panel.legend(**arguments(legend_kw))
+        return self
+
+    def _has(self, name: str) -> bool:
+        return all(name in history for history in self.histories)
+
+    def _mean(self, name: str) -> np.ndarray:
+        """Return the mean over the trainings, for the epochs that all of them reached."""
+        values = [np.asarray(history[name], dtype=float) for history in self.histories]
+        shortest = min(map(len, values))
+        return np.mean([each[:shortest] for each in values], axis=0)
+
+    def _draw(self, ax: Any, name: str, look: dict[str, Any]) -> list[Any]:
+        """Draw a line a training and, where there are several, their mean; return the lines."""
+        several = len(self.histories) > 1
+        lines = []
+        for history in self.histories:
+            epochs = np.arange(1, 1 + len(history[name]))
+            single = {"marker": "."} if len(epochs) == 1 else {}  # a line of one point is not seen
+            thin = {"alpha": 0.35, "linewidth": 1, "label": "_"} if several else {}
+            lines += ax.plot(epochs, history[name], **(look | single | thin))
+        if several:
+            mean = self._mean(name)
+            label = f"{look['label']}, mean of {len(self.histories)}"
+            lines += ax.plot(np.arange(1, 1 + len(mean)), mean, **(look | {"linewidth": 2, "label": label}))
+        return lines
+
+
+def innermost(estimator: Any) -> Any:
+    """Return the estimator that learns in the end: of a pipeline the last step, of a search the best one."""
+    if isinstance(estimator, Pipeline):
+        return innermost(estimator.steps[-1][1])
+    if hasattr(estimator, "best_estimator_"):
+        return innermost(estimator.best_estimator_)
+    return estimator
+
+
+def _history(estimator: Any) -> Mapping[str, Any]:
+    """Return the values by epoch that a fitted estimator has kept."""
+    check_is_fitted(estimator)
+    network = innermost(estimator)
+    if hasattr(network, "history_"):
+        return network.history_
+    if hasattr(network, "loss_curve_"):
+        validated = getattr(network, "validation_scores_", None)
+        return {"loss": network.loss_curve_} | ({} if validated is None else {"val_accuracy": validated})
+    raise ValueError(f"estimator must have a history_ or a loss_curve_. Got {network!r} instead.")

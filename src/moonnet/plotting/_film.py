@@ -1,0 +1,257 @@
+"""A film of learning: a network's weights, kept each epoch, and the animation of what they predicted."""
+
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
+import copy
+import functools
+from numbers import Integral
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from moonnet.plotting._curves import TrainingCurveDisplay, innermost
+from moonnet.plotting._regions import DecisionRegionDisplay
+
+# How long the last frame stays, in seconds
+_HOLD = 1
+
+
+class LearningFilm:
+    """A scikit-learn callback that keeps a network's weights as it learns, and shows them as a film.
+
+    Give it to ``set_callbacks`` of the classifier, also where that is a step of a pipeline, and fit: the film then has
+    the weights of each epoch, as arrays. :meth:`animate` draws the decision regions and the loss of each, and
+    :meth:`save` writes them as GIF, MP4 or HTML. In a notebook, the animated film shows itself as a player.
+
+    A film has one training: another fit begins it anew, and one that goes on (``warm_start``, ``partial_fit``) adds to
+    it. What other processes fit (``n_jobs``) does not come back to it.
+
+    Parameters
+    ----------
+    every : int, default=1
+        Keep the weights of every so many epochs, at least 1, and of the last. Another value raises a ValueError.
+
+    Attributes
+    ----------
+    epochs : list of int
+        The epochs kept, counted from 1.
+
+    weights : list of tuple of two list of ndarray
+        ``coefs_`` and ``intercepts_`` after each of these epochs. With early stopping they are those of the best epoch
+        until then, with which the classifier would predict.
+
+    animation_ : matplotlib.animation.FuncAnimation
+        The animation, after :meth:`animate`.
+
+    figure_ : matplotlib.figure.Figure
+        The figure that it is drawn on.
+
+    ax_ : ndarray of matplotlib.axes.Axes of shape (2,)
+        The axes of the regions and of the loss.
+
+    See Also
+    --------
+    DecisionRegionDisplay : One picture of the film.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from moonnet import KerasMoonClassifier
+    >>> from moonnet.plotting import LearningFilm
+    >>> X, y = make_moons(200, noise=0.2, random_state=0)
+    >>> film = LearningFilm(every=25)
+    >>> clf = KerasMoonClassifier(random_state=0).set_callbacks(film).fit(X, y)
+    >>> film.epochs
+    [25, 50, 75, 100]
+    >>> film.animate(clf, X, y).save("learning.gif")  # doctest: +SKIP
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        if not isinstance(every, Integral) or every < 1:
+            raise ValueError(f"every must be an integer of at least 1. Got {every!r} instead.")
+        self.every: int = int(every)
+        self.epochs: list[int] = []
+        self.weights: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Do nothing before a fit."""
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing after a fit."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing before an epoch."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> None:
+        """Keep the weights that the estimator would have if its fit ended here."""
+        if not hasattr(fitted_estimator, "coefs_"):
+            raise ValueError(
+                "LearningFilm must be set on the network itself, by its set_callbacks, also in a pipeline. "
+                f"Got a fit of {estimator!r}."
+            )
+        epoch = fitted_estimator.n_iter_
+        if context.task_name == "epoch":
+            if self.epochs and epoch <= self.epochs[-1]:  # another training has begun
+                self.epochs, self.weights = [], []
+            if epoch % self.every:
+                return
+        elif self.epochs and epoch == self.epochs[-1]:  # the fit's end, and its last epoch is there already
+            return
+        if self.epochs and self.epochs[-1] % self.every:  # was the last once, until the training went on
+            self.epochs.pop(), self.weights.pop()
+        self.epochs.append(epoch)
+        self.weights.append((list(fitted_estimator.coefs_), list(fitted_estimator.intercepts_)))
+        self.history = {name: list(values) for name, values in fitted_estimator.history_.items()}
+
+    def animate(
+        self, estimator: Any, X: Any, y: ArrayLike | None = None, *, fps: float = 20, figure: Any = None, **options: Any
+    ) -> Self:
+        """Make the animation: the regions as they were after each epoch, and the loss until then.
+
+        Parameters
+        ----------
+        estimator : fitted classifier or pipeline
+            What was fitted: the network that the film has seen, or a pipeline or search that ends in it.
+
+        X : array-like or dataframe of shape (n_samples, n_features)
+            The data, as the estimator takes it.
+
+        y : array-like of shape (n_samples,), default=None
+            Labels of the data. None draws no data.
+
+        fps : float, default=20
+            Frames, hence epochs kept, in a second.
+
+        figure : matplotlib.figure.Figure, default=None
+            An empty figure to draw on. None makes a new one.
+
+        **options : dict
+            Further arguments of :meth:`DecisionRegionDisplay.from_estimator`.
+
+        Returns
+        -------
+        self : LearningFilm
+            The film, with ``animation_``, ``figure_`` and ``ax_``.
+
+        Raises
+        ------
+        ValueError
+            If the film has seen no fit, or one of a network with other layers, or for what
+            :meth:`DecisionRegionDisplay.from_estimator` raises.
+        """
+        from matplotlib import pyplot as plt
+        from matplotlib.animation import FuncAnimation
+
+        if not self.epochs:
+            raise ValueError(
+                "LearningFilm must have seen a fit in this process: give it to set_callbacks of the network, then fit. "
+                "It has seen none."
+            )
+        check_is_fitted(estimator)
+        # The caller's stays as it is; what it holds of this film (its callbacks) need not be copied
+        estimator = copy.deepcopy(estimator, {id(self): self})
+        network = innermost(estimator)
+        seen = [np.shape(kernel) for kernel in self.weights[0][0]]
+        if [np.shape(kernel) for kernel in getattr(network, "coefs_", [])] != seen:
+            raise ValueError(f"estimator must have the layers that the film has seen, {seen}. Got {network!r} instead.")
+        if figure is None:
+            figure = plt.figure(figsize=(9.6, 4), layout="constrained")
+        self.figure_, self.ax_ = figure, figure.subplots(1, 2, width_ratios=[3, 2])
+        lines = TrainingCurveDisplay(histories=[self.history]).plot(self.ax_[1], metrics="loss", best_kw=False).lines_
+        curves = [(line, *line.get_data()) for (line,) in lines.values()]
+
+        def draw(index: int, **more: Any) -> None:
+            network.coefs_, network.intercepts_ = self.weights[index]
+            self.ax_[0].clear()
+            DecisionRegionDisplay.from_estimator(estimator, X, y, ax=self.ax_[0], **(options | more))
+            for line, epochs, losses in curves:
+                line.set_data(epochs[: self.epochs[index]], losses[: self.epochs[index]])
+            self.ax_[1].set_title(f"epoch {self.epochs[index]}", fontsize="medium")
+
+        n_frames = len(self.epochs)
+        draw(n_frames - 1)  # with the colour bar, which stays
+        self._fps = fps
+        self._draw: Any = functools.partial(draw, colorbar_kw=False)
+        self.animation_ = FuncAnimation(
+            figure, self._draw, frames=n_frames, init_func=lambda: None, interval=1000 / fps, repeat_delay=1000 * _HOLD
+        )
+        figure.canvas.draw()
+        figure.set_layout_engine("none")  # nothing moves from frame to frame
+        return self
+
+    def save(self, path: str | Path, *, dpi: float = 100, progress: bool = True) -> Path:
+        """Write the animation to a file, in the format that the name's ending says.
+
+        Parameters
+        ----------
+        path : str or path-like
+            ``.gif``, written by Pillow; ``.mp4``, by ffmpeg, which must be installed; or ``.html``, a player that needs
+            nothing but a browser.
+
+        dpi : float, default=100
+            Pixels in an inch of the figure, which is 9.6 x 4 inches unless another was given.
+
+        progress : bool, default=True
+            Whether to show a bar where the output is a terminal or a notebook.
+
+        Returns
+        -------
+        path : pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If :meth:`animate` was not called before, or the ending is none of these.
+
+        RuntimeError
+            If ffmpeg is needed and not found.
+
+        OSError
+            If the file cannot be written.
+        """
+        from matplotlib import rc_context
+        from matplotlib.animation import FFMpegWriter, HTMLWriter, PillowWriter
+        from rich.console import Console
+        from rich.progress import Progress
+
+        if not hasattr(self, "animation_"):
+            raise ValueError("animate must be called before the film can be saved.")
+        path = Path(path)
+        writers: dict[str, Any] = {".gif": PillowWriter, ".mp4": FFMpegWriter, ".html": HTMLWriter}
+        if path.suffix not in writers:
+            raise ValueError(f"path must end in one of {sorted(writers)}. Got {str(path)!r} instead.")
+        if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
+            raise RuntimeError("ffmpeg is needed to write MP4, and was not found: install it, or save a .gif or .html.")
+        more = {"embed_frames": True, "default_mode": "loop"} if path.suffix == ".html" else {}
+        writer = writers[path.suffix](fps=self._fps, **more)
+        last = len(self.epochs) - 1
+        frames = [*range(last), *[last] * max(1, round(_HOLD * self._fps))]
+        console = Console()
+        bar = Progress(console=console, disable=not (progress and (console.is_terminal or console.is_jupyter)))
+        # Not animation_.save, which draws each frame once more
+        with bar, rc_context({"savefig.bbox": None}), writer.saving(self.figure_, path, dpi):
+            for index in bar.track(frames, description="Rendering"):
+                self._draw(index)
+                writer.grab_frame()
+        return path
+
+    def _repr_html_(self) -> str | None:
+        """Show the animation as a player in a notebook."""
+        if not hasattr(self, "animation_"):
+            return None
+        from matplotlib import pyplot as plt
+
+        with TemporaryDirectory() as folder:
+            player = self.save(Path(folder, "film.html"), dpi=72).read_text(encoding="utf-8")
+        plt.close(self.figure_)  # which the notebook would show beside the player
+        return player
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the animation out, which cannot be pickled."""
+        drawn = ("animation_", "figure_", "ax_", "_fps", "_draw")
+        return {name: value for name, value in self.__dict__.items() if name not in drawn}

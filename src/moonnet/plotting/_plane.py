@@ -1,0 +1,174 @@
+"""The plane of a picture: two features, or the principal plane of many, and where samples lie on it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_array
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane in the space of the features, and what is known about it."""
+
+    points: np.ndarray  # (n_samples, 2), the samples as they are seen on the plane
+    labels: tuple[str, str] | None  # of the two axes
+    title: str  # where the plane lies; empty where there is nothing to say
+    samples_at: Callable[[np.ndarray], Any]  # (n_points, 2) on the plane -> samples of X's kind
+
+
+def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
+    """Return the plane of two features, the others held, or with ``features="pca"`` the principal plane.
+
+    X is an array or a dataframe of pandas or polars; features are names or indices of columns.
+    """
+    named = hasattr(X, "columns")
+    if not named:
+        X = check_array(X, ensure_all_finite="allow-nan", input_name="X")
+    names = list(X.columns) if named else None
+    n_features = X.shape[1]
+    if n_features < 2:
+        raise ValueError(f"X must have at least two columns to be drawn in the plane. Got shape {X.shape} instead.")
+    if isinstance(features, str) and features == "pca":
+        if held:
+            raise ValueError(f"held must be None for features='pca', which holds no feature. Got {held!r} instead.")
+        return _principal_plane(X, names)
+    if features is None:
+        if n_features > 2:
+            raise ValueError(
+                f"features must be two columns of X, by name or index, or 'pca', since X has {n_features} columns. "
+                "Got None instead."
+            )
+        features = (0, 1)
+    return _plane_of_features(X, names, _two_columns(features, names, n_features), held or {})
+
+
+def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held: Mapping[Any, Any]) -> Plane:
+    """Return the plane of two columns; the others stay at the values held, or at what is usual in X."""
+    n_features = X.shape[1]
+    columns = [_safe_indexing(X, index, axis=1) for index in range(n_features)]
+    for index in drawn:
+        if not _is_numeric(columns[index].dtype):
+            raise ValueError(f"features must be columns of numbers. Got {names and names[index]!r} among them.")
+    chosen = {_column(key, names, n_features, "held"): value for key, value in held.items()}
+    if not chosen.keys().isdisjoint(drawn):
+        raise ValueError(f"held must name features that are not drawn. Got {held!r} beside features {drawn}.")
+    others = {
+        index: _Held(columns[index], _name(names, index), chosen.get(index))
+        for index in range(n_features)
+        if index not in drawn
+    }
+
+    def samples_at(points: np.ndarray) -> Any:
+        full = [
+            others[index].repeated(len(points)) if index in others else points[:, drawn.index(index)]
+            for index in range(n_features)
+        ]
+        if names is None:
+            return np.column_stack(full).astype(X.dtype if X.dtype.kind == "f" else float)
+        return type(X)(dict(zip(names, full, strict=True)))
+
+    return Plane(
+        points=np.column_stack([np.asarray(columns[index], dtype=float) for index in drawn]),
+        labels=None if names is None and n_features == 2 else (_name(names, drawn[0]), _name(names, drawn[1])),
+        title=_where(
+            [others[index] for index in chosen], [column for index, column in others.items() if index not in chosen]
+        ),
+        samples_at=samples_at,
+    )
+
+
+class _Held:
+    """The value at which a feature that is not drawn stays."""
+
+    def __init__(self, column: Any, name: str, value: Any = None) -> None:
+        self._column = column
+        self._row: int | None = None  # of a sample with the value, where that is no number
+        self.is_number = _is_numeric(column.dtype)
+        if self.is_number:
+            numbers = np.asarray(column, dtype=float)
+            if value is None:
+                value = np.median(numbers[np.isfinite(numbers)]) if np.isfinite(numbers).any() else np.nan
+            elif not isinstance(value, Real) or not math.isfinite(value):
+                raise ValueError(f"held must give a finite number for {name!r}. Got {value!r} instead.")
+            self._value = float(value)
+            self.described = f"{name} = {self._value:.4g}"
+            return
+        values, rows, counts = np.unique(np.asarray(column, dtype=str), return_index=True, return_counts=True)
+        likely = values[counts.argmax()] if value is None else str(value)
+        if likely not in values:
+            raise ValueError(f"held must give one of {values.tolist()} for {name!r}. Got {value!r} instead.")
+        self._row = int(rows[values.tolist().index(likely)])
+        self.described = f"{name} = {likely}"
+
+    def repeated(self, n_rows: int) -> Any:
+        """Return a column of the value, in the type of X's column where that is no number."""
+        if self._row is None:
+            return np.full(n_rows, self._value)
+        column = _safe_indexing(self._column, np.full(n_rows, self._row))
+        return getattr(column, "array", column)  # without the index of pandas, which repeats
+
+
+def _principal_plane(X: Any, names: list | None) -> Plane:
+    """Return the plane of the first two principal components of the standardised features."""
+    numbers = check_array(X, input_name="X", ensure_min_samples=2)
+    components = make_pipeline(StandardScaler(), PCA(2, svd_solver="full"))
+    points = components.fit_transform(numbers)
+    shares = components[-1].explained_variance_ratio_
+
+    def samples_at(points: np.ndarray) -> Any:
+        samples = components.inverse_transform(points)
+        return samples if names is None else type(X)(dict(zip(names, samples.T, strict=True)))
+
+    first, second = (
+        f"principal component {1 + index} ({share:.0%} of the variance)" for index, share in enumerate(shares)
+    )
+    return Plane(points, (first, second), "", samples_at)
+
+
+def _two_columns(features: Any, names: list | None, n_features: int) -> tuple[int, int]:
+    """Return the indices of two different columns."""
+    pair = list(features) if isinstance(features, Sequence | np.ndarray) and not isinstance(features, str) else []
+    if len(pair) != 2:
+        raise ValueError(f"features must be two columns of X, by name or index, or 'pca'. Got {features!r} instead.")
+    first, second = (_column(key, names, n_features, "features") for key in pair)
+    if first == second:
+        raise ValueError(f"features must be two different columns of X. Got {features!r} instead.")
+    return first, second
+
+
+def _column(key: Any, names: list | None, n_features: int, parameter: str) -> int:
+    """Return the index of a column, given by name or index."""
+    if names is not None and key in names:
+        return names.index(key)
+    if isinstance(key, Integral) and not isinstance(key, bool) and -n_features <= int(key) < n_features:
+        return int(key) % n_features
+    known = f"from 0 to {n_features - 1}" + ("" if names is None else f" or one of {names}")
+    raise ValueError(f"{parameter} must name columns of X by an index {known}. Got {key!r} instead.")
+
+
+def _name(names: list | None, index: int) -> str:
+    return f"feature {index}" if names is None else str(names[index])
+
+
+def _is_numeric(dtype: Any) -> bool:
+    """Return whether a type of NumPy, pandas or polars is one of numbers."""
+    return dtype.kind in "iuf" if hasattr(dtype, "kind") else dtype.is_numeric()
+
+
+def _where(given: list[_Held], usual: list[_Held]) -> str:
+    """Return a title that says at which values the features that are not drawn stay."""
+    parts = [held.described for held in given]
+    if len(usual) == 1:
+        parts.append(usual[0].described)
+    elif usual:
+        typical = "medians" if all(held.is_number for held in usual) else "medians or most frequent values"
+        parts.append(f"other {len(usual)} features at their {typical}")
+    return ", ".join(parts)
