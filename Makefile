@@ -17,6 +17,7 @@ test: $(VENV)/.installed-test
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/lecture_fit.py
 	$(BIN)/python benchmarks/watching.py
+	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/memory.py
 
 clean:

@@ -5,12 +5,21 @@ import sys
 
 import matplotlib
 import pytest
+from matplotlib import pyplot
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet import _keras as door
 
 matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left():
+    """Begin without the figures that doctests leave, and leave none."""
+    pyplot.close("all")
+    yield
+    pyplot.close("all")
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,16 @@ from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from moonnet import KerasMoonClassifier
 from moonnet.plotting import DecisionRegionDisplay
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    yield
-    plt.close("all")
+from moonnet.plotting._plane import choose_plane
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +150,189 @@ def test_every_class_is_in_the_legend(moons):
     assert [text.get_text() for text in display.legend_.get_texts()][:2] == ["_left", "right"]
 
 
+def test_probability_is_a_surface_with_a_scale(fitted, moons):
+    display = DecisionRegionDisplay.from_estimator(fitted, *moons, response_method="predict_proba")
+    grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
+    assert_allclose(display.surface_.get_array().ravel(), fitted.predict_proba(grid)[:, 1])
+    assert display.surface_.get_clim() == (0, 1)
+    assert display.colorbar_.ax.get_ylabel() == "probability of class 1"
+    assert (display.colorbar_.vmin, display.colorbar_.vmax) == (0, 1)
+    first = DecisionRegionDisplay.from_estimator(
+        fitted, *moons, response_method="predict_proba", class_of_interest=0, colorbar_kw=False
+    )
+    assert_allclose(first.surface_.get_array().ravel(), fitted.predict_proba(grid)[:, 0])
+    # Whichever class the surface is of, each keeps its colours
+    assert_allclose(first.surface_.to_rgba(0.2), display.surface_.to_rgba(0.8), atol=0.01)
+    assert first.colorbar_ is None
+    assert len(first.figure_.axes) == 1
+
+
+def test_probability_of_three_classes_shows_the_likeliest(iris):
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    display = DecisionRegionDisplay.from_estimator(model, X, y, response_method="predict_proba")
+    assert len(display.surface_) == 3
+    for index, surface in enumerate(display.surface_):
+        shown = ~np.ma.getmaskarray(surface.get_array())
+        assert (shown == (display.response == index).reshape(shown.shape)).all()
+        assert_allclose(surface.to_rgba(1.0)[:3], display.colors_[index][:3])
+    assert display.colorbar_.ax.get_ylabel() == "probability of the likeliest class"
+    one = DecisionRegionDisplay.from_estimator(
+        model, X, y, response_method="predict_proba", class_of_interest="virginica"
+    )
+    assert_allclose(one.surface_.get_array(), display.probability[..., 2])
+    assert one.colorbar_.ax.get_ylabel() == "probability of class virginica"
+
+
+def vertices(display):
+    return np.concatenate([path.vertices for contour in display.boundary_ for path in contour.get_paths()])
+
+
+def test_the_boundary_runs_where_both_classes_have_probability_one_half(fitted, moons):
+    display = DecisionRegionDisplay.from_estimator(fitted, *moons)
+    line = vertices(display)
+    assert len(line) > 100
+    assert_allclose(fitted.predict_proba(line)[:, 1], 0.5, atol=0.02)
+
+
+def test_the_boundary_of_three_classes_runs_where_the_two_likeliest_are_equal(iris):
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    probability = np.sort(model.predict_proba(vertices(DecisionRegionDisplay.from_estimator(model, X, y))))
+    assert_allclose(probability[:, 2], probability[:, 1], atol=0.02)
+
+
+def test_the_boundary_follows_the_prediction_not_the_probability(moons):
+    X, y = moons
+    model = FixedThresholdClassifier(LogisticRegression().fit(X, y), threshold=0.9).fit(X, y)
+    display = DecisionRegionDisplay.from_estimator(model, X, y)
+    assert_allclose(model.predict_proba(vertices(display))[:, 1], 0.9, atol=0.03)
+    without = DecisionRegionDisplay.from_estimator(Perceptron().fit(X, y), X, y)
+    assert_allclose(without.scores[..., 1] > 0, without.response == 1)
+
+
+def test_one_region_has_no_boundary(moons):
+    X, y = moons
+    display = DecisionRegionDisplay.from_estimator(LogisticRegression().fit(X, y), X, y, ylim=(50, 60))
+    assert set(display.response.ravel()) == {0}
+    assert display.boundary_ == []
+
+
+def test_misclassified_samples_are_ringed(fitted, moons):
+    X, y = moons
+    display = DecisionRegionDisplay.from_estimator(fitted, X, y)
+    wrong = fitted.predict(X) != y
+    assert_allclose(display.errors_.get_offsets(), X[wrong])
+    assert display.errors_.get_label() == f"misclassified ({wrong.sum()})"
+    assert display.errors_.get_sizes()[0] > display.points_[0].get_sizes()[0]
+    assert display.errors_ in display.ax_.collections
+    right = DecisionRegionDisplay.from_estimator(fitted, X[~wrong], y[~wrong])
+    assert right.errors_ is None
+
+
+def test_parts_can_be_left_out(fitted, moons):
+    display = DecisionRegionDisplay.from_estimator(fitted, *moons, boundary_kw=False, errors_kw=False, legend_kw=False)
+    assert (display.boundary_, display.errors_, display.legend_) == ([], None, None)
+    assert display.ax_.collections[:] == [display.surface_, *display.points_]
+    assert display.ax_.get_legend() is None
+
+
+def test_arguments_of_parts_win(fitted, moons):
+    display = DecisionRegionDisplay.from_estimator(
+        fitted,
+        *moons,
+        response_method="predict_proba",
+        boundary_kw={"colors": "red"},
+        errors_kw={"ec": "blue", "s": 7},
+        colorbar_kw={"label": "how sure"},
+        colors=["white", "black"],
+    )
+    assert_allclose(display.boundary_[0].get_edgecolor(), [mpl.colors.to_rgba("red")])
+    assert_allclose(display.errors_.get_edgecolor(), [mpl.colors.to_rgba("blue")])
+    assert display.errors_.get_sizes().tolist() == [7]
+    assert display.colorbar_.ax.get_ylabel() == "how sure"
+
+
+def test_the_lecture_s_figure(fitted, moons):
+    X, y = moons
+    display = DecisionRegionDisplay.from_estimator(fitted, X, y, style="lecture")
+    # The notebook's own lines
+    figure = plt.figure()
+    ax = figure.subplots()
+    xx, yy = np.meshgrid(np.linspace(-1.75, 2.5, 128), np.linspace(-1.25, 1.75, 128))
+    grid = np.column_stack([xx.ravel(), yy.ravel()])
+    classes = fitted.predict_proba(grid)[:, 1].reshape(128, 128) > 0.5
+    image = ax.imshow(classes, origin="lower", extent=(-1.75, 2.5, -1.25, 1.75), alpha=0.25, cmap="viridis")
+    points = ax.scatter(X[:, 0], X[:, 1], c=y, s=40, cmap="viridis")
+    ours = display.points_[0]
+    assert display.surface_.get_extent() == image.get_extent()
+    assert (display.surface_.origin, display.surface_.get_alpha()) == (image.origin, image.get_alpha())
+    assert_allclose(
+        display.surface_.to_rgba(display.surface_.get_array(), alpha=0.25), image.to_rgba(image.get_array(), alpha=0.25)
+    )
+    for artist in (ours, points):
+        artist.update_scalarmappable()
+    assert_allclose(ours.get_facecolor(), points.get_facecolor())
+    assert_allclose(ours.get_edgecolor(), points.get_edgecolor())
+    assert_allclose(ours.get_offsets(), points.get_offsets())
+    assert ours.get_sizes() == points.get_sizes()
+    assert display.ax_.get_aspect() == ax.get_aspect() == 1
+    assert display.ax_.collections[:] == [ours]
+    assert display.ax_.get_legend() is None
+    assert display.ax_.get_xlim() == (-1.75, 2.5)
+
+
+@pytest.mark.parametrize("features", [("length", "width"), (2, 0), "pca"])
+def test_a_plane_of_many_features(features):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X.columns = ["a", "b", "length", "width"]
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    display = DecisionRegionDisplay.from_estimator(model, X, y, features=features)
+    plane = choose_plane(X, features)
+    grid = plane.samples_at(np.column_stack([display.xx0.ravel(), display.xx1.ravel()]))
+    assert (display.response.ravel() == model.predict(grid)).all()
+    assert (display.errors == (model.predict(X) != y)).all()
+    assert_allclose(np.concatenate([points.get_offsets() for points in display.points_]), plane.points)
+    assert display.ax_.get_xlabel() == plane.labels[0]
+    assert display.ax_.get_title() == plane.title
+
+
+def test_held_values_change_what_is_predicted():
+    X, y = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=1000).fit(X, y)
+    for length in (1, 7):
+        display = DecisionRegionDisplay.from_estimator(model, X, y, features=(0, 1), held={2: length, 3: 2})
+        held = np.tile([length, 2], (display.xx0.size, 1))
+        grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel(), held])
+        assert (display.response.ravel() == model.predict(grid)).all()
+        assert display.ax_.get_title() == f"feature 2 = {length}, feature 3 = 2"
+
+
+def test_unlike_scales_are_not_drawn_equal(moons):
+    X, y = moons[0] * [1, 100], moons[1]
+    model = LogisticRegression().fit(X, y)
+    assert DecisionRegionDisplay.from_estimator(model, X, y).ax_.get_aspect() == "auto"
+    assert DecisionRegionDisplay.from_estimator(model, X, y, aspect="equal").ax_.get_aspect() == 1
+
+
+def test_displays_of_the_same_inputs_are_equal(fitted, moons):
+    images = []
+    for _ in range(2):
+        display = DecisionRegionDisplay.from_estimator(fitted, *moons, response_method="predict_proba")
+        display.figure_.canvas.draw()
+        images.append(np.asarray(display.figure_.canvas.buffer_rgba()))
+    assert (images[0] == images[1]).all()
+
+
+def test_several_labels_a_sample_are_refused(moons):
+    X, y = moons
+    both = KNeighborsClassifier().fit(X, np.column_stack([y, 1 - y]))
+    with pytest.raises(
+        ValueError, match=r"estimator must predict one label a sample\. Got labels of shape \(16384, 2\)"
+    ):
+        DecisionRegionDisplay.from_estimator(both, X)
+
+
 def test_bad_input_is_named(fitted, moons):
     X, y = moons
     draw = DecisionRegionDisplay.from_estimator
@@ -166,6 +346,15 @@ def test_bad_input_is_named(fitted, moons):
         ((fitted, X, y), {"ylim": (0, np.inf)}, r"ylim contains infinity"),
         ((fitted, X, y), {"xlim": (1, 2, 3)}, r"xlim must be .* Got \(1, 2, 3\)"),
         ((fitted, X, y), {"grid_resolution": 10.5}, r"Got 10\.5"),
+        ((fitted, X, y), {"response_method": "score"}, r"response_method must be one of .* Got 'score'"),
+        ((fitted, X, y), {"style": "baroque"}, r"style must be one of .* Got 'baroque'"),
+        ((fitted, X, y), {"style": "lecture", "response_method": "predict_proba"}, "in the lecture's style"),
+        (
+            (Perceptron().fit(X, y), X, y),
+            {"response_method": "predict_proba"},
+            r"must have predict_proba .* Perceptron",
+        ),
+        ((fitted, X, y), {"response_method": "predict_proba", "class_of_interest": 2}, r"one of \[0, 1\]\. Got 2"),
     ]:
         with pytest.raises(ValueError, match=message):
             draw(*arguments, **options)

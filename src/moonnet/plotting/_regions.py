@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Self
 
@@ -45,7 +45,7 @@ class DecisionRegionDisplay:
 
     scores : ndarray of shape (n_rows, n_columns, n_classes), default=None
         A score for each class, the highest that of ``response``: the boundary runs where the two highest are equal.
-        None takes 1 for the class predicted and 0 for the others.
+        Away from it, and where None is given, 1 for the class predicted and 0 for the others will do.
 
     probability : ndarray of shape (n_rows, n_columns) or (n_rows, n_columns, n_classes), default=None
         Probability to draw as a surface, in [0, 1]: of one class or of each. None draws regions.
@@ -243,18 +243,19 @@ class DecisionRegionDisplay:
             np.linspace(*_limits("xlim", limits[0] if xlim is None else xlim, plane.points[:, 0]), grid_resolution),
             np.linspace(*_limits("ylim", limits[1] if ylim is None else ylim, plane.points[:, 1]), grid_resolution),
         )
-        grid = plane.samples_at(np.column_stack([xx0.ravel(), xx1.ravel()]))
-        response = np.searchsorted(classes, _predicted(estimator, grid))
+        grid = np.column_stack([xx0.ravel(), xx1.ravel()])
+        samples = plane.samples_at(grid)
+        response = np.searchsorted(classes, _predicted(estimator, samples)).reshape(xx0.shape)
         probability = None
         if response_method == "predict_proba":
-            class_of_interest, probability = _probability(estimator, grid, class_of_interest)
+            class_of_interest, probability = _probability(estimator, samples, class_of_interest)
             probability = probability.reshape(*xx0.shape, *probability.shape[1:])
         display = cls(
             xx0=xx0,
             xx1=xx1,
-            response=response.reshape(xx0.shape),
+            response=response,
             classes=classes,
-            scores=_scores(estimator, grid, response).reshape(*xx0.shape, len(classes)),
+            scores=_scores(estimator, plane.samples_at, grid, response),
             probability=probability,
             class_of_interest=class_of_interest,
             X=None if labels is None else plane.points,
@@ -475,20 +476,32 @@ def _predicted(estimator: Any, X: Any) -> np.ndarray:
     return labels
 
 
-def _scores(estimator: Any, X: Any, response: np.ndarray) -> np.ndarray:
-    """Return scores of the classes, the highest that of the class predicted: smooth where the estimator has such.
+def _scores(estimator: Any, samples_at: Callable[[np.ndarray], Any], grid: np.ndarray, response: np.ndarray) -> Any:
+    """Return scores of the classes on the grid, the highest that of the class predicted, smooth along the boundary.
 
-    Probabilities need not be such scores: the threshold may be another than 0.5, or their calibration a thing apart.
+    Only the scores of neighbours of different classes decide where the boundary runs between them, so that the
+    estimator is asked for no others. Its probabilities need not be such scores: the threshold may be another than 0.5,
+    or their calibration a thing apart.
     """
     n_classes = len(estimator.classes_)
+    scores = np.eye(n_classes)[response]
+    at_boundary = np.zeros(response.shape, dtype=bool)
+    for classes, marks in ((response, at_boundary), (response.T, at_boundary.T)):  # along the rows and the columns
+        changes = classes[1:] != classes[:-1]
+        marks[1:] |= changes
+        marks[:-1] |= changes
+    if not at_boundary.any():
+        return scores
+    samples = samples_at(grid[at_boundary.ravel()])
     for method in ("predict_proba", "decision_function"):
         if hasattr(estimator, method):
-            scores = np.asarray(getattr(estimator, method)(X))
-            if scores.ndim == 1:
-                scores = np.column_stack([-scores, scores])
-            if scores.shape[1] == n_classes and (scores.argmax(axis=1) == response).all():
+            values = np.asarray(getattr(estimator, method)(samples))
+            if values.ndim == 1:
+                values = np.column_stack([-values, values])
+            if values.shape[1] == n_classes and (values.argmax(axis=1) == response[at_boundary]).all():
+                scores[at_boundary] = values
                 return scores
-    return np.eye(n_classes)[response]
+    return scores
 
 
 def _probability(estimator: Any, X: Any, class_of_interest: Any) -> tuple[Any, np.ndarray]:

@@ -1,0 +1,89 @@
+"""Decision regions by moonnet and by mlxtend, interleaved in one process, and the time that a film takes.
+
+Each draws the same fitted classifier with its 200 samples at its defaults on new axes: moonnet predicts a grid of
+128 x 128 points, mlxtend one point for each pixel of the figure. Timed are the call, and the call with what matplotlib
+then takes to turn the figure into pixels.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from mlxtend.plotting import plot_decision_regions
+from sklearn.base import ClassifierMixin
+from sklearn.datasets import make_moons
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from moonnet import KerasMoonClassifier
+from moonnet.plotting import DecisionRegionDisplay, LearningFilm
+
+X, Y = make_moons(200, noise=0.2, random_state=0)
+
+
+def draw_moonnet(clf: ClassifierMixin, ax: Axes) -> None:
+    DecisionRegionDisplay.from_estimator(clf, X, Y, ax=ax)
+
+
+def draw_mlxtend(clf: ClassifierMixin, ax: Axes) -> None:
+    plot_decision_regions(X, Y, clf, ax=ax)
+
+
+def timed(draw: Callable[[ClassifierMixin, Axes], None], clf: ClassifierMixin) -> tuple[float, float]:
+    """Return the seconds of the call, and until there are pixels."""
+    figure, ax = plt.subplots()
+    started = time.perf_counter()
+    draw(clf, ax)
+    called = time.perf_counter() - started
+    figure.canvas.draw()
+    drawn = time.perf_counter() - started
+    plt.close(figure)
+    return called, drawn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=11, help="pictures of each")
+    options = parser.parse_args()
+
+    versions = ", ".join(f"{name} {version(name)}" for name in ("moonnet", "matplotlib", "mlxtend", "scikit-learn"))
+    print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores")
+    film = LearningFilm()
+    network = KerasMoonClassifier(random_state=0).set_callbacks(film).fit(X, Y)
+    print(f"{'classifier':<24}{'what':<14}{'moonnet':>10}{'mlxtend':>10}{'ratio':>8}")
+    for clf in (network, KNeighborsClassifier().fit(X, Y), RandomForestClassifier(random_state=0).fit(X, Y)):
+        seconds: dict[Any, list[tuple[float, float]]] = {draw_moonnet: [], draw_mlxtend: []}
+        for round_ in range(options.rounds + 1):
+            for draw, values in seconds.items():
+                taken = timed(draw, clf)
+                if round_ > 0:  # the first round loads fonts
+                    values.append(taken)
+        medians = [np.median(values, axis=0) for values in seconds.values()]
+        for what, ours, theirs in zip(("the call", "until pixels"), *medians, strict=True):
+            name = type(clf).__name__
+            print(f"{name:<24}{what:<14}{1000 * ours:>7.1f} ms{1000 * theirs:>7.1f} ms{theirs / ours:>7.1f} x")
+
+    with tempfile.TemporaryDirectory() as folder:
+        film.animate(network, X, Y)
+        for suffix in (".gif", ".html"):
+            started = time.perf_counter()
+            path = film.save(Path(folder, f"film{suffix}"), progress=False)
+            taken = time.perf_counter() - started
+            print(f"film of {len(film.epochs)} epochs, {suffix}: {taken:.1f} s, {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier
+from moonnet.plotting import TrainingCurveDisplay
+
+VALIDATED = {
+    "loss": [3.0, 2.0, 1.0],
+    "val_loss": [3.0, 1.0, 2.0],
+    "accuracy": [0.5, 0.6, 0.7],
+    "val_accuracy": [0.5, 0.4, 0.3],
+}
+
+
+def test_lines_are_the_history(fitted):
+    display = TrainingCurveDisplay.from_estimator(fitted)
+    assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "accuracy"]
+    for name in ("loss", "accuracy"):
+        (line,) = display.lines_[name]
+        assert_allclose(line.get_xdata(), np.arange(1, 101))
+        assert_allclose(line.get_ydata(), fitted.history_[name])
+    assert display.best_epoch == 1 + np.argmin(fitted.history_["loss"])
+    assert [mark.get_xdata()[0] for mark in display.best_] == [display.best_epoch] * 2
+
+
+def test_validation_has_lines_of_its_own_and_names_the_best_epoch():
+    display = TrainingCurveDisplay(histories=[VALIDATED]).plot()
+    assert {name: line.get_ydata().tolist() for name, (line,) in display.lines_.items()} == VALIDATED
+    assert display.best_epoch == 2
+    labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
+    assert labels == ["training", "validation", "best epoch: 2"]
+    training, validation = display.lines_["loss"][0], display.lines_["val_loss"][0]
+    assert training.get_color() != validation.get_color()
+    assert training.get_linestyle() != validation.get_linestyle()
+
+
+def test_each_fold_and_their_mean(moons):
+    clf = KerasMoonClassifier(epochs=6, early_stopping=True, n_iter_no_change=2, random_state=0)
+    results = cross_validate(make_pipeline(StandardScaler(), clf), *moons, cv=3, return_estimator=True)
+    display = TrainingCurveDisplay.from_cv_results(results)
+    histories = [pipeline[-1].history_ for pipeline in results["estimator"]]
+    shortest = min(len(history["loss"]) for history in histories)
+    for name, (*folds, mean) in display.lines_.items():
+        for line, history in zip(folds, histories, strict=True):
+            assert_allclose(line.get_ydata(), history[name])
+        assert_allclose(mean.get_ydata(), sum(np.array(history[name][:shortest]) for history in histories) / 3)
+        assert mean.get_label().endswith("mean of 3")
+    assert len(display.ax_[0].get_legend().get_texts()) == 3
+
+
+def test_folds_that_stopped_early_count_until_they_did():
+    display = TrainingCurveDisplay(histories=[{"loss": [4.0, 2.0]}, {"loss": [2.0, 2.0, 0.0]}]).plot()
+    assert display.lines_["loss"][-1].get_ydata().tolist() == [3.0, 2.0]
+    assert display.best_epoch == 2
+    assert len(display.ax_) == 1
+
+
+def test_other_estimators_that_keep_a_history(moons):
+    X, y = moons
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), MLPClassifier(max_iter=50, early_stopping=True, tol=1, random_state=0)),
+        {"mlpclassifier__alpha": [1e-4]},
+    ).fit(X, y)
+    network = search.best_estimator_[-1]
+    display = TrainingCurveDisplay.from_estimator(search)
+    assert display.lines_["loss"][0].get_ydata().tolist() == network.loss_curve_
+    assert display.lines_["val_accuracy"][0].get_ydata().tolist() == network.validation_scores_
+
+
+def test_only_the_axes_given_are_drawn_on():
+    left, right = mpl.figure.Figure().subplots(1, 2)
+    current = plt.figure()
+    display = TrainingCurveDisplay(histories=[VALIDATED]).plot(right, metrics="loss", best_kw={"color": "red"})
+    assert list(display.ax_) == [right]
+    assert not left.has_data()
+    assert plt.gcf() is current
+    assert current.axes == []
+    assert display.best_[0].get_color() == "red"
+    bare = TrainingCurveDisplay(histories=[VALIDATED]).plot(
+        [left, right], best_kw=False, legend_kw=False, line_kw={"linestyle": ":"}
+    )
+    assert bare.best_ == []
+    assert left.get_legend() is None
+    assert bare.lines_["loss"][0].get_linestyle() == ":"
+
+
+def test_one_epoch_is_seen():
+    display = TrainingCurveDisplay(histories=[{"loss": [0.5]}]).plot()
+    assert display.lines_["loss"][0].get_marker() == "."
+
+
+def test_bad_input_is_named(moons):
+    with pytest.raises(NotFittedError):
+        TrainingCurveDisplay.from_estimator(KerasMoonClassifier())
+    with pytest.raises(ValueError, match=r"estimator must have a history_ or a loss_curve_\. Got LogisticRegression"):
+        TrainingCurveDisplay.from_estimator(LogisticRegression().fit(*moons))
+    with pytest.raises(ValueError, match=r"return_estimator=True\. Got \['test_score'\]"):
+        TrainingCurveDisplay.from_cv_results({"test_score": [1.0]})
+    display = TrainingCurveDisplay(histories=[VALIDATED])
+    with pytest.raises(ValueError, match=r"metrics must be among \['loss', 'accuracy'\]\. Got \['recall'\]"):
+        display.plot(metrics="recall")
+    with pytest.raises(ValueError, match=r"ax must hold one axes for each of \['loss', 'accuracy'\]"):
+        display.plot(ax=plt.figure().subplots())

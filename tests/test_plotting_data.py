@@ -1,0 +1,74 @@
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from numpy.testing import assert_allclose
+
+from moonnet.plotting import plot_data
+
+
+def test_the_lecture_s_first_figure(moons):
+    X, y = moons
+    ax = plot_data(X, y)
+    viridis = mpl.colormaps["viridis"]
+    for label, points in enumerate(ax.collections):
+        assert_allclose(points.get_offsets(), X[y == label])
+        assert_allclose(points.get_facecolor(), [viridis(float(label))])
+        assert points.get_sizes().tolist() == [40]
+    assert ax.get_aspect() == 1
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["0", "1"]
+
+
+def test_labels_of_any_kind_and_names_of_columns(moons):
+    X, y = moons
+    frame = pd.DataFrame(X, columns=["east", "north"])
+    ax = plot_data(frame, np.array(["left", "right"])[y], colors=["black", "orange"], scatter_kw={"s": 5})
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("east", "north")
+    assert [points.get_label() for points in ax.collections] == ["left", "right"]
+    assert_allclose(ax.collections[1].get_facecolor(), [mpl.colors.to_rgba("orange")])
+    assert ax.collections[0].get_sizes().tolist() == [5]
+
+
+def test_axes_of_unlike_lengths_are_not_drawn_equal(moons):
+    X, y = moons
+    assert plot_data(X * [1, 100], y).get_aspect() == "auto"
+    assert plot_data(X * [1, 100], y, aspect="equal").get_aspect() == 1
+
+
+def test_a_plane_of_many_features(moons):
+    X, y = moons
+    wide = np.column_stack([X, X[:, 0] ** 2])
+    assert "principal component 1" in plot_data(wide, y, features="pca").get_xlabel()
+    with pytest.raises(ValueError, match="features must be two columns"):
+        plot_data(wide, y)
+
+
+def test_legends_stand_beside_the_axes_where_there_is_room(moons):
+    inside, beside = plt.figure().subplots(), plot_data(*moons)
+    plot_data(*moons, ax=inside)
+    for ax, outside in ((inside, False), (beside, True)):
+        ax.figure.canvas.draw()
+        legend, frame = ax.get_legend().get_window_extent(), ax.get_window_extent()
+        assert (legend.x0 >= frame.x1) == outside
+        assert legend.x1 <= ax.figure.bbox.x1
+    assert plot_data(*moons, legend_kw=False).get_legend() is None
+
+
+def test_only_the_axes_given_are_drawn_on(moons):
+    given = mpl.figure.Figure().subplots()
+    current = plt.figure()
+    assert plot_data(*moons, ax=given) is given
+    assert plt.gcf() is current
+    assert current.axes == []
+
+
+def test_bad_input_is_named(moons):
+    X, y = moons
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        plot_data(X, y[:5])
+    with pytest.raises(ValueError, match=r"colors must name a colormap .* Got 'moonlight'"):
+        plot_data(X, y, colors="moonlight")
+    with pytest.raises(ValueError, match=r"one colour for each of 2 classes\. Got \['red'\]"):
+        plot_data(X, y, colors=["red"])
+    assert plt.get_fignums() == []

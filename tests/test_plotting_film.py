@@ -1,0 +1,170 @@
+import copy
+import pickle
+import shutil
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.animation import FFMpegWriter
+from numpy.testing import assert_allclose
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier
+from moonnet.plotting import DecisionRegionDisplay, LearningFilm
+
+
+@pytest.fixture
+def seen(moons):
+    """A film of six epochs, and the classifier that it has seen."""
+    film = LearningFilm()
+    return film, KerasMoonClassifier(epochs=6, random_state=0).set_callbacks(film).fit(*moons)
+
+
+def test_weights_are_those_of_trainings_that_ended_there(seen, moons):
+    film, clf = seen
+    assert film.epochs == [1, 2, 3, 4, 5, 6]
+    for epoch, (coefs, intercepts) in zip(film.epochs, film.weights, strict=True):
+        alone = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
+        for kept, learned in zip([*coefs, *intercepts], [*alone.coefs_, *alone.intercepts_], strict=True):
+            assert type(kept) is np.ndarray
+            assert (kept == learned).all()
+    assert film.history == clf.history_
+
+
+def test_every_so_many_epochs_and_the_last(moons):
+    film = LearningFilm(every=4)
+    clf = KerasMoonClassifier(epochs=6, warm_start=True, random_state=0).set_callbacks(film).fit(*moons)
+    assert film.epochs == [4, 6]
+    clf.set_params(epochs=3).fit(*moons)
+    assert film.epochs == [4, 8, 9]  # 6 was the last only until the training went on
+    assert (film.weights[-1][0][0] == clf.coefs_[0]).all()
+    clf.set_params(warm_start=False, epochs=1).fit(*moons)
+    assert film.epochs == [1]
+    clf.fit(*moons)
+    assert film.epochs == [1]
+    clf.partial_fit(*moons)
+    assert film.epochs == [2]
+
+
+def test_frames_show_the_regions_and_the_loss_of_their_epoch(seen, moons):
+    film, clf = seen
+    film.animate(clf, *moons)
+    for index in (0, 3, 5):
+        film.animation_._func(index)
+        coefs, intercepts = film.weights[index]
+        then = copy.deepcopy(clf)
+        then.coefs_, then.intercepts_ = coefs, intercepts
+        alone = DecisionRegionDisplay.from_estimator(then, *moons)
+        assert_allclose(film.ax_[0].collections[0].get_array(), alone.surface_.get_array())
+        (line,) = [line for line in film.ax_[1].lines if line.get_label() == "training"]
+        assert_allclose(line.get_ydata(), clf.history_["loss"][: index + 1])
+        assert film.ax_[1].get_title() == f"epoch {index + 1}"
+        assert film.ax_[1].get_xlim()[1] >= 6
+    assert len(list(film.animation_.new_frame_seq())) == 6
+
+
+def test_animating_leaves_the_estimator_as_it_was(seen, moons):
+    film, clf = seen
+    before = [array.copy() for array in clf.coefs_]
+    film.animate(clf, *moons)
+    film.animation_._func(0)
+    assert all((now == then).all() for now, then in zip(clf.coefs_, before, strict=True))
+
+
+def test_pipelines_and_searches_are_shown_in_the_units_of_x(moons):
+    X, y = moons
+    film = LearningFilm(every=2)
+    model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(film))
+    search = GridSearchCV(model, {"kerasmoonclassifier__l2": [0, 0.1]}, cv=2).fit(X * 100, y)
+    film.animate(search, X * 100, y)
+    assert film.epochs == [2, 4]
+    regions = film.ax_[0]
+    assert np.ptp(regions.get_xlim()) > 300
+    last = DecisionRegionDisplay.from_estimator(search, X * 100, y)
+    assert_allclose(regions.collections[0].get_array(), last.surface_.get_array())
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4", ".html"])
+def test_saved_films_hold_every_frame(seen, moons, tmp_path, suffix, capfd):
+    if suffix == ".mp4" and shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    film, clf = seen
+    path = film.animate(clf, *moons, fps=3).save(tmp_path / f"film{suffix}", dpi=40)
+    if suffix == ".gif":
+        with Image.open(path) as gif:
+            assert gif.size == (384, 160)
+            shown = []
+            for index in range(gif.n_frames):
+                gif.seek(index)
+                shown.append(gif.info["duration"])
+        assert len(shown) == 6
+        assert sum(shown) == pytest.approx(1000 * (6 / 3 + 2 / 3), abs=60)  # the last stays for a second
+    elif suffix == ".mp4":
+        assert path.read_bytes()[4:8] == b"ftyp"
+    else:
+        assert path.read_text(encoding="utf-8").count("data:image/png;base64") == 8
+    assert capfd.readouterr() == ("", "")  # no bar where there is no terminal
+
+
+def test_a_notebook_shows_a_player_and_no_second_figure(seen, moons):
+    film, clf = seen
+    assert film._repr_html_() is None
+    assert "<script" in film.animate(clf, *moons)._repr_html_()
+    assert plt.get_fignums() == []
+
+
+def test_a_probability_has_one_colour_bar(seen, moons):
+    film, clf = seen
+    film.animate(clf, *moons, response_method="predict_proba")
+    film.animation_._func(0)
+    film.animation_._func(1)
+    assert len(film.figure_.axes) == 3
+
+
+def test_only_the_figure_given_is_drawn_on(seen, moons):
+    film, clf = seen
+    current, given = plt.figure(), mpl.figure.Figure(figsize=(8, 3), layout="constrained")
+    film.animate(clf, *moons, figure=given)
+    assert film.figure_ is given
+    assert plt.gcf() is current
+    assert current.axes == []
+
+
+def test_films_travel_with_their_weights_alone(seen, moons):
+    film, clf = seen
+    film.animate(clf, *moons)
+    again = pickle.loads(pickle.dumps(film))
+    assert again.epochs == film.epochs
+    assert (again.weights[3][0][1] == film.weights[3][0][1]).all()
+    assert not hasattr(again, "animation_")
+
+
+def test_bad_input_is_named(seen, moons, tmp_path, monkeypatch):
+    film, clf = seen
+    with pytest.raises(ValueError, match=r"every must be an integer of at least 1\. Got 0"):
+        LearningFilm(every=0)
+    with pytest.raises(ValueError, match="LearningFilm must have seen a fit in this process"):
+        LearningFilm().animate(clf, *moons)
+    other = KerasMoonClassifier((3,), epochs=1).fit(*moons)
+    for stranger in (other, LogisticRegression().fit(*moons)):
+        with pytest.raises(ValueError, match=r"estimator must have the layers that the film has seen, \[\(2, 50\)"):
+            film.animate(stranger, *moons)
+    with pytest.raises(ValueError, match="animate must be called before"):
+        film.save(tmp_path / "film.gif")
+    film.animate(clf, *moons)
+    with pytest.raises(ValueError, match=r"path must end in one of .* Got '.*film\.avi'"):
+        film.save(tmp_path / "film.avi")
+    monkeypatch.setattr(FFMpegWriter, "isAvailable", classmethod(lambda cls: False))
+    with pytest.raises(RuntimeError, match="ffmpeg is needed to write MP4"):
+        film.save(tmp_path / "film.mp4")
+
+
+def test_a_film_set_on_a_pipeline_says_where_it_belongs(moons):
+    model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=1)).set_callbacks(LearningFilm())
+    with pytest.raises(ValueError, match="LearningFilm must be set on the network itself"):
+        model.fit(*moons)

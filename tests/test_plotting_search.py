@@ -1,0 +1,107 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from numpy.testing import assert_allclose
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from moonnet.plotting import plot_search
+
+GRID = {"svc__C": [10.0, 0.1, 1.0], "svc__gamma": [0.01, 1], "svc__kernel": ["rbf", "linear"]}
+
+
+@pytest.fixture(scope="module")
+def search(moons):
+    return GridSearchCV(make_pipeline(StandardScaler(), SVC()), GRID, scoring="balanced_accuracy").fit(*moons)
+
+
+def test_cells_are_the_best_mean_scores(search):
+    ax = plot_search(search, x="C", y="svc__gamma")
+    table = ax.images[0].get_array()
+    results = search.cv_results_
+    for row, gamma in enumerate([0.01, 1]):
+        for column, C in enumerate([0.1, 1.0, 10.0]):
+            scores = [
+                score
+                for params, score in zip(results["params"], results["mean_test_score"], strict=True)
+                if (params["svc__C"], params["svc__gamma"]) == (C, gamma)
+            ]
+            assert len(scores) == 2
+            assert table[row, column] == max(scores)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "1", "10"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0.01", "1"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "best over kernel")
+    assert [text.get_text() for text in ax.texts] == [f"{score:.3f}" for score in table.ravel()]
+    assert ax.figure.axes[1].get_ylabel() == "mean test balanced accuracy"
+
+
+def test_the_best_cell_is_framed(search):
+    ax = plot_search(search, "C", "gamma")
+    (frame,) = ax.patches
+    row, column = np.unravel_index(ax.images[0].get_array().argmax(), (2, 3))
+    assert_allclose(frame.get_xy(), (column - 0.5, row - 0.5))
+    assert ax.images[0].get_array()[row, column] == search.best_score_
+
+
+def test_scores_are_legible_on_their_cells(search):
+    ax = plot_search(search, "C", "gamma")
+    for text, score in zip(ax.texts, ax.images[0].get_array().ravel(), strict=True):
+        contrast = np.abs(
+            np.dot([0.2126, 0.7152, 0.0722], ax.images[0].to_rgba(score)[:3]) - (text.get_color() == "white")
+        )
+        assert contrast > 0.5
+
+
+def test_two_varied_parameters_need_no_names(moons):
+    search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": ["scale", "auto"], "kernel": ["rbf"]}).fit(*moons)
+    ax = plot_search(search)
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["scale", "auto"]
+    assert (plot_search(search, y="C").get_xlabel(), plot_search(search, x="gamma").get_ylabel()) == ("gamma", "C")
+
+
+def test_candidates_not_tried_are_blank(moons):
+    search = RandomizedSearchCV(SVC(), {"C": [1, 2, 3], "gamma": [1, 2, 3]}, n_iter=4, random_state=0).fit(*moons)
+    ax = plot_search(search)
+    assert np.isfinite(np.ma.filled(ax.images[0].get_array(), np.nan)).sum() == 4
+    assert len(ax.texts) == 4
+
+
+def test_several_metrics(moons):
+    search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": [1, 2]}, scoring=["f1", "accuracy"], refit="f1").fit(*moons)
+    best = plot_search(search).images[0].get_array().max()
+    assert best == search.cv_results_["mean_test_f1"].max()
+    assert plot_search(search, metric="accuracy").figure.axes[1].get_ylabel() == "mean test accuracy"
+    with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'f1'\]\. Got 'recall'"):
+        plot_search(search, metric="recall")
+
+
+def test_only_the_axes_given_are_drawn_on_and_keywords_win(search):
+    left, right = mpl.figure.Figure().subplots(1, 2)
+    current = plt.figure()
+    ax = plot_search(search, "C", "gamma", ax=right, image_kw={"cmap": "cividis"}, text_kw=False, colorbar_kw=False)
+    assert ax is right
+    assert not left.has_data()
+    assert right.figure.axes == [left, right]
+    assert right.images[0].get_cmap().name == "cividis"
+    assert list(right.texts) == []
+    assert plt.gcf() is current
+    assert plot_search(search, "C", "gamma", text_kw={"color": "red"}).texts[0].get_color() == "red"
+
+
+def test_bad_input_is_named(search, moons):
+    for arguments, message in [
+        (("depth", "C"), r"x must name one of the parameters searched, .* Got 'depth'"),
+        (("C", "C"), r"x and y must be two different parameters\. Got 'C' and 'C'"),
+        ((), r"x and y must be two of the parameters that the search varied, .*svc__kernel.* Got None and None"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            plot_search(search, *arguments)
+    with pytest.raises(ValueError, match=r"search must be fitted and have cv_results_\. Got LogisticRegression"):
+        plot_search(LogisticRegression().fit(*moons))
+    with pytest.raises(ValueError, match="Got None and None"):
+        plot_search(GridSearchCV(SVC(), {"C": [1, 2]}).fit(*moons))
