@@ -97,7 +97,7 @@ def test_saved_films_hold_every_frame(seen, moons, tmp_path, suffix, capfd):
     path = film.animate(clf, *moons, fps=3).save(tmp_path / f"film{suffix}", dpi=40)
     if suffix == ".gif":
         with Image.open(path) as gif:
-            assert gif.size == (384, 160)
+            assert gif.size == (384, 144)
             shown = []
             for index in range(gif.n_frames):
                 gif.seek(index)

@@ -159,7 +159,7 @@ class LearningFilm:
         if [np.shape(kernel) for kernel in getattr(network, "coefs_", [])] != seen:
             raise ValueError(f"estimator must have the layers that the film has seen, {seen}. Got {network!r} instead.")
         if figure is None:
-            figure = plt.figure(figsize=(9.6, 4), layout="constrained")
+            figure = plt.figure(figsize=(9.6, 3.6), layout="constrained")
         self.figure_, self.ax_ = figure, figure.subplots(1, 2, width_ratios=[3, 2])
         lines = TrainingCurveDisplay(histories=[self.history]).plot(self.ax_[1], metrics="loss", best_kw=False).lines_
         curves = [(line, *line.get_data()) for (line,) in lines.values()]
@@ -193,7 +193,7 @@ class LearningFilm:
             nothing but a browser.
 
         dpi : float, default=100
-            Pixels in an inch of the figure, which is 9.6 x 4 inches unless another was given.
+            Pixels in an inch of the figure, which is 9.6 x 3.6 inches unless another was given.
 
         progress : bool, default=True
             Whether to show a bar where the output is a terminal or a notebook.
