@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -20,8 +20,13 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/memory.py
 
+# A warning is an error. The second builder runs the examples of the pages that the first one has read.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -M html docs docs/_build --fail-on-warning --keep-going
+	$(BIN)/python -m sphinx -M doctest docs docs/_build --fail-on-warning --keep-going
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) docs/_build docs/api docs/auto_gallery
 
 # A stamp for each extra: made again when the dependencies change.
 $(VENV)/.installed: pyproject.toml

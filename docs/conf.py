@@ -1,0 +1,139 @@
+"""How Sphinx builds the documentation; ``make docs`` does it."""
+
+import doctest
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from matplotlib.sphinxext import plot_directive
+from myst_parser.mocking import MockStateMachine
+from sphinx.application import Sphinx
+
+import moonnet
+
+project = "moonnet"
+author = "the moonnet developers"
+project_copyright = "the moonnet developers"
+version = release = moonnet.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx.ext.doctest",
+    "matplotlib.sphinxext.plot_directive",
+    "sphinx_gallery.gen_gallery",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build", "gallery"]
+templates_path = ["_templates"]
+
+# A link to an object of ours must lead there; those of other libraries are not looked up, for that takes the network.
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!moonnet\b).*")]
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+# The members on an object's page: its own, and those inherited that one calls. The rest is scikit-learn's.
+autosummary_context = {
+    "members": {
+        "KerasMoonClassifier": [
+            "fit",
+            "partial_fit",
+            "predict",
+            "predict_proba",
+            "predict_log_proba",
+            "decision_function",
+            "score",
+            "set_callbacks",
+            "model_",
+        ],
+        "DecisionRegionDisplay": ["from_estimator", "plot"],
+        "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot"],
+        "LearningFilm": ["animate", "save"],
+    }
+}
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+# Examples are exact, and quiet about what is not asked.
+doctest_default_flags = doctest.ELLIPSIS
+doctest_show_successes = False
+doctest_global_setup = """
+import matplotlib
+matplotlib.use("Agg")
+"""
+doctest_global_cleanup = """
+from matplotlib import pyplot
+pyplot.close("all")
+"""
+
+plot_formats = [("png", 160)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_pre_code = ""
+plot_rcparams = {"figure.figsize": (6, 4), "savefig.bbox": "tight"}
+plot_apply_rcparams = True
+
+# sphinx-gallery fails the build at its end where an example raised.
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "image_srcset": ["2x"],
+    "thumbnail_size": (400, 280),
+    "capture_repr": (),  # an example prints what it wants to be read
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"moonnet {version}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_sidebars: dict[str, list[str]] = {"index": [], "lecture": [], "design": [], "changelog": [], "contributing": []}
+html_theme_options = {
+    "logo": {"text": "moonnet"},
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 7,
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+class MarkdownPlot(plot_directive.PlotDirective):
+    """Matplotlib's directive, also in Markdown: what it writes is reStructuredText, and has to be parsed as such."""
+
+    def run(self) -> list[nodes.Node]:
+        """Run the code and show its figures."""
+        if not isinstance(self.state_machine, MockStateMachine):
+            return super().run()
+        self.document = self.state.document
+        self.shown = nodes.Element()
+        problems = plot_directive.run(self.arguments, self.content, self.options, self, self.state, self.lineno)
+        return [*self.shown.children, *problems]
+
+    def insert_input(self, lines: list[str], source: str) -> None:
+        """Stand in for docutils' state machine, which MyST has not."""
+        block = StringList(["````{eval-rst}", *lines, "````"], source=source)
+        self.state.nested_parse(block, self.content_offset, self.shown)
+
+
+def setup(app: Sphinx) -> None:
+    """Replace matplotlib's directive."""
+    app.add_directive("plot", MarkdownPlot, override=True)
