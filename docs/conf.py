@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation; ``make docs`` does it."""
 
 import doctest
+import re
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -38,7 +39,7 @@ myst_heading_anchors = 3
 
 # The members on an object's page: its own, and those inherited that one calls. The rest is scikit-learn's.
 autosummary_context = {
-    "members": {
+    "documented": {
         "KerasMoonClassifier": [
             "fit",
             "partial_fit",
@@ -134,6 +135,12 @@ class MarkdownPlot(plot_directive.PlotDirective):
         self.state.nested_parse(block, self.content_offset, self.shown)
 
 
+def unlink(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keep the text of links into scikit-learn's own pages, in docstrings that are inherited."""
+    lines[:] = [re.sub(r":ref:`([^<`]+?) *<[^`]*>`", r"\1", line) for line in lines]
+
+
 def setup(app: Sphinx) -> None:
-    """Replace matplotlib's directive."""
+    """Replace matplotlib's directive, and mend docstrings."""
     app.add_directive("plot", MarkdownPlot, override=True)
+    app.connect("autodoc-process-docstring", unlink)
