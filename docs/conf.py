@@ -2,6 +2,8 @@
 
 import doctest
 import re
+import sys
+from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -10,6 +12,8 @@ from myst_parser.mocking import MockStateMachine
 from sphinx.application import Sphinx
 
 import moonnet
+
+sys.path.append(str(Path(__file__).parent))
 
 project = "moonnet"
 author = "the moonnet developers"
@@ -57,6 +61,7 @@ autosummary_context = {
     }
 }
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
 # Examples are exact, and quiet about what is not asked.
@@ -86,7 +91,9 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,  # that page would load scripts from elsewhere
     "show_signature": False,
+    "image_scrapers": ("_film_scraper", "matplotlib"),
     "image_srcset": ["2x"],
     "thumbnail_size": (400, 280),
     "capture_repr": (),  # an example prints what it wants to be read
