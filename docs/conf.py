@@ -90,6 +90,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
+    "min_reported_time": 3600,
     "show_memory": False,
     "write_computation_times": False,  # that page would load scripts from elsewhere
     "show_signature": False,
