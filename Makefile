@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test bench docs clean
+.PHONY: demo test bench docs site-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -24,6 +24,10 @@ bench: $(VENV)/.installed-bench
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -M html docs docs/_build --fail-on-warning --keep-going
 	$(BIN)/python -m sphinx -M doctest docs docs/_build --fail-on-warning --keep-going
+
+# Drives what docs has built in Debian's chromium, by its chromium-driver.
+site-test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m site tests/test_site.py
 
 clean:
 	rm -rf $(VENV) docs/_build docs/api docs/auto_gallery

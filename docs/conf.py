@@ -5,10 +5,6 @@ import re
 import sys
 from pathlib import Path
 
-from docutils import nodes
-from docutils.statemachine import StringList
-from matplotlib.sphinxext import plot_directive
-from myst_parser.mocking import MockStateMachine
 from sphinx.application import Sphinx
 
 import moonnet
@@ -125,30 +121,11 @@ copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 
-class MarkdownPlot(plot_directive.PlotDirective):
-    """Matplotlib's directive, also in Markdown: what it writes is reStructuredText, and has to be parsed as such."""
-
-    def run(self) -> list[nodes.Node]:
-        """Run the code and show its figures."""
-        if not isinstance(self.state_machine, MockStateMachine):
-            return super().run()
-        self.document = self.state.document
-        self.shown = nodes.Element()
-        problems = plot_directive.run(self.arguments, self.content, self.options, self, self.state, self.lineno)
-        return [*self.shown.children, *problems]
-
-    def insert_input(self, lines: list[str], source: str) -> None:
-        """Stand in for docutils' state machine, which MyST has not."""
-        block = StringList(["````{eval-rst}", *lines, "````"], source=source)
-        self.state.nested_parse(block, self.content_offset, self.shown)
-
-
 def unlink(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Keep the text of links into scikit-learn's own pages, in docstrings that are inherited."""
     lines[:] = [re.sub(r":ref:`([^<`]+?) *<[^`]*>`", r"\1", line) for line in lines]
 
 
 def setup(app: Sphinx) -> None:
-    """Replace matplotlib's directive, and mend docstrings."""
-    app.add_directive("plot", MarkdownPlot, override=True)
+    """Mend docstrings."""
     app.connect("autodoc-process-docstring", unlink)

@@ -189,8 +189,8 @@ class LearningFilm:
         Parameters
         ----------
         path : str or path-like
-            ``.gif``, written by Pillow; ``.mp4``, by ffmpeg, which must be installed; or ``.html``, a player that needs
-            nothing but a browser.
+            ``.gif``, written by Pillow; ``.mp4``, by ffmpeg, which must be installed; or ``.html``, matplotlib's player
+            for a browser, which gets the icons of its buttons from the network.
 
         dpi : float, default=100
             Pixels in an inch of the figure, which is 9.6 x 3.6 inches unless another was given.
