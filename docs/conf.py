@@ -104,6 +104,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_sidebars: dict[str, list[str]] = {"index": [], "lecture": [], "design": [], "changelog": [], "contributing": []}
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is; without it the theme complains
 html_theme_options = {
     "logo": {"text": "moonnet"},
     "navbar_align": "left",
