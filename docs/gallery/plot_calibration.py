@@ -2,14 +2,14 @@
 Calibrated probabilities
 ========================
 
-A classifier is calibrated if, of the samples to which it gives probability 0.8, eight
-in ten are of the class. A network that knows its samples by heart is too sure of
-itself. ``CalibratedClassifierCV`` mends that.
+A classifier is calibrated if, of the samples to which it gives probability 0.8,
+eight in ten are of the class. A network that knows its samples by heart is too
+sure of itself. ``CalibratedClassifierCV`` mends that.
 """
 
 # %%
-# Half-moons so noisy that they overlap. On the dotted diagonal, what was predicted is
-# what happens. All three classifiers keep close to it.
+# Half-moons so noisy that they overlap. On the dotted diagonal, what was
+# predicted is what happens. All three classifiers keep close to it.
 
 from matplotlib import pyplot as plt
 from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
@@ -49,10 +49,10 @@ models = {
 compare(models)
 
 # %%
-# The same network, trained for ten times as many epochs at a higher learning rate. Its
-# curve lies above the diagonal on the left and below it on the right: the probabilities
-# are too extreme. Calibrated on folds that were held out, it comes near the diagonal,
-# and its log loss falls.
+# The same network, trained for ten times as many epochs at a higher learning
+# rate. Its curve lies above the diagonal on the left and below it on the right:
+# the probabilities are too extreme. Calibrated on folds that were held out, it
+# comes near the diagonal, and its log loss falls.
 
 network = KerasMoonClassifier(epochs=1000, learning_rate=0.005, random_state=0)
 calibrated = CalibratedClassifierCV(network, method="isotonic", cv=3)

@@ -2,14 +2,15 @@
 Comparing classifiers
 =====================
 
-``DecisionRegionDisplay`` takes any classifier of scikit-learn, and draws on the axes it
-is given. So six classifiers stand side by side.
+``DecisionRegionDisplay`` takes any classifier of scikit-learn, and draws on the
+axes it is given. So six classifiers stand side by side.
 """
 
 # %%
-# Half-moons. The samples drawn were held out, and the number in the corner is the
-# accuracy on them. The networks and the support vectors draw smooth boundaries,
-# neighbours and trees ragged ones, and logistic regression a straight line.
+# Half-moons. The samples drawn were held out, and the number in the corner is
+# the accuracy on them. The networks and the support vectors draw smooth
+# boundaries, neighbours and trees ragged ones, and logistic regression a
+# straight line.
 
 from matplotlib import pyplot as plt
 from sklearn.datasets import make_circles, make_moons
@@ -34,7 +35,7 @@ classifiers = [
 
 
 def compare(X, y):
-    """Fit the classifiers to some samples, and draw the others in their regions."""
+    """Fit the classifiers to some samples, and draw where the others lie."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.4, random_state=0
     )

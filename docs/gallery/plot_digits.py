@@ -2,8 +2,9 @@
 Ten classes
 ===========
 
-Handwritten digits: 64 features, the grey values of eight by eight pixels, and ten
-classes. The network gets a softmax unit for each class, and all else stays as it is.
+Handwritten digits: 64 features, the grey values of eight by eight pixels, and
+ten classes. The network gets a softmax unit for each class, and all else stays
+as it is.
 """
 
 # %%
@@ -21,7 +22,9 @@ from moonnet import KerasMoonClassifier
 from moonnet.plotting import DecisionRegionDisplay
 
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, stratify=y, random_state=0
+)
 model = make_pipeline(
     MinMaxScaler(), KerasMoonClassifier(epochs=40, random_state=0)
 ).fit(X_train, y_train)
@@ -32,9 +35,9 @@ display = ConfusionMatrixDisplay.from_estimator(
 )
 
 # %%
-# The plane of the first two principal components, with the digits held out where they
-# lie. A plane shows little of 64 dimensions: digits lie over one another that the
-# network tells apart, and some have no region in this plane.
+# The plane of the first two principal components, with the digits held out
+# where they lie. A plane shows little of 64 dimensions: digits lie over one
+# another that the network tells apart, and some have no region in this plane.
 
 figure, ax = plt.subplots(figsize=(7, 5.6), layout="constrained")
 display = DecisionRegionDisplay.from_estimator(

@@ -2,14 +2,16 @@
 A film of learning
 ==================
 
-``LearningFilm`` is a callback of scikit-learn's kind. It keeps the weights of a network
-while it learns, and shows afterwards how the decision regions came to be.
+``LearningFilm`` is a callback of scikit-learn's kind. It keeps the weights of a
+network while it learns, and shows afterwards how the decision regions came to
+be.
 """
 
 # %%
-# The film is set on the classifier, and the classifier is fitted as ever. This one
-# keeps every fifth epoch. In a notebook, and on this page, the animated film shows
-# itself as a player: the regions on the left, the loss until then on the right.
+# The film is set on the classifier, and the classifier is fitted as ever. This
+# one keeps every fifth epoch. In a notebook, and on this page, the animated
+# film shows itself as a player: the regions on the left, the loss until then on
+# the right.
 
 # sphinx_gallery_defer_figures
 
@@ -29,7 +31,8 @@ clf.set_callbacks(film).fit(X, y)
 film.animate(clf, X, y, fps=5)
 
 # %%
-# The ending of the file's name says what is written: a GIF, an MP4, or a page of HTML.
+# The ending of the file's name says what is written: a GIF, an MP4, or a page
+# of HTML.
 
 with TemporaryDirectory() as folder:
     path = film.save(Path(folder, "learning.gif"), dpi=50)
@@ -37,8 +40,8 @@ with TemporaryDirectory() as folder:
 print(f"{path.name}: {len(film.epochs)} epochs, {size:.0f} KiB")
 
 # %%
-# What the film has kept is arrays: for each of its epochs the kernels and biases of all
-# layers. Put back into the classifier, they give single pictures.
+# What the film has kept is arrays: for each of its epochs the kernels and
+# biases of all layers. Put back into the classifier, they give single pictures.
 
 figure, axes = plt.subplots(
     2, 2, figsize=(8, 5.4), layout="constrained", sharex=True, sharey=True

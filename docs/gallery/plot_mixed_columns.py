@@ -2,9 +2,9 @@
 Numbers and categories
 ======================
 
-Tables mix numbers with categories. A ``ColumnTransformer`` scales the ones and encodes
-the others, and the network learns from both. ``DecisionRegionDisplay`` takes the whole
-pipeline, and draws two of the numbers with the category held.
+Tables mix numbers with categories. A ``ColumnTransformer`` scales the ones and
+encodes the others, and the network learns from both. ``DecisionRegionDisplay``
+takes the whole pipeline, and draws two of the numbers with the category held.
 """
 
 # %%
@@ -40,10 +40,12 @@ print(f"cross-validated accuracy {cross_val_score(model, X, y).mean():.3f}")
 model.fit(X, y)
 
 # %%
-# A panel for each hue, with the wines of that hue on it. The region of class_2 is
-# largest where the hue is low, and most of its wines are there.
+# A panel for each hue, with the wines of that hue on it. The region of class_2
+# is largest where the hue is low, and most of its wines are there.
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained", sharey=True)
+figure, axes = plt.subplots(
+    1, 3, figsize=(10, 3.6), layout="constrained", sharey=True
+)
 for ax, hue in zip(axes, X["hue"].cat.categories, strict=True):
     wines = X["hue"] == hue
     DecisionRegionDisplay.from_estimator(

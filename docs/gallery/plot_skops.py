@@ -2,14 +2,14 @@
 Saving without pickle
 =====================
 
-A pickle runs whatever code its maker put in, so one from a stranger is not safe to
-load. skops saves the same estimator, and loads only types that are trusted. For a
-``KerasMoonClassifier`` that is one: what it learned is arrays.
+A pickle runs whatever code its maker put in, so one from a stranger is not safe
+to load. skops saves the same estimator, and loads only types that are trusted.
+For a ``KerasMoonClassifier`` that is one: what it learned is arrays.
 """
 
 # %%
-# ``dumps`` returns bytes, and ``dump`` writes a file. Much of it is a description in
-# JSON, which compresses well.
+# ``dumps`` returns bytes, and ``dump`` writes a file. Much of it is a
+# description in JSON, which compresses well.
 
 import pickle
 from zipfile import ZIP_DEFLATED
@@ -30,8 +30,8 @@ print(f"skops, compressed: {len(saved) / 1024:.0f} KiB")
 print(f"pickle: {len(pickle.dumps(clf)) / 1024:.0f} KiB")
 
 # %%
-# Before loading, one can ask which types the bytes hold that skops does not know. They
-# load once these are trusted, by name.
+# Before loading, one can ask which types the bytes hold that skops does not
+# know. They load once these are trusted, by name.
 
 print(get_untrusted_types(data=saved))
 loaded = loads(saved, trusted=["moonnet._classifier.KerasMoonClassifier"])
@@ -41,7 +41,11 @@ print(f"the same probabilities, to the last bit: {same}")
 # %%
 # So both draw the same picture.
 
-figure, axes = plt.subplots(1, 2, figsize=(9.6, 3.3), layout="constrained", sharey=True)
-for ax, title, each in zip(axes, ("fitted", "loaded"), (clf, loaded), strict=True):
+figure, axes = plt.subplots(
+    1, 2, figsize=(9.6, 3.3), layout="constrained", sharey=True
+)
+for ax, title, each in zip(
+    axes, ("fitted", "loaded"), (clf, loaded), strict=True
+):
     DecisionRegionDisplay.from_estimator(each, X, y, legend_kw=False, ax=ax)
     ax.set_title(title)
