@@ -87,6 +87,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "min_reported_time": 3600,
+    "remove_config_comments": True,
     "show_memory": False,
     "write_computation_times": False,  # that page would load scripts from elsewhere
     "show_signature": False,
@@ -99,6 +100,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = f"moonnet {version}"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["custom.css"]
 html_copy_source = False
 html_show_sourcelink = False

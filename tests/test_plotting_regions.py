@@ -206,9 +206,21 @@ def test_the_boundary_follows_the_prediction_not_the_probability(moons):
     X, y = moons
     model = FixedThresholdClassifier(LogisticRegression().fit(X, y), threshold=0.9).fit(X, y)
     display = DecisionRegionDisplay.from_estimator(model, X, y)
-    assert_allclose(model.predict_proba(vertices(display))[:, 1], 0.9, atol=0.03)
+    assert_allclose(model.predict_proba(vertices(display))[:, 1], 0.9, atol=0.005)
     without = DecisionRegionDisplay.from_estimator(Perceptron().fit(X, y), X, y)
     assert_allclose(without.scores[..., 1] > 0, without.response == 1)
+
+
+def test_the_boundary_of_the_scores_along_it_is_that_of_all_scores(iris):
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    display = DecisionRegionDisplay.from_estimator(model, X, y)
+    along = vertices(display)
+    grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
+    everywhere = model.predict_proba(grid).reshape(128, 128, 3)
+    assert (everywhere != display.scores).any(axis=-1).mean() > 0.9
+    display.scores = everywhere
+    assert_allclose(vertices(display.plot()), along)
 
 
 def test_one_region_has_no_boundary(moons):

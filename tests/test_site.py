@@ -17,7 +17,7 @@ PAGES = [
     "guide/drawing.html",
     "guide/migrating.html",
     "auto_gallery/index.html",
-    "auto_gallery/plot_moons.html",
+    "auto_gallery/plot_film.html",
     "api.html",
     "api/moonnet.KerasMoonClassifier.html",
     "design.html",

@@ -97,7 +97,8 @@ def new_axes(width: float, height: float, aspect: str | float, room: float = 2.1
     ratio = height / width if aspect == "equal" else 0.85
     side = 4.3  # of the axes at the longer side, in inches
     figsize = side * min(1, 1 / ratio) + room, side * min(1, ratio) + 0.8
-    return plt.subplots(figsize=figsize, layout="constrained")[1]
+    # Compressed rather than constrained, which has its final layout with the second drawing only
+    return plt.subplots(figsize=figsize, layout="compressed")[1]
 
 
 def readable_aspect(width: float, height: float) -> str:

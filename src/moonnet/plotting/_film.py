@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from moonnet.plotting._curves import TrainingCurveDisplay, innermost
 from moonnet.plotting._regions import DecisionRegionDisplay
 
-# How long the last frame stays, in seconds
+# How much longer the last frame stays, in seconds
 _HOLD = 1
 
 
@@ -227,16 +227,18 @@ class LearningFilm:
             raise ValueError(f"path must end in one of {sorted(writers)}. Got {str(path)!r} instead.")
         if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
             raise RuntimeError("ffmpeg is needed to write MP4, and was not found: install it, or save a .gif or .html.")
-        more = {"embed_frames": True, "default_mode": "loop"} if path.suffix == ".html" else {}
+        more = {"embed_frames": True, "default_mode": "once"} if path.suffix == ".html" else {}
         writer = writers[path.suffix](fps=self._fps, **more)
-        last = len(self.epochs) - 1
-        frames = [*range(last), *[last] * max(1, round(_HOLD * self._fps))]
+        # A player stays where it is left; elsewhere the last frame is shown for a while
+        n_held = 0 if path.suffix == ".html" else round(_HOLD * self._fps)
         console = Console()
         bar = Progress(console=console, disable=not (progress and (console.is_terminal or console.is_jupyter)))
         # Not animation_.save, which draws each frame once more
         with bar, rc_context({"savefig.bbox": None}), writer.saving(self.figure_, path, dpi):
-            for index in bar.track(frames, description="Rendering"):
+            for index in bar.track(range(len(self.epochs)), description="Rendering"):
                 self._draw(index)
+                writer.grab_frame()
+            for _ in range(n_held):
                 writer.grab_frame()
         return path
 

@@ -480,8 +480,7 @@ def _scores(estimator: Any, samples_at: Callable[[np.ndarray], Any], grid: np.nd
     """Return scores of the classes on the grid, the highest that of the class predicted, smooth along the boundary.
 
     Only the scores of neighbours of different classes decide where the boundary runs between them, so that the
-    estimator is asked for no others. Its probabilities need not be such scores: the threshold may be another than 0.5,
-    or their calibration a thing apart.
+    estimator is asked for no others.
     """
     n_classes = len(estimator.classes_)
     scores = np.eye(n_classes)[response]
@@ -498,10 +497,23 @@ def _scores(estimator: Any, samples_at: Callable[[np.ndarray], Any], grid: np.nd
             values = np.asarray(getattr(estimator, method)(samples))
             if values.ndim == 1:
                 values = np.column_stack([-values, values])
-            if values.shape[1] == n_classes and (values.argmax(axis=1) == response[at_boundary]).all():
-                scores[at_boundary] = values
+            deciding = _deciding(values, response[at_boundary]) if values.shape[1] == n_classes else None
+            if deciding is not None:
+                scores[at_boundary] = deciding
                 return scores
     return scores
+
+
+def _deciding(values: np.ndarray, response: np.ndarray) -> np.ndarray | None:
+    """Return values of which the class predicted has the highest, or None: for two classes at whichever threshold."""
+    if (values.argmax(axis=1) == response).all():
+        return values
+    if values.shape[1] == 2:
+        below, above = values[response == 0, 1].max(), values[response == 1, 1].min()
+        if below < above:
+            lead = values[:, 1] - (below + above) / 2
+            return np.column_stack([-lead, lead])
+    return None
 
 
 def _probability(estimator: Any, X: Any, class_of_interest: Any) -> tuple[Any, np.ndarray]:

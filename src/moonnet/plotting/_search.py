@@ -35,8 +35,8 @@ def plot_search(
 
     x, y : str, default=None
         Parameters along the axes, in full or without the prefix of a pipeline's step. None takes those that the search
-        varied, where these are two. Over other parameters that it varied, a cell shows the best score, as the title
-        says.
+        varied, where these are two, the first of them along x. Over other parameters that it varied, a cell shows the
+        best score, as the title says.
 
     metric : str, default=None
         Which of several metrics. None takes the one that the search chose its best candidate by.
