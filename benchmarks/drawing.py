@@ -25,8 +25,9 @@ from matplotlib.axes import Axes
 from mlxtend.plotting import plot_decision_regions
 from sklearn.base import ClassifierMixin
 from sklearn.datasets import make_moons
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 
 from moonnet import KerasMoonClassifier
 from moonnet.plotting import DecisionRegionDisplay, LearningFilm
@@ -64,7 +65,8 @@ def main() -> None:
     film = LearningFilm()
     network = KerasMoonClassifier(random_state=0).set_callbacks(film).fit(X, Y)
     print(f"{'classifier':<24}{'what':<14}{'moonnet':>10}{'mlxtend':>10}{'ratio':>8}")
-    for clf in (network, KNeighborsClassifier().fit(X, Y), RandomForestClassifier(random_state=0).fit(X, Y)):
+    others = (LogisticRegression(), KNeighborsClassifier(), SVC())
+    for clf in (network, *(other.fit(X, Y) for other in others)):
         seconds: dict[Any, list[tuple[float, float]]] = {draw_moonnet: [], draw_mlxtend: []}
         for round_ in range(options.rounds + 1):
             for draw, values in seconds.items():

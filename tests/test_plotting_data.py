@@ -52,6 +52,7 @@ def test_legends_stand_beside_the_axes_where_there_is_room(moons):
         legend, frame = ax.get_legend().get_window_extent(), ax.get_window_extent()
         assert (legend.x0 >= frame.x1) == outside
         assert legend.x1 <= ax.figure.bbox.x1
+    assert inside.get_legend()._loc == mpl.legend.Legend.codes["lower left"]  # where half-moons leave room
     assert plot_data(*moons, legend_kw=False).get_legend() is None
 
 

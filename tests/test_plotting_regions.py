@@ -185,7 +185,7 @@ def test_probability_of_three_classes_shows_the_likeliest(iris):
 
 
 def vertices(display):
-    return np.concatenate([path.vertices for contour in display.boundary_ for path in contour.get_paths()])
+    return np.concatenate([path.vertices for path in display.boundary_.get_paths()])
 
 
 def test_the_boundary_runs_where_both_classes_have_probability_one_half(fitted, moons):
@@ -227,7 +227,7 @@ def test_one_region_has_no_boundary(moons):
     X, y = moons
     display = DecisionRegionDisplay.from_estimator(LogisticRegression().fit(X, y), X, y, ylim=(50, 60))
     assert set(display.response.ravel()) == {0}
-    assert display.boundary_ == []
+    assert display.boundary_.get_paths() == []
 
 
 def test_misclassified_samples_are_ringed(fitted, moons):
@@ -244,7 +244,7 @@ def test_misclassified_samples_are_ringed(fitted, moons):
 
 def test_parts_can_be_left_out(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons, boundary_kw=False, errors_kw=False, legend_kw=False)
-    assert (display.boundary_, display.errors_, display.legend_) == ([], None, None)
+    assert (display.boundary_, display.errors_, display.legend_) == (None, None, None)
     assert display.ax_.collections[:] == [display.surface_, *display.points_]
     assert display.ax_.get_legend() is None
 
@@ -259,7 +259,7 @@ def test_arguments_of_parts_win(fitted, moons):
         colorbar_kw={"label": "how sure"},
         colors=["white", "black"],
     )
-    assert_allclose(display.boundary_[0].get_edgecolor(), [mpl.colors.to_rgba("red")])
+    assert_allclose(display.boundary_.get_edgecolor(), [mpl.colors.to_rgba("red")])
     assert_allclose(display.errors_.get_edgecolor(), [mpl.colors.to_rgba("blue")])
     assert display.errors_.get_sizes().tolist() == [7]
     assert display.colorbar_.ax.get_ylabel() == "how sure"

@@ -139,16 +139,31 @@ def scatter_by_class(
 
 
 def draw_legend(ax: Any, handles: list[Any], options: dict[str, Any] | bool | None = None) -> Any:
-    """Draw a legend of the artists beside the axes, where the layout makes room for it; return it, or None."""
+    """Draw a legend of the points beside the axes, where the layout makes room for it; return it, or None."""
     if options is False:
         return None
     chosen = arguments(options)
     # Labels too, because matplotlib leaves those that begin with "_" out of a legend of its own
     defaults = {"handles": handles, "labels": [handle.get_label() for handle in handles], "title": "class"}
     layout = ax.figure.get_layout_engine()
-    if "loc" not in chosen and layout is not None and layout.adjust_compatible is False:
-        defaults |= {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+    if "loc" not in chosen:
+        makes_room = layout is not None and not layout.adjust_compatible
+        defaults |= {"loc": "upper left", "bbox_to_anchor": (1, 1)} if makes_room else {"loc": _corner(ax, handles)}
     return ax.legend(**(defaults | chosen))
+
+
+def _corner(ax: Any, handles: list[Any]) -> str:
+    """Return the corner of the axes with the fewest points in it.
+
+    matplotlib's search for the best place looks at each cell of a surface too, whenever it draws.
+    """
+    points = np.concatenate([np.asarray(handle.get_offsets()) for handle in handles])
+    x, y = ((points - [ax.get_xlim()[0], ax.get_ylim()[0]]) / [np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]).T
+    rows, columns = {"upper": y > 0.6, "lower": y < 0.4}, {"right": x > 0.6, "left": x < 0.4}
+    return min(
+        (f"{row} {column}" for row in rows for column in columns),
+        key=lambda corner: np.sum(rows[corner.split()[0]] & columns[corner.split()[1]]),
+    )
 
 
 def arguments(options: dict[str, Any] | bool | None) -> dict[str, Any]:

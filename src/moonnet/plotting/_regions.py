@@ -76,8 +76,8 @@ class DecisionRegionDisplay:
     surface_ : matplotlib artist or list of artists
         The regions, or the probability: of a list, one artist a class.
 
-    boundary_ : list of matplotlib.contour.QuadContourSet
-        The line between the regions; empty where there is one region, or none was asked for.
+    boundary_ : matplotlib.collections.LineCollection or None
+        The line between the regions; None where none was asked for.
 
     points_ : list of matplotlib.collections.PathCollection
         The data, one collection a class; empty where no data was given.
@@ -300,7 +300,7 @@ class DecisionRegionDisplay:
             Arguments of ``DecisionBoundaryDisplay.plot``, or of ``Axes.imshow`` in the lecture's style.
 
         boundary_kw : dict or False, default=None
-            Arguments of ``Axes.contour`` for the line where the prediction changes: with two classes where both have
+            Arguments of ``LineCollection`` for the line where the prediction changes: with two classes where both have
             probability 0.5, unless the classifier decides otherwise.
 
         scatter_kw : dict, default=None
@@ -337,14 +337,14 @@ class DecisionRegionDisplay:
                 False if options is None else options for options in (boundary_kw, errors_kw, legend_kw)
             )
         self.surface_ = self._draw_surface(colors, surface_kw or {})
-        self.boundary_ = [] if boundary_kw is False else self._draw_boundary(arguments(boundary_kw))
+        ax.set(xlim=xlim, ylim=ylim, aspect=aspect)
+        self.boundary_ = None if boundary_kw is False else self._draw_boundary(arguments(boundary_kw))
         self.points_, self.errors_, self.legend_, self.colorbar_ = [], None, None, None
         if self.X is not None and self.y is not None:
             self.points_ = self._draw_points(self.X, self.y, scatter_kw or {})
             if errors_kw is not False and self.errors is not None and self.errors.any():
                 self.errors_ = self._draw_errors(self.X[self.errors], arguments(errors_kw))
             self.legend_ = draw_legend(ax, [*self.points_, *([self.errors_] if self.errors_ else [])], legend_kw)
-        ax.set(xlim=xlim, ylim=ylim, aspect=aspect)
         label_axes(ax, self.feature_names, self.title)
         if scaled:
             self.colorbar_ = self._draw_colorbar(arguments(colorbar_kw))
@@ -398,17 +398,19 @@ class DecisionRegionDisplay:
             fading = mpl.colormaps[colors] if index == 1 else mpl.colormaps[colors].reversed()
         return mpl.colors.ListedColormap(0.6 * fading(np.linspace(0, 1, 256)) + 0.4)
 
-    def _draw_boundary(self, options: dict[str, Any]) -> list[Any]:
-        """Draw where each class's score equals the highest of the others; return the contours."""
+    def _draw_boundary(self, options: dict[str, Any]) -> Any:
+        """Draw where each class's score equals the highest of the others; return the artist."""
+        from contourpy import contour_generator
+        from matplotlib.collections import LineCollection
+
         n_classes = len(self.classes)
         scores = np.eye(n_classes)[self.response] if self.scores is None else self.scores
-        contours = []
+        lines = []
         for index in range(n_classes - 1):  # the last class's boundary is that of the others
             lead = scores[..., index] - np.delete(scores, index, axis=-1).max(axis=-1)
-            if lead.min() < 0 < lead.max():
-                defaults = {"levels": [0], "colors": "0.2", "linewidths": 1.2, "zorder": 0}
-                contours.append(self.ax_.contour(self.xx0, self.xx1, lead, **(defaults | options)))
-        return contours
+            lines += contour_generator(self.xx0, self.xx1, lead).lines(0)
+        look: dict[str, Any] = {"colors": "0.2", "linewidths": 1.2, "zorder": 0}
+        return self.ax_.add_collection(LineCollection(lines, **(look | options)), autolim=False)
 
     def _draw_points(self, X: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> list[Any]:
         """Draw the data; return the artists."""
