@@ -2,11 +2,15 @@
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from sphinx_gallery.scrapers import figure_rst
 
 from moonnet.plotting import LearningFilm
+
+_shown: WeakSet[Figure] = WeakSet()
 
 
 def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
@@ -14,7 +18,8 @@ def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any])
     shown = ""
     for film in block_vars["example_globals"].values():
         figure = getattr(film, "figure_", None)
-        if isinstance(film, LearningFilm) and figure is not None and plt.fignum_exists(figure.number):
+        if isinstance(film, LearningFilm) and figure is not None and figure not in _shown:
+            _shown.add(figure)
             path = film.save(Path(next(block_vars["image_path_iterator"])).with_suffix(".gif"), progress=False)
             plt.close(figure)
             shown += figure_rst([str(path)], gallery_conf["src_dir"], "How the decision regions come to be")

@@ -70,7 +70,7 @@ def test_a_file_of_the_user_s_own(tmp_path, iris_csv, capsys):
     printed = capsys.readouterr().out
     assert "112 samples to train on, 38 held out, features sl, sw, pl, pw" in printed
     assert float(re.search(r"cross-validated accuracy (0\.\d+)", printed)[1]) > 0.9
-    assert_drawn(out, PICTURES[:2])
+    assert_drawn(out, PICTURES)
 
 
 def test_two_features_of_the_user_s_own_are_drawn_as_regions(tmp_path, iris_csv):

@@ -28,16 +28,18 @@ def test_lines_are_the_history(fitted):
         (line,) = display.lines_[name]
         assert_allclose(line.get_xdata(), np.arange(1, 101))
         assert_allclose(line.get_ydata(), fitted.history_[name])
-    assert display.best_epoch == 1 + np.argmin(fitted.history_["loss"])
-    assert [mark.get_xdata()[0] for mark in display.best_] == [display.best_epoch] * 2
+    best = 1 + np.argmin(fitted.history_["loss"])
+    assert display.best_epochs == [best]
+    assert [mark.get_xdata()[0] for mark in display.best_] == [best] * 2
+    assert display.best_[0].get_label() == f"lowest loss: epoch {best}"
 
 
 def test_validation_has_lines_of_its_own_and_names_the_best_epoch():
     display = TrainingCurveDisplay(histories=[VALIDATED]).plot()
     assert {name: line.get_ydata().tolist() for name, (line,) in display.lines_.items()} == VALIDATED
-    assert display.best_epoch == 2
+    assert display.best_epochs == [2]
     labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
-    assert labels == ["training", "validation", "best epoch: 2"]
+    assert labels == ["training", "validation", "best: epoch 2"]
     training, validation = display.lines_["loss"][0], display.lines_["val_loss"][0]
     assert training.get_color() != validation.get_color()
     assert training.get_linestyle() != validation.get_linestyle()
@@ -60,7 +62,9 @@ def test_each_fold_and_their_mean(moons):
 def test_folds_that_stopped_early_count_until_they_did():
     display = TrainingCurveDisplay(histories=[{"loss": [4.0, 2.0]}, {"loss": [2.0, 2.0, 0.0]}]).plot()
     assert display.lines_["loss"][-1].get_ydata().tolist() == [3.0, 2.0]
-    assert display.best_epoch == 2
+    assert display.best_epochs == [2, 3]
+    assert [mark.get_xdata()[0] for mark in display.best_] == [2, 3]
+    assert [mark.get_label() for mark in display.best_] == ["lowest loss: epochs 2 to 3", "_"]
     assert len(display.ax_) == 1
 
 
@@ -105,6 +109,8 @@ def test_bad_input_is_named(moons):
         TrainingCurveDisplay.from_estimator(LogisticRegression().fit(*moons))
     with pytest.raises(ValueError, match=r"return_estimator=True\. Got \['test_score'\]"):
         TrainingCurveDisplay.from_cv_results({"test_score": [1.0]})
+    with pytest.raises(ValueError, match=r"Got an instance of dict instead\. .* goes to from_cv_results"):
+        TrainingCurveDisplay.from_estimator({"estimator": []})
     display = TrainingCurveDisplay(histories=[VALIDATED])
     with pytest.raises(ValueError, match=r"metrics must be among \['loss', 'accuracy'\]\. Got \['recall'\]"):
         display.plot(metrics="recall")

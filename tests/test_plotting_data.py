@@ -39,6 +39,7 @@ def test_axes_of_unlike_lengths_are_not_drawn_equal(moons):
 def test_a_plane_of_many_features(moons):
     X, y = moons
     wide = np.column_stack([X, X[:, 0] ** 2])
+    assert plot_data(wide, y, features=(0, 2)).get_title() == ""  # nothing is held
     assert "principal component 1" in plot_data(wide, y, features="pca").get_xlabel()
     with pytest.raises(ValueError, match="features must be two columns"):
         plot_data(wide, y)

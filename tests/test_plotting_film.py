@@ -82,6 +82,7 @@ def test_pipelines_and_searches_are_shown_in_the_units_of_x(moons):
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(film))
     search = GridSearchCV(model, {"kerasmoonclassifier__l2": [0, 0.1]}, cv=2).fit(X * 100, y)
     film.animate(search, X * 100, y)
+    film.animation_._func(1)
     assert film.epochs == [2, 4]
     regions = film.ax_[0]
     assert np.ptp(regions.get_xlim()) > 300

@@ -239,7 +239,8 @@ def test_misclassified_samples_are_ringed(fitted, moons):
     assert display.errors_.get_sizes()[0] > display.points_[0].get_sizes()[0]
     assert display.errors_ in display.ax_.collections
     right = DecisionRegionDisplay.from_estimator(fitted, X[~wrong], y[~wrong])
-    assert right.errors_ is None
+    assert len(right.errors_.get_offsets()) == 0
+    assert right.legend_.get_texts()[-1].get_text() == "misclassified (0)"
 
 
 def test_parts_can_be_left_out(fitted, moons):
@@ -292,6 +293,14 @@ def test_the_lecture_s_figure(fitted, moons):
     assert display.ax_.collections[:] == [ours]
     assert display.ax_.get_legend() is None
     assert display.ax_.get_xlim() == (-1.75, 2.5)
+
+
+def test_the_lecture_s_limits_are_for_data_like_the_lecture_s(fitted, moons):
+    X, y = moons
+    far = DecisionRegionDisplay.from_estimator(fitted, X + 100, y, style="lecture")
+    assert far.ax_.get_xlim()[0] > 90
+    chosen = DecisionRegionDisplay.from_estimator(fitted, X, y, style="lecture", xlim=(-3, 3))
+    assert (chosen.ax_.get_xlim(), chosen.ax_.get_ylim()) == ((-3, 3), (-1.25, 1.75))
 
 
 @pytest.mark.parametrize("features", [("length", "width"), (2, 0), "pca"])

@@ -2,7 +2,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
-from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
@@ -34,17 +33,21 @@ def test_cells_are_the_best_mean_scores(search):
             assert table[row, column] == max(scores)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "1", "10"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0.01", "1"]
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "best over kernel")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == (
+        "C",
+        "gamma",
+        "best over kernel; the best of all is framed",
+    )
     assert [text.get_text() for text in ax.texts] == [f"{score:.3f}" for score in table.ravel()]
     assert ax.figure.axes[1].get_ylabel() == "mean test balanced accuracy"
 
 
-def test_the_best_cell_is_framed(search):
+def test_the_best_cells_are_framed(search):
     ax = plot_search(search, "C", "gamma")
-    (frame,) = ax.patches
-    row, column = np.unravel_index(ax.images[0].get_array().argmax(), (2, 3))
-    assert_allclose(frame.get_xy(), (column - 0.5, row - 0.5))
-    assert ax.images[0].get_array()[row, column] == search.best_score_
+    table = ax.images[0].get_array()
+    assert table.max() == search.best_score_
+    framed = {tuple(np.array(frame.get_xy()) + 0.5) for frame in ax.patches}
+    assert framed == {(column, row) for row, column in np.argwhere(table == search.best_score_)}
 
 
 def test_scores_are_legible_on_their_cells(search):
@@ -59,7 +62,7 @@ def test_scores_are_legible_on_their_cells(search):
 def test_two_varied_parameters_need_no_names(moons):
     search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": ["scale", "auto"], "kernel": ["rbf"]}).fit(*moons)
     ax = plot_search(search)
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "the best of all is framed")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["scale", "auto"]
     assert (plot_search(search, y="C").get_xlabel(), plot_search(search, x="gamma").get_ylabel()) == ("gamma", "C")
 
@@ -96,12 +99,14 @@ def test_only_the_axes_given_are_drawn_on_and_keywords_win(search):
 def test_bad_input_is_named(search, moons):
     for arguments, message in [
         (("depth", "C"), r"x must name one of the parameters searched, .* Got 'depth'"),
-        (("C", "C"), r"x and y must be two different parameters\. Got 'C' and 'C'"),
-        ((), r"x and y must be two of the parameters that the search varied, .*svc__kernel.* Got None and None"),
+        (("C", "C"), r"x and y must be two different parameters\. Got x='C' and y='C'"),
+        ((), r"x and y must name the two .* varied 3 of them, \['C', 'gamma', 'kernel'\]\. Got x=None and y=None"),
     ]:
         with pytest.raises(ValueError, match=message):
             plot_search(search, *arguments)
-    with pytest.raises(ValueError, match=r"search must be fitted and have cv_results_\. Got LogisticRegression"):
+    with pytest.raises(
+        ValueError, match=r"search must be fitted and have cv_results_\. Got an instance of LogisticRegression"
+    ):
         plot_search(LogisticRegression().fit(*moons))
-    with pytest.raises(ValueError, match="Got None and None"):
+    with pytest.raises(ValueError, match="varied 1 of them"):
         plot_search(GridSearchCV(SVC(), {"C": [1, 2]}).fit(*moons))

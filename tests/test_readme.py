@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 def test_examples_print_what_the_readme_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 6
+    assert len(examples) == 7
     names = {}
     for code, expected in examples:
         printed = io.StringIO()

@@ -74,7 +74,7 @@ figure, axes = plt.subplots(
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     look = {"scatter_kw": {"s": 12}, "errors_kw": False, "legend_kw": False}
     DecisionRegionDisplay.from_estimator(
-        model, X_test, y_test, grid_resolution=300, aspect="auto", ax=ax, **look
+        model, X_test, y_test, aspect="auto", ax=ax, **look
     )
     ax.set_title(name)
 

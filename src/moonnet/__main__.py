@@ -215,7 +215,7 @@ def _point(x: np.ndarray) -> str:
 
 
 def _draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
-    """Draw the data, the training, and where there are two features the decision regions; yield the files."""
+    """Draw the data, the training, and of two features or more the decision regions; yield the files."""
     from matplotlib.figure import Figure
 
     def save(figure: Figure, name: str) -> Path:
@@ -230,10 +230,15 @@ def _draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
     TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 2))
     yield save(figure, "training.png")
 
-    if len(problem.feature_names) == 2:
+    n_features = len(problem.feature_names)
+    if n_features > 1:
         figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        display = DecisionRegionDisplay.from_estimator(model, problem.X, problem.y, ax=figure.subplots())
-        display.ax_.set(title="decision regions", xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
+        features = None if n_features == 2 else "pca"
+        ax = figure.subplots()
+        DecisionRegionDisplay.from_estimator(model, problem.X, problem.y, features=features, ax=ax)
+        ax.set_title("decision regions")
+        if n_features == 2:
+            ax.set(xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
         yield save(figure, "decision_regions.png")
 
 

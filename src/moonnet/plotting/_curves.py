@@ -18,6 +18,8 @@ _SERIES = {metric: {metric: _TRAINING, f"val_{metric}": _VALIDATION} for metric 
 class TrainingCurveDisplay:
     """Loss and accuracy by epoch, in training and validation, of one training or of several and their mean.
 
+    The mean ends where the shortest training does.
+
     Make one with :meth:`from_estimator` or :meth:`from_cv_results`. The constructor only holds what is to be drawn.
 
     Parameters
@@ -32,7 +34,7 @@ class TrainingCurveDisplay:
         The lines drawn for each name in the histories: one a training and, where there are several, their mean last.
 
     best_ : list of matplotlib.lines.Line2D
-        The mark of the best epoch on each axes.
+        The marks of the best epochs on all axes.
 
     ax_ : ndarray of matplotlib.axes.Axes of shape (n_metrics,)
         The axes drawn on.
@@ -53,7 +55,7 @@ class TrainingCurveDisplay:
     >>> X, y = make_moons(200, noise=0.2, random_state=0)
     >>> clf = KerasMoonClassifier(random_state=0)
     >>> display = TrainingCurveDisplay.from_estimator(clf.fit(X, y))
-    >>> display.best_epoch > 90
+    >>> display.best_epochs[0] > 90
     True
     >>> results = cross_validate(clf, X, y, return_estimator=True)
     >>> folds = TrainingCurveDisplay.from_cv_results(results)
@@ -125,13 +127,10 @@ class TrainingCurveDisplay:
         return cls(histories=[_history(estimator) for estimator in cv_results["estimator"]]).plot(ax=ax, **plot_options)
 
     @property
-    def best_epoch(self) -> int:
-        """The epoch, counted from 1, in which the validation loss was lowest; without validation the loss.
-
-        Of several trainings, the epoch in which the mean was lowest.
-        """
+    def best_epochs(self) -> list[int]:
+        """Each training's epoch of the lowest validation loss (without validation: of the lowest loss), from 1."""
         name = "val_loss" if self._has("val_loss") else "loss"
-        return int(np.nanargmin(self._mean(name))) + 1
+        return [int(np.nanargmin(history[name])) + 1 for history in self.histories]
 
     def plot(
         self,
@@ -158,7 +157,7 @@ class TrainingCurveDisplay:
             Arguments of ``Axes.plot``.
 
         best_kw : dict or False, default=None
-            Arguments of ``Axes.axvline`` for the mark of the best epoch. False draws none.
+            Arguments of ``Axes.axvline`` for the marks of each training's best epoch. False draws none.
 
         legend_kw : dict or False, default=None
             Arguments of ``Axes.legend``. False draws none.
@@ -191,13 +190,23 @@ class TrainingCurveDisplay:
                 if self._has(name):
                     self.lines_[name] = self._draw(panel, name, look | (line_kw or {}))
             if best_kw is not False:
-                look = {"color": "0.4", "linestyle": ":", "label": f"best epoch: {self.best_epoch}"}
-                self.best_.append(panel.axvline(self.best_epoch, **(look | arguments(best_kw))))
+                self.best_ += self._mark_best(panel, arguments(best_kw))
             panel.set(xlabel="epoch", ylabel=metric)
             panel.grid(alpha=0.3)
             if legend_kw is not False:
                 panel.legend(**arguments(legend_kw))
         return self
+
+    def _mark_best(self, ax: Any, options: dict[str, Any]) -> list[Any]:
+        """Draw a line at each training's best epoch, one of them with a label for all; return the lines."""
+        first, last = min(self.best_epochs), max(self.best_epochs)
+        epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+        look = {"color": "0.4", "linestyle": ":", "alpha": 1 if first == last else 0.5}
+        labels = [f"{'best' if self._has('val_loss') else 'lowest loss'}: {epochs}"] + ["_"] * len(self.histories)
+        return [
+            ax.axvline(epoch, **(look | {"label": label} | options))
+            for epoch, label in zip(sorted(set(self.best_epochs)), labels, strict=False)
+        ]
 
     def _has(self, name: str) -> bool:
         return all(name in history for history in self.histories)
@@ -235,6 +244,11 @@ def innermost(estimator: Any) -> Any:
 
 def _history(estimator: Any) -> Mapping[str, Any]:
     """Return the values by epoch that a fitted estimator has kept."""
+    if not hasattr(estimator, "fit"):
+        raise ValueError(
+            f"estimator must be a fitted estimator. Got an instance of {type(estimator).__name__} instead. "
+            "(What cross_validate returns goes to from_cv_results.)"
+        )
     check_is_fitted(estimator)
     network = innermost(estimator)
     if hasattr(network, "history_"):

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from moonnet.plotting._plane import choose_plane
 
 # Axes whose lengths differ by more than this factor would be a sliver in equal scales
-_LONGEST_EQUAL = 4
+_LONGEST_EQUAL = 2
 
 
 def plot_data(
@@ -48,7 +48,7 @@ def plot_data(
 
     aspect : "equal", "auto" or float, default=None
         How a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``. None draws them equally
-        long unless one axis would be more than four times longer than the other.
+        long unless one axis would be more than twice as long as the other.
 
     scatter_kw : dict, default=None
         Arguments of ``Axes.scatter``; they win over the defaults here.
@@ -85,7 +85,7 @@ def plot_data(
         ax = new_axes(width, height, aspect)
     points = scatter_by_class(ax, plane.points, labels, classes, rgba, **(scatter_kw or {}))
     draw_legend(ax, points, legend_kw)
-    label_axes(ax, plane.labels, plane.title)
+    label_axes(ax, plane.labels)
     ax.set_aspect(aspect)
     return ax
 
@@ -96,7 +96,7 @@ def new_axes(width: float, height: float, aspect: str | float, room: float = 2.1
 
     ratio = height / width if aspect == "equal" else 0.85
     side = 4.3  # of the axes at the longer side, in inches
-    figsize = side * min(1, 1 / ratio) + room, side * min(1, ratio) + 0.8
+    figsize = side * min(1, 1 / ratio) + room, max(side * min(1, ratio) + 0.8, 3.2)
     # Compressed rather than constrained, which has its final layout with the second drawing only
     return plt.subplots(figsize=figsize, layout="compressed")[1]
 
@@ -171,7 +171,7 @@ def arguments(options: dict[str, Any] | bool | None) -> dict[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
-def label_axes(ax: Any, labels: tuple[str, str] | None, title: str | None) -> None:
+def label_axes(ax: Any, labels: tuple[str, str] | None, title: str | None = None) -> None:
     """Set the labels and the title that there are."""
     if labels is not None:
         ax.set(xlabel=labels[0], ylabel=labels[1])

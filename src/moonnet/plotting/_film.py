@@ -44,6 +44,9 @@ class LearningFilm:
         ``coefs_`` and ``intercepts_`` after each of these epochs. With early stopping they are those of the best epoch
         until then, with which the classifier would predict.
 
+    history : dict of str to list of float
+        The estimator's ``history_`` until the last of these epochs.
+
     animation_ : matplotlib.animation.FuncAnimation
         The animation, after :meth:`animate`.
 
@@ -172,12 +175,16 @@ class LearningFilm:
                 line.set_data(epochs[: self.epochs[index]], losses[: self.epochs[index]])
             self.ax_[1].set_title(f"epoch {self.epochs[index]}", fontsize="medium")
 
-        n_frames = len(self.epochs)
-        draw(n_frames - 1)  # with the colour bar, which stays
+        draw(0)  # with the colour bar, which stays
         self._fps = fps
         self._draw: Any = functools.partial(draw, colorbar_kw=False)
         self.animation_ = FuncAnimation(
-            figure, self._draw, frames=n_frames, init_func=lambda: None, interval=1000 / fps, repeat_delay=1000 * _HOLD
+            figure,
+            self._draw,
+            frames=len(self.epochs),
+            init_func=lambda: None,
+            interval=1000 / fps,
+            repeat_delay=1000 * _HOLD,
         )
         figure.canvas.draw()
         figure.set_layout_engine("none")  # nothing moves from frame to frame

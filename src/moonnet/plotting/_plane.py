@@ -29,6 +29,8 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
 
     X is an array or a dataframe of pandas or polars; features are names or indices of columns.
     """
+    if held is not None and not isinstance(held, Mapping):
+        raise ValueError(f"held must be a dict of columns and their values. Got {held!r} instead.")
     named = hasattr(X, "columns")
     if not named:
         X = check_array(X, ensure_all_finite="allow-nan", input_name="X")
@@ -47,21 +49,22 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
                 "Got None instead."
             )
         features = (0, 1)
-    return _plane_of_features(X, names, _two_columns(features, names, n_features), held or {})
+    drawn = _two_columns(features, names, n_features)
+    chosen = {_column(key, names, n_features, "held"): value for key, value in (held or {}).items()}
+    if not chosen.keys().isdisjoint(drawn):
+        raise ValueError(f"held must name features that are not drawn. Got {held!r} beside features={features!r}.")
+    return _plane_of_features(X, names, drawn, chosen)
 
 
-def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held: Mapping[Any, Any]) -> Plane:
+def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held: dict[int, Any]) -> Plane:
     """Return the plane of two columns; the others stay at the values held, or at what is usual in X."""
     n_features = X.shape[1]
     columns = [_safe_indexing(X, index, axis=1) for index in range(n_features)]
     for index in drawn:
         if not _is_numeric(columns[index].dtype):
             raise ValueError(f"features must be columns of numbers. Got {names and names[index]!r} among them.")
-    chosen = {_column(key, names, n_features, "held"): value for key, value in held.items()}
-    if not chosen.keys().isdisjoint(drawn):
-        raise ValueError(f"held must name features that are not drawn. Got {held!r} beside features {drawn}.")
     others = {
-        index: _Held(columns[index], _name(names, index), chosen.get(index))
+        index: _Held(columns[index], _name(names, index), held.get(index))
         for index in range(n_features)
         if index not in drawn
     }
@@ -79,7 +82,7 @@ def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held:
         points=np.column_stack([np.asarray(columns[index], dtype=float) for index in drawn]),
         labels=None if names is None and n_features == 2 else (_name(names, drawn[0]), _name(names, drawn[1])),
         title=_where(
-            [others[index] for index in chosen], [column for index, column in others.items() if index not in chosen]
+            [others[index] for index in held], [column for index, column in others.items() if index not in held]
         ),
         samples_at=samples_at,
     )

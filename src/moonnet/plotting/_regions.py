@@ -83,7 +83,7 @@ class DecisionRegionDisplay:
         The data, one collection a class; empty where no data was given.
 
     errors_ : matplotlib.collections.PathCollection or None
-        Rings around the samples that the classifier gets wrong; None where there are none.
+        Rings around the samples that the classifier gets wrong, counted in the legend; None where no data was given.
 
     legend_ : matplotlib.legend.Legend or None
         The names of the classes; None where no data was given.
@@ -209,12 +209,11 @@ class DecisionRegionDisplay:
             Points of the grid along each axis, at least 2.
 
         xlim, ylim : tuple of two float, default=None
-            Lower and upper end of the axes. None takes the data's, and a tenth of its range on each side; the
-            lecture's in its style.
+            Lower and upper end of the axes. None takes the data's, and a tenth of its range on each side.
 
         style : {"regions", "lecture"}, default="regions"
-            ``"lecture"`` draws the lecture's figure: the predicted classes of a grid over [-1.75, 2.5] x [-1.25, 1.75]
-            as an image, the data on top, and nothing else.
+            ``"lecture"`` draws the lecture's figure: the predicted classes as an image, the data on top, and nothing
+            else, over [-1.75, 2.5] x [-1.25, 1.75] where most of the data lie in there.
 
         ax : matplotlib.axes.Axes, default=None
             The axes to draw on. None makes a new figure.
@@ -238,7 +237,8 @@ class DecisionRegionDisplay:
         plane = choose_plane(X, features, held)
         classes = estimator.classes_
         labels = None if y is None else _checked_labels(plane.points, y, classes)
-        limits = _LECTURE_LIMITS if style == "lecture" else (None, None)
+        in_lecture = style == "lecture" and _mostly_within(plane.points, _LECTURE_LIMITS)
+        limits = _LECTURE_LIMITS if in_lecture else (None, None)
         xx0, xx1 = np.meshgrid(
             np.linspace(*_limits("xlim", limits[0] if xlim is None else xlim, plane.points[:, 0]), grid_resolution),
             np.linspace(*_limits("ylim", limits[1] if ylim is None else ylim, plane.points[:, 1]), grid_resolution),
@@ -294,7 +294,7 @@ class DecisionRegionDisplay:
 
         aspect : "equal", "auto" or float, default=None
             How a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``. None draws them
-            equally long unless one axis would be more than four times longer than the other.
+            equally long unless one axis would be more than twice as long as the other.
 
         surface_kw : dict, default=None
             Arguments of ``DecisionBoundaryDisplay.plot``, or of ``Axes.imshow`` in the lecture's style.
@@ -342,7 +342,7 @@ class DecisionRegionDisplay:
         self.points_, self.errors_, self.legend_, self.colorbar_ = [], None, None, None
         if self.X is not None and self.y is not None:
             self.points_ = self._draw_points(self.X, self.y, scatter_kw or {})
-            if errors_kw is not False and self.errors is not None and self.errors.any():
+            if errors_kw is not False and self.errors is not None:
                 self.errors_ = self._draw_errors(self.X[self.errors], arguments(errors_kw))
             self.legend_ = draw_legend(ax, [*self.points_, *([self.errors_] if self.errors_ else [])], legend_kw)
         label_axes(ax, self.feature_names, self.title)
@@ -529,6 +529,12 @@ def _probability(estimator: Any, X: Any, class_of_interest: Any) -> tuple[Any, n
     if class_of_interest not in classes:
         raise ValueError(f"class_of_interest must be one of {classes}. Got {class_of_interest!r} instead.")
     return class_of_interest, probability[:, classes.index(class_of_interest)]
+
+
+def _mostly_within(points: np.ndarray, limits: tuple[tuple[float, float], ...]) -> bool:
+    """Return whether more than half of the points lie within the limits of each axis."""
+    lower, upper = np.transpose(limits)
+    return bool(np.mean(((points >= lower) & (points <= upper)).all(axis=1)) > 0.5)
 
 
 def _limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def plot_search(
     from matplotlib.patches import Rectangle
 
     if not hasattr(search, "cv_results_"):
-        raise ValueError(f"search must be fitted and have cv_results_. Got {search!r} instead.")
+        raise ValueError(f"search must be fitted and have cv_results_. Got an instance of {type(search).__name__}.")
     scores, score_name = _scores(search, metric)
     candidates = search.cv_results_["params"]
     x, y = _two_parameters(candidates, x, y)
@@ -99,8 +99,8 @@ def plot_search(
     ax.set_yticks(range(len(rows)), [_text(value) for value in rows.values()])
     ax.set(xlabel=_short(x), ylabel=_short(y))
     others = [name for name in _varied(candidates) if name not in (x, y)]
-    if others:
-        ax.set_title(f"best over {', '.join(map(_short, others))}", fontsize="medium", wrap=True)
+    best = f"best over {', '.join(map(_short, others))}; " if others else ""
+    ax.set_title(f"{best}the best of all is framed", fontsize="medium", wrap=True)
     if (text_kw is None and table.size <= _MOST_NUMBERS) or isinstance(text_kw, dict):
         for (row, column), score in np.ndenumerate(table):
             if np.isfinite(score):
@@ -109,11 +109,10 @@ def plot_search(
                 dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
                 look = {"color": "white" if dark else "black", "ha": "center", "va": "center"}
                 ax.text(column, row, f"{score:.3f}", **(look | arguments(text_kw)))
-    if np.isfinite(table).any():
-        row, column = np.unravel_index(np.nanargmax(table), table.shape)
+    for row, column in np.argwhere(table == np.max(table, initial=-np.inf, where=np.isfinite(table))):
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2.5))
     if colorbar_kw is not False:
-        ax.figure.colorbar(image, ax=ax, **({"label": score_name} | arguments(colorbar_kw)))
+        ax.figure.colorbar(image, ax=ax, **({"label": score_name, "format": "%.3f"} | arguments(colorbar_kw)))
     return ax
 
 
@@ -136,13 +135,14 @@ def _two_parameters(candidates: list[dict[str, Any]], x: str | None, y: str | No
     given = [None if name is None else _full_name(parameter, name, known) for parameter, name in (("x", x), ("y", y))]
     free = [name for name in _varied(candidates) if name not in given]
     if given.count(None) > 0 and given.count(None) != len(free):
+        varied = [_short(name) for name in _varied(candidates)]
         raise ValueError(
-            f"x and y must be two of the parameters that the search varied, {_varied(candidates)}. "
-            f"Got {x!r} and {y!r} instead."
+            f"x and y must name the two parameters to draw, since the search varied {len(varied)} of them, {varied}. "
+            f"Got x={x!r} and y={y!r}."
         )
     first, second = (free.pop(0) if name is None else name for name in given)
     if first == second:
-        raise ValueError(f"x and y must be two different parameters. Got {x!r} and {y!r} instead.")
+        raise ValueError(f"x and y must be two different parameters. Got x={x!r} and y={y!r}.")
     return first, second
 
 
