@@ -52,7 +52,7 @@ autosummary_context = {
             "model_",
         ],
         "DecisionRegionDisplay": ["from_estimator", "plot"],
-        "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot"],
+        "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],
     }
 }

@@ -78,6 +78,7 @@ def test_other_estimators_that_keep_a_history(moons):
     display = TrainingCurveDisplay.from_estimator(search)
     assert display.lines_["loss"][0].get_ydata().tolist() == network.loss_curve_
     assert display.lines_["val_accuracy"][0].get_ydata().tolist() == network.validation_scores_
+    assert display.best_epochs == [1 + np.argmax(network.validation_scores_)]
 
 
 def test_only_the_axes_given_are_drawn_on():
@@ -95,6 +96,23 @@ def test_only_the_axes_given_are_drawn_on():
     assert bare.best_ == []
     assert left.get_legend() is None
     assert bare.lines_["loss"][0].get_linestyle() == ":"
+
+
+def test_arguments_of_lines_win_by_any_name():
+    histories = [VALIDATED, VALIDATED]
+    display = TrainingCurveDisplay(histories=histories).plot(line_kw={"lw": 5, "c": "red", "alpha": 1})
+    assert {line.get_linewidth() for lines in display.lines_.values() for line in lines} == {5}
+    assert {line.get_color() for lines in display.lines_.values() for line in lines} == {"red"}
+    assert {line.get_alpha() for lines in display.lines_.values() for line in lines} == {1}
+
+
+def test_some_values_may_be_missing():
+    display = TrainingCurveDisplay(histories=[{"accuracy": [0.5, 0.9, 0.7], "val_loss": [np.nan] * 3}]).plot()
+    assert list(display.lines_) == ["accuracy"]
+    assert display.best_epochs == [2]
+    for histories in ([], [{}], [{"loss": []}]):
+        with pytest.raises(ValueError, match="histories must hold loss or accuracy by epoch"):
+            TrainingCurveDisplay(histories=histories).plot()
 
 
 def test_one_epoch_is_seen():

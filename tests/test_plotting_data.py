@@ -69,8 +69,32 @@ def test_bad_input_is_named(moons):
     X, y = moons
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         plot_data(X, y[:5])
-    with pytest.raises(ValueError, match=r"colors must name a colormap .* Got 'moonlight'"):
+    with pytest.raises(ValueError, match=r"colors must be a colormap .* Got 'moonlight'"):
         plot_data(X, y, colors="moonlight")
+    with pytest.raises(ValueError, match=r"colors must be .* Got \['moonlight', 'red'\]"):
+        plot_data(X, y, colors=["moonlight", "red"])
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        plot_data(X, np.where(y == 1, np.nan, 0.0))
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        plot_data(X, X[:, 0])
     with pytest.raises(ValueError, match=r"one colour for each of 2 classes\. Got \['red'\]"):
         plot_data(X, y, colors=["red"])
     assert plt.get_fignums() == []
+
+
+def test_colormaps_markers_and_legends_of_the_caller_s(moons):
+    magma = mpl.colormaps["magma"]
+    ax = plot_data(*moons, colors=magma)
+    assert_allclose(ax.collections[1].get_facecolor(), [magma(1.0)])
+    crossed = plot_data(*moons, scatter_kw={"marker": "x"}).collections[0]
+    assert_allclose(crossed.get_edgecolor(), [mpl.colormaps["viridis"](0.0)])
+    handle = mpl.lines.Line2D([], [], label="mine")
+    (text,) = plot_data(*moons, legend_kw={"handles": [handle]}).get_legend().get_texts()
+    assert text.get_text() == "mine"
+
+
+def test_missing_values_and_constant_columns_are_drawn(moons):
+    X, y = moons
+    holed = np.where(X == X[0], np.nan, X)
+    assert plot_data(holed, y).get_aspect() == 1
+    assert plot_data(X * [1, 0], y, aspect="equal").get_aspect() == 1

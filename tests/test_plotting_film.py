@@ -10,7 +10,7 @@ from matplotlib.animation import FFMpegWriter
 from numpy.testing import assert_allclose
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -66,6 +66,28 @@ def test_frames_show_the_regions_and_the_loss_of_their_epoch(seen, moons):
         assert film.ax_[1].get_title() == f"epoch {index + 1}"
         assert film.ax_[1].get_xlim()[1] >= 6
     assert len(list(film.animation_.new_frame_seq())) == 6
+
+
+def test_an_animation_stays_as_it_was_when_another_fit_begins_the_film_anew(seen, moons, tmp_path):
+    film, clf = seen
+    film.animate(clf, *moons, fps=10)
+    coefs = film.weights[5][0]
+    clf.set_params(epochs=2, learning_rate=0.1).fit(*moons)
+    assert film.epochs == [1, 2]
+    film.animation_._func(5)
+    assert film.ax_[1].get_title() == "epoch 6"
+    assert not np.array_equal(coefs[0], film.weights[-1][0][0])
+    with Image.open(film.save(tmp_path / "film.GIF", dpi=30)) as gif:
+        assert gif.n_frames == 6
+
+
+def test_a_fold_of_a_cross_validation_is_shown_if_the_film_has_seen_it(moons):
+    film = LearningFilm(every=2)
+    model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(film))
+    first, last = cross_validate(model, *moons, cv=2, return_estimator=True)["estimator"]
+    film.animate(last, *moons)
+    with pytest.raises(ValueError, match="whose last fit the film has seen"):
+        film.animate(first, *moons)
 
 
 def test_animating_leaves_the_estimator_as_it_was(seen, moons):
@@ -152,9 +174,13 @@ def test_bad_input_is_named(seen, moons, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="LearningFilm must have seen a fit in this process"):
         LearningFilm().animate(clf, *moons)
     other = KerasMoonClassifier((3,), epochs=1).fit(*moons)
-    for stranger in (other, LogisticRegression().fit(*moons)):
-        with pytest.raises(ValueError, match=r"estimator must have the layers that the film has seen, \[\(2, 50\)"):
+    twin = KerasMoonClassifier(epochs=6, random_state=1).fit(*moons)
+    for stranger in (other, twin, LogisticRegression().fit(*moons)):
+        with pytest.raises(ValueError, match=r"estimator must be the one whose last fit the film has seen\. Got "):
             film.animate(stranger, *moons)
+    for fps in (0, -1, "fast", np.nan):
+        with pytest.raises(ValueError, match=rf"fps must be a positive number\. Got {fps!r}"):
+            film.animate(clf, *moons, fps=fps)
     with pytest.raises(ValueError, match="animate must be called before"):
         film.save(tmp_path / "film.gif")
     film.animate(clf, *moons)

@@ -71,6 +71,13 @@ def test_held_values_are_named_and_used(numbers):
     assert plane.title == f"feature 2 = 7, feature 4 = 0.5, feature 3 = {np.median(numbers[:, 3]):.4g}"
 
 
+def test_whole_numbers_are_held_at_one_that_is_there():
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [3.0, 4.0, 5.0, 6.0], "kind": [0, 0, 3, 3]})
+    assert set(choose_plane(X, ("a", "b")).samples_at(GRID)["kind"]) <= {0, 3}
+    with pytest.raises(ValueError, match=r"X must have columns of different names\. Got \['a', 'a'\]"):
+        choose_plane(X[["a", "a"]])
+
+
 def test_what_is_missing_is_left_out_of_a_median():
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [5.0, np.nan]})
     assert choose_plane(X, ("a", "b")).samples_at(GRID)["c"].tolist() == [5.0] * 3

@@ -6,6 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.model_selection import FixedThresholdClassifier
@@ -329,6 +330,39 @@ def test_held_values_change_what_is_predicted():
         assert display.ax_.get_title() == f"feature 2 = {length}, feature 3 = 2"
 
 
+def test_one_class_alone(moons):
+    X, _ = moons
+    y = np.zeros(200, dtype=int)
+    for method in ("predict", "predict_proba"):
+        display = DecisionRegionDisplay.from_estimator(DummyClassifier().fit(X, y), X, y, response_method=method)
+        assert display.boundary_.get_paths() == []
+
+
+def test_classes_need_not_be_sorted(moons):
+    class Backwards(DummyClassifier):
+        def predict(self, X):
+            return np.where(np.asarray(X)[:, 0] > 0.5, "a", "b")
+
+        predict_proba = property()
+
+    X, y = moons
+    model = Backwards().fit(X, y)
+    model.classes_ = np.array(["b", "a"])
+    display = DecisionRegionDisplay.from_estimator(model, X)
+    assert (display.classes[display.response] == np.where(display.xx0 > 0.5, "a", "b")).all()
+
+
+def test_a_norm_and_a_colormap_of_the_caller_s(fitted, moons):
+    norm = mpl.colors.Normalize(0.4, 0.6)
+    display = DecisionRegionDisplay.from_estimator(
+        fitted, *moons, response_method="predict_proba", colors=mpl.colormaps["cividis"], surface_kw={"norm": norm}
+    )
+    assert display.surface_.norm is norm
+    assert_allclose(display.colors_[1], mpl.colormaps["cividis"](1.0))
+    coloured = DecisionRegionDisplay.from_estimator(fitted, *moons, style="lecture", scatter_kw={"color": "red"})
+    assert_allclose(coloured.points_[0].get_facecolor(), [mpl.colors.to_rgba("red")])
+
+
 def test_unlike_scales_are_not_drawn_equal(moons):
     X, y = moons[0] * [1, 100], moons[1]
     model = LogisticRegression().fit(X, y)
@@ -364,7 +398,9 @@ def test_bad_input_is_named(fitted, moons):
         ((fitted, X, y[:5]), {}, "inconsistent numbers of samples"),
         ((fitted, X, y), {"grid_resolution": 1}, r"grid_resolution must be an integer of at least 2\. Got 1"),
         ((fitted, X, y), {"xlim": (1, 1)}, r"xlim must be .* Got \(1, 1\)"),
-        ((fitted, X, y), {"ylim": (0, np.inf)}, r"ylim contains infinity"),
+        ((fitted, X, y), {"ylim": (0, np.inf)}, r"ylim must be .* Got \(0, inf\)"),
+        ((fitted, X, y), {"xlim": 3}, r"xlim must be .* Got 3"),
+        ((fitted, X, y), {"xlim": (None, 1)}, r"xlim must be .* Got \(None, 1\)"),
         ((fitted, X, y), {"xlim": (1, 2, 3)}, r"xlim must be .* Got \(1, 2, 3\)"),
         ((fitted, X, y), {"grid_resolution": 10.5}, r"Got 10\.5"),
         ((fitted, X, y), {"response_method": "score"}, r"response_method must be one of .* Got 'score'"),

@@ -1,9 +1,13 @@
+import warnings
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -36,18 +40,46 @@ def test_cells_are_the_best_mean_scores(search):
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == (
         "C",
         "gamma",
-        "best over kernel; the best of all is framed",
+        "best over kernel; the best candidate is framed",
     )
     assert [text.get_text() for text in ax.texts] == [f"{score:.3f}" for score in table.ravel()]
     assert ax.figure.axes[1].get_ylabel() == "mean test balanced accuracy"
 
 
-def test_the_best_cells_are_framed(search):
-    ax = plot_search(search, "C", "gamma")
+def framed(ax):
+    """Return the labels of the framed cell."""
+    (frame,) = ax.patches
+    column, row = (int(corner + 0.5) for corner in frame.get_xy())
+    return ax.get_xticklabels()[column].get_text(), ax.get_yticklabels()[row].get_text()
+
+
+@pytest.mark.parametrize("refit", [True, lambda results: 3])
+def test_the_cell_that_the_search_chose_is_framed(moons, refit):
+    search = GridSearchCV(SVC(), {"C": [1, 100], "gamma": [0.1, 10]}, refit=refit).fit(*moons)
+    best = search.best_params_
+    assert framed(plot_search(search)) == (str(best["C"]), str(best["gamma"]))
+    assert framed(plot_search(search, "C", "gamma", metric="score"))
+
+
+def test_a_halving_search_counts_each_candidate_by_its_last_round(moons):
+    grid = {"max_iter": [1, 2, 3], "C": [0.1, 1.0]}
+    search = HalvingGridSearchCV(LogisticRegression(), grid, min_resources=20, random_state=0)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        search.fit(*moons)
+    ax = plot_search(search, "C", "max_iter")
+    results = search.cv_results_
+    rounds = zip(results["params"], results["mean_test_score"], strict=True)
+    last = {(params["max_iter"], params["C"]): score for params, score in rounds}
     table = ax.images[0].get_array()
-    assert table.max() == search.best_score_
-    framed = {tuple(np.array(frame.get_xy()) + 0.5) for frame in ax.patches}
-    assert framed == {(column, row) for row, column in np.argwhere(table == search.best_score_)}
+    for (iterations, C), score in last.items():
+        assert table[iterations - 1, [0.1, 1.0].index(C)] == score
+    assert framed(ax) == (f"{search.best_params_['C']:g}", str(search.best_params_["max_iter"]))
+
+
+def test_equal_values_share_a_row(moons):
+    grids = [{"C": [1, 2], "gamma": [1.0]}, {"C": [1.0, np.float64(2)], "gamma": [2]}]
+    ax = plot_search(GridSearchCV(SVC(), grids).fit(*moons))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
 
 
 def test_scores_are_legible_on_their_cells(search):
@@ -62,7 +94,7 @@ def test_scores_are_legible_on_their_cells(search):
 def test_two_varied_parameters_need_no_names(moons):
     search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": ["scale", "auto"], "kernel": ["rbf"]}).fit(*moons)
     ax = plot_search(search)
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "the best of all is framed")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "the best candidate is framed")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["scale", "auto"]
     assert (plot_search(search, y="C").get_xlabel(), plot_search(search, x="gamma").get_ylabel()) == ("gamma", "C")
 
@@ -81,6 +113,9 @@ def test_several_metrics(moons):
     assert plot_search(search, metric="accuracy").figure.axes[1].get_ylabel() == "mean test accuracy"
     with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'f1'\]\. Got 'recall'"):
         plot_search(search, metric="recall")
+    undecided = GridSearchCV(SVC(), {"C": [1, 2], "gamma": [1, 2]}, scoring=["f1", "accuracy"], refit=False).fit(*moons)
+    with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', 'f1'\]\. Got None"):
+        plot_search(undecided)
 
 
 def test_only_the_axes_given_are_drawn_on_and_keywords_win(search):

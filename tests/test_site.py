@@ -94,16 +94,26 @@ def test_pages_render_with_every_image_and_no_error(browser, address, page):
     assert requested_elsewhere(browser, address) == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_phone_needs_no_scrolling_sideways(browser, address, page):
+def test_a_phone_needs_no_scrolling_sideways(browser, address):
+    """Neither the page nor what holds its text is wider than the screen; wide code and tables scroll by themselves."""
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    pages = [path.relative_to(SITE) for path in sorted(SITE.rglob("*.html")) if "_static" not in path.parts]
+    assert len(pages) > 30
+    too_wide = {}
     try:
-        browser.get(address + page)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        for page in pages:
+            browser.get(address + page.as_posix())
+            widths = browser.execute_script("""
+                const holders = [document.documentElement, ...document.querySelectorAll(".bd-article-container")];
+                return holders.map(element => element.scrollWidth - element.clientWidth);
+            """)
+            if max(widths) > 0:
+                too_wide[page.as_posix()] = widths
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    page_errors(browser)
+        page_errors(browser)
+    assert too_wide == {}
 
 
 @pytest.mark.parametrize("page", ["index.html", "guide/drawing.html"])
@@ -154,7 +164,7 @@ class Links(HTMLParser):
 
 def test_internal_links_resolve():
     pages = {path.resolve(): Links(path) for path in SITE.rglob("*.html") if "_static" not in path.parts}
-    assert len(pages) > 20
+    assert len(pages) > 30
     dangling, n_links = [], 0
     for page, links in pages.items():
         for target in links.targets:

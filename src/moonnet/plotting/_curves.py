@@ -128,9 +128,10 @@ class TrainingCurveDisplay:
 
     @property
     def best_epochs(self) -> list[int]:
-        """Each training's epoch of the lowest validation loss (without validation: of the lowest loss), from 1."""
-        name = "val_loss" if self._has("val_loss") else "loss"
-        return [int(np.nanargmin(history[name])) + 1 for history in self.histories]
+        """Each training's best epoch, from 1: by validation where there was some, and by loss rather than accuracy."""
+        name = next(name for name in ("val_loss", "val_accuracy", "loss", "accuracy") if self._has(name))
+        find = np.nanargmin if name.endswith("loss") else np.nanargmax
+        return [int(find(history[name])) + 1 for history in self.histories]
 
     def plot(
         self,
@@ -170,10 +171,14 @@ class TrainingCurveDisplay:
         Raises
         ------
         ValueError
-            If a metric is not in the histories, or there are not as many axes as metrics.
+            If the histories hold nothing to draw, a metric is not in them, or there are not as many axes as metrics.
         """
         from matplotlib import pyplot as plt
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.lines import Line2D
 
+        if not self.histories or not any(self._has(name) for names in _SERIES.values() for name in names):
+            raise ValueError(f"histories must hold loss or accuracy by epoch. Got {self.histories!r} instead.")
         known = [metric for metric, names in _SERIES.items() if any(map(self._has, names))]
         metrics = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
         if not metrics or not set(metrics) <= set(known):
@@ -188,7 +193,7 @@ class TrainingCurveDisplay:
         for panel, metric in zip(self.ax_, metrics, strict=True):
             for name, look in _SERIES[metric].items():
                 if self._has(name):
-                    self.lines_[name] = self._draw(panel, name, look | (line_kw or {}))
+                    self.lines_[name] = self._draw(panel, name, look, normalize_kwargs(line_kw or {}, Line2D))
             if best_kw is not False:
                 self.best_ += self._mark_best(panel, arguments(best_kw))
             panel.set(xlabel="epoch", ylabel=metric)
@@ -202,14 +207,19 @@ class TrainingCurveDisplay:
         first, last = min(self.best_epochs), max(self.best_epochs)
         epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
         look = {"color": "0.4", "linestyle": ":", "alpha": 1 if first == last else 0.5}
-        labels = [f"{'best' if self._has('val_loss') else 'lowest loss'}: {epochs}"] + ["_"] * len(self.histories)
+        labels = [f"{'best' if self._validated else 'lowest loss'}: {epochs}"] + ["_"] * len(self.histories)
         return [
             ax.axvline(epoch, **(look | {"label": label} | options))
             for epoch, label in zip(sorted(set(self.best_epochs)), labels, strict=False)
         ]
 
+    @property
+    def _validated(self) -> bool:
+        return self._has("val_loss") or self._has("val_accuracy")
+
     def _has(self, name: str) -> bool:
-        return all(name in history for history in self.histories)
+        """Return whether all trainings have values of that name."""
+        return all(np.isfinite(history.get(name, [])).any() for history in self.histories)
 
     def _mean(self, name: str) -> np.ndarray:
         """Return the mean over the trainings, for the epochs that all of them reached."""
@@ -217,7 +227,7 @@ class TrainingCurveDisplay:
         shortest = min(map(len, values))
         return np.mean([each[:shortest] for each in values], axis=0)
 
-    def _draw(self, ax: Any, name: str, look: dict[str, Any]) -> list[Any]:
+    def _draw(self, ax: Any, name: str, look: dict[str, Any], chosen: dict[str, Any]) -> list[Any]:
         """Draw a line a training and, where there are several, their mean; return the lines."""
         several = len(self.histories) > 1
         lines = []
@@ -225,11 +235,11 @@ class TrainingCurveDisplay:
             epochs = np.arange(1, 1 + len(history[name]))
             single = {"marker": "."} if len(epochs) == 1 else {}  # a line of one point is not seen
             thin = {"alpha": 0.35, "linewidth": 1, "label": "_"} if several else {}
-            lines += ax.plot(epochs, history[name], **(look | single | thin))
+            lines += ax.plot(epochs, history[name], **(look | single | thin | chosen))
         if several:
             mean = self._mean(name)
             label = f"{look['label']}, mean of {len(self.histories)}"
-            lines += ax.plot(np.arange(1, 1 + len(mean)), mean, **(look | {"linewidth": 2, "label": label}))
+            lines += ax.plot(np.arange(1, 1 + len(mean)), mean, **(look | {"linewidth": 2, "label": label} | chosen))
         return lines
 
 

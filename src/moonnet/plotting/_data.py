@@ -2,12 +2,12 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from moonnet.plotting._plane import choose_plane
 
@@ -21,7 +21,7 @@ def plot_data(
     *,
     features: Any = None,
     ax: Any = None,
-    colors: str | Sequence[Any] = "viridis",
+    colors: Any = "viridis",
     aspect: str | float | None = None,
     scatter_kw: dict[str, Any] | None = None,
     legend_kw: dict[str, Any] | bool | None = None,
@@ -43,8 +43,8 @@ def plot_data(
     ax : matplotlib.axes.Axes, default=None
         The axes to draw on. None makes a new figure.
 
-    colors : str or sequence of colors, default="viridis"
-        Name of a colormap, from which the classes take evenly spaced colours, or a colour for each class.
+    colors : str, Colormap or sequence of colors, default="viridis"
+        A colormap or its name, from which the classes take evenly spaced colours, or a colour for each class.
 
     aspect : "equal", "auto" or float, default=None
         How a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``. None draws them equally
@@ -64,8 +64,11 @@ def plot_data(
     Raises
     ------
     ValueError
-        If X and y differ in length, ``features`` are not columns of numbers, or ``colors`` is a sequence of another
-        length than there are classes.
+        If X and y differ in length, y holds no classes, ``features`` are not columns of numbers, or ``colors`` is no
+        colormap and no sequence of as many colours as there are classes.
+
+    TypeError
+        If X is sparse.
 
     Examples
     --------
@@ -77,9 +80,11 @@ def plot_data(
     """
     check_consistent_length(X, y)
     plane, labels = choose_plane(X, features), column_or_1d(y)
+    check_array(labels, ensure_2d=False, dtype=None, input_name="y")
+    check_classification_targets(labels)
     classes = np.unique(labels)
     rgba = class_colors(len(classes), colors)
-    width, height = np.ptp(plane.points, axis=0)
+    width, height = np.nanmax(plane.points, axis=0) - np.nanmin(plane.points, axis=0)
     aspect = readable_aspect(width, height) if aspect is None else aspect
     if ax is None:
         ax = new_axes(width, height, aspect)
@@ -94,7 +99,7 @@ def new_axes(width: float, height: float, aspect: str | float, room: float = 2.1
     """Return axes of a new figure that fits a plane of this width and height, with room beside it, in inches."""
     from matplotlib import pyplot as plt
 
-    ratio = height / width if aspect == "equal" else 0.85
+    ratio = height / width if aspect == "equal" and min(width, height) > 0 else 0.85
     side = 4.3  # of the axes at the longer side, in inches
     figsize = side * min(1, 1 / ratio) + room, max(side * min(1, ratio) + 0.8, 3.2)
     # Compressed rather than constrained, which has its final layout with the second drawing only
@@ -106,15 +111,18 @@ def readable_aspect(width: float, height: float) -> str:
     return "equal" if 0 < max(width, height) <= _LONGEST_EQUAL * min(width, height) else "auto"
 
 
-def class_colors(n_classes: int, colors: str | Sequence[Any] = "viridis") -> np.ndarray:
+def class_colors(n_classes: int, colors: Any = "viridis") -> np.ndarray:
     """Return RGBA for each class, shape (n_classes, 4): evenly spaced in a colormap, or the colours given."""
     import matplotlib as mpl
 
-    if isinstance(colors, str):
-        if colors not in mpl.colormaps:
-            raise ValueError(f"colors must name a colormap of matplotlib or hold colours. Got {colors!r} instead.")
-        return np.asarray(mpl.colormaps[colors](np.linspace(0, 1, n_classes)))
-    given = mpl.colors.to_rgba_array(colors)
+    try:
+        if isinstance(colors, str | mpl.colors.Colormap):
+            return np.asarray(mpl.colormaps.get_cmap(colors)(np.linspace(0, 1, n_classes)))
+        given = mpl.colors.to_rgba_array(colors)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"colors must be a colormap of matplotlib, its name, or a list of colours. Got {colors!r} instead."
+        ) from error
     if len(given) != n_classes:
         raise ValueError(f"colors must hold one colour for each of {n_classes} classes. Got {colors!r} instead.")
     return given
@@ -126,13 +134,22 @@ def scatter_by_class(
     """Scatter two columns of X on the axes, a collection for each class; return the collections."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.collections import PathCollection
+    from matplotlib.markers import MarkerStyle
 
     chosen = normalize_kwargs(options, PathCollection)
     artists = []
     for label, color in zip(classes, colors, strict=True):
-        defaults = {"s": 40, "facecolor": [color], "edgecolor": "0.2", "linewidth": 0.4, "label": str(label)}
+        defaults: dict[str, Any] = {
+            "s": 40,
+            "facecolor": [color],
+            "edgecolor": "0.2",
+            "linewidth": 0.4,
+            "label": str(label),
+        }
         if "c" in chosen or "color" in chosen:
             del defaults["facecolor"]
+        if not MarkerStyle(chosen.get("marker", "o")).is_filled():  # is of one colour alone
+            defaults = {"s": 40, "color": [color], "linewidth": 1.5, "label": str(label)}
         members = X[y == label]
         artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | chosen)))
     return artists
@@ -144,7 +161,9 @@ def draw_legend(ax: Any, handles: list[Any], options: dict[str, Any] | bool | No
         return None
     chosen = arguments(options)
     # Labels too, because matplotlib leaves those that begin with "_" out of a legend of its own
-    defaults = {"handles": handles, "labels": [handle.get_label() for handle in handles], "title": "class"}
+    defaults: dict[str, Any] = {"title": "class"}
+    if "handles" not in chosen:
+        defaults |= {"handles": handles, "labels": [handle.get_label() for handle in handles]}
     layout = ax.figure.get_layout_engine()
     if "loc" not in chosen:
         makes_room = layout is not None and not layout.adjust_compatible

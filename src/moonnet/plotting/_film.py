@@ -4,7 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import copy
 import functools
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -28,7 +28,7 @@ class LearningFilm:
     :meth:`save` writes them as GIF, MP4 or HTML. In a notebook, the animated film shows itself as a player.
 
     A film has one training: another fit begins it anew, and one that goes on (``warm_start``, ``partial_fit``) adds to
-    it. What other processes fit (``n_jobs``) does not come back to it.
+    it. What other processes fit (``n_jobs``) does not come back to it, and fits side by side on threads would mix.
 
     Parameters
     ----------
@@ -74,11 +74,12 @@ class LearningFilm:
     """
 
     def __init__(self, every: int = 1) -> None:
-        if not isinstance(every, Integral) or every < 1:
+        if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
             raise ValueError(f"every must be an integer of at least 1. Got {every!r} instead.")
         self.every: int = int(every)
         self.epochs: list[int] = []
         self.weights: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
+        self.history: dict[str, list[float]] = {}
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Do nothing before a fit."""
@@ -107,7 +108,8 @@ class LearningFilm:
         if self.epochs and self.epochs[-1] % self.every:  # was the last once, until the training went on
             self.epochs.pop(), self.weights.pop()
         self.epochs.append(epoch)
-        self.weights.append((list(fitted_estimator.coefs_), list(fitted_estimator.intercepts_)))
+        # Copies, since what the estimator has learned is its user's
+        self.weights.append(copy.deepcopy((fitted_estimator.coefs_, fitted_estimator.intercepts_)))
         self.history = {name: list(values) for name, values in fitted_estimator.history_.items()}
 
     def animate(
@@ -127,7 +129,7 @@ class LearningFilm:
             Labels of the data. None draws no data.
 
         fps : float, default=20
-            Frames, hence epochs kept, in a second.
+            Frames, hence epochs kept, in a second; positive.
 
         figure : matplotlib.figure.Figure, default=None
             An empty figure to draw on. None makes a new one.
@@ -143,7 +145,7 @@ class LearningFilm:
         Raises
         ------
         ValueError
-            If the film has seen no fit, or one of a network with other layers, or for what
+            If the film has seen no fit, or another than the estimator's last, if ``fps`` is not positive, or for what
             :meth:`DecisionRegionDisplay.from_estimator` raises.
         """
         from matplotlib import pyplot as plt
@@ -154,34 +156,42 @@ class LearningFilm:
                 "LearningFilm must have seen a fit in this process: give it to set_callbacks of the network, then fit. "
                 "It has seen none."
             )
+        if not isinstance(fps, Real) or not fps > 0:
+            raise ValueError(f"fps must be a positive number. Got {fps!r} instead.")
         check_is_fitted(estimator)
         # The caller's stays as it is; what it holds of this film (its callbacks) need not be copied
         estimator = copy.deepcopy(estimator, {id(self): self})
         network = innermost(estimator)
-        seen = [np.shape(kernel) for kernel in self.weights[0][0]]
-        if [np.shape(kernel) for kernel in getattr(network, "coefs_", [])] != seen:
-            raise ValueError(f"estimator must have the layers that the film has seen, {seen}. Got {network!r} instead.")
+        epochs, weights = list(self.epochs), list(self.weights)  # which another fit may begin anew
+        learned = getattr(network, "coefs_", [])
+        if not any(_equal(kept, learned) for kept, _ in weights):
+            raise ValueError(
+                f"estimator must be the one whose last fit the film has seen. Got {estimator!r}, with other weights."
+            )
         if figure is None:
             figure = plt.figure(figsize=(9.6, 3.6), layout="constrained")
-        self.figure_, self.ax_ = figure, figure.subplots(1, 2, width_ratios=[3, 2])
-        lines = TrainingCurveDisplay(histories=[self.history]).plot(self.ax_[1], metrics="loss", best_kw=False).lines_
+        self.figure_: Any = figure
+        self.ax_: Any = figure.subplots(1, 2, width_ratios=[3, 2])
+        region_ax, curve_ax = self.ax_
+        lines = TrainingCurveDisplay(histories=[self.history]).plot(curve_ax, metrics="loss", best_kw=False).lines_
         curves = [(line, *line.get_data()) for (line,) in lines.values()]
 
         def draw(index: int, **more: Any) -> None:
-            network.coefs_, network.intercepts_ = self.weights[index]
-            self.ax_[0].clear()
-            DecisionRegionDisplay.from_estimator(estimator, X, y, ax=self.ax_[0], **(options | more))
-            for line, epochs, losses in curves:
-                line.set_data(epochs[: self.epochs[index]], losses[: self.epochs[index]])
-            self.ax_[1].set_title(f"epoch {self.epochs[index]}", fontsize="medium")
+            network.coefs_, network.intercepts_ = weights[index]
+            region_ax.clear()
+            DecisionRegionDisplay.from_estimator(estimator, X, y, ax=region_ax, **(options | more))
+            for line, numbers, losses in curves:
+                line.set_data(numbers[: epochs[index]], losses[: epochs[index]])
+            curve_ax.set_title(f"epoch {epochs[index]}", fontsize="medium")
 
         draw(0)  # with the colour bar, which stays
-        self._fps = fps
+        self._fps: float = float(fps)
+        self._n_frames: int = len(epochs)
         self._draw: Any = functools.partial(draw, colorbar_kw=False)
         self.animation_ = FuncAnimation(
             figure,
             self._draw,
-            frames=len(self.epochs),
+            frames=self._n_frames,
             init_func=lambda: None,
             interval=1000 / fps,
             repeat_delay=1000 * _HOLD,
@@ -229,20 +239,21 @@ class LearningFilm:
         if not hasattr(self, "animation_"):
             raise ValueError("animate must be called before the film can be saved.")
         path = Path(path)
+        suffix = path.suffix.lower()
         writers: dict[str, Any] = {".gif": PillowWriter, ".mp4": FFMpegWriter, ".html": HTMLWriter}
-        if path.suffix not in writers:
+        if suffix not in writers:
             raise ValueError(f"path must end in one of {sorted(writers)}. Got {str(path)!r} instead.")
-        if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        if suffix == ".mp4" and not FFMpegWriter.isAvailable():
             raise RuntimeError("ffmpeg is needed to write MP4, and was not found: install it, or save a .gif or .html.")
-        more = {"embed_frames": True, "default_mode": "once"} if path.suffix == ".html" else {}
-        writer = writers[path.suffix](fps=self._fps, **more)
+        more = {"embed_frames": True, "default_mode": "once"} if suffix == ".html" else {}
+        writer = writers[suffix](fps=self._fps, **more)
         # A player stays where it is left; elsewhere the last frame is shown for a while
-        n_held = 0 if path.suffix == ".html" else round(_HOLD * self._fps)
+        n_held = 0 if suffix == ".html" else round(_HOLD * self._fps)
         console = Console()
         bar = Progress(console=console, disable=not (progress and (console.is_terminal or console.is_jupyter)))
         # Not animation_.save, which draws each frame once more
         with bar, rc_context({"savefig.bbox": None}), writer.saving(self.figure_, path, dpi):
-            for index in bar.track(range(len(self.epochs)), description="Rendering"):
+            for index in bar.track(range(self._n_frames), description="Rendering"):
                 self._draw(index)
                 writer.grab_frame()
             for _ in range(n_held):
@@ -262,5 +273,10 @@ class LearningFilm:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the animation out, which cannot be pickled."""
-        drawn = ("animation_", "figure_", "ax_", "_fps", "_draw")
+        drawn = ("animation_", "figure_", "ax_", "_fps", "_n_frames", "_draw")
         return {name: value for name, value in self.__dict__.items() if name not in drawn}
+
+
+def _equal(kept: list[np.ndarray], learned: list[np.ndarray]) -> bool:
+    """Return whether two lists hold equal arrays."""
+    return len(kept) == len(learned) and all(map(np.array_equal, kept, learned))

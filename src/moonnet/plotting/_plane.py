@@ -1,7 +1,7 @@
 """The plane of a picture: two features, or the principal plane of many, and where samples lie on it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -35,6 +35,8 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
     if not named:
         X = check_array(X, ensure_all_finite="allow-nan", input_name="X")
     names = list(X.columns) if named else None
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"X must have columns of different names. Got {names} instead.")
     n_features = X.shape[1]
     if n_features < 2:
         raise ValueError(f"X must have at least two columns to be drawn in the plane. Got shape {X.shape} instead.")
@@ -62,7 +64,7 @@ def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held:
     columns = [_safe_indexing(X, index, axis=1) for index in range(n_features)]
     for index in drawn:
         if not _is_numeric(columns[index].dtype):
-            raise ValueError(f"features must be columns of numbers. Got {names and names[index]!r} among them.")
+            raise ValueError(f"features must be columns of numbers. Got {_name(names, index)!r} among them.")
     others = {
         index: _Held(columns[index], _name(names, index), held.get(index))
         for index in range(n_features)
@@ -98,7 +100,10 @@ class _Held:
         if self.is_number:
             numbers = np.asarray(column, dtype=float)
             if value is None:
-                value = np.median(numbers[np.isfinite(numbers)]) if np.isfinite(numbers).any() else np.nan
+                known = numbers[np.isfinite(numbers)]
+                # Of whole numbers one that is there, since they may stand for kinds
+                method: Any = "nearest" if (known % 1 == 0).all() else "linear"
+                value = float(np.quantile(known, 0.5, method=method)) if len(known) else np.nan
             elif not isinstance(value, Real) or not math.isfinite(value):
                 raise ValueError(f"held must give a finite number for {name!r}. Got {value!r} instead.")
             self._value = float(value)
@@ -138,7 +143,7 @@ def _principal_plane(X: Any, names: list | None) -> Plane:
 
 def _two_columns(features: Any, names: list | None, n_features: int) -> tuple[int, int]:
     """Return the indices of two different columns."""
-    pair = list(features) if isinstance(features, Sequence | np.ndarray) and not isinstance(features, str) else []
+    pair = list(features) if isinstance(features, Iterable) and not isinstance(features, str) else []
     if len(pair) != 2:
         raise ValueError(f"features must be two columns of X, by name or index, or 'pca'. Got {features!r} instead.")
     first, second = (_column(key, names, n_features, "features") for key in pair)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.inspection import DecisionBoundaryDisplay
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet.plotting._data import (
     arguments,
@@ -232,6 +232,9 @@ class DecisionRegionDisplay:
             If the estimator is no classifier, has several labels a sample or is not fitted (``NotFittedError``), if y
             holds labels that it does not know or has another length than X, or if another argument is not what is
             described here.
+
+        TypeError
+            If X is sparse.
         """
         _check(estimator, response_method, style, grid_resolution)
         plane = choose_plane(X, features, held)
@@ -245,7 +248,8 @@ class DecisionRegionDisplay:
         )
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         samples = plane.samples_at(grid)
-        response = np.searchsorted(classes, _predicted(estimator, samples)).reshape(xx0.shape)
+        order = np.argsort(classes)  # scikit-learn's are sorted, those of others need not be
+        response = order[np.searchsorted(classes, _predicted(estimator, samples), sorter=order)].reshape(xx0.shape)
         probability = None
         if response_method == "predict_proba":
             class_of_interest, probability = _probability(estimator, samples, class_of_interest)
@@ -271,7 +275,7 @@ class DecisionRegionDisplay:
         self,
         ax: Any = None,
         *,
-        colors: str | Sequence[Any] = "viridis",
+        colors: Any = "viridis",
         aspect: str | float | None = None,
         surface_kw: dict[str, Any] | None = None,
         boundary_kw: dict[str, Any] | bool | None = None,
@@ -289,8 +293,8 @@ class DecisionRegionDisplay:
         ax : matplotlib.axes.Axes, default=None
             The axes to draw on. None makes a new figure.
 
-        colors : str or sequence of colors, default="viridis"
-            Name of a colormap, from which the classes take evenly spaced colours, or a colour for each class.
+        colors : str, Colormap or sequence of colors, default="viridis"
+            A colormap or its name, from which the classes take evenly spaced colours, or a colour for each class.
 
         aspect : "equal", "auto" or float, default=None
             How a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``. None draws them
@@ -310,7 +314,7 @@ class DecisionRegionDisplay:
             Arguments of ``Axes.scatter`` for the rings around misclassified samples.
 
         legend_kw : dict or False, default=None
-            Arguments of ``Axes.legend``.
+            Arguments of ``Axes.legend``. The lecture's style has none.
 
         colorbar_kw : dict or False, default=None
             Arguments of ``Figure.colorbar``.
@@ -323,7 +327,7 @@ class DecisionRegionDisplay:
         Raises
         ------
         ValueError
-            If ``colors`` is a sequence of another length than there are classes, or no colormap's name.
+            If ``colors`` is no colormap and no sequence of as many colours as there are classes.
         """
         self.colors_ = class_colors(len(self.classes), colors)
         xlim, ylim = ((grid.min(), grid.max()) for grid in (self.xx0, self.xx1))
@@ -333,9 +337,8 @@ class DecisionRegionDisplay:
             ax = new_axes(np.ptp(xlim), np.ptp(ylim), aspect, room=3.1 if scaled else 2.1)
         self.ax_, self.figure_ = ax, ax.figure
         if self.style == "lecture":  # shows the image and the data alone, unless asked for more
-            boundary_kw, errors_kw, legend_kw = (
-                False if options is None else options for options in (boundary_kw, errors_kw, legend_kw)
-            )
+            boundary_kw, errors_kw = (False if options is None else options for options in (boundary_kw, errors_kw))
+            legend_kw = False
         self.surface_ = self._draw_surface(colors, surface_kw or {})
         ax.set(xlim=xlim, ylim=ylim, aspect=aspect)
         self.boundary_ = None if boundary_kw is False else self._draw_boundary(arguments(boundary_kw))
@@ -350,7 +353,7 @@ class DecisionRegionDisplay:
             self.colorbar_ = self._draw_colorbar(arguments(colorbar_kw))
         return self
 
-    def _draw_surface(self, colors: str | Sequence[Any], options: dict[str, Any]) -> Any:
+    def _draw_surface(self, colors: Any, options: dict[str, Any]) -> Any:
         """Draw the regions or the probability, by scikit-learn's display or as the lecture does; return the artists."""
         from matplotlib.colors import ListedColormap
 
@@ -366,8 +369,10 @@ class DecisionRegionDisplay:
             if response.ndim == 2:
                 n_classes = 2  # as scikit-learn's display calls it when each point has one number
                 look |= {"cmap": self._fading(colors), "shading": "gouraud", "alpha": 1}
-        if n_classes > 2:
+        if n_classes != 2:
             look.pop("cmap", None)  # the display makes its own from multiclass_colors
+        if "norm" in options:
+            look = {name: value for name, value in look.items() if name not in ("vmin", "vmax")}
         if options.get("plot_method", "pcolormesh") != "pcolormesh":
             look = {name: value for name, value in look.items() if name in ("alpha", "cmap")}
         display = DecisionBoundaryDisplay(
@@ -381,7 +386,7 @@ class DecisionRegionDisplay:
             ax=self.ax_, **({"plot_method": "pcolormesh", "zorder": -1, "rasterized": True} | look | options)
         ).surface_
 
-    def _fading(self, colors: str | Sequence[Any]) -> Any:
+    def _fading(self, colors: Any) -> Any:
         """Return a pale colormap that ends in the colour of the class of interest.
 
         Pale and opaque, because the triangles of a smooth surface overlap, which shows where they are translucent.
@@ -389,13 +394,14 @@ class DecisionRegionDisplay:
         import matplotlib as mpl
 
         index = self.classes.tolist().index(self.class_of_interest)
-        if len(self.classes) > 2:
-            ends = ["white", self.colors_[index]]
-        else:
+        if len(self.classes) == 2:
             ends = [self.colors_[1 - index], "white", self.colors_[index]]
+        else:
+            ends = ["white", self.colors_[index]]
         fading: Any = mpl.colors.LinearSegmentedColormap.from_list("fading", ends)
-        if isinstance(colors, str) and len(self.classes) == 2:
-            fading = mpl.colormaps[colors] if index == 1 else mpl.colormaps[colors].reversed()
+        if isinstance(colors, str | mpl.colors.Colormap) and len(self.classes) == 2:
+            given = mpl.colormaps.get_cmap(colors)
+            fading = given if index == 1 else given.reversed()
         return mpl.colors.ListedColormap(0.6 * fading(np.linspace(0, 1, 256)) + 0.4)
 
     def _draw_boundary(self, options: dict[str, Any]) -> Any:
@@ -419,6 +425,8 @@ class DecisionRegionDisplay:
         if self.style != "lecture":
             return scatter_by_class(self.ax_, X, y, self.classes, self.colors_, **options)
         defaults = {"s": 40, "c": np.searchsorted(self.classes, y), "cmap": ListedColormap(self.colors_)}
+        if "color" in options:
+            defaults = {"s": 40}
         return [self.ax_.scatter(X[:, 0], X[:, 1], **(defaults | options))]
 
     def _draw_errors(self, X: np.ndarray, options: dict[str, Any]) -> Any:
@@ -540,10 +548,13 @@ def _mostly_within(points: np.ndarray, limits: tuple[tuple[float, float], ...]) 
 def _limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
     """Return the ends of an axis: those given, or the values' with a margin."""
     if limits is not None:
-        ends = check_array(limits, ensure_2d=False, ensure_min_samples=2, input_name=name)
-        if ends.shape != (2,) or ends[0] >= ends[1]:
-            raise ValueError(f"{name} must be a lower and a higher end. Got {limits!r} instead.")
-        return float(ends[0]), float(ends[1])
+        try:
+            first, last = map(float, limits)
+        except (TypeError, ValueError):
+            first = last = np.nan
+        if not -np.inf < first < last < np.inf:
+            raise ValueError(f"{name} must be a lower and a higher end, both finite. Got {limits!r} instead.")
+        return first, last
     lower, upper = float(np.nanmin(values)), float(np.nanmax(values))
     margin = (upper - lower) / 10 or 0.5
     return lower - margin, upper + margin

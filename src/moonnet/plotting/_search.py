@@ -24,7 +24,9 @@ def plot_search(
     text_kw: dict[str, Any] | bool | None = None,
     colorbar_kw: dict[str, Any] | bool | None = None,
 ) -> Any:
-    """Draw a fitted search's mean test score over two parameters as a heat map, the best cell framed.
+    """Draw a fitted search's mean test score over two parameters as a heat map, the best candidate's cell framed.
+
+    The best is that which the search chose; where it chose none, or by another metric, that of the highest score.
 
     Each ``..._kw`` holds arguments that win over the defaults here; False leaves that part out.
 
@@ -82,13 +84,15 @@ def plot_search(
     if not hasattr(search, "cv_results_"):
         raise ValueError(f"search must be fitted and have cv_results_. Got an instance of {type(search).__name__}.")
     scores, score_name = _scores(search, metric)
-    candidates = search.cv_results_["params"]
+    chosen = metric is None and hasattr(search, "best_params_")
+    candidates, scores = _last_scores(search, scores)
+    best = search.best_params_ if chosen else candidates[np.argmax(np.nan_to_num(scores, nan=-np.inf))]
     x, y = _two_parameters(candidates, x, y)
     columns, rows = _values(candidates, x), _values(candidates, y)
     table = np.full((len(rows), len(columns)), np.nan)
     for candidate, score in zip(candidates, scores, strict=True):
         if x in candidate and y in candidate:
-            cell = list(rows).index(repr(candidate[y])), list(columns).index(repr(candidate[x]))
+            cell = list(rows).index(_key(candidate[y])), list(columns).index(_key(candidate[x]))
             table[cell] = np.fmax(table[cell], score)
 
     if ax is None:
@@ -99,9 +103,9 @@ def plot_search(
     ax.set_yticks(range(len(rows)), [_text(value) for value in rows.values()])
     ax.set(xlabel=_short(x), ylabel=_short(y))
     others = [name for name in _varied(candidates) if name not in (x, y)]
-    best = f"best over {', '.join(map(_short, others))}; " if others else ""
-    ax.set_title(f"{best}the best of all is framed", fontsize="medium", wrap=True)
-    if (text_kw is None and table.size <= _MOST_NUMBERS) or isinstance(text_kw, dict):
+    over = f"best over {', '.join(map(_short, others))}; " if others else ""
+    ax.set_title(f"{over}the best candidate is framed", fontsize="medium", wrap=True)
+    if text_kw is not False and (text_kw is not None or table.size <= _MOST_NUMBERS):
         for (row, column), score in np.ndenumerate(table):
             if np.isfinite(score):
                 red, green, blue, _ = image.to_rgba(score)
@@ -109,7 +113,8 @@ def plot_search(
                 dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
                 look = {"color": "white" if dark else "black", "ha": "center", "va": "center"}
                 ax.text(column, row, f"{score:.3f}", **(look | arguments(text_kw)))
-    for row, column in np.argwhere(table == np.max(table, initial=-np.inf, where=np.isfinite(table))):
+    if x in best and y in best:
+        row, column = (list(values).index(_key(best[name])) for values, name in ((rows, y), (columns, x)))
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2.5))
     if colorbar_kw is not False:
         ax.figure.colorbar(image, ax=ax, **({"label": score_name, "format": "%.3f"} | arguments(colorbar_kw)))
@@ -119,14 +124,25 @@ def plot_search(
 def _scores(search: Any, metric: str | None) -> tuple[np.ndarray, str]:
     """Return each candidate's mean test score, and what to call it."""
     results = search.cv_results_
+    known = [name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")]
     if metric is None:
-        metric = search.refit if isinstance(search.refit, str) else "score"
-    if f"mean_test_{metric}" not in results:
-        prefix = "mean_test_"
-        known = sorted(name.removeprefix(prefix) for name in results if name.startswith(prefix))
-        raise ValueError(f"metric must be one of {known}. Got {metric!r} instead.")
+        metric = next((name for name in (search.refit, "score") if name in known), None)
+    if metric is None or metric not in known:
+        raise ValueError(f"metric must be one of {sorted(known)}. Got {metric!r} instead.")
     name = metric if metric != "score" else search.scoring if isinstance(search.scoring, str) else "score"
     return results[f"mean_test_{metric}"], f"mean test {name.replace('_', ' ')}"
+
+
+def _last_scores(search: Any, scores: np.ndarray) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Return the candidates and their scores: of a halving search each once, by the most resources it was given."""
+    candidates = search.cv_results_["params"]
+    if "iter" not in search.cv_results_:
+        return candidates, scores
+    last = {}
+    for candidate, score in zip(candidates, scores, strict=True):  # in the order of the iterations
+        parameters = {name: value for name, value in candidate.items() if name != search.resource}
+        last[repr(parameters)] = parameters, score
+    return [parameters for parameters, _ in last.values()], np.array([score for _, score in last.values()])
 
 
 def _two_parameters(candidates: list[dict[str, Any]], x: str | None, y: str | None) -> tuple[str, str]:
@@ -162,10 +178,15 @@ def _varied(candidates: list[dict[str, Any]]) -> list[str]:
 
 def _values(candidates: list[dict[str, Any]], name: str) -> dict[str, Any]:
     """Return a parameter's values by their text: numbers in order, others as they came."""
-    values = {repr(candidate[name]): candidate[name] for candidate in candidates if name in candidate}
+    values = {_key(candidate[name]): candidate[name] for candidate in candidates if name in candidate}
     if all(isinstance(value, Real) for value in values.values()):
         return dict(sorted(values.items(), key=lambda item: item[1]))
     return values
+
+
+def _key(value: Any) -> Any:
+    """Return what tells a value from others, whether it can be hashed or not; 1, 1.0 and NumPy's 1.0 are the same."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else repr(value)
 
 
 def _short(name: str) -> str:
@@ -174,4 +195,4 @@ def _short(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
