@@ -109,6 +109,7 @@ def test_arguments_of_lines_win_by_any_name():
 def test_some_values_may_be_missing():
     display = TrainingCurveDisplay(histories=[{"accuracy": [0.5, 0.9, 0.7], "val_loss": [np.nan] * 3}]).plot()
     assert list(display.lines_) == ["accuracy"]
+    assert display.best_[0].get_label() == "highest accuracy: epoch 2"
     assert display.best_epochs == [2]
     for histories in ([], [{}], [{"loss": []}]):
         with pytest.raises(ValueError, match="histories must hold loss or accuracy by epoch"):

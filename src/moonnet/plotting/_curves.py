@@ -129,7 +129,7 @@ class TrainingCurveDisplay:
     @property
     def best_epochs(self) -> list[int]:
         """Each training's best epoch, from 1: by validation where there was some, and by loss rather than accuracy."""
-        name = next(name for name in ("val_loss", "val_accuracy", "loss", "accuracy") if self._has(name))
+        name, _ = self._judge()
         find = np.nanargmin if name.endswith("loss") else np.nanargmax
         return [int(find(history[name])) + 1 for history in self.histories]
 
@@ -207,15 +207,21 @@ class TrainingCurveDisplay:
         first, last = min(self.best_epochs), max(self.best_epochs)
         epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
         look = {"color": "0.4", "linestyle": ":", "alpha": 1 if first == last else 0.5}
-        labels = [f"{'best' if self._validated else 'lowest loss'}: {epochs}"] + ["_"] * len(self.histories)
+        labels = [f"{self._judge()[1]}: {epochs}"] + ["_"] * len(self.histories)
         return [
             ax.axvline(epoch, **(look | {"label": label} | options))
             for epoch, label in zip(sorted(set(self.best_epochs)), labels, strict=False)
         ]
 
-    @property
-    def _validated(self) -> bool:
-        return self._has("val_loss") or self._has("val_accuracy")
+    def _judge(self) -> tuple[str, str]:
+        """Return the values that tell the best epoch, and what to call that epoch."""
+        judges = {
+            "val_loss": "best",
+            "val_accuracy": "best",
+            "loss": "lowest loss",
+            "accuracy": "highest accuracy",
+        }
+        return next((name, called) for name, called in judges.items() if self._has(name))
 
     def _has(self, name: str) -> bool:
         """Return whether all trainings have values of that name."""

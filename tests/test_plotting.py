@@ -1,0 +1,56 @@
+"""What all pictures have in common."""
+
+import pytest
+from matplotlib import pyplot as plt
+from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
+
+from moonnet import KerasMoonClassifier
+from moonnet.plotting import DecisionRegionDisplay, LearningFilm, TrainingCurveDisplay, plot_data, plot_search
+
+
+def film(fitted, X, y):
+    seen = LearningFilm()
+    clf = KerasMoonClassifier(epochs=2, random_state=0).set_callbacks(seen).fit(X, y)
+    return seen.animate(clf, X, y).figure_
+
+
+PICTURES = {
+    "regions": lambda fitted, X, y: DecisionRegionDisplay.from_estimator(fitted, X, y).figure_,
+    "probability": lambda fitted, X, y: (
+        DecisionRegionDisplay.from_estimator(fitted, X, y, response_method="predict_proba").figure_
+    ),
+    "curves": lambda fitted, X, y: TrainingCurveDisplay.from_estimator(fitted).figure_,
+    "film": film,
+    "data": lambda fitted, X, y: plot_data(X, y).figure,
+    "search": lambda fitted, X, y: plot_search(GridSearchCV(SVC(), {"C": [1, 2], "gamma": [1, 2]}).fit(X, y)).figure,
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_each_makes_one_figure_and_closing_it_leaves_none(fitted, moons, picture):
+    figure = PICTURES[picture](fitted, *moons)
+    assert plt.get_fignums() == [figure.number]
+    plt.close(figure)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_nothing_is_clipped_by_the_figure_s_edge(fitted, moons, picture):
+    figure = PICTURES[picture](fitted, *moons)
+    figure.canvas.draw()
+    drawn, paper = figure.get_tightbbox(), figure.bbox_inches
+    assert drawn.x0 >= -0.01
+    assert drawn.y0 >= -0.01
+    assert drawn.x1 <= paper.width + 0.01
+    assert drawn.y1 <= paper.height + 0.01
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_the_same_inputs_make_the_same_pixels(fitted, moons, picture):
+    pixels = []
+    for _ in range(2):
+        figure = PICTURES[picture](fitted, *moons)
+        figure.canvas.draw()
+        pixels.append(bytes(figure.canvas.buffer_rgba()))
+    assert pixels[0] == pixels[1]
