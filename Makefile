@@ -19,6 +19,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/watching.py
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/race.py
 
 # A warning is an error. The second builder runs the examples of the pages that the first one has read.
 docs: $(VENV)/.installed-docs
