@@ -629,7 +629,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: ArrayLike) -> np.ndarray:
         """Return the output layer before its activation, shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         samples = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
         return _forward.logits(samples, self.coefs_, self.intercepts_, self._trained_with["activation"])
 

@@ -5,6 +5,7 @@ its spec alone, never on the number of samples: a block has a fixed size, a ragg
 the host says how many steps of the block are real.
 """
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import numpy as np
 
 from moonnet._keras import keras, tf
 from moonnet._network import NetworkSpec, OptimizerSpec, training_model
+from moonnet._packing import Packing, is_elementwise
 
 # Limits of a block: steps, and elements of its arrays (8 MB in float64) as long as it has more than one step.
 _MAX_STEPS = 512
@@ -47,76 +49,74 @@ class ProgramSpec:
     @property
     def block_steps(self) -> int:
         """How many steps a block holds."""
-        n_features, n_outputs = self.network.layer_sizes[0], self.network.layer_sizes[-1]
-        return min(_MAX_STEPS, max(1, _MAX_ELEMENTS // (self.batch_rows * (n_features + n_outputs + 1))))
+        return min(_MAX_STEPS, max(1, _MAX_ELEMENTS // (self.batch_rows * self.sample_size)))
+
+    @property
+    def sample_size(self) -> int:
+        """How many numbers a sample is: its features, outputs and weight."""
+        return self.network.layer_sizes[0] + self.network.layer_sizes[-1] + 1
 
 
 class Program:
-    """A Keras model, optimizer and loss, and a compiled loop over them. One fit owns it at a time."""
+    """A Keras model, optimizer and loss, and a compiled loop over them. One fit owns it at a time.
+
+    What training changes is handed in with each block and comes out with its results.
+    """
 
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
         self._block: list[np.ndarray] = []
-        self._state: list[Any] = []
+        self._numbers: list[float] = []
+        self._packed: list[Any] = []
+        self._state: list[np.ndarray] | None = None
         with tf.device(_DEVICE):
             self._build()
             self._compile()
 
     def _build(self) -> None:
         spec = self.spec
-        # float32 whatever the weights are, as Keras's regularizers.L2 holds its factor
-        self._l2 = keras.Variable(0.0, dtype="float32", trainable=False, name="l2")
         self._dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
         self._seeds = keras.random.SeedGenerator(seed=0, name="seeds")
         self._model = training_model(
             spec.network, spec.dtype, dropout=(self._dropout, self._seeds) if spec.dropout else None
         )
         self._weights = self._model.trainable_variables
-        self._optimizer = spec.optimizer.build(learning_rate=0.0)
-        self._fresh_optimizer_state = self._build_optimizer()
-        self._variables = [*self._weights, *self._optimizer.variables]
+        optimizer = spec.optimizer.build(learning_rate=0.0)
+        self._fresh_optimizer_state = _build(optimizer, self._weights)
+        self._dtypes = [variable.dtype for variable in (*self._weights, *optimizer.variables)]
+        if spec.optimizer.rate_is_number:
+            is_rate = [variable is optimizer.learning_rate for variable in optimizer.variables]
+            self._rate_index = len(self._weights) + is_rate.index(True)
+        if is_elementwise(optimizer):
+            n_weights = sum(math.prod(variable.shape) for variable in self._weights)
+            self._trained = [keras.Variable(np.zeros(n_weights), dtype=spec.dtype, name="weights")]
+            self._optimizer = spec.optimizer.build(learning_rate=0.0)
+            self._optimizer.build(self._trained)
+            self._packing = Packing.of(self._weights, optimizer, self._trained, self._optimizer)
+        else:
+            self._trained, self._optimizer = self._weights, optimizer
+            self._packing = Packing.none([*self._weights, *optimizer.variables])
+        self._variables = [*self._trained, *self._optimizer.variables]
         # Whether training ends with other weights than those of the last step, with their moving average for instance
-        finalizes = type(self._optimizer).finalize_variable_values
-        self._averages = self._optimizer.use_ema or finalizes is not keras.optimizers.Optimizer.finalize_variable_values
-        self._loss = _LOSSES[spec.network.loss](
-            from_logits=True,
-            reduction="mean_with_sample_weight",  # sum(w * loss) / sum(w): what makes padding exact
-            dtype=spec.dtype,
-        )
-
-    def _build_optimizer(self) -> list[np.ndarray | int]:
-        """Build the optimizer's variables; return what they begin with: an array, or the index of a weight to copy."""
-        for index, variable in enumerate(self._weights):
-            variable.assign(np.full(variable.shape, index + 0.25))  # what no optimizer begins with by itself
-        self._optimizer.build(self._weights)
-        marked = [variable.numpy() for variable in self._weights]
-        state: list[np.ndarray | int] = []
-        for value in (variable.numpy() for variable in self._optimizer.variables):
-            copied = [index for index, weight in enumerate(marked) if np.array_equal(weight, value)]
-            state.append(copied[0] if copied else value)
-        return state
+        finalizes = type(optimizer).finalize_variable_values
+        self._averages = optimizer.use_ema or finalizes is not keras.optimizers.Optimizer.finalize_variable_values
+        # A sum, for the weights of a batch are divided by theirs: what makes padding exact
+        self._loss = _LOSSES[spec.network.loss](from_logits=True, reduction="sum", dtype=spec.dtype)
 
     def _compile(self) -> None:
-        n_features, *_, n_outputs = self.spec.network.layer_sizes
-        steps, rows, dtype = self.spec.block_steps, self.spec.batch_rows, self.spec.dtype
-        scalar = tf.TensorSpec((), dtype)
-        self._block_specs = [
-            tf.TensorSpec((steps, rows, n_features), dtype),
-            tf.TensorSpec((steps, rows, n_outputs), dtype),
-            tf.TensorSpec((steps, rows), dtype),  # weights
-            tf.TensorSpec((steps, 2), self._seeds.state.dtype),
-        ]
-        # Concrete functions: their shapes are fixed, and TensorFlow does not take many of them for retracing by mistake
-        self._load = tf.function(
-            self._traced_load,
-            autograph=False,
-            input_signature=[scalar, scalar, *(tf.TensorSpec(v.shape, v.dtype) for v in self._variables)],
-        ).get_concrete_function()
+        spec = self.spec
+        # Few arguments, for TensorFlow takes longer over each than some steps take
+        self._block_specs = [tf.TensorSpec((spec.block_steps, spec.batch_rows * spec.sample_size), spec.dtype)]
+        if spec.dropout:
+            self._block_specs.append(tf.TensorSpec((spec.block_steps, 2), self._seeds.state.dtype))
+        numbers = tf.TensorSpec((3,), spec.dtype)
+        state = [tf.TensorSpec(variable.shape, variable.dtype) for variable in self._variables]
+        # A concrete function: its shapes are fixed, and TensorFlow does not take many of them for retracing by mistake
         self._run = tf.function(
             self._traced_run,
             autograph=False,
             jit_compile=True,
-            input_signature=[tf.TensorSpec((), "int32"), *self._block_specs],
+            input_signature=[numbers, self._block_specs, state],
         ).get_concrete_function()
 
     def load(
@@ -132,39 +132,50 @@ class Program:
         ``optimizer_state`` None is a fresh optimizer; ``learning_rate`` None leaves the one that it holds or compiles.
         """
         self._block = [np.zeros(spec.shape, spec.dtype.as_numpy_dtype) for spec in self._block_specs]
+        # float32 whatever the weights are, as Keras's regularizers.L2 holds its factor
+        self._numbers = [float(np.float32(l2)), dropout]
         if optimizer_state is None:
             optimizer_state = [weights[new] if isinstance(new, int) else new for new in self._fresh_optimizer_state]
-        state = [np.asarray(a, v.dtype) for a, v in zip([*weights, *optimizer_state], self._variables, strict=True)]
+        state = [np.asarray(a, dtype) for a, dtype in zip([*weights, *optimizer_state], self._dtypes, strict=True)]
         if learning_rate is not None:
-            index = next(i for i, variable in enumerate(self._variables) if variable is self._optimizer.learning_rate)
-            state[index] = np.asarray(learning_rate, state[index].dtype)
-        with outside_the_callers_scopes():
-            self._load(*(tf.constant(number, self.spec.dtype) for number in (l2, dropout)), *map(tf.constant, state))
-        self._state = state
+            state[self._rate_index] = np.asarray(learning_rate, self._dtypes[self._rate_index])
+        self.state = state
 
     def accepts(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether this program's optimizer remembers things of the same shapes."""
-        shapes = [tuple(variable.shape) for variable in self._optimizer.variables]
-        return [array.shape for array in optimizer_state] == shapes
+        return [array.shape for array in optimizer_state] == self._packing.shapes[len(self._weights) :]
 
-    def run(
-        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Run a block of at most ``spec.block_steps`` steps; return each step's loss and weighted hits."""
+    def run(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """Run a block of at most ``spec.block_steps`` steps; return loss and weighted hits of each, shape (steps, 2).
+
+        X (steps, batch_rows, n_features), y (steps, batch_rows, n_outputs), sample_weight (steps, batch_rows), and the
+        seeds of dropout (steps, 2).
+        """
         n_steps = len(X)
-        for array, values in zip(self._block, (X, y, sample_weight, seeds), strict=True):
-            array[:n_steps] = values
+        samples, *for_dropout = self._block
+        for columns, values in zip(self._columns(samples), (X, y, sample_weight), strict=True):
+            columns[:n_steps] = values.reshape(n_steps, -1)
+        for array in for_dropout:
+            array[:n_steps] = seeds
+        numbers = np.array([n_steps, *self._numbers], self.spec.dtype)
         with outside_the_callers_scopes():
-            losses, hits, *self._state = self._run(tf.constant(n_steps), *map(tf.constant, self._block))
-        return losses.numpy()[:n_steps], hits.numpy()[:n_steps]
+            block = list(map(tf.constant, self._block))
+            state = [value if tf.is_tensor(value) else tf.constant(value) for value in self._packed]
+            results, *self._packed = self._run(tf.constant(numbers), block, state)
+        self._state = None
+        return results.numpy()[:n_steps]
 
     def unload(self) -> None:
         """End a training: a program that waits for the next one holds no block and no network."""
-        self._block, self._state = [], []
+        self._block, self._packed, self._state = [], [], None
 
     def snapshot(self) -> list[Any]:
-        """Return ``state`` as it is now, not yet fetched: to have it in case that it is wanted back costs nothing."""
-        return self._state
+        """Return how things are now, not yet fetched: to have it in case that it is wanted back costs nothing."""
+        return self._packed
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Go back to how things were."""
+        self._packed, self._state = snapshot, None
 
     @property
     def state(self) -> list[np.ndarray]:
@@ -172,18 +183,14 @@ class Program:
 
         The list is another one after each change, and never changed itself.
         """
-        if not all(isinstance(value, np.ndarray) for value in self._state):
-            self._state = [np.asarray(tensor.numpy()) for tensor in self._state]
+        if self._state is None:
+            self._state = self._packing.unpack([np.asarray(value) for value in self._packed], np)
         return self._state
 
     @state.setter
-    def state(self, values: Sequence[Any]) -> None:
-        values = [np.asarray(value) for value in values]
-        with outside_the_callers_scopes():
-            for variable, old, new in zip(self._variables, self.state, values, strict=True):
-                if new is not old:
-                    write_variable(variable, new)
-        self._state = values
+    def state(self, values: Sequence[np.ndarray]) -> None:
+        self._state = list(values)
+        self._packed = self._packing.pack(values, np)
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -201,39 +208,49 @@ class Program:
         if not self._averages:
             return self.weights
         with outside_the_callers_scopes():
-            self._optimizer.finalize_variable_values(self._weights)
-            final = [variable.numpy() for variable in self._weights]
-            for variable, last in zip(self._weights, self.weights, strict=True):
-                variable.assign(last)
-        return final
+            for variable, value in zip(self._variables, self._packed, strict=True):
+                variable.assign(value)
+            self._optimizer.finalize_variable_values(self._trained)
+            return self._packing.unpack([variable.numpy() for variable in self._trained], np)
 
-    def _traced_load(self, l2: Any, dropout: Any, *values: Any) -> None:
-        for variable, value in zip(self._variables, values, strict=True):
-            variable.assign(value)
-        self._l2.assign(l2)
+    def _traced_run(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, ...]:
+        n_steps, l2, dropout = tf.cast(numbers[0], "int32"), numbers[1], numbers[2]
+        samples, *for_dropout = block
+        rows, (n_features, *_, n_outputs) = self.spec.batch_rows, self.spec.network.layer_sizes
         self._dropout.assign(dropout)
+        for variable, value in zip(self._variables, state, strict=True):
+            variable.assign(value)
 
-    def _traced_run(self, n_steps: Any, X: Any, y: Any, sample_weight: Any, seeds: Any) -> tuple[Any, ...]:
-        def step(i: Any, losses: Any, hits: Any) -> tuple[Any, Any, Any]:
-            self._seeds.state.assign(seeds[i])
+        *_, sample_weight = self._columns(samples)
+        shares = sample_weight / tf.reduce_sum(sample_weight, axis=1, keepdims=True)
+
+        def step(i: Any, results: Any) -> tuple[Any, Any]:
+            X, y, sample_weight = self._columns(samples[i])
+            X, y = tf.reshape(X, (rows, n_features)), tf.reshape(y, (rows, n_outputs))
+            for seeds in for_dropout:
+                self._seeds.state.assign(seeds[i])
+            weights = self._packing.unpack([variable.value for variable in self._trained], tf)
             with tf.GradientTape() as tape:
-                logits = self._model(X[i], training=True)
-                factor = tf.cast(self._l2, self.spec.dtype)
-                penalty = factor * sum(tf.reduce_sum(tf.square(kernel)) for kernel in self._weights[::2])
-                loss = self._loss(y[i], logits, sample_weight=sample_weight[i]) + penalty
+                tape.watch(weights)
+                with keras.StatelessScope(state_mapping=list(zip(self._weights, weights, strict=True))):
+                    logits = self._model(X, training=True)
+                penalty = l2 * sum(tf.reduce_sum(tf.square(kernel)) for kernel in weights[::2])
+                loss = self._loss(y, logits, sample_weight=shares[i]) + penalty
                 scaled_loss = self._optimizer.scale_loss(loss)
-            self._optimizer.apply(tape.gradient(scaled_loss, self._weights), self._weights)
-            hit = self._hits(y[i], logits)
-            return (
-                i + 1,
-                tf.tensor_scatter_nd_update(losses, [[i]], [loss]),
-                tf.tensor_scatter_nd_update(hits, [[i]], [tf.reduce_sum(sample_weight[i] * hit)]),
-            )
+            gradients = tape.gradient(scaled_loss, weights)
+            self._optimizer.apply(self._packing.pack(gradients, tf), self._trained)
+            hits = tf.reduce_sum(sample_weight * self._hits(y, logits))
+            return i + 1, results.write(i, [loss, hits])
 
-        empty = tf.zeros(self.spec.block_steps, self.spec.dtype)
-        _, losses, hits = tf.while_loop(lambda i, *_: i < n_steps, step, [0, empty, empty])
-        # The state goes out with the results: to read its variables one by one would take longer than some steps
-        return losses, hits, *(tf.identity(variable.value) for variable in self._variables)
+        results = tf.TensorArray(self.spec.dtype, self.spec.block_steps, element_shape=(2,))
+        _, results = tf.while_loop(lambda i, _: i < n_steps, step, [0, results])
+        return results.stack(), *(tf.identity(variable.value) for variable in self._variables)
+
+    def _columns(self, samples: Any) -> tuple[Any, Any, Any]:
+        """Return what belongs to X, y and sample_weight of each step in ``samples`` (..., batch_rows * sample_size)."""
+        rows, (n_features, *_, n_outputs) = self.spec.batch_rows, self.spec.network.layer_sizes
+        of_X, of_y = rows * n_features, rows * n_outputs
+        return samples[..., :of_X], samples[..., of_X : of_X + of_y], samples[..., of_X + of_y :]
 
     def _hits(self, y: Any, logits: Any) -> Any:
         """Return the share of each sample's outputs that say what y says, shape (batch_rows,)."""
@@ -242,24 +259,24 @@ class Program:
         return tf.cast(tf.argmax(logits, axis=1) == tf.argmax(y, axis=1), logits.dtype)
 
 
+def _build(optimizer: Any, weights: Sequence[Any]) -> list[np.ndarray | int]:
+    """Build an optimizer's variables; return what they begin with: an array, or the index of a weight to copy."""
+    for index, variable in enumerate(weights):
+        variable.assign(np.full(variable.shape, index + 0.25))  # what no optimizer begins with by itself
+    optimizer.build(weights)
+    marked = [variable.numpy() for variable in weights]
+    state: list[np.ndarray | int] = []
+    for value in (variable.numpy() for variable in optimizer.variables):
+        copied = [index for index, weight in enumerate(marked) if np.array_equal(weight, value)]
+        state.append(copied[0] if copied else value)
+    return state
+
+
 @contextmanager
 def outside_the_callers_scopes() -> Iterator[None]:
     """Run on the program's own device, and hidden from gradient tapes that the caller may have open."""
     with tf.init_scope(), tf.device(_DEVICE):
         yield
-
-
-# These take a third to a half less time than Keras's and TensorFlow's own methods: someone may watch every epoch.
-
-
-def read_variable(variable: Any) -> np.ndarray:
-    """Return the value of a Keras variable, a copy."""
-    return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype).numpy())
-
-
-def write_variable(variable: Any, value: np.ndarray) -> None:
-    """Change the value of a Keras variable, to one of its own shape and dtype."""
-    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.constant(value))
 
 
 # Programs that no fit owns, the one used last at the end.

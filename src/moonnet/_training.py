@@ -218,18 +218,19 @@ class Training:
         try:
             for watcher in watchers:
                 watcher.epoch_begin(epoch)
-            draws = [self._draw_epoch() for _ in range(n_epochs)]
-            order, seeds = (np.concatenate(arrays) for arrays in zip(*draws, strict=True))
+            order, seeds = self._draw_epochs(n_epochs)
             figures = self._run_steps(order, seeds, [w for w in watchers if w.sees_steps])
             cut = self.interrupted and len(figures) < len(order)
         except KeyboardInterrupt:
             self.interrupted = cut = True
         if cut:  # an epoch cut short is none
-            self.program.state, self._streams = state, Streams.resume(streams)
+            self.program.restore(state)
+            self._streams = Streams.resume(streams)
             return
         if not np.isfinite(figures).all():
             raise _diverged(epoch + n_epochs)
-        losses, hits, totals = figures.reshape(n_epochs, -1, 3).transpose(2, 0, 1)  # each (n_epochs, steps)
+        # Each (n_epochs, steps), and contiguous: NumPy's order of summation, and so the last bit, depends on that
+        losses, hits, totals = np.ascontiguousarray(figures.reshape(n_epochs, -1, 3).transpose(2, 0, 1))
         total = totals.sum(axis=1)
         loss, accuracy = (losses * totals).sum(axis=1) / total, hits.sum(axis=1) / total
         self.history["loss"] += loss.tolist()
@@ -238,14 +239,19 @@ class Training:
         for watcher in watchers:
             watcher.epoch_end(epoch, logs)
 
-    def _draw_epoch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return an epoch's rows (steps, batch_rows), -1 where the last is padded, and dropout seeds (steps, 2)."""
-        spec, n_samples, steps = self.program.spec, len(self.samples.y), self.steps_an_epoch
-        order = np.full(steps * spec.batch_rows, -1)
-        shuffle = self.hyperparameters.shuffle
-        order[:n_samples] = self._streams.order.permutation(n_samples) if shuffle else np.arange(n_samples)
-        seeds = self._streams.dropout.integers(2**31, size=(steps, 2)) if spec.dropout else np.zeros((steps, 2), int)
-        return order.reshape(steps, spec.batch_rows), seeds
+    def _draw_epochs(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of each step (steps, batch_rows), -1 where it is padded, and dropout's seeds (steps, 2).
+
+        The draws are the same however many epochs are asked for at once.
+        """
+        batch_rows, n_samples, steps = self.program.spec.batch_rows, len(self.samples.y), self.steps_an_epoch
+        order = np.full((n_epochs, steps * batch_rows), -1)
+        order[:, :n_samples] = np.arange(n_samples)
+        if self.hyperparameters.shuffle:
+            order[:, :n_samples] = self._streams.order.permuted(order[:, :n_samples], axis=1)
+        size = (n_epochs * steps, 2)
+        seeds = self._streams.dropout.integers(2**31, size=size) if self.program.spec.dropout else np.zeros(size, int)
+        return order.reshape(-1, batch_rows), seeds
 
     def _run_steps(self, order: np.ndarray, seeds: np.ndarray, watchers: Sequence[Watcher]) -> np.ndarray:
         """Run one step for each row of ``order``; return loss, weighted hits and weight of each, shape (steps, 3)."""
@@ -258,7 +264,7 @@ class Training:
             rows = order[start : start + block_steps]
             weight = self._padded_weight[rows]
             block = _gather(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
-            losses, hits = self.program.run(*block, seeds[start : start + block_steps])
+            losses, hits = self.program.run(*block, seeds[start : start + block_steps]).T
             totals = weight.sum(axis=1)
             results.append(np.stack([losses, hits, totals], axis=1))
             loss, hit, total = loss + float(losses @ totals), hit + float(hits.sum()), total + float(totals.sum())

@@ -1,0 +1,85 @@
+"""Packing: any optimizer's variables, by layer and joined, hold the same numbers."""
+
+import numpy as np
+import pytest
+
+from moonnet._keras import keras, tf
+from moonnet._packing import Packing, is_elementwise
+
+SHAPES = [(3, 4), (4,), (4, 2), (2,)]
+ELEMENTWISE = ["SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion"]
+
+
+def variables(shapes):
+    return [
+        keras.Variable(np.zeros(shape), dtype="float32", name=f"weight_{index}") for index, shape in enumerate(shapes)
+    ]
+
+
+def built(make, shapes):
+    weights, optimizer = variables(shapes), make()
+    optimizer.build(weights)
+    return weights, optimizer
+
+
+MAKERS = {
+    **{name: getattr(keras.optimizers, name) for name in ELEMENTWISE},
+    "momentum": lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True),
+    "centered": lambda: keras.optimizers.RMSprop(momentum=0.9, centered=True),
+    "amsgrad": lambda: keras.optimizers.Adam(amsgrad=True),
+    "average": lambda: keras.optimizers.Adam(use_ema=True),
+    "accumulation": lambda: keras.optimizers.Adam(gradient_accumulation_steps=2, use_ema=True),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_each_variable_by_layer_has_its_place(name):
+    by_layer, packed = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    packing = Packing.of(*by_layer, *packed)
+    assert sorted(np.concatenate(packing.parts)) == list(range(len(packing.shapes)))
+    assert all(len(part) in (1, len(SHAPES)) for part in packing.parts)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in packing.shapes]
+    values = packing.pack(arrays, np)
+    assert [value.shape for value in values] == packing.packed_shapes
+    np.testing.assert_array_equal(values[0], np.concatenate([array.ravel() for array in arrays[:4]]))
+    for first, second in zip(arrays, packing.unpack(values, np), strict=True):
+        np.testing.assert_array_equal(first, second)
+    for first, second in zip(values, packing.pack([tf.constant(array) for array in arrays], tf), strict=True):
+        np.testing.assert_array_equal(first, second.numpy())
+    # The weights alone
+    assert len(packing.pack(arrays[:4], np)) == 1
+    assert len(packing.unpack(values[:1], np)) == 4
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_step_on_the_vector_is_a_step_on_the_layers(name):
+    (weights, optimizer), (vector, joined) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    packing = Packing.of(weights, optimizer, vector, joined)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        gradients = [tf.constant(rng.normal(size=shape), "float32") for shape in SHAPES]
+        optimizer.apply(gradients, weights)
+        joined.apply(packing.pack(gradients, tf), vector)
+    expected = packing.pack([variable.numpy() for variable in (*weights, *optimizer.variables)], np)
+    for value, variable in zip(expected, (*vector, *joined.variables), strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6, atol=1e-7)
+
+
+def test_none_leaves_each_variable_as_it_is():
+    packing = Packing.none(variables(SHAPES))
+    arrays = [np.full(shape, index) for index, shape in enumerate(SHAPES)]
+    for first, second in zip(arrays, packing.pack(arrays, np), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_what_looks_at_whole_arrays_is_not_elementwise():
+    optimizers = keras.optimizers
+    assert all(is_elementwise(getattr(optimizers, name)()) for name in ELEMENTWISE)
+    for optimizer in (optimizers.Lamb(), optimizers.Adafactor(), optimizers.Muon(), optimizers.Adam(clipnorm=1.0)):
+        assert not is_elementwise(optimizer)
+
+    class OwnAdam(optimizers.Adam):
+        """May do anything."""
+
+    assert not is_elementwise(OwnAdam())
