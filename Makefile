@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test bench docs site-test clean
+.PHONY: demo test bench bench-quick docs site-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -15,11 +15,15 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 bench: $(VENV)/.installed-bench
-	$(BIN)/python benchmarks/lecture_fit.py
+	$(BIN)/python benchmarks/race.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/limit.py
 	$(BIN)/python benchmarks/watching.py
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/race.py
+
+bench-quick: $(VENV)/.installed-bench
+	$(BIN)/python benchmarks/race.py --quick
 
 # A warning is an error. The second builder runs the examples of the pages that the first one has read.
 docs: $(VENV)/.installed-docs

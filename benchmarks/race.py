@@ -1,15 +1,14 @@
 """moonnet beside everyone a user might pick instead, on the jobs that this library exists for.
 
 Rivals take turns within each round, in one process where the process does not matter and each in a new one where it
-does; every answer is checked before a time counts. Prints medians and ratios as it goes, and writes them with the
-machine and the versions to ``docs/race.json``.
+does; every answer is checked before its time counts. Prints medians and ratios as it goes. A run of all jobs leaves
+them in the documentation's folder; ``--quick`` compares a short run of some with what was left there.
 """
 
 import argparse
 import json
-import os
 import pickle
-import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,18 +16,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
+import results
 from rivals import RIVALS, scikeras
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 
-RESULTS = Path(__file__).parents[1] / "docs" / "race.json"
 X, Y = make_moons(200, noise=0.2, random_state=0)
-MEASURED_PACKAGES = ("moonnet", "keras", "tensorflow", "scikit-learn", "numpy", "scikeras", "skorch", "torch")
+
+Figures = dict[str, float]  # "seconds", and what else a job measures
 
 
 @dataclass
@@ -36,11 +37,13 @@ class Job:
     """A job, whom it is done by, and how often."""
 
     title: str
-    measure: Callable[[str], float]  # from a rival's name to seconds, its answer checked
-    targets: dict[str, float]  # rival -> how many times faster moonnet is to be
+    measure: Callable[[str], float | Figures]  # from a rival's name to seconds or more, its answer checked
+    to_reach: dict[str, float | None]  # rival -> how many times as fast moonnet is to be
     rounds: int = 5
     isolated: bool = False  # each measurement in a process of its own
+    warm: bool = True  # whether everyone does it once before
     repeats: dict[str, int] = field(default_factory=dict)  # measurements of a rival within a round, 1 unless given
+    at_most: Figures = field(default_factory=dict)  # of what else is measured, for moonnet
 
 
 def seconds_of(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -110,24 +113,46 @@ def whole_process(rival: str) -> float:
     return seconds_of(lambda: run_python(["-c", program]))[0]
 
 
-def wide_fit(rival: str) -> float:
+def problem(n_samples: int, n_features: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    samples = rng.normal(size=(25_600, 100))
-    labels = (samples[:, :10].sum(axis=1) > 0).astype(int)
-    make = RIVALS[rival]
-    seconds, network = seconds_of(lambda: make(0, hidden=(512, 512), epochs=2, batch_size=256).fit(samples, labels))
+    samples = rng.normal(size=(n_samples, n_features)).astype(dtype)
+    return samples, (samples[:, :5].sum(axis=1) > 0).astype(int)
+
+
+def large_fit(rival: str, n_samples: int, n_features: int, dtype: str, **settings: Any) -> float:
+    samples, labels = problem(n_samples, n_features, dtype)
+    seconds, network = seconds_of(lambda: RIVALS[rival](0, **settings).fit(samples, labels))
     check_learned(network, samples[:2000], labels[:2000], 0.9)
     return seconds
 
 
-def million_rows(rival: str, batch_size: int) -> float:
-    rng = np.random.default_rng(0)
-    samples = rng.normal(size=(1_000_000, 20))
-    labels = (samples[:, :5].sum(axis=1) > 0).astype(int)
-    make = RIVALS[rival]
-    seconds, network = seconds_of(lambda: make(0, epochs=1, batch_size=batch_size).fit(samples, labels))
-    check_learned(network, samples[:2000], labels[:2000], 0.9)
-    return seconds
+def ten_million(rival: str) -> Figures:
+    """Return the seconds, and the megabytes beyond input and output."""
+    network = RIVALS[rival](0).fit(X, Y)
+    rows = np.random.default_rng(0).uniform(-2, 2, (10_000_000, 2))
+    network.predict_proba(rows[:1000])
+    before = psutil.Process().memory_info().rss
+    seconds, probability = seconds_of(lambda: network.predict_proba(rows))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
+    assert np.abs(probability[-1000:] - network.predict_proba(rows[-1000:])).max() < 1e-12
+    return {"seconds": seconds, "megabytes": (peak - before - probability.nbytes) / 1e6}
+
+
+def thousand_fits(rival: str) -> Figures:
+    """Return the seconds of a fit, the growth after the 20th, and how the last fits' times compare to the first."""
+    n_fits, n_compared = (30, 10) if rival == "SciKeras" else (1000, 100)
+    seconds, megabytes = [], []
+    for seed in range(n_fits + 1):  # the first compiles
+        taken, network = seconds_of(lambda: RIVALS[rival](seed).fit(X, Y))  # noqa: B023
+        check_learned(network)
+        seconds.append(taken)
+        megabytes.append(psutil.Process().memory_info().rss / 1e6)
+    first, last = statistics.median(seconds[1 : n_compared + 1]), statistics.median(seconds[-n_compared:])
+    return {
+        "seconds": statistics.median(seconds[1:]),
+        "megabytes": megabytes[-1] - megabytes[20],
+        "last to first": last / first,
+    }
 
 
 def stream(rival: str) -> float:
@@ -163,6 +188,8 @@ def serve(rival: str) -> float:
         return seconds_of(lambda: run_python(["-c", program, str(path)]))[0]
 
 
+WIDE: dict[str, Any] = {"hidden": (512, 512), "epochs": 2, "batch_size": 256}
+
 JOBS = {
     "lecture fit": Job(
         "lecture fit, warm (200 x 2, 100 epochs, batches of 50)",
@@ -171,7 +198,7 @@ JOBS = {
         repeats={"moonnet": 10, "MLPClassifier": 5},
     ),
     "whole process": Job(
-        "a process from nothing to a fitted lecture network", whole_process, {"plain Keras": 1 / 0.55}
+        "a process from nothing to a fitted lecture network", whole_process, {"plain Keras": 1 / 0.55}, warm=False
     ),
     "grid search": Job(
         "GridSearchCV, 20 candidates x 5 folds, first compile included, imports not",
@@ -195,24 +222,52 @@ JOBS = {
         {"plain Keras": 300, "SciKeras": 300, "skorch": 3, "MLPClassifier": 1.2},
         repeats={"moonnet": 200, "MLPClassifier": 200, "skorch": 20},
     ),
+    "ten million": Job(
+        "predict_proba of 10 million rows, and its memory",
+        ten_million,
+        {"MLPClassifier": 1.5},
+        rounds=3,
+        isolated=True,
+        at_most={"megabytes": 200},
+    ),
     "wide fit": Job(
-        "(512, 512), 25,600 x 100, batches of 256, 2 epochs", wide_fit, {"plain Keras": 1.5, "MLPClassifier": 1.5}, 3
+        "(512, 512), 25,600 x 100 of float32, batches of 256, 2 epochs",
+        partial(large_fit, n_samples=25_600, n_features=100, dtype="float32", **WIDE),
+        {"plain Keras": 1.5, "MLPClassifier": 1.5},
+    ),
+    "wide fit, float64": Job(
+        "the same of float64 (Keras trains in float32 all the same)",
+        partial(large_fit, n_samples=25_600, n_features=100, dtype="float64", **WIDE),
+        {"plain Keras": 1.5, "MLPClassifier": 1.5},
     ),
     "million rows, 50": Job(
         "a million rows x 20, one epoch, batches of 50",
-        lambda rival: million_rows(rival, 50),
+        partial(large_fit, n_samples=1_000_000, n_features=20, dtype="float64", epochs=1, batch_size=50),
         {"plain Keras": 20, "MLPClassifier": 3},
-        rounds=1,
+        rounds=2,
+        warm=False,
     ),
     "million rows, 1024": Job(
         "a million rows x 20, one epoch, batches of 1,024",
-        lambda rival: million_rows(rival, 1024),
+        partial(large_fit, n_samples=1_000_000, n_features=20, dtype="float64", epochs=1, batch_size=1024),
         {"plain Keras": 5, "MLPClassifier": 2},
         rounds=3,
     ),
     "stream": Job("partial_fit, 1,000 chunks of 200 rows", stream, {"MLPClassifier": 2}, rounds=3),
-    "serve": Job("a new process that loads and predicts", serve, {"plain Keras": 4}),
+    "thousand fits": Job(
+        "1,000 lecture fits in one process, and its growth after the 20th (SciKeras: 30)",
+        thousand_fits,
+        {"SciKeras": None},
+        rounds=1,
+        isolated=True,
+        at_most={"megabytes": 10, "last to first": 1.0},
+    ),
+    "serve": Job("a new process that loads and predicts, without TensorFlow", serve, {"plain Keras": 4}),
 }
+
+
+# Jobs short enough to be repeated after each change, and their rounds
+QUICK = {"lecture fit": 3, "predict many": 3, "predict one": 3, "stream": 1, "architectures": 1, "wide fit": 2}
 
 
 def run_python(arguments: list[str]) -> str:
@@ -223,45 +278,71 @@ def run_python(arguments: list[str]) -> str:
     return child.stdout
 
 
-def measure(name: str, rival: str) -> float:
+def measure(name: str, rival: str) -> Figures:
     """Measure once, in a process of its own where the job asks for it."""
-    if not JOBS[name].isolated:
-        return JOBS[name].measure(rival)
-    return float(run_python([__file__, "--one", name, rival]).split()[-1])
+    if JOBS[name].isolated:
+        return json.loads(run_python([__file__, "--one", name, rival]).splitlines()[-1])
+    figures = JOBS[name].measure(rival)
+    return figures if isinstance(figures, dict) else {"seconds": figures}
 
 
-def race(name: str, rounds: int | None) -> dict[str, Any]:
-    """Let the rivals take turns; return medians and how many times faster moonnet is."""
+def race(name: str, rivals: list[str], rounds: int) -> dict[str, Figures]:
+    """Let the rivals take turns; return the medians of what each took."""
     job = JOBS[name]
-    seconds: dict[str, list[float]] = {rival: [] for rival in ("moonnet", *job.targets)}
-    if not job.isolated:
-        for rival in seconds:
-            job.measure(rival)  # compiles, loads
-    for _ in range(rounds or job.rounds):
-        for rival, values in seconds.items():
-            values += [measure(name, rival) for _ in range(job.repeats.get(rival, 1))]
-    medians = {rival: statistics.median(values) for rival, values in seconds.items()}
+    taken: dict[str, list[Figures]] = {rival: [] for rival in ("moonnet", *rivals)}
+    if job.warm and not job.isolated:
+        for rival in taken:
+            measure(name, rival)  # compiles, loads
+    for _ in range(rounds):
+        for rival, figures in taken.items():
+            figures += [measure(name, rival) for _ in range(job.repeats.get(rival, 1))]
     return {
-        "title": job.title,
-        "seconds": medians,
-        "times_faster": {rival: medians[rival] / medians["moonnet"] for rival in job.targets},
-        "to_reach": job.targets,
+        rival: {what: statistics.median(each[what] for each in figures) for what in figures[0]}
+        for rival, figures in taken.items()
     }
 
 
-def lines(result: dict[str, Any]) -> Iterator[str]:
-    yield f"{result['title']}: moonnet {1000 * result['seconds']['moonnet']:.3g} ms"
-    for rival, ratio in result["times_faster"].items():
-        goal = result["to_reach"][rival]
-        mark = "" if ratio >= goal else "  not reached"
-        yield f"    {rival:<16}{1000 * result['seconds'][rival]:>10.3g} ms{ratio:>9.1f} x (of {goal:.3g}){mark}"
+def lines(name: str, medians: dict[str, Figures]) -> Iterator[str]:
+    """Return what there is to say of a job."""
+    job, ours = JOBS[name], medians["moonnet"]
+    yield job.title
+    for rival, figures in medians.items():
+        line = f"    {rival:<16}{1000 * figures['seconds']:>11.3g} ms"
+        if rival in job.to_reach:
+            ratio, goal = figures["seconds"] / ours["seconds"], job.to_reach[rival]
+            line += f"{ratio:>9.3g} x"
+            if goal is not None:
+                line += f" (of {goal:.3g}{'' if ratio >= goal else ', not reached'})"
+        yield line + "".join(f", {value:.4g} {what}" for what, value in figures.items() if what != "seconds")
+
+
+def run_all(names: list[str], rounds: int | None) -> dict[str, Any]:
+    jobs = {}
+    for name in names:
+        job = JOBS[name]
+        medians = race(name, list(job.to_reach), rounds or job.rounds)
+        jobs[name] = {"title": job.title, "to_reach": job.to_reach, "at_most": job.at_most, "medians": medians}
+        print("\n".join(lines(name, medians)), flush=True)
+    return jobs
+
+
+def run_quick() -> None:
+    """Compare some jobs with the last full run, by their ratio to MLPClassifier: machines and their moods differ."""
+    recorded = results.read("race")["jobs"]
+    print(f"{'as many times as fast as MLPClassifier':<44}{'recorded':>10}{'now':>8}{'change':>9}")
+    for name in QUICK:
+        now, before = race(name, ["MLPClassifier"], QUICK[name]), recorded[name]["medians"]
+        was, is_now = (each["MLPClassifier"]["seconds"] / each["moonnet"]["seconds"] for each in (before, now))
+        print(f"{name:<44}{was:>10.3g}{is_now:>8.3g}{is_now / was - 1:>+9.0%}", flush=True)
+    print("Single figures swing by a fifth on a busy machine: repeat before you believe.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds of each job (default: the job's own)")
-    parser.add_argument("--one", nargs=2, metavar=("JOB", "RIVAL"), help="measure once and print the seconds")
+    parser.add_argument("--quick", action="store_true", help="some jobs beside MLPClassifier, compared to the records")
+    parser.add_argument("--one", nargs=2, metavar=("JOB", "RIVAL"), help="measure once and print the figures")
     options = parser.parse_args()
     if options.one:
         name, rival = options.one
@@ -269,16 +350,14 @@ def main() -> None:
             import moonnet._training  # noqa: F401
         elif rival == "SciKeras":
             scikeras()
-        print(JOBS[name].measure(rival))
-        return
-    results = {}
-    for name in options.jobs or JOBS:
-        results[name] = race(name, options.rounds)
-        print("\n".join(lines(results[name])), flush=True)
-    if not options.jobs:
-        machine = {"python": platform.python_version(), "cores": os.cpu_count(), "processor": platform.processor()}
-        versions = {package: version(package) for package in MEASURED_PACKAGES}
-        RESULTS.write_text(json.dumps({"machine": machine, "versions": versions, "jobs": results}, indent=1) + "\n")
+        figures = JOBS[name].measure(rival)
+        print(json.dumps(figures if isinstance(figures, dict) else {"seconds": figures}))
+    elif options.quick:
+        run_quick()
+    elif options.jobs:
+        run_all(options.jobs, options.rounds)
+    else:
+        results.write("race", {"jobs": run_all(list(JOBS), options.rounds)})
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-import moonnet
-
 sys.path.append(str(Path(__file__).parent))
+
+import _results
+
+import moonnet
 
 project = "moonnet"
 author = "the moonnet developers"
@@ -34,7 +36,8 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!moonnet\b).*")]
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "substitution"]
+myst_substitutions = _results.substitutions()
 myst_heading_anchors = 3
 
 # The members on an object's page: its own, and those inherited that one calls. The rest is scikit-learn's.
@@ -105,13 +108,15 @@ html_css_files = ["custom.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
-html_sidebars: dict[str, list[str]] = {"index": [], "lecture": [], "design": [], "changelog": [], "contributing": []}
+html_sidebars: dict[str, list[str]] = {
+    page: [] for page in ("index", "lecture", "benchmarks", "design", "changelog", "contributing")
+}
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is; without it the theme complains
 html_theme_options = {
     "logo": {"text": "moonnet"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_prev_next": True,
     "navigation_with_keys": False,
     "show_toc_level": 2,

@@ -186,6 +186,18 @@ def test_weight_zero_equals_absence(moons):
     assert weighted.history_ == fewer.history_
 
 
+@pytest.mark.parametrize("optimizer", ["rmsprop", "lamb"])
+def test_weights_are_the_users_to_change(moons, optimizer):
+    X, y = moons
+    clf = KerasMoonClassifier(optimizer=optimizer, epochs=2, random_state=0).fit(X, y)
+    arrays = [*clf.coefs_, *clf.intercepts_]
+    before = [array.copy() for array in arrays]
+    for array in arrays:
+        array += 1
+    assert all((array == old + 1).all() for array, old in zip(arrays, before, strict=True))
+    assert_allclose(clf.predict_proba(X), clf.model_.predict(X, verbose=0) * [-1, 1] + [1, 0], rtol=1e-4, atol=1e-6)
+
+
 def test_a_class_without_weight_is_known_and_hardly_predicted(moons):
     X, y = moons
     clf = KerasMoonClassifier(class_weight="balanced", random_state=0).fit(X, y, sample_weight=(y == 1).astype(float))

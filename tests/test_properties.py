@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.datasets import make_blobs, make_multilabel_classification
+from sklearn.utils.validation import validate_data
 
 from moonnet import KerasMoonClassifier, _forward
 
@@ -244,3 +245,43 @@ def test_bad_parameters_are_told_by_name_and_nothing_is_lost(learned, name, valu
         return
     assert f"'{name}'" in message or message.startswith("Training met")  # a penalty of 1e300, say
     assert all(vars(clf)[name] is value for name, value in before.items())
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return network().fit(*blobs(2))
+
+
+@hundreds
+@given(
+    X=arrays(
+        st.sampled_from([np.float64, np.float32, np.int64, np.dtype(">f8"), np.bool_]),
+        st.sampled_from([(2, 3), (1, 3), (0, 3), (2, 2), (2, 0), (3,), (1, 3, 1)]),
+        elements=st.sampled_from([0, 1]),
+    ),
+    broken=st.sampled_from([None, np.nan, np.inf, -np.inf]),
+    kind=st.sampled_from([np.asarray, np.asfortranarray, np.matrix, list, pd.DataFrame, sparse.csr_array]),
+)
+def test_what_needs_no_check_is_what_scikit_learn_would_return_as_it_is(fitted, X, broken, kind):
+    clf = fitted
+    if broken is not None and X.dtype.kind == "f" and X.size:
+        X.flat[-1] = broken
+    try:
+        X = kind(X)
+    except (TypeError, ValueError):  # no such thing of these dimensions
+        assume(False)
+    if clf._needs_no_check(X):
+        assert validate_data(clf, X, accept_sparse="csr", reset=False, dtype=np.float64) is X
+        assert clf.predict(X).shape == (len(X),)
+    else:
+        assert kind in (np.matrix, list, pd.DataFrame, sparse.csr_array) or (
+            X.dtype != np.float64 or X.shape[1:] != (3,) or len(X) == 0 or not np.isfinite(X).all()
+        )
+
+
+def test_columns_with_names_are_always_checked():
+    X, y = blobs(2)
+    clf = network().fit(pd.DataFrame(X, columns=["a", "b", "c"]), y)
+    assert not clf._needs_no_check(X)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        clf.predict(X)

@@ -184,7 +184,7 @@ class Program:
         The list is another one after each change, and never changed itself.
         """
         if self._state is None:
-            self._state = self._packing.unpack([np.asarray(value) for value in self._packed], np)
+            self._state = self._packing.unpack([np.array(value) for value in self._packed], np)
         return self._state
 
     @state.setter

@@ -1,0 +1,146 @@
+"""What the benchmarks left in ``results``: as tables and numbers for the text, and as pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+FOLDER = Path(__file__).parent / "results"
+COLORS = {
+    "moonnet": "black",
+    "plain Keras": "tab:red",
+    "SciKeras": "tab:orange",
+    "keras.wrappers": "tab:brown",
+    "skorch": "tab:purple",
+    "MLPClassifier": "tab:blue",
+}
+MARKERS = dict(zip(COLORS, "oDs^vP", strict=True))
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def substitutions() -> dict[str, str]:
+    """Return what pages may write as ``{{ name }}``."""
+    limit = read("limit")
+    seconds, rates = limit["seconds"], limit["operations a second"]
+    return {
+        "race_table": race_table(),
+        "machine": machine("race"),
+        "limit_operations": f"{limit['operations'] / 1e6:.0f} million",
+        "limit_rate": f"{rates['1 thread'] / 1e9:.0f} thousand million",
+        "limit_ms": f"{1000 * seconds['limit']:.1f} ms",
+        "limit_times": f"{limit['times the limit']:.1f}",
+        "fit_ms": f"{1000 * seconds['fit']:.1f} ms",
+        "program_ms": f"{1000 * seconds['compiled program']:.1f} ms",
+        "around_ms": f"{1000 * (seconds['fit'] - seconds['compiled program']):.1f} ms",
+        "first_fit_s": f"{seconds['first fit']:.2f} s",
+        "step_operations": str(limit["operations of a step"]),
+        "product_share": f"{limit['share of matrix products']:.0%}",
+    }
+
+
+def machine(name: str) -> str:
+    """Return what a benchmark ran on."""
+    figures = read(name)
+    versions = ", ".join(f"{package} {number}" for package, number in figures["versions"].items())
+    on = figures["machine"]
+    return f"{on['cores']} cores of an {on['processor']}, Python {on['python']}, {versions}"
+
+
+def race_table() -> str:
+    """Return a row for each job and rival: medians, how many times as fast moonnet is, and what was to be reached."""
+    rows = [
+        "| job | rival | its median | moonnet's | times as fast | goal | |",
+        "| --- | --- | --: | --: | --: | --: | --- |",
+    ]
+    for job in read("race")["jobs"].values():
+        ours, title = job["medians"]["moonnet"]["seconds"], job["title"]
+        for rival, figures in job["medians"].items():
+            if rival == "moonnet":
+                continue
+            ratio, goal = figures["seconds"] / ours, job["to_reach"][rival]
+            verdict = "" if goal is None else "reached" if ratio >= goal else "not reached"
+            cells = [title, rival, duration(figures["seconds"]), duration(ours), three_digits(ratio)]
+            rows.append(f"| {' | '.join(cells)} | {three_digits(goal) if goal else ''} | {verdict} |")
+            title = ""
+        for what, value in job["medians"]["moonnet"].items():
+            if what in job["at_most"]:
+                goal = job["at_most"][what]
+                verdict = "reached" if value <= goal else "not reached"
+                theirs = next(v[what] for rival, v in job["medians"].items() if rival != "moonnet")
+                cells = [
+                    f"… {what}",
+                    "",
+                    three_digits(theirs),
+                    three_digits(value),
+                    "",
+                    f"≤ {three_digits(goal)}",
+                    verdict,
+                ]
+                rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that suits them."""
+    if seconds >= 1:
+        return f"{three_digits(seconds)} s"
+    return f"{three_digits(1e3 * seconds)} ms" if seconds >= 1e-3 else f"{three_digits(1e6 * seconds)} µs"
+
+
+def three_digits(value: float) -> str:
+    """Return a number with three digits, or all that a larger one has before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def draw_race() -> Figure:
+    """Draw how many times as fast moonnet is, a line for each job."""
+    jobs = read("race")["jobs"]
+    figure, ax = plt.subplots(figsize=(8, 0.42 * len(jobs) + 1.2), layout="constrained")
+    for row, job in enumerate(jobs.values()):
+        ours = job["medians"]["moonnet"]["seconds"]
+        ax.axhline(row, color="0.9", zorder=0)
+        for rival, figures in job["medians"].items():
+            if rival != "moonnet":
+                ax.plot(figures["seconds"] / ours, row, MARKERS[rival], color=COLORS[rival], label=rival)
+                if job["to_reach"][rival]:
+                    ax.plot(job["to_reach"][rival], row, "|", color=COLORS[rival], markersize=14, markeredgewidth=1.5)
+    ax.axvline(1, color="0.4", linewidth=1)
+    ax.set(xscale="log", xlabel="times as fast as the rival (a stroke: what was to be reached)")
+    ax.set_yticks(range(len(jobs)), list(jobs))
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    entries = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    shown = [rival for rival in COLORS if rival in entries]
+    figure.legend([entries[rival] for rival in shown], shown, ncols=5, loc="outside upper center", frameon=False)
+    return figure
+
+
+def draw_growth() -> Figure:
+    """Draw how the time of a fit grows, a panel for each thing that grows."""
+    axes = read("growth")["axes"]
+    figure, panels = plt.subplots(2, 3, figsize=(9, 6), layout="constrained", sharey=True)
+    for ax, (name, axis) in zip(panels.flat, axes.items(), strict=False):
+        _draw_axis(ax, name, axis)
+    for ax in panels[:, 0]:
+        ax.set_ylabel("seconds of a fit")
+    for ax in panels.flat[len(axes) :]:
+        ax.set_axis_off()
+        ax.legend(*panels.flat[0].get_legend_handles_labels(), loc="center", frameon=False)
+    return figure
+
+
+def _draw_axis(ax: Axes, name: str, axis: dict[str, Any]) -> None:
+    for rival, seconds in axis["seconds"].items():
+        style = {"color": COLORS[rival], "marker": MARKERS[rival], "linewidth": 2.2 if rival == "moonnet" else 1.2}
+        ax.plot(axis["values"], seconds, markersize=4, label=rival, **style)
+    ax.set(xscale="log", yscale="log", xlabel=name)
+    ax.set_xticks(axis["values"], [f"{value:,}" for value in axis["values"]])
+    ax.minorticks_off()
+    ax.grid(color="0.92")
+    ax.spines[["top", "right"]].set_visible(False)
