@@ -210,19 +210,19 @@ JOBS = {
     "architectures": Job(
         "GridSearchCV, 6 architectures x 5 folds, compiles included", architectures, {"MLPClassifier": 1}, 3, True
     ),
-    "predict many": Job(
+    "predict 16,384 rows": Job(
         "predict_proba of 16,384 points",
         lambda rival: predict(rival, np.random.default_rng(0).uniform(-2, 2, (16_384, 2))),
         {"plain Keras": 150, "SciKeras": 150, "skorch": 50, "MLPClassifier": 2},
         repeats={"moonnet": 20, "MLPClassifier": 20},
     ),
-    "predict one": Job(
+    "predict one row": Job(
         "predict_proba of one row",
         lambda rival: predict(rival, np.array([[-2.0, 2.0]])),
         {"plain Keras": 300, "SciKeras": 300, "skorch": 3, "MLPClassifier": 1.2},
         repeats={"moonnet": 200, "MLPClassifier": 200, "skorch": 20},
     ),
-    "ten million": Job(
+    "predict 10 million rows": Job(
         "predict_proba of 10 million rows, and its memory",
         ten_million,
         {"MLPClassifier": 1.5},
@@ -230,7 +230,7 @@ JOBS = {
         isolated=True,
         at_most={"megabytes": 200},
     ),
-    "wide fit": Job(
+    "wide fit, float32": Job(
         "(512, 512), 25,600 x 100 of float32, batches of 256, 2 epochs",
         partial(large_fit, n_samples=25_600, n_features=100, dtype="float32", **WIDE),
         {"plain Keras": 1.5, "MLPClassifier": 1.5},
@@ -253,7 +253,7 @@ JOBS = {
         {"plain Keras": 5, "MLPClassifier": 2},
         rounds=3,
     ),
-    "stream": Job("partial_fit, 1,000 chunks of 200 rows", stream, {"MLPClassifier": 2}, rounds=3),
+    "partial_fit stream": Job("partial_fit, 1,000 chunks of 200 rows", stream, {"MLPClassifier": 2}, rounds=3),
     "thousand fits": Job(
         "1,000 lecture fits in one process, and its growth after the 20th (SciKeras: 30)",
         thousand_fits,
@@ -262,12 +262,19 @@ JOBS = {
         isolated=True,
         at_most={"megabytes": 10, "last to first": 1.0},
     ),
-    "serve": Job("a new process that loads and predicts, without TensorFlow", serve, {"plain Keras": 4}),
+    "load and predict": Job("a new process that loads and predicts, without TensorFlow", serve, {"plain Keras": 4}),
 }
 
 
 # Jobs short enough to be repeated after each change, and their rounds
-QUICK = {"lecture fit": 3, "predict many": 3, "predict one": 3, "stream": 1, "architectures": 1, "wide fit": 2}
+QUICK = {
+    "lecture fit": 3,
+    "predict 16,384 rows": 3,
+    "predict one row": 3,
+    "partial_fit stream": 1,
+    "architectures": 1,
+    "wide fit, float32": 2,
+}
 
 
 def run_python(arguments: list[str]) -> str:

@@ -55,7 +55,7 @@ def machine(name: str) -> str:
 def race_table() -> str:
     """Return a row for each job and rival: medians, how many times as fast moonnet is, and what was to be reached."""
     rows = [
-        "| job | rival | its median | moonnet's | times as fast | goal | |",
+        "| job | rival | its median | moonnet's | times as fast | goal | reached |",
         "| --- | --- | --: | --: | --: | --: | --- |",
     ]
     for job in read("race")["jobs"].values():
@@ -64,14 +64,14 @@ def race_table() -> str:
             if rival == "moonnet":
                 continue
             ratio, goal = figures["seconds"] / ours, job["to_reach"][rival]
-            verdict = "" if goal is None else "reached" if ratio >= goal else "not reached"
+            verdict = "" if goal is None else "yes" if ratio >= goal else "no"
             cells = [title, rival, duration(figures["seconds"]), duration(ours), three_digits(ratio)]
             rows.append(f"| {' | '.join(cells)} | {three_digits(goal) if goal else ''} | {verdict} |")
             title = ""
         for what, value in job["medians"]["moonnet"].items():
             if what in job["at_most"]:
                 goal = job["at_most"][what]
-                verdict = "reached" if value <= goal else "not reached"
+                verdict = "yes" if value <= goal else "no"
                 theirs = next(v[what] for rival, v in job["medians"].items() if rival != "moonnet")
                 cells = [
                     f"… {what}",
@@ -79,7 +79,7 @@ def race_table() -> str:
                     three_digits(theirs),
                     three_digits(value),
                     "",
-                    f"≤ {three_digits(goal)}",
+                    f"≤\N{NO-BREAK SPACE}{three_digits(goal)}",
                     verdict,
                 ]
                 rows.append(f"| {' | '.join(cells)} |")
@@ -112,6 +112,7 @@ def draw_race() -> Figure:
                     ax.plot(job["to_reach"][rival], row, "|", color=COLORS[rival], markersize=14, markeredgewidth=1.5)
     ax.axvline(1, color="0.4", linewidth=1)
     ax.set(xscale="log", xlabel="times as fast as the rival (a stroke: what was to be reached)")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_yticks(range(len(jobs)), list(jobs))
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
@@ -140,7 +141,7 @@ def _draw_axis(ax: Axes, name: str, axis: dict[str, Any]) -> None:
         style = {"color": COLORS[rival], "marker": MARKERS[rival], "linewidth": 2.2 if rival == "moonnet" else 1.2}
         ax.plot(axis["values"], seconds, markersize=4, label=rival, **style)
     ax.set(xscale="log", yscale="log", xlabel=name)
-    ax.set_xticks(axis["values"], [f"{value:,}" for value in axis["values"]])
+    ax.set_xticks(axis["values"], [f"{value / 1000:g}k" if value >= 1000 else str(value) for value in axis["values"]])
     ax.minorticks_off()
     ax.grid(color="0.92")
     ax.spines[["top", "right"]].set_visible(False)
