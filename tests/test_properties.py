@@ -260,7 +260,7 @@ def fitted():
         elements=st.sampled_from([0, 1]),
     ),
     broken=st.sampled_from([None, np.nan, np.inf, -np.inf]),
-    kind=st.sampled_from([np.asarray, np.asfortranarray, np.matrix, list, pd.DataFrame, sparse.csr_array]),
+    kind=st.sampled_from([np.asarray, np.asfortranarray, np.ma.asarray, list, pd.DataFrame, sparse.csr_array]),
 )
 def test_what_needs_no_check_is_what_scikit_learn_would_return_as_it_is(fitted, X, broken, kind):
     clf = fitted
@@ -274,7 +274,7 @@ def test_what_needs_no_check_is_what_scikit_learn_would_return_as_it_is(fitted, 
         assert validate_data(clf, X, accept_sparse="csr", reset=False, dtype=np.float64) is X
         assert clf.predict(X).shape == (len(X),)
     else:
-        assert kind in (np.matrix, list, pd.DataFrame, sparse.csr_array) or (
+        assert kind in (np.ma.asarray, list, pd.DataFrame, sparse.csr_array) or (
             X.dtype != np.float64 or X.shape[1:] != (3,) or len(X) == 0 or not np.isfinite(X).all()
         )
 
