@@ -1,4 +1,4 @@
-# The commands of this project. Each needs Python 3.11 to 3.13 with pip and venv, nothing else.
+# The commands of this project. Each needs Python 3.11 to 3.13 with pip and venv; site-test also chromium.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

@@ -42,6 +42,9 @@ def main() -> None:
     parser.add_argument("axes", nargs="*", metavar="AXIS", help=f"of {', '.join(VALUES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="fits of those that have something to warm up")
     options = parser.parse_args()
+    for name in options.axes:
+        if name not in VALUES:
+            parser.error(f"no axis {name!r}, but {', '.join(map(repr, VALUES))}")
     for rival in RIVALS:  # imports
         seconds_of_fit(rival, USUAL, 1)
     axes: dict[str, Any] = {}

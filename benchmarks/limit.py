@@ -4,6 +4,7 @@ The limit is the time that the fit's floating-point operations would take at the
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -81,10 +82,11 @@ def main() -> None:
     Program.run = lambda *block: _appended(in_program, lambda: run(*block))
     fits = [timed(lambda: RIVALS["moonnet"]().fit(X, Y)) for _ in range(options.fits)]
     Program.run = run
+    assert len(in_program) == len(fits)  # a fit is one block
     fit, program = statistics.median(fits), statistics.median(in_program)
 
     n_operations = operations((2, *SETTINGS["hidden"], 1), len(X), SETTINGS["epochs"])
-    rates = {"1 thread": rate(1), "all threads": rate(results.os.cpu_count() or 1)}
+    rates = {"1 thread": rate(1), "all threads": rate(os.cpu_count() or 1)}
     limit = n_operations / rates["1 thread"]
     loop = profile()
     products = sum(seconds for name, (_, seconds) in loop.items() if "MatMul" in name)

@@ -9,6 +9,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 PACKAGES = ("moonnet", "keras", "tensorflow", "scikit-learn", "numpy", "scikeras", "skorch", "torch")
+VERSIONS = {package: version(package) for package in PACKAGES}
 
 
 def processor() -> str:
@@ -26,8 +27,7 @@ def read(name: str) -> dict[str, Any]:
 def write(name: str, figures: dict[str, Any]) -> None:
     """Write a benchmark's figures into the documentation's folder."""
     machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
-    versions = {package: version(package) for package in PACKAGES}
-    content = {"machine": machine, "versions": versions, **_rounded(figures)}
+    content = {"machine": machine, "versions": VERSIONS, **_rounded(figures)}
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
 

@@ -373,6 +373,11 @@ def test_bad_data_to_predict_is_named(fitted):
             assert_refused_and_unharmed(fitted, partial(method, bad), message)
 
 
+def test_a_penalty_beyond_float32_diverges_without_a_warning(moons):
+    with pytest.raises(ValueError, match="non-finite loss or non-finite weights"):
+        KerasMoonClassifier(l2=1e300, epochs=2).fit(*moons)
+
+
 def test_a_training_that_diverges_says_what_to_do(moons):
     X, y = moons
     clf = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)

@@ -50,6 +50,17 @@ def effective(y, sample_weight, class_weight, dtype="float64"):
     return _targets.effective_weights(y, _targets.Labels(np.unique(y)), sample_weight, class_weight, np.dtype(dtype))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_two_classes_agree_with_their_probabilities_next_to_one_half(dtype):
+    labels = _targets.Labels(np.array([0, 1]))
+    positive = np.geomspace(np.finfo(dtype).tiny, 1, 100_001, dtype=dtype)
+    logits = np.concatenate([-positive, positive])[:, np.newaxis]
+    with np.errstate(all="raise"):
+        probabilities = labels.probabilities(logits)
+    assert probabilities.dtype == dtype
+    assert (labels.decode(logits) == probabilities.argmax(axis=1)).all()
+
+
 @given(st.data())
 def test_class_weights_are_scikit_learn_s_up_to_scale(data):
     y = np.array(data.draw(st.lists(st.integers(0, 3), min_size=4, max_size=40)))

@@ -20,6 +20,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from moonnet import _forward, _targets
 
+# Elements of X that are looked at here, for scikit-learn's checks take longer than to predict a row; more of them are
+# left to scikit-learn, whose checks take little memory.
+_MOST_UNCHECKED = 2**16
+
 
 def _all_or_nothing(learns: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a method that learns: if it fails, all that the estimator had learned before stays as it was."""
@@ -636,12 +640,12 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return _forward.logits(samples, self.coefs_, self.intercepts_, self._trained_with["activation"])
 
     def _needs_no_check(self, X: Any) -> bool:
-        """Return whether scikit-learn's checks, which take longer than to predict a row, would return X as it is."""
+        """Return whether scikit-learn's checks would return X as it is."""
         return (
             type(X) is np.ndarray
             and X.dtype == self.coefs_[0].dtype
             and X.ndim == 2
-            and X.shape[0] > 0
+            and 0 < X.size <= _MOST_UNCHECKED
             and X.shape[1] == self.n_features_in_
             and not hasattr(self, "feature_names_in_")
             and bool(np.isfinite(X).all())

@@ -1,7 +1,7 @@
 """How the arrays of a training, layer by layer, are packed into the few that a program computes with.
 
 A step of a small network is many short operations, and their number is its time: one vector of all weights, and one
-for each thing that the optimizer remembers of them, make a third fewer.
+for each thing that the optimizer remembers of them, make a third fewer. A large network is better left as it is.
 """
 
 import math

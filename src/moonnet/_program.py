@@ -25,6 +25,9 @@ _MAX_ELEMENTS = 2**20
 # compiled for one, so that to forget one early and compile it again costs more memory than to keep it.
 _MAX_IDLE_PROGRAMS = 128
 
+# Of a network with more weights, a step's time is in its products, and packing would only copy (see _packing.py).
+_MOST_PACKED_WEIGHTS = 2**14
+
 # A step of a small network takes less time than the way to another device.
 _DEVICE = "CPU:0"
 
@@ -87,8 +90,8 @@ class Program:
         if spec.optimizer.rate_is_number:
             is_rate = [variable is optimizer.learning_rate for variable in optimizer.variables]
             self._rate_index = len(self._weights) + is_rate.index(True)
-        if is_elementwise(optimizer):
-            n_weights = sum(math.prod(variable.shape) for variable in self._weights)
+        n_weights = sum(math.prod(variable.shape) for variable in self._weights)
+        if n_weights <= _MOST_PACKED_WEIGHTS and is_elementwise(optimizer):
             self._trained = [keras.Variable(np.zeros(n_weights), dtype=spec.dtype, name="weights")]
             self._optimizer = spec.optimizer.build(learning_rate=0.0)
             self._optimizer.build(self._trained)
@@ -133,7 +136,8 @@ class Program:
         """
         self._block = [np.zeros(spec.shape, spec.dtype.as_numpy_dtype) for spec in self._block_specs]
         # float32 whatever the weights are, as Keras's regularizers.L2 holds its factor
-        self._numbers = [float(np.float32(l2)), dropout]
+        with np.errstate(over="ignore"):  # what diverges is for the training to say
+            self._numbers = [float(np.float32(l2)), dropout]
         if optimizer_state is None:
             optimizer_state = [weights[new] if isinstance(new, int) else new for new in self._fresh_optimizer_state]
         state = [np.asarray(a, dtype) for a, dtype in zip([*weights, *optimizer_state], self._dtypes, strict=True)]
