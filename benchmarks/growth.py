@@ -6,11 +6,10 @@ the same fit once before where that saves anything.
 
 import argparse
 import statistics
-import time
 from typing import Any
 
 import results
-from race import check_learned, problem
+from race import check_learned, problem, seconds_of
 from rivals import RIVALS
 
 USUAL = {"samples": 2000, "features": 20, "width": 50, "depth": 2, "batch size": 50}
@@ -28,11 +27,11 @@ BUILD_ANEW = ("plain Keras", "SciKeras", "keras.wrappers")  # each fit traces an
 def seconds_of_fit(rival: str, sizes: dict[str, int], rounds: int) -> float:
     samples, labels = problem(sizes["samples"], sizes["features"], "float32")
     settings: dict[str, Any] = {"epochs": EPOCHS, "batch_size": min(sizes["batch size"], sizes["samples"])}
+    settings["hidden"] = (sizes["width"],) * sizes["depth"]
     taken = []
     for _ in range(1 if rival in BUILD_ANEW else rounds + 1):
-        started = time.perf_counter()
-        network = RIVALS[rival](0, hidden=(sizes["width"],) * sizes["depth"], **settings).fit(samples, labels)
-        taken.append(time.perf_counter() - started)
+        seconds, network = seconds_of(lambda: RIVALS[rival](0, **settings).fit(samples, labels))
+        taken.append(seconds)
     check_learned(network, samples[:2000], labels[:2000], 0.4)  # five epochs teach a deep network little
     return statistics.median(taken[1:] or taken)
 

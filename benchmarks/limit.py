@@ -7,19 +7,16 @@ import argparse
 import os
 import statistics
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import results
+from race import X, Y, seconds_of
 from rivals import RIVALS, SETTINGS
-from sklearn.datasets import make_moons
 from threadpoolctl import threadpool_limits
-
-X, Y = make_moons(200, noise=0.2, random_state=0)
 
 
 def operations(layer_sizes: tuple[int, ...], n_samples: int, epochs: int) -> int:
@@ -35,18 +32,12 @@ def rate(n_threads: int, size: int = 768) -> float:
     """Return the operations a second of NumPy's matrix product in float64, median of 20."""
     matrix = np.random.default_rng(0).normal(size=(size, size))
     with threadpool_limits(n_threads):
-        seconds = [timed(lambda: matrix @ matrix) for _ in range(20)]
+        seconds = [seconds_of(lambda: matrix @ matrix)[0] for _ in range(20)]
     return 2 * size**3 / statistics.median(seconds)
 
 
-def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def profile() -> dict[str, tuple[int, float]]:
-    """Return how often each operation of the compiled loop ran in a fit, and its seconds, slowed by the profiler."""
+def profile() -> dict[str, float]:
+    """Return the seconds of each operation of the compiled loop in a fit, slowed by the profiler."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     from moonnet._keras import tf
@@ -64,7 +55,7 @@ def profile() -> dict[str, tuple[int, float]]:
             for event in line.events:
                 found[plane.event_metadata[event.metadata_id].name].append(event.duration_ps / 1e12)
     return {
-        name: (len(seconds), sum(seconds))
+        name: sum(seconds)
         for name, seconds in found.items()
         if n_steps <= len(seconds) <= n_steps + 1 and not name.startswith("end: ")
     }
@@ -76,11 +67,17 @@ def main() -> None:
     options = parser.parse_args()
     from moonnet._program import Program
 
-    first = timed(lambda: RIVALS["moonnet"]().fit(X, Y))
+    first, _ = seconds_of(lambda: RIVALS["moonnet"]().fit(X, Y))
     in_program = []
     run = Program.run
-    Program.run = lambda *block: _appended(in_program, lambda: run(*block))
-    fits = [timed(lambda: RIVALS["moonnet"]().fit(X, Y)) for _ in range(options.fits)]
+
+    def timed_run(*block: Any) -> Any:
+        seconds, answer = seconds_of(lambda: run(*block))
+        in_program.append(seconds)
+        return answer
+
+    Program.run = timed_run
+    fits = [seconds_of(lambda: RIVALS["moonnet"]().fit(X, Y))[0] for _ in range(options.fits)]
     Program.run = run
     assert len(in_program) == len(fits)  # a fit is one block
     fit, program = statistics.median(fits), statistics.median(in_program)
@@ -89,8 +86,8 @@ def main() -> None:
     rates = {"1 thread": rate(1), "all threads": rate(os.cpu_count() or 1)}
     limit = n_operations / rates["1 thread"]
     loop = profile()
-    products = sum(seconds for name, (_, seconds) in loop.items() if "MatMul" in name)
-    whole = sum(seconds for _, seconds in loop.values())
+    products = sum(seconds for name, seconds in loop.items() if "MatMul" in name)
+    whole = sum(loop.values())
     figures = {
         "operations": n_operations,
         "operations a second": rates,
@@ -107,13 +104,6 @@ def main() -> None:
     print(f"of the fit {1000 * program:.2f} ms in the compiled program, {1000 * (fit - program):.2f} ms around it")
     print(f"of the program's step, {len(loop)} operations, {products / whole:.0%} in matrix products (as profiled)")
     results.write("limit", figures)
-
-
-def _appended(seconds: list[float], work: Callable[[], object]) -> object:
-    started = time.perf_counter()
-    answer = work()
-    seconds.append(time.perf_counter() - started)
-    return answer
 
 
 if __name__ == "__main__":

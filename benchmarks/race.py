@@ -291,6 +291,10 @@ def measure(name: str, rival: str) -> Figures:
     """Measure once, in a process of its own where the job asks for it."""
     if JOBS[name].isolated:
         return json.loads(run_python([__file__, "--one", name, rival]).splitlines()[-1])
+    return measure_here(name, rival)
+
+
+def measure_here(name: str, rival: str) -> Figures:
     figures = JOBS[name].measure(rival)
     return figures if isinstance(figures, dict) else {"seconds": figures}
 
@@ -362,8 +366,7 @@ def main() -> None:
             import moonnet._training  # noqa: F401
         elif rival == "SciKeras":
             scikeras()
-        figures = JOBS[name].measure(rival)
-        print(json.dumps(figures if isinstance(figures, dict) else {"seconds": figures}))
+        print(json.dumps(measure_here(name, rival)))
     elif options.quick:
         run_quick()
     else:

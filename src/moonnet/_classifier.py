@@ -634,10 +634,9 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: ArrayLike) -> np.ndarray:
         """Return the output layer before its activation, shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        samples = X
         if not self._needs_no_check(X):
-            samples = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
-        return _forward.logits(samples, self.coefs_, self.intercepts_, self._trained_with["activation"])
+            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
+        return _forward.logits(X, self.coefs_, self.intercepts_, self._trained_with["activation"])
 
     def _needs_no_check(self, X: Any) -> bool:
         """Return whether scikit-learn's checks would return X as it is."""
