@@ -1,3 +1,4 @@
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -39,23 +40,27 @@ def test_all_of_keras_s_elementwise_activations_are_known():
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=2, max_size=5),
     n_samples=st.integers(1, 70),
+    activation=st.sampled_from(["relu", "tanh"]),
     chunk_bytes=st.integers(1, 2000),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, chunk_bytes, seed):
+def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, activation, chunk_bytes, seed):
     rng = np.random.default_rng(seed)
     coefs = [rng.normal(size=shape) for shape in pairwise(sizes)]
     intercepts = [rng.normal(size=size) for size in sizes[1:]]
     X = rng.normal(size=(n_samples, sizes[0]))
-    before = X.copy()
+    before = copy.deepcopy((X, coefs, intercepts))
 
+    activate = {"relu": lambda z: np.where(z > 0, z, 0), "tanh": np.tanh}[activation]
     expected = X
     for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
-        expected = np.tanh(expected @ coef + intercept)
+        expected = activate(expected @ coef + intercept)
     expected = expected @ coefs[-1] + intercepts[-1]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_forward, "_CHUNK_BYTES", chunk_bytes)
         for samples in (X, sparse.csr_array(X), sparse.csr_matrix(X)):
-            assert_allclose(_forward.logits(samples, coefs, intercepts, "tanh"), expected, rtol=1e-9, atol=1e-12)
-    assert (X == before).all()
+            logits = _forward.logits(samples, coefs, intercepts, activation)
+            assert_allclose(logits, expected, rtol=1e-9, atol=1e-10)
+    for array, old in zip([X, *coefs, *intercepts], [before[0], *before[1], *before[2]], strict=True):
+        assert (array == old).all()

@@ -41,6 +41,10 @@ def _mish(z: np.ndarray) -> None:
     z *= np.tanh(np.logaddexp(z, 0))
 
 
+def _relu(z: np.ndarray, lower: float | np.ndarray = 0.0) -> None:
+    np.maximum(z, lower, out=z)
+
+
 def _selu(z: np.ndarray) -> None:
     # Klambauer et al., "Self-Normalizing Neural Networks", 2017
     negative = 1.6732632423543772 * np.expm1(np.minimum(z, 0))
@@ -93,7 +97,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
     "linear": lambda z: None,
     "log_sigmoid": lambda z: special.log_expit(z, out=z),
     "mish": _mish,
-    "relu": lambda z: np.maximum(z, 0, out=z),
+    "relu": _relu,
     "relu6": lambda z: np.clip(z, 0, 6, out=z),
     "selu": _selu,
     "sigmoid": lambda z: special.expit(z, out=z),
@@ -116,6 +120,10 @@ def logits(X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]
     X (n_samples, n_features) is an array, or a CSR array or matrix.
     """
     activate = ACTIVATIONS[activation]
+    is_relu = activate is _relu
+    if is_relu:
+        # max(z + b, 0) is max(z, -b) + b: one pass over a chunk instead of two, for the next layer takes up the + b
+        intercepts = _accumulated(coefs, intercepts)
     *hidden_intercepts, output_intercept = intercepts
     *hidden_coefs, output_coef = coefs
     dtype = output_coef.dtype
@@ -125,16 +133,30 @@ def logits(X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]
 
     outputs = np.empty((n_samples, len(output_intercept)), dtype)
     buffers = [np.empty((chunk, len(intercept)), dtype) for intercept in hidden_intercepts]
+    # Once for each row of a chunk: NumPy takes longer to add one row to many
+    shifts = [(-b if is_relu else b)[np.newaxis].repeat(chunk, axis=0) for b in hidden_intercepts]
     for start in range(0, n_samples, chunk):
         rows = slice(start, start + chunk)
         values = X[rows]
-        for coef, intercept, buffer in zip(hidden_coefs, hidden_intercepts, buffers, strict=True):
-            values = _product(values, coef, out=buffer[: values.shape[0]])
-            values += intercept
-            activate(values)
+        n_rows = values.shape[0]
+        for coef, shift, buffer in zip(hidden_coefs, shifts, buffers, strict=True):
+            values = _product(values, coef, out=buffer[:n_rows])
+            if is_relu:
+                _relu(values, shift[:n_rows])
+            else:
+                values += shift[:n_rows]
+                activate(values)
         _product(values, output_coef, out=outputs[rows])
     outputs += output_intercept
     return outputs
+
+
+def _accumulated(coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return each layer's intercept with what the intercepts before it, left out there, add to its inputs."""
+    accumulated = [intercepts[0]]
+    for coef, intercept in zip(coefs[1:], intercepts[1:], strict=True):
+        accumulated.append(accumulated[-1] @ coef + intercept)
+    return accumulated
 
 
 def _product(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:
