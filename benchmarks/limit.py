@@ -108,7 +108,7 @@ def main() -> None:
     fit, program = statistics.median(fits), statistics.median(in_program)
 
     layer_sizes, batch_size = (2, *SETTINGS["hidden"], 1), SETTINGS["batch_size"]
-    n_steps = SETTINGS["epochs"] * len(X) // batch_size
+    n_steps = SETTINGS["epochs"] * -(-len(X) // batch_size)
     products = products_alone(layer_sizes, batch_size, n_steps, options.fits)
     n_operations = operations(layer_sizes, len(X), SETTINGS["epochs"])
     rates = {"1 thread": rate(1), "all threads": rate(os.cpu_count() or 1)}

@@ -257,7 +257,7 @@ JOBS = {
     ),
     "partial_fit stream": Job("partial_fit, 1,000 chunks of 200 rows", stream, {"MLPClassifier": 2}, rounds=3),
     "thousand fits": Job(
-        "1,000 lecture fits in one process, and its growth after the 20th (SciKeras: 30)",
+        "a lecture fit of 1,000 in one process (SciKeras: of 30), and its growth after the 20th",
         thousand_fits,
         {"SciKeras": None},
         rounds=1,
@@ -346,10 +346,8 @@ def run_quick(recorded: dict[str, float] | None) -> dict[str, float]:
     for name in QUICK:
         medians = race(name, ["MLPClassifier"], QUICK[name])
         ratios[name] = now = medians["MLPClassifier"]["seconds"] / medians["moonnet"]["seconds"]
-        compared = (
-            f"{recorded[name]:>10.3g}{now:>8.3g}{now / recorded[name] - 1:>+9.0%}" if recorded else f"{now:>18.3g}"
-        )
-        print(f"{name:<44}{compared}", flush=True)
+        was = f"{recorded[name]:>10.3g}{now:>8.3g}{now / recorded[name] - 1:>+9.0%}" if recorded else f"{now:>18.3g}"
+        print(f"{name:<44}{was}", flush=True)
     return ratios
 
 
@@ -358,6 +356,7 @@ def main() -> None:
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(map(repr, JOBS))} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds of each job (default: the job's own)")
     parser.add_argument("--quick", action="store_true", help="some jobs beside MLPClassifier, compared to the records")
+    parser.add_argument("--record", action="store_true", help="with --quick: leave what later ones are compared to")
     parser.add_argument("--one", nargs=2, metavar=("JOB", "RIVAL"), help="measure once and print the figures")
     options = parser.parse_args()
     for name in options.jobs:
@@ -370,19 +369,17 @@ def main() -> None:
         elif rival == "SciKeras":
             scikeras()
         print(json.dumps(measure_here(name, rival)))
+    elif options.quick and options.record:
+        results.write("quick", {"ratios": run_quick(None)})
     elif options.quick:
-        run_quick(results.read("race")["quick"])
+        run_quick(results.read("quick")["ratios"])
         print("Single figures swing by half on a busy machine: repeat before you believe.")
     else:
         jobs = run_all(options.jobs or list(JOBS), options.rounds)
-        if options.rounds:
-            return
-        if options.jobs:
-            recorded = results.read("race")
-            jobs, quick = recorded["jobs"] | jobs, recorded["quick"]
-        else:
-            quick = run_quick(None)  # as it will be repeated: beside other rivals both are slower, and not alike
-        results.write("race", {"jobs": jobs, "quick": quick})
+        if options.jobs and not options.rounds:
+            jobs = results.read("race")["jobs"] | jobs
+        if not options.rounds:
+            results.write("race", {"jobs": jobs})
 
 
 if __name__ == "__main__":

@@ -330,7 +330,9 @@ def test_whether_more_is_better_is_known_for_every_kind_of_labels():
             keras.callbacks.EarlyStopping("val_accuracy", patience=2),
             keras.callbacks.ReduceLROnPlateau("accuracy", patience=1),
         ]
-        clf = KerasMoonClassifier(early_stopping=True, n_iter_no_change=99, callbacks=callbacks, epochs=40).fit(X, y)
+        clf = KerasMoonClassifier(
+            early_stopping=True, n_iter_no_change=99, callbacks=callbacks, epochs=40, random_state=0
+        ).fit(X, y)
         # As Keras compares: in float32, where sums of shares in another order are still equal
         best = int(np.argmax(np.float32(clf.history_["val_accuracy"])))
         assert clf.n_iter_ == min(40, best + 3)

@@ -61,6 +61,35 @@ def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, acti
         patch.setattr(_forward, "_CHUNK_BYTES", chunk_bytes)
         for samples in (X, sparse.csr_array(X), sparse.csr_matrix(X)):
             logits = _forward.logits(samples, coefs, intercepts, activation)
-            assert_allclose(logits, expected, rtol=1e-9, atol=1e-10)
+            assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
     for array, old in zip([X, *coefs, *intercepts], [before[0], *before[1], *before[2]], strict=True):
         assert (array == old).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("intercept", [-1e2, -1e6, -1e30])
+@pytest.mark.parametrize("n_samples", [1, 300])
+def test_a_unit_that_never_fires_costs_the_others_no_digit(n_samples, intercept):
+    rng = np.random.default_rng(0)
+    coefs = [rng.normal(size=shape).astype("float32") for shape in pairwise((2, 50, 20, 1))]
+    intercepts = [rng.normal(size=size).astype("float32") for size in (50, 20, 1)]
+    X = rng.normal(size=(n_samples, 2)).astype("float32")
+    intercepts[0][7], coefs[1][7] = intercept, 1e8
+    living = np.arange(50) != 7
+    expected = np.maximum(X @ coefs[0][:, living] + intercepts[0][living], 0).astype(float)
+    expected = np.maximum(expected @ coefs[1][living] + intercepts[1], 0) @ coefs[2] + intercepts[2]
+    logits = _forward.logits(X, coefs, intercepts, "relu")
+    assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_many_layers_cost_no_digit():
+    rng = np.random.default_rng(1)
+    sizes = [5] + 80 * [30] + [3]
+    coefs = [np.sqrt(2 / shape[0]) * rng.normal(size=shape) for shape in pairwise(sizes)]
+    intercepts = [rng.normal(scale=0.1, size=size) for size in sizes[1:]]
+    X = rng.normal(size=(40, 5))
+    expected = X.astype(np.longdouble)
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        expected = np.maximum(expected @ coef + intercept, 0)
+    expected = (expected @ coefs[-1] + intercepts[-1]).astype(float)
+    assert_allclose(_forward.logits(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max())

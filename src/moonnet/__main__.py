@@ -203,10 +203,11 @@ def _lecture(problem: Problem, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _timed(what: str) -> Iterator[None]:
-    """Print how many seconds the block took."""
+    """Print how long the block took."""
     started = time.perf_counter()
     yield
-    print(f"{what}: {time.perf_counter() - started:.3f} s")
+    seconds = time.perf_counter() - started
+    print(f"{what}: {seconds:.2f} s" if seconds >= 1 else f"{what}: {1000 * seconds:.3g} ms")
 
 
 def _point(x: np.ndarray) -> str:

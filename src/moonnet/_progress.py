@@ -38,13 +38,17 @@ class Lines(Watcher):
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Print the epoch's figures, or keep them in case that it was the last."""
-        done = epoch + 1 - self._first_epoch
+        done, now = epoch + 1 - self._first_epoch, time.monotonic()
+        if done == 1:
+            self._first_took, self._first_ended = now - self._started, now
         line = f"Epoch {epoch + 1}/{self._first_epoch + self._n_epochs} - {_figures(logs)}"
         if (
             self._n_lines is None
             or done * self._n_lines // self._n_epochs > (done - 1) * self._n_lines // self._n_epochs
         ):
-            seconds_left = (time.monotonic() - self._started) / done * (self._n_epochs - done)
+            # Without the first epoch, which may have compiled a program
+            an_epoch = (now - self._first_ended) / (done - 1) if done > 1 else self._first_took
+            seconds_left = an_epoch * (self._n_epochs - done)
             print(line if self._n_lines is None else f"{line} - {seconds_left:.0f} s left", flush=True)
             line = ""
         self._waiting = line
