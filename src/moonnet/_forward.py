@@ -12,8 +12,12 @@ from scipy import sparse, special
 _CHUNK_BYTES = 2**18
 
 # TensorFlow keeps these as float32, also where it computes in float64.
-_LEAKY_SLOPE = float(np.float32(0.2))
-_HALF_ROOT = float(np.float32(0.5**0.5))
+LEAKY_SLOPE = float(np.float32(0.2))
+HALF_ROOT = float(np.float32(0.5**0.5))
+
+# Klambauer et al., "Self-Normalizing Neural Networks", 2017
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
 
 
 def _elu(z: np.ndarray) -> None:
@@ -21,7 +25,7 @@ def _elu(z: np.ndarray) -> None:
 
 
 def _gelu(z: np.ndarray) -> None:
-    z *= special.erfc(-_HALF_ROOT * z) / 2
+    z *= special.erfc(-HALF_ROOT * z) / 2
 
 
 def _hard_shrink(z: np.ndarray) -> None:
@@ -55,9 +59,7 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def _selu(z: np.ndarray) -> None:
-    # Klambauer et al., "Self-Normalizing Neural Networks", 2017
-    negative = 1.6732632423543772 * np.expm1(np.minimum(z, 0))
-    z[...] = 1.0507009873554805 * np.where(z > 0, z, negative)
+    z[...] = SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0)))
 
 
 def _silu(z: np.ndarray) -> None:
@@ -102,7 +104,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
     "hard_silu": _hard_silu,
     "hard_swish": _hard_silu,
     "hard_tanh": lambda z: np.clip(z, -1, 1, out=z),
-    "leaky_relu": lambda z: np.maximum(z, _LEAKY_SLOPE * z, out=z),
+    "leaky_relu": lambda z: np.maximum(z, LEAKY_SLOPE * z, out=z),
     "linear": lambda z: None,
     "log_sigmoid": lambda z: special.log_expit(z, out=z),
     "mish": _mish,

@@ -1,0 +1,235 @@
+"""KerasMoonClassifier as an ONNX graph: importing this module registers a converter with skl2onnx.
+
+``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then take a fitted ``KerasMoonClassifier`` alone, within a
+``Pipeline`` or ``ColumnTransformer``, or found by a search. It takes the extra ``onnx``.
+
+The graph computes in float64 if its input is declared so, in float32 otherwise. Its first output are labels as
+``predict`` returns them, of shape (n_samples,) or (n_samples, n_labels), booleans as integers; the second are
+probabilities as ``predict_proba`` returns them, of shape (n_samples, n_classes), unless skl2onnx's option ``zipmap``,
+which is on by default, makes dictionaries of them.
+
+Raises
+------
+ImportError
+    If skl2onnx is not installed.
+ValueError, TypeError
+    In the conversion, if the input is declared with another number of columns than in fit, or as something that is no
+    number; or if labels are neither integers nor strings.
+
+Examples
+--------
+>>> import numpy as np
+>>> import onnxruntime
+>>> import skl2onnx
+>>> from sklearn.datasets import make_moons
+>>> import moonnet.onnx
+>>> X, y = make_moons(200, noise=0.2, random_state=0)
+>>> clf = moonnet.KerasMoonClassifier(random_state=0).fit(X, y)
+>>> graph = skl2onnx.to_onnx(clf, X, options={"zipmap": False})
+>>> session = onnxruntime.InferenceSession(graph.SerializeToString())
+>>> labels, probabilities = session.run(None, {"X": X})
+>>> bool((labels == clf.predict(X)).all())
+True
+>>> bool(np.allclose(probabilities, clf.predict_proba(X), rtol=1e-10))
+True
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import Chebyshev, Polynomial
+from scipy import special
+from sklearn.utils.validation import check_is_fitted
+
+from moonnet._classifier import KerasMoonClassifier
+from moonnet._forward import HALF_ROOT, LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+
+try:
+    from onnx import TensorProto
+    from skl2onnx import update_registered_converter
+    from skl2onnx.algebra import onnx_ops
+    from skl2onnx.common import data_types as types
+except ImportError as error:
+    raise ImportError("moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'") from error
+
+_NUMBERS = types.FloatTensorType, types.DoubleTensorType, types.Int64TensorType, types.BooleanTensorType
+
+
+class _Operators:
+    """ONNX's operators as functions, of one opset; Python numbers among their inputs become constants of one dtype."""
+
+    def __init__(self, dtype: type, opset: int) -> None:
+        self.dtype = dtype
+        self._opset = opset
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        operator = getattr(onnx_ops, f"Onnx{name}")
+
+        def node(*inputs: Any, **attributes: Any) -> Any:
+            constants = (np.array([value], self.dtype) if isinstance(value, int | float) else value for value in inputs)
+            return operator(*constants, op_version=self._opset, **attributes)
+
+        return node
+
+
+# Activations are made of operators that ONNX Runtime has in float64 as well, which it has not of Elu or Softplus.
+
+
+def _clip(op: _Operators, z: Any, low: float, high: float) -> Any:
+    return op.Min(op.Max(z, low), high)
+
+
+def _elu(op: _Operators, z: Any, alpha: float = 1.0, scale: float = 1.0) -> Any:
+    below = op.Mul(op.Sub(op.Exp(op.Min(z, 0)), 1), alpha)
+    return op.Mul(op.Where(op.Greater(z, 0), z, below), scale)
+
+
+def _erfc(op: _Operators, x: Any) -> Any:
+    """Return the complementary error function of x >= 0."""
+    if op.dtype == np.float32:
+        return op.Sub(1, op.Erf(x))
+    u = op.Sub(op.Div(4, op.Add(x, 2)), 1)
+    highest, *others = _erfcx_coefficients()
+    value = highest
+    for coefficient in others:
+        value = op.Add(op.Mul(u, value), coefficient)
+    return op.Mul(op.Exp(op.Neg(op.Mul(x, x))), value)
+
+
+@cache
+def _erfcx_coefficients() -> list[float]:
+    """Return a polynomial in u = 4 / (x + 2) - 1 that is exp(x^2) erfc(x) for all x >= 0, highest power first."""
+    in_u = Chebyshev.interpolate(
+        lambda u: special.erfcx(np.where(u > -1, 4 / np.maximum(u + 1, 1e-300) - 2, np.inf)), 40
+    )
+    return in_u.convert(kind=Polynomial).coef[::-1].tolist()
+
+
+def _gelu(op: _Operators, z: Any) -> Any:
+    tail = op.Div(_erfc(op, op.Mul(op.Abs(z), HALF_ROOT)), 2)
+    return op.Mul(z, op.Where(op.Greater(z, 0), op.Sub(1, tail), tail))
+
+
+def _softplus(op: _Operators, z: Any) -> Any:
+    return op.Add(op.Max(z, 0), op.Log(op.Add(op.Exp(op.Neg(op.Abs(z))), 1)))
+
+
+def _hard_sigmoid(op: _Operators, z: Any) -> Any:
+    return op.Div(_clip(op, op.Add(z, 3), 0, 6), 6)
+
+
+def _sparse_plus(op: _Operators, z: Any) -> Any:
+    root = op.Add(op.Max(z, -1), 1)
+    return op.Where(op.Less(z, 1), op.Div(op.Mul(root, root), 4), z)
+
+
+# Keras's name -> the same function of (operators, z)
+_ACTIVATIONS: dict[str, Callable[[_Operators, Any], Any]] = {
+    "celu": _elu,
+    "elu": _elu,
+    "exponential": lambda op, z: op.Exp(z),
+    "gelu": _gelu,
+    "hard_shrink": lambda op, z: op.Where(op.Greater(op.Abs(z), 0.5), z, 0),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": lambda op, z: op.Mul(z, _hard_sigmoid(op, z)),
+    "hard_swish": lambda op, z: op.Mul(z, _hard_sigmoid(op, z)),
+    "hard_tanh": lambda op, z: _clip(op, z, -1, 1),
+    "leaky_relu": lambda op, z: op.Max(z, op.Mul(z, LEAKY_SLOPE)),
+    "linear": lambda op, z: z,
+    "log_sigmoid": lambda op, z: op.Neg(_softplus(op, op.Neg(z))),
+    "mish": lambda op, z: op.Mul(z, op.Tanh(_softplus(op, z))),
+    "relu": lambda op, z: op.Relu(z),
+    "relu6": lambda op, z: _clip(op, z, 0, 6),
+    "selu": partial(_elu, alpha=SELU_ALPHA, scale=SELU_SCALE),
+    "sigmoid": lambda op, z: op.Sigmoid(z),
+    "silu": lambda op, z: op.Mul(z, op.Sigmoid(z)),
+    "soft_shrink": lambda op, z: op.Sub(z, _clip(op, z, -0.5, 0.5)),
+    "softplus": _softplus,
+    "softsign": lambda op, z: op.Div(z, op.Add(op.Abs(z), 1)),
+    "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": lambda op, z: _clip(op, op.Div(op.Add(z, 1), 2), 0, 1),
+    "squareplus": lambda op, z: op.Div(op.Add(z, op.Sqrt(op.Add(op.Mul(z, z), 4))), 2),
+    "swish": lambda op, z: op.Mul(z, op.Sigmoid(z)),
+    "tanh": lambda op, z: op.Tanh(z),
+    "tanh_shrink": lambda op, z: op.Sub(z, op.Tanh(z)),
+}
+
+
+def _classes(clf: KerasMoonClassifier) -> np.ndarray:
+    """Return the labels as ONNX has them: int64 or strings."""
+    classes = clf.classes_
+    if all(isinstance(label, str) for label in classes):
+        return classes.astype(str)
+    integers = classes.astype(np.int64) if classes.dtype.kind in "biuf" else None
+    if integers is None or (integers != classes).any():
+        raise ValueError(f"Labels must be integers or strings to be converted to ONNX. Got {classes.tolist()} instead.")
+    return integers
+
+
+def _set_types(operator: Any) -> None:
+    """Check the declared inputs of an operator of skl2onnx, and declare its outputs."""
+    clf, inputs = operator.raw_operator, operator.inputs
+    check_is_fitted(clf, "coefs_")
+    for variable in inputs:
+        if not isinstance(variable.type, _NUMBERS):
+            raise TypeError(
+                "KerasMoonClassifier takes float32, float64, int64 or booleans in ONNX. "
+                f"Got {type(variable.type).__name__} for the input {variable.raw_name!r} instead."
+            )
+    n_columns = [(*variable.type.shape, None)[1] for variable in inputs]
+    if None not in n_columns and np.sum(n_columns) != clf.n_features_in_:
+        raise ValueError(
+            f"KerasMoonClassifier was fitted with {clf.n_features_in_} features. "
+            f"Got {np.sum(n_columns)} columns for ONNX instead."
+        )
+    n_samples, n_classes = inputs[0].get_first_dimension(), len(clf.classes_)
+    labels, probabilities = operator.outputs
+    if clf._labels.multilabel:
+        labels.type = types.Int64TensorType([n_samples, n_classes])
+    else:
+        of_strings = _classes(clf).dtype.kind == "U"
+        labels.type = (types.StringTensorType if of_strings else types.Int64TensorType)([n_samples])
+    in_float64 = _dtype(inputs) is np.float64
+    probabilities.type = (types.DoubleTensorType if in_float64 else types.FloatTensorType)([n_samples, n_classes])
+
+
+def _dtype(inputs: list[Any]) -> type:
+    """Return the type to compute in."""
+    return np.float64 if any(isinstance(variable.type, types.DoubleTensorType) for variable in inputs) else np.float32
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the network to a graph of skl2onnx."""
+    clf, dtype = operator.raw_operator, _dtype(operator.inputs)
+    op = _Operators(dtype, container.target_opset)
+    to = TensorProto.DOUBLE if dtype is np.float64 else TensorProto.FLOAT
+    columns = [op.Cast(variable, to=to) for variable in operator.inputs]
+    values = op.Concat(*columns, axis=1) if len(columns) > 1 else columns[0]
+    activate = _ACTIVATIONS[clf._trained_with["activation"]]
+    weights = [array.astype(dtype) for array in clf._weights]
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        values = activate(op, op.Add(op.MatMul(values, kernel), bias))
+    logits = op.Add(op.MatMul(values, weights[-2]), weights[-1])
+
+    if clf._labels.loss == "categorical_crossentropy":
+        probabilities = op.Softmax(logits, axis=1)
+        labels = op.Gather(_classes(clf), op.ArgMax(logits, axis=1, keepdims=0))
+    else:
+        probabilities = op.Sigmoid(logits)
+        labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
+        if not clf._labels.multilabel:
+            probabilities = op.Concat(op.Sigmoid(op.Neg(logits)), probabilities, axis=1)
+            labels = op.Gather(_classes(clf), op.Reshape(labels, np.array([-1])))
+    for output, values in zip(operator.outputs, (labels, probabilities), strict=True):
+        op.Identity(values, output_names=[output]).add_to(scope, container)
+
+
+update_registered_converter(
+    KerasMoonClassifier,
+    "MoonnetKerasMoonClassifier",
+    _set_types,
+    _convert,
+    options={"zipmap": [True, False, "columns"], "output_class_labels": [False, True], "nocl": [False]},
+)

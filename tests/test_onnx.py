@@ -1,0 +1,220 @@
+"""What ONNX Runtime says of converted networks, beside the estimator's own predictions."""
+
+import copy
+import pickle
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import skl2onnx
+from numpy.testing import assert_allclose
+from scipy import special
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from moonnet import KerasMoonClassifier, onnx
+from moonnet._forward import ACTIVATIONS
+
+NETWORK = KerasMoonClassifier((6, 5), epochs=4, random_state=0)
+WITHOUT_ZIPMAP = {"zipmap": False}
+
+
+def run(model, X, **options):
+    """Return what ONNX Runtime says of samples; X is an array, or a dictionary of inputs."""
+    graph = skl2onnx.to_onnx(model, X[:1], options=WITHOUT_ZIPMAP, **options)
+    return in_session(graph, {"X": X})
+
+
+def in_session(graph, inputs):
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
+def assert_same(found, clf, X, tolerance):
+    labels, probabilities = found
+    assert_allclose(probabilities, clf.predict_proba(X), rtol=tolerance, atol=tolerance)
+    expected = clf.predict(X)
+    assert labels.shape == expected.shape
+    assert (labels == expected).all()
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def trained(moons, request):
+    X, y = moons
+    X = X.astype(request.param)
+    return KerasMoonClassifier((6, 5), epochs=10, random_state=1).fit(X, y), X
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_agrees(trained, activation):
+    clf, X = copy.deepcopy(trained)
+    clf._trained_with["activation"] = activation  # of another training's weights, which need no compiling
+    found = run(clf, X)
+    assert found[1].dtype == X.dtype
+    assert_same(found, clf, X, 2e-6 if X.dtype == "float32" else 1e-13)
+
+
+def test_erfc_has_all_digits_of_float64():
+    x = np.concatenate([np.linspace(0, 27, 5000), [1e3, 1e8]])
+    u = 4 / (x + 2) - 1
+    with np.errstate(under="ignore"):
+        found = np.exp(-(x**2)) * np.polyval(onnx._erfcx_coefficients(), u)
+        assert_allclose(found, special.erfc(x), rtol=1e-13, atol=1e-300)
+
+
+LABELS = {
+    "integers": [3, 7],
+    "negative": [-1, 1],
+    "booleans": [False, True],
+    "whole floats": [0.0, 2.0],
+    "strings": ["moon", "sun"],
+    "three integers": [10, 5, 20],
+    "three strings": ["setosa", "virginica", "versicolor"],
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
+def test_every_kind_of_labels_agrees(labels, dtype):
+    X, y = load_iris(return_X_y=True)
+    y = np.array(labels)[y % len(labels)]
+    X = StandardScaler().fit_transform(X).astype(dtype)
+    clf = NETWORK.fit(X, y)
+    assert_same(run(clf, X), clf, X, 2e-6 if dtype == "float32" else 1e-13)
+
+
+def test_several_labels_agree():
+    X, y = make_multilabel_classification(100, n_features=5, n_classes=4, random_state=0)
+    clf = NETWORK.fit(X, y)
+    assert_same(run(clf, X), clf, X, 1e-13)
+
+
+def test_logistic_regression_has_no_hidden_layer(moons):
+    clf = KerasMoonClassifier((), epochs=3, random_state=0).fit(*moons)
+    assert_same(run(clf, moons[0]), clf, moons[0], 1e-13)
+
+
+@pytest.mark.parametrize("opset", [12, 13, 18, 21])
+def test_older_opsets_will_do(moons, opset):
+    clf = KerasMoonClassifier(activation="gelu", epochs=2, random_state=0).fit(*moons)
+    assert_same(run(clf, moons[0], target_opset=opset), clf, moons[0], 1e-13)
+
+
+@pytest.mark.parametrize("kind", [FloatTensorType, DoubleTensorType, Int64TensorType])
+def test_the_declared_input_decides_the_precision(kind):
+    X, y = load_iris(return_X_y=True)
+    X = X.round()
+    clf = NETWORK.fit(X, y)
+    graph = skl2onnx.to_onnx(clf, initial_types=[("X", kind([None, 4]))], options=WITHOUT_ZIPMAP)
+    dtype = {FloatTensorType: "float32", DoubleTensorType: "float64", Int64TensorType: "int64"}[kind]
+    found = in_session(graph, {"X": X.astype(dtype)})
+    assert found[1].dtype == ("float64" if dtype == "float64" else "float32")
+    assert_same(found, clf, X, 1e-13 if dtype == "float64" else 2e-6)
+
+
+def test_zipmap_makes_dictionaries_and_columns(moons):
+    X, y = moons
+    X = X.astype("float32")
+    clf = NETWORK.fit(X, np.array(["moon", "sun"])[y])
+    labels, dictionaries = in_session(skl2onnx.to_onnx(clf, X[:1]), {"X": X})
+    assert (labels == clf.predict(X)).all()
+    assert_allclose(pd.DataFrame(dictionaries)[["moon", "sun"]], clf.predict_proba(X), atol=2e-6)
+    labels, moon, sun = in_session(skl2onnx.to_onnx(clf, X[:1], options={"zipmap": "columns"}), {"X": X})
+    assert_allclose(np.column_stack([moon, sun]), clf.predict_proba(X), atol=2e-6)
+
+
+def test_a_pipeline_of_numbers_and_categories_converts():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "width": rng.normal(size=90).astype("float32"),
+            "height": rng.normal(size=90).astype("float32"),
+            "colour": rng.choice(["red", "green", "blue"], 90),
+        }
+    )
+    y = np.where(frame["colour"] == "red", "stop", np.where(frame["width"] > 0, "go", "wait"))
+    columns = ColumnTransformer(
+        [("numbers", StandardScaler(), ["width", "height"]), ("rest", OneHotEncoder(), ["colour"])]
+    )
+    pipeline = make_pipeline(columns, KerasMoonClassifier(epochs=20, random_state=0)).fit(frame, y)
+    types = [(name, FloatTensorType([None, 1])) for name in ("width", "height")]
+    types.append(("colour", StringTensorType([None, 1])))
+    graph = skl2onnx.to_onnx(pipeline, initial_types=types, options=WITHOUT_ZIPMAP)
+    inputs = {name: frame[[name]].to_numpy() for name in frame}
+    assert_same(in_session(graph, inputs), pipeline, frame, 2e-5)
+
+
+def test_a_data_frame_s_columns_may_be_inputs_of_their_own():
+    frame, y = load_iris(return_X_y=True, as_frame=True)
+    clf = NETWORK.fit(frame, y)
+    graph = skl2onnx.to_onnx(clf, frame[:1], options=WITHOUT_ZIPMAP)
+    names = [each.name for each in graph.graph.input]
+    inputs = {name: frame[[column]].to_numpy() for name, column in zip(names, frame, strict=True)}
+    assert_same(in_session(graph, inputs), clf, frame, 1e-13)
+
+
+def test_what_a_search_has_found_converts(moons):
+    X, y = moons
+    pipeline = make_pipeline(StandardScaler(), NETWORK)
+    search = GridSearchCV(pipeline, {"kerasmoonclassifier__l2": [0.0, 0.01]}, cv=2).fit(X, y)
+    assert_same(run(search.best_estimator_, X), search, X, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("initial_type", "error", "message"),
+    [
+        (
+            StringTensorType([None, 2]),
+            TypeError,
+            r"float32, float64, int64 or booleans .* Got StringTensorType for .*'X'",
+        ),
+        (FloatTensorType([None, 3]), ValueError, r"fitted with 2 features\. Got 3 columns"),
+    ],
+)
+def test_what_cannot_be_is_told(moons, initial_type, error, message):
+    clf = NETWORK.fit(*moons)
+    with pytest.raises(error, match=message):
+        skl2onnx.to_onnx(clf, initial_types=[("X", initial_type)], options=WITHOUT_ZIPMAP)
+
+
+def test_labels_that_onnx_has_not_are_told(moons):
+    X, y = moons
+    clf = NETWORK.fit(X, np.array(["2000-01-01", "2020-01-01"], "datetime64[D]")[y])
+    with pytest.raises(ValueError, match=r"integers or strings .* Got \[datetime.date"):
+        run(clf, X)
+
+
+def test_an_estimator_without_a_fit_is_told(moons):
+    with pytest.raises(NotFittedError):
+        run(KerasMoonClassifier(), moons[0])
+
+
+def test_without_skl2onnx_the_extra_is_named(run_python):
+    program = """
+import sys
+sys.modules["skl2onnx"] = None
+try:
+    import moonnet.onnx
+except ImportError as error:
+    print(error)
+"""
+    assert run_python(program) == "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'\n"
+
+
+def test_a_conversion_imports_no_tensorflow(run_python, fitted, tmp_path):
+    path = tmp_path / "moons.pickle"
+    path.write_bytes(pickle.dumps(fitted))
+    program = """
+import pickle, sys
+import numpy, skl2onnx, moonnet.onnx
+with open(sys.argv[1], "rb") as file:
+    skl2onnx.to_onnx(pickle.load(file), numpy.zeros((1, 2)))
+print({"tensorflow", "keras"} & set(sys.modules))
+"""
+    assert run_python(program, str(path)) == "set()\n"
