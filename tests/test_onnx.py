@@ -11,9 +11,12 @@ import skl2onnx
 from numpy.testing import assert_allclose
 from scipy import special
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -164,6 +167,35 @@ def test_what_a_search_has_found_converts(moons):
     pipeline = make_pipeline(StandardScaler(), NETWORK)
     search = GridSearchCV(pipeline, {"kerasmoonclassifier__l2": [0.0, 0.01]}, cv=2).fit(X, y)
     assert_same(run(search.best_estimator_, X), search, X, 1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_what_calibrates_or_stacks_its_logits_agrees(n_classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X), y % n_classes
+    calibrated = CalibratedClassifierCV(NETWORK, cv=2).fit(X, y)
+    assert_same(run(calibrated, X), calibrated, X, 1e-12)
+    if n_classes == 3:  # of two classes skl2onnx stacks no logits of scikit-learn's own classifiers either
+        final = LogisticRegression()
+        stacked = StackingClassifier([("net", NETWORK)], final, cv=2, stack_method="decision_function").fit(X, y)
+        assert_same(run(stacked, X), stacked, X, 1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logits_on_request(n_classes):
+    X, y = load_iris(return_X_y=True)
+    clf = NETWORK.fit(X, y % n_classes)
+    graph = skl2onnx.to_onnx(clf, X[:1], options={"zipmap": False, "raw_scores": True})
+    labels, logits = in_session(graph, {"X": X})
+    expected = clf.decision_function(X)
+    assert_allclose(logits, np.column_stack([-expected, expected]) if n_classes == 2 else expected, rtol=1e-10)
+    assert (labels == clf.predict(X)).all()
+
+
+def test_an_input_may_leave_its_shape_open(moons):
+    clf = NETWORK.fit(*moons)
+    graph = skl2onnx.to_onnx(clf, initial_types=[("X", DoubleTensorType())], options=WITHOUT_ZIPMAP)
+    assert_same(in_session(graph, {"X": moons[0]}), clf, moons[0], 1e-13)
 
 
 @pytest.mark.parametrize(

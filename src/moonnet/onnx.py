@@ -6,7 +6,8 @@
 The graph computes in float64 if its input is declared so, in float32 otherwise. Its first output are labels as
 ``predict`` returns them, of shape (n_samples,) or (n_samples, n_labels), booleans as integers; the second are
 probabilities as ``predict_proba`` returns them, of shape (n_samples, n_classes), unless skl2onnx's option ``zipmap``,
-which is on by default, makes dictionaries of them.
+which is on by default, makes dictionaries of them, or ``raw_scores`` asks for logits instead, in two columns for two
+classes. Probabilities below the rounding error of 1 may be 0.
 
 Raises
 ------
@@ -178,7 +179,7 @@ def _set_types(operator: Any) -> None:
                 "KerasMoonClassifier takes float32, float64, int64 or booleans in ONNX. "
                 f"Got {type(variable.type).__name__} for the input {variable.raw_name!r} instead."
             )
-    n_columns = [(*variable.type.shape, None)[1] for variable in inputs]
+    n_columns = [(*variable.type.shape, None, None)[1] for variable in inputs]
     if None not in n_columns and np.sum(n_columns) != clf.n_features_in_:
         raise ValueError(
             f"KerasMoonClassifier was fitted with {clf.n_features_in_} features. "
@@ -222,6 +223,9 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         if not clf._labels.multilabel:
             probabilities = op.Concat(op.Sigmoid(op.Neg(logits)), probabilities, axis=1)
             labels = op.Gather(_classes(clf), op.Reshape(labels, np.array([-1])))
+            logits = op.Concat(op.Neg(logits), logits, axis=1)
+    if container.get_options(clf, {"raw_scores": False})["raw_scores"]:
+        probabilities = logits
     for output, values in zip(operator.outputs, (labels, probabilities), strict=True):
         op.Identity(values, output_names=[output]).add_to(scope, container)
 
@@ -231,5 +235,10 @@ update_registered_converter(
     "MoonnetKerasMoonClassifier",
     _set_types,
     _convert,
-    options={"zipmap": [True, False, "columns"], "output_class_labels": [False, True], "nocl": [False]},
+    options={
+        "zipmap": [True, False, "columns"],
+        "output_class_labels": [False, True],
+        "nocl": [False],
+        "raw_scores": [False, True],
+    },
 )
