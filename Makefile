@@ -16,7 +16,7 @@ test: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/race.py
-	$(BIN)/python benchmarks/race.py --quick --record
+	$(BIN)/python benchmarks/race.py --record-quick
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/limit.py
 	$(BIN)/python benchmarks/watching.py

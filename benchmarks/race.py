@@ -346,8 +346,10 @@ def run_quick(recorded: dict[str, float] | None) -> dict[str, float]:
     for name in QUICK:
         medians = race(name, ["MLPClassifier"], QUICK[name])
         ratios[name] = now = medians["MLPClassifier"]["seconds"] / medians["moonnet"]["seconds"]
-        was = f"{recorded[name]:>10.3g}{now:>8.3g}{now / recorded[name] - 1:>+9.0%}" if recorded else f"{now:>18.3g}"
-        print(f"{name:<44}{was}", flush=True)
+        columns = (
+            f"{recorded[name]:>10.3g}{now:>8.3g}{now / recorded[name] - 1:>+9.0%}" if recorded else f"{now:>18.3g}"
+        )
+        print(f"{name:<44}{columns}", flush=True)
     return ratios
 
 
@@ -356,7 +358,7 @@ def main() -> None:
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(map(repr, JOBS))} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds of each job (default: the job's own)")
     parser.add_argument("--quick", action="store_true", help="some jobs beside MLPClassifier, compared to the records")
-    parser.add_argument("--record", action="store_true", help="with --quick: leave what later ones are compared to")
+    parser.add_argument("--record-quick", action="store_true", help="the same jobs, leaving what to compare to")
     parser.add_argument("--one", nargs=2, metavar=("JOB", "RIVAL"), help="measure once and print the figures")
     options = parser.parse_args()
     for name in options.jobs:
@@ -369,7 +371,7 @@ def main() -> None:
         elif rival == "SciKeras":
             scikeras()
         print(json.dumps(measure_here(name, rival)))
-    elif options.quick and options.record:
+    elif options.record_quick:
         results.write("quick", {"ratios": run_quick(None)})
     elif options.quick:
         run_quick(results.read("quick")["ratios"])

@@ -49,7 +49,7 @@ def test_the_lecture_from_end_to_end(tmp_path):
         r"held-out loss 0\.\d+, accuracy 0\.(8|9)\d+",
         r"cross-validated accuracy 0\.(8|9)\d+",
         r"At \(-2, 2\) the probability of class 1 is \d(\.\d+)?e-\d+: class 0",
-        r"First fit.*: [\d.]+ m?s",
+        r"First fit.*: \d+\.\d\d m?s\n",
     ):
         assert re.search(pattern, child.stdout), pattern
     assert_drawn(out, PICTURES)

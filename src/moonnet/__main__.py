@@ -207,7 +207,7 @@ def _timed(what: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds = time.perf_counter() - started
-    print(f"{what}: {seconds:.2f} s" if seconds >= 1 else f"{what}: {1000 * seconds:.3g} ms")
+    print(f"{what}: {seconds:.2f} s" if seconds >= 1 else f"{what}: {1000 * seconds:.2f} ms")
 
 
 def _point(x: np.ndarray) -> str:

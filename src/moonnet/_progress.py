@@ -40,14 +40,14 @@ class Lines(Watcher):
         """Print the epoch's figures, or keep them in case that it was the last."""
         done, now = epoch + 1 - self._first_epoch, time.monotonic()
         if done == 1:
-            self._first_took, self._first_ended = now - self._started, now
+            self._first_ended = now
         line = f"Epoch {epoch + 1}/{self._first_epoch + self._n_epochs} - {_figures(logs)}"
         if (
             self._n_lines is None
             or done * self._n_lines // self._n_epochs > (done - 1) * self._n_lines // self._n_epochs
         ):
             # Without the first epoch, which may have compiled a program
-            an_epoch = (now - self._first_ended) / (done - 1) if done > 1 else self._first_took
+            an_epoch = (now - self._first_ended) / (done - 1) if done > 1 else now - self._started
             seconds_left = an_epoch * (self._n_epochs - done)
             print(line if self._n_lines is None else f"{line} - {seconds_left:.0f} s left", flush=True)
             line = ""

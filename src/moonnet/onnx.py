@@ -117,8 +117,16 @@ def _softplus(op: _Operators, z: Any) -> Any:
     return op.Add(op.Max(z, 0), op.Log(op.Add(op.Exp(op.Neg(op.Abs(z))), 1)))
 
 
+def _silu(op: _Operators, z: Any) -> Any:
+    return op.Mul(z, op.Sigmoid(z))
+
+
 def _hard_sigmoid(op: _Operators, z: Any) -> Any:
     return op.Div(_clip(op, op.Add(z, 3), 0, 6), 6)
+
+
+def _hard_silu(op: _Operators, z: Any) -> Any:
+    return op.Mul(z, _hard_sigmoid(op, z))
 
 
 def _sparse_plus(op: _Operators, z: Any) -> Any:
@@ -134,8 +142,8 @@ _ACTIVATIONS: dict[str, Callable[[_Operators, Any], Any]] = {
     "gelu": _gelu,
     "hard_shrink": lambda op, z: op.Where(op.Greater(op.Abs(z), 0.5), z, 0),
     "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": lambda op, z: op.Mul(z, _hard_sigmoid(op, z)),
-    "hard_swish": lambda op, z: op.Mul(z, _hard_sigmoid(op, z)),
+    "hard_silu": _hard_silu,
+    "hard_swish": _hard_silu,
     "hard_tanh": lambda op, z: _clip(op, z, -1, 1),
     "leaky_relu": lambda op, z: op.Max(z, op.Mul(z, LEAKY_SLOPE)),
     "linear": lambda op, z: z,
@@ -145,14 +153,14 @@ _ACTIVATIONS: dict[str, Callable[[_Operators, Any], Any]] = {
     "relu6": lambda op, z: _clip(op, z, 0, 6),
     "selu": partial(_elu, alpha=SELU_ALPHA, scale=SELU_SCALE),
     "sigmoid": lambda op, z: op.Sigmoid(z),
-    "silu": lambda op, z: op.Mul(z, op.Sigmoid(z)),
+    "silu": _silu,
     "soft_shrink": lambda op, z: op.Sub(z, _clip(op, z, -0.5, 0.5)),
     "softplus": _softplus,
     "softsign": lambda op, z: op.Div(z, op.Add(op.Abs(z), 1)),
     "sparse_plus": _sparse_plus,
     "sparse_sigmoid": lambda op, z: _clip(op, op.Div(op.Add(z, 1), 2), 0, 1),
     "squareplus": lambda op, z: op.Div(op.Add(z, op.Sqrt(op.Add(op.Mul(z, z), 4))), 2),
-    "swish": lambda op, z: op.Mul(z, op.Sigmoid(z)),
+    "swish": _silu,
     "tanh": lambda op, z: op.Tanh(z),
     "tanh_shrink": lambda op, z: op.Sub(z, op.Tanh(z)),
 }
