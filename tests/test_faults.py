@@ -20,6 +20,14 @@ from moonnet import KerasMoonClassifier, _program
 from moonnet._keras import keras
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_python_s():
+    """Let Python take SIGINT, also where the tests were started with it ignored, as by a shell in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def start_python():
     """Return a function that starts a program in a child process; what still runs in the end is killed."""
