@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
-from moonnet._keras import keras
+from moonnet._keras import keras, tf
 
 DATA = Path(__file__).parent / "data"
 OWN_TYPE = "moonnet._classifier.KerasMoonClassifier"
@@ -118,14 +118,26 @@ def test_loading_and_predicting_need_no_tensorflow(fitted, run_python, tmp_path)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-def test_keras_s_own_file_is_loaded_and_agrees(problem, tmp_path):
+def test_keras_s_own_formats_are_loaded_and_agree(problem, tmp_path):
     X, y = problem()
     clf = KerasMoonClassifier(epochs=3, l2=1e-3, dropout=0.1, random_state=0).fit(X, y)
-    clf.model_.save(tmp_path / "clf.keras")
-    loaded = keras.saving.load_model(tmp_path / "clf.keras", compile=False)
-    probabilities = loaded.predict(X, verbose=0)
+    model = clf.model_
+    model.save(tmp_path / "clf.keras")
+    model.export(tmp_path / "exported", verbose=False)
+    loaded = keras.saving.load_model(tmp_path / "clf.keras")
+    exported = tf.saved_model.load(tmp_path / "exported")
     ours = clf.predict_proba(X)
-    assert_allclose(probabilities, ours[:, 1:] if len(clf.classes_) == 2 else ours, rtol=1e-4, atol=1e-6)
+    for probabilities in (loaded.predict(X, verbose=0), exported.serve(X.astype("float32")).numpy()):
+        assert_allclose(probabilities, ours[:, 1:] if len(clf.classes_) == 2 else ours, rtol=1e-4, atol=1e-6)
+
+
+def test_what_keras_loads_trains_further(moons, tmp_path):
+    clf = KerasMoonClassifier(epochs=3, optimizer="adam", random_state=0).fit(*moons)
+    clf.model_.save(tmp_path / "clf.keras")
+    loaded = keras.saving.load_model(tmp_path / "clf.keras")
+    before = loaded.evaluate(*moons, verbose=0, return_dict=True)
+    assert before["accuracy"] == pytest.approx(clf.score(*moons))
+    assert loaded.fit(*moons, epochs=10, verbose=0).history["loss"][-1] < before["loss"]
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("moonnet-*.pickle")), ids=lambda path: path.stem)
