@@ -443,6 +443,8 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _counted(self, X: Any, y: np.ndarray, labels: _targets.Labels, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
+        if sample_weight is None and self.class_weight is None:
+            return X, y, np.broadcast_to(X.dtype.type(1), len(y))  # which takes no memory
         checked = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = _targets.effective_weights(y, labels, checked, self.class_weight, X.dtype)
         counted = weight > 0

@@ -66,7 +66,9 @@ class Labels:
         else:
             fits = y.ndim == 1 and set(_unique(y, "y").tolist()) <= set(self.classes.tolist())
         if not fits:
-            raise ValueError(f"y must hold {self}. {_got(y)}")
+            unknown = y.ndim == 1 and not self.multilabel
+            remedy = " What appears in any block belongs into the classes of the first call." if unknown else ""
+            raise ValueError(f"y must hold {self}. {_got(y)}{remedy}")
 
     @property
     def n_outputs(self) -> int:

@@ -166,7 +166,6 @@ class Training:
         self.interrupted = False  # set by Ctrl-C
         self.kept: list[np.ndarray] | None = None  # weights that a watcher wants to predict, instead of the last ones
         self._streams = streams
-        self._padded_weight = np.append(samples.weight, 0)  # order -1 is a sample without weight
         history = previous.history if previous else {"loss": [], "accuracy": []}
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
@@ -248,7 +247,7 @@ class Training:
         order = np.full((n_epochs, steps * batch_rows), -1)
         order[:, :n_samples] = np.arange(n_samples)
         if self.hyperparameters.shuffle:
-            order[:, :n_samples] = self._streams.order.permuted(order[:, :n_samples], axis=1)
+            self._streams.order.permuted(order[:, :n_samples], axis=1, out=order[:, :n_samples])
         size = (n_epochs * steps, 2)
         seeds = self._streams.dropout.integers(2**31, size=size) if self.program.spec.dropout else np.zeros(size, int)
         return order.reshape(-1, batch_rows), seeds
@@ -262,10 +261,10 @@ class Training:
             for watcher in watchers:
                 watcher.step_begin(start)
             rows = order[start : start + block_steps]
-            weight = self._padded_weight[rows]
+            weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
             losses, hits = self.program.run(*block, seeds[start : start + block_steps]).T
-            totals = weight.sum(axis=1)
+            totals = weight.sum(axis=1, dtype=float)
             results.append(np.stack([losses, hits, totals], axis=1))
             loss, hit, total = loss + float(losses @ totals), hit + float(hits.sum()), total + float(totals.sum())
             for watcher in watchers:
