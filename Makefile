@@ -22,6 +22,9 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/watching.py
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/blocks.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/serving.py
 
 bench-quick: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/race.py --quick

@@ -10,8 +10,6 @@ import argparse
 import json
 import pickle
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from typing import Any
 import numpy as np
 import psutil
 import results
+from children import figures_of, run_python
 from rivals import RIVALS, scikeras
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
@@ -110,7 +109,7 @@ def architectures(rival: str) -> float:
 def whole_process(rival: str) -> float:
     program = "from rivals import RIVALS; from sklearn.datasets import make_moons; X, y = make_moons(200, noise=0.2); "
     program += f"assert (RIVALS[{rival!r}]().fit(X, y).predict_proba(X).argmax(1) == y).mean() > 0.8"
-    return seconds_of(lambda: run_python(["-c", program]))[0]
+    return seconds_of(lambda: run_python("-c", program))[0]
 
 
 def problem(n_samples: int, n_features: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +186,7 @@ def serve(rival: str) -> float:
                 "import sys, numpy, keras; "
                 "keras.models.load_model(sys.argv[1]).predict(numpy.array([[-2.0, 2.0]]), verbose=0)"
             )
-        return seconds_of(lambda: run_python(["-c", program, str(path)]))[0]
+        return seconds_of(lambda: run_python("-c", program, path))[0]
 
 
 WIDE: dict[str, Any] = {"hidden": (512, 512), "epochs": 2, "batch_size": 256}
@@ -279,18 +278,10 @@ QUICK = {
 }
 
 
-def run_python(arguments: list[str]) -> str:
-    child = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
-    )
-    assert child.returncode == 0, child.stderr
-    return child.stdout
-
-
 def measure(name: str, rival: str) -> Figures:
     """Measure once, in a process of its own where the job asks for it."""
     if JOBS[name].isolated:
-        return json.loads(run_python([__file__, "--one", name, rival]).splitlines()[-1])
+        return figures_of(__file__, "--one", name, rival)
     return measure_here(name, rival)
 
 

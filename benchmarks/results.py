@@ -3,13 +3,13 @@
 import json
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 PACKAGES = ("moonnet", "keras", "tensorflow", "scikit-learn", "numpy", "scikeras", "skorch", "torch")
-VERSIONS = {package: version(package) for package in PACKAGES}
 
 
 def processor() -> str:
@@ -24,10 +24,10 @@ def read(name: str) -> dict[str, Any]:
     return json.loads((FOLDER / f"{name}.json").read_text())
 
 
-def write(name: str, figures: dict[str, Any]) -> None:
-    """Write a benchmark's figures into the documentation's folder."""
+def write(name: str, figures: dict[str, Any], packages: Sequence[str] = PACKAGES) -> None:
+    """Write a benchmark's figures into the documentation's folder, with the versions of what had a part in them."""
     machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
-    content = {"machine": machine, "versions": VERSIONS, **_rounded(figures)}
+    content = {"machine": machine, "versions": {package: version(package) for package in packages}, **_rounded(figures)}
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
 

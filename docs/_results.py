@@ -17,6 +17,7 @@ COLORS = {
     "skorch": "tab:purple",
     "MLPClassifier": "tab:blue",
 }
+NBSP = "\N{NO-BREAK SPACE}"
 MARKERS = dict(zip(COLORS, "oDs^vP", strict=True))
 
 
@@ -28,7 +29,15 @@ def substitutions() -> dict[str, str]:
     """Return what pages may write as ``{{ name }}``."""
     limit = read("limit")
     seconds, rates = limit["seconds"], limit["operations a second"]
-    return {
+    return plan() | {
+        "blocks_table": blocks_table(),
+        "blocks_gigabytes": f"{read('blocks')['rows'] * 20 * 8 / 1e9:.0f} GB",
+        "blocks_machine": machine("blocks"),
+        "scaling_table": scaling_table(),
+        "scaling_machine": machine("scaling"),
+        "scaling_workers": str(read("scaling")["workers"]),
+        "serving_machine": machine("serving"),
+        "serving_table": serving_table(),
         "race_table": race_table(),
         "machine": machine("race"),
         "limit_operations": f"{limit['operations'] / 1e6:.0f} million",
@@ -50,6 +59,80 @@ def machine(name: str) -> str:
     versions = ", ".join(f"{package} {number}" for package, number in figures["versions"].items())
     on = figures["machine"]
     return f"{on['cores']} cores of an {on['processor']}, Python {on['python']}, {versions}"
+
+
+def blocks_table() -> str:
+    """Return a row for each way of training on data that stay on disk."""
+    figures = read("blocks")
+    rows = [
+        "| data | disk | rows a second | memory | mapped |",
+        "| --- | --: | --: | --: | --: |",
+    ]
+    for way, of_way in figures["ways"].items():
+        beyond = of_way["megabytes"]
+        rate = float(f"{figures['rows'] / of_way['seconds']:.2g}")
+        rows.append(
+            f"| {way} | {of_way['gigabytes']:.1f}{NBSP}GB | {rate:,.0f} | {beyond['RssAnon']:.0f}{NBSP}MB "
+            f"| {beyond['RssFile']:,.0f}{NBSP}MB |"
+        )
+    return "\n".join(rows)
+
+
+def scaling_table() -> str:
+    """Return a row for each way of making many fits."""
+    searches = read("scaling")["searches"]
+    rows = [
+        "| way | lecture's fits a second | start | larger fits a second | start |",
+        "| --- | --: | --: | --: | --: |",
+    ]
+    for way in next(iter(searches.values())):
+        cells = [
+            f"{three_digits(search[way]['fits a second'])} | {search[way]['start']:.0f}{NBSP}s"
+            for search in searches.values()
+        ]
+        rows.append(f"| {way} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def serving_table() -> str:
+    """Return a row for each way of serving."""
+    rows = [
+        "| way | disk | 1 row | 1,000 | 100,000 | start | memory |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for way, figures in read("serving")["ways"].items():
+        new = figures["new process"]
+        cells = [
+            f"{figures['bytes'] / 1e3:.0f}{NBSP}kB",
+            *map(duration, figures["seconds"].values()),
+            duration(new["seconds"]),
+        ]
+        rows.append(f"| {way} | {' | '.join(cells)} | {new['megabytes']:.0f}{NBSP}MB |")
+    return "\n".join(rows)
+
+
+def plan() -> dict[str, str]:
+    """Return the arithmetic of a million fits and of a billion rows, from what was measured."""
+    lecture = read("scaling")["searches"]["the lecture's fit"]
+    alone, on_dask = lecture["one process"], lecture["Dask"]
+    a_worker = on_dask["fits a second"] / read("scaling")["workers"]
+    blocks = read("blocks")
+    mapped, parquet = blocks["ways"]["NumPy memmap"], blocks["ways"]["Parquet"]
+    predicted = 1e7 / read("race")["jobs"]["predict 10 million rows"]["medians"]["moonnet"]["seconds"]
+    return {
+        "fits_alone": f"{alone['fits a second']:.0f}",
+        "fits_a_worker": f"{a_worker:.0f}",
+        "million_alone": f"{1e6 / alone['fits a second'] / 3600:.1f} hours",
+        "million_on_64": f"{(1e6 / (64 * a_worker) + on_dask['start']) / 60:.1f} minutes",
+        "dask_start": f"{on_dask['start']:.0f} s",
+        "billion_read_rate": f"{blocks['rows'] / parquet['seconds'] / 1e6:.1f} million",
+        "billion_epoch": f"{1e9 * parquet['seconds'] / blocks['rows'] / 60:.0f} minutes",
+        "mapped_bytes": f"{1e6 * mapped['megabytes']['RssAnon'] / blocks['rows']:.0f} bytes",
+        "mapped_billion": f"{1e6 * mapped['megabytes']['RssAnon'] / blocks['rows']:.0f} GB",
+        "predict_rate": f"{predicted / 1e6:.1f} million",
+        "predict_billion": f"{1e9 / predicted / 60:.1f} minutes",
+        "predict_on_64": f"{1e9 / predicted / 64:.0f} s",
+    }
 
 
 def race_table() -> str:
@@ -79,7 +162,7 @@ def race_table() -> str:
                     three_digits(theirs),
                     three_digits(value),
                     "",
-                    f"≤\N{NO-BREAK SPACE}{three_digits(goal)}",
+                    f"≤{NBSP}{three_digits(goal)}",
                     verdict,
                 ]
                 rows.append(f"| {' | '.join(cells)} |")
@@ -89,8 +172,8 @@ def race_table() -> str:
 def duration(seconds: float) -> str:
     """Return seconds in the unit that suits them."""
     if seconds >= 1:
-        return f"{three_digits(seconds)} s"
-    return f"{three_digits(1e3 * seconds)} ms" if seconds >= 1e-3 else f"{three_digits(1e6 * seconds)} µs"
+        return f"{three_digits(seconds)}{NBSP}s"
+    return f"{three_digits(1e3 * seconds)}{NBSP}ms" if seconds >= 1e-3 else f"{three_digits(1e6 * seconds)}{NBSP}µs"
 
 
 def three_digits(value: float) -> str:

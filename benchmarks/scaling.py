@@ -1,0 +1,112 @@
+"""Fits a second of a search in one process, on threads, in processes and on Dask's workers, and what it takes to start.
+
+Each way has a process of its own, which makes the same search several times. What the first one takes longer than the
+median of the others is the start: imports, compilation, processes. Every search must find the same scores.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import results
+from children import figures_of
+from joblib import parallel_config
+from sklearn.datasets import make_moons
+from sklearn.model_selection import GridSearchCV
+
+from moonnet import KerasMoonClassifier
+
+N_WORKERS = os.cpu_count() or 1
+WAYS = ("one process", "threads", "processes", "Dask")
+
+
+def lecture() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
+    grid = {"learning_rate": list(np.geomspace(1e-4, 1e-2, 10)), "l2": [0, 1e-5, 1e-4, 1e-3]}
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    return GridSearchCV(KerasMoonClassifier(random_state=0), grid, cv=5, refit=False), X, y
+
+
+def larger() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(20_000, 20))
+    y = (X[:, :5].sum(axis=1) > 0).astype(int)
+    network = KerasMoonClassifier(epochs=20, random_state=0)
+    return GridSearchCV(network, {"l2": [0, 1e-5, 1e-4, 1e-3]}, cv=5, refit=False), X, y
+
+
+SEARCHES = {"the lecture's fit": lecture, "20,000 samples of 20 features, 20 epochs": larger}
+
+
+@contextmanager
+def engine(way: str) -> Any:
+    """Let searches run in this way."""
+    with ExitStack() as stack:
+        if way == "Dask":
+            from dask.distributed import Client
+
+            stack.enter_context(Client(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=":0"))
+            stack.enter_context(parallel_config(backend="dask"))
+        elif way != "one process":
+            backend = {"threads": "threading", "processes": "loky"}[way]
+            stack.enter_context(parallel_config(backend=backend, n_jobs=N_WORKERS))
+        yield
+
+
+def measure(way: str, name: str, n_searches: int) -> dict[str, Any]:
+    """Return the fits a second once all is started, the seconds of the start, and a sum of the scores."""
+    search, X, y = SEARCHES[name]()
+    seconds = []
+    started = time.perf_counter()
+    with engine(way):
+        for _ in range(1 + n_searches):
+            search.fit(X, y)
+            seconds.append(time.perf_counter() - started)
+            started = time.perf_counter()
+    first, warm = seconds[0], statistics.median(seconds[1:])
+    scores = search.cv_results_["mean_test_score"]
+    assert scores.max() > 0.82
+    n_fits = 5 * len(scores)
+    return {"fits a second": n_fits / warm, "start": first - warm, "fits": n_fits, "scores": scores.tolist()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each way, which take turns")
+    parser.add_argument("--searches", type=int, default=3, help="searches of a process, after its first")
+    parser.add_argument("--one", nargs=2, metavar=("WAY", "SEARCH"), help="measure once and print the figures")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(*options.one, options.searches)))
+        return
+    searches: dict[str, Any] = {}
+    for name in SEARCHES:
+        taken: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+        for _ in range(options.rounds):
+            for way, figures in taken.items():
+                figures.append(figures_of(__file__, "--searches", options.searches, "--one", way, name))
+        assert all(
+            each["scores"] == taken["one process"][0]["scores"] for figures in taken.values() for each in figures
+        )
+        searches[name] = {
+            way: {what: statistics.median(each[what] for each in figures) for what in ("fits a second", "start")}
+            for way, figures in taken.items()
+        }
+        print(name)
+        for way, figures in searches[name].items():
+            print(
+                f"    {way:<14}{figures['fits a second']:>8.3g} fits a second, {figures['start']:.1f} s to start",
+                flush=True,
+            )
+    results.write(
+        "scaling",
+        {"workers": N_WORKERS, "searches": searches},
+        ("moonnet", "tensorflow", "scikit-learn", "joblib", "distributed"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""On real workers of Dask's: searches, which may lose a worker, and predictions of arrays and tables in pieces."""
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from dask import array as da
+from dask import dataframe as dd
+from dask.distributed import Client
+from joblib import parallel_config
+from scipy.stats import loguniform
+from sklearn.callback import ProgressBar
+from sklearn.datasets import make_moons
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from moonnet import KerasMoonClassifier
+from moonnet.dask import resilient
+
+NETWORK = KerasMoonClassifier((7,), epochs=5, random_state=0)
+GRID = {"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 1e-3], "dropout": [0.1, 0.2]}
+
+
+@contextlib.contextmanager
+def two_workers():
+    with Client(n_workers=2, threads_per_worker=1, dashboard_address=":0") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two worker processes that train."""
+    with two_workers() as client:
+        yield client
+
+
+def scores(search):
+    return {name: values for name, values in search.cv_results_.items() if "score" in name and "time" not in name}
+
+
+def assert_same(search, other):
+    """Assert the same scores and best network, bit for bit."""
+    assert search.best_params_ == other.best_params_
+    for name, values in scores(search).items():
+        assert np.array_equal(values, scores(other)[name]), name
+    for mine, others in zip(search.best_estimator_.coefs_, other.best_estimator_.coefs_, strict=True):
+        assert np.array_equal(mine, others)
+
+
+SEARCHES = {
+    "grid": lambda: GridSearchCV(NETWORK, GRID, cv=3),
+    "randomized": lambda: RandomizedSearchCV(
+        NETWORK, {"learning_rate": loguniform(1e-4, 1e-1), "l2": loguniform(1e-6, 1e-2)}, n_iter=8, random_state=0
+    ),
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+def test_a_search_finds_the_same_on_a_cluster(client, moons, search):
+    alone = search().fit(*moons)
+    with parallel_config(backend="dask"):
+        assert_same(search().fit(*moons), alone)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+def test_cross_validation_is_the_same_on_a_cluster(client, moons, scoring):
+    model = make_pipeline(StandardScaler(), NETWORK)
+    alone = cross_val_score(model, *moons, scoring=scoring)
+    with parallel_config(backend="dask", client=resilient(client)):
+        assert np.array_equal(cross_val_score(model, *moons, scoring=scoring), alone)
+
+
+def compiled(layers):
+    """Return how many programs this process has compiled for such a network."""
+    from moonnet import _program
+
+    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _program._idle)
+
+
+def test_a_worker_compiles_once(client, moons):
+    network = KerasMoonClassifier((9, 4), epochs=2, random_state=0)
+    grid = {"learning_rate": np.geomspace(1e-4, 1e-1, 15), "l2": [0.0, 1e-3]}
+    for _ in range(2):
+        with parallel_config(backend="dask"):
+            GridSearchCV(network, grid, cv=2).fit(*moons)
+    assert max(client.run(compiled, (9, 4)).values()) == 1
+
+
+class KillsItsWorker:
+    """Scores, and kills the process that asks for the first score, and then one that asks for the 20th or a later."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, estimator, X, y):
+        calls = self.folder / "calls"
+        with calls.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        n_calls = len(calls.read_text().splitlines())
+        for name, first_call in (("once", 1), ("again", 20)):
+            if n_calls >= first_call:
+                with contextlib.suppress(FileExistsError):
+                    (self.folder / name).touch(exist_ok=False)
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return estimator.score(X, y)
+
+
+def test_killed_workers_are_survived_with_the_same_scores(moons, tmp_path):
+    grid = {"learning_rate": np.geomspace(1e-4, 1e-1, 20).tolist()}
+    alone = GridSearchCV(NETWORK, grid, cv=3).fit(*moons)
+    with two_workers() as client, parallel_config(backend="dask", client=resilient(client)):
+        before = set(client.run(os.getpid).values())
+        search = GridSearchCV(NETWORK, grid, cv=3, scoring=KillsItsWorker(tmp_path)).fit(*moons)
+    assert_same(search, alone)
+    assert (tmp_path / "once").exists()
+    assert (tmp_path / "again").exists()
+    assert set(map(int, (tmp_path / "calls").read_text().split())) - before  # workers that came for those that died
+
+
+def test_who_is_no_client_is_told(moons):
+    with pytest.raises(TypeError, match=r"client must be a distributed\.Client\. Got 'tcp://here' instead\."):
+        resilient("tcp://here")
+
+
+def megabytes():
+    """Return the memory that this process has in use."""
+    gc.collect()
+    return psutil.Process().memory_info().rss / 1e6
+
+
+def test_five_hundred_candidates_leave_no_memory_behind(client, moons):
+    network = KerasMoonClassifier((7,), epochs=1, random_state=0)
+
+    def search(n_candidates):
+        with parallel_config(backend="dask"):
+            GridSearchCV(network, {"l2": np.linspace(0, 1e-3, n_candidates)}, cv=2, refit=False).fit(*moons)
+
+    search(500)  # Dask's own records of tasks fill up
+    before = client.run(megabytes)
+    search(500)
+    after = client.run(megabytes)
+    assert max(after[worker] - before[worker] for worker in before) < 10
+
+
+def test_a_search_shows_its_progress_from_the_cluster(client, moons, capsys):
+    with parallel_config(backend="dask", verbose=10):
+        GridSearchCV(NETWORK, {"l2": [0.0, 1e-3]}, cv=2).set_callbacks(ProgressBar(0)).fit(*moons)
+    written = capsys.readouterr()
+    assert "GridSearchCV" in written.out
+    assert "100%" in written.out
+    assert "Done   4 out of   4" in written.err
+
+
+# Predictions of data in pieces
+
+
+def trained():
+    """Return what this process has imported that only a training needs."""
+    return sorted({"tensorflow", "keras"} & sys.modules.keys())
+
+
+def test_arrays_and_tables_are_predicted_by_workers_without_tensorflow():
+    samples, labels = make_moons(1000, noise=0.2, random_state=0)
+    clf = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0)).fit(
+        samples, np.array(["a", "b"])[labels]
+    )
+    X = da.from_array(samples, chunks=(300, 2))
+    table = pd.DataFrame(samples, columns=["x", "y"])
+    tables = dd.from_pandas(table, npartitions=3)
+    with two_workers() as client:
+        probabilities = X.map_blocks(clf.predict_proba, chunks=(X.chunks[0], 2), dtype=float).compute()
+        predicted = X.map_blocks(clf.predict, drop_axis=1, dtype=clf.classes_.dtype).compute()
+        added = tables.map_partitions(
+            lambda part: part.assign(label=clf.predict(part.to_numpy())),
+            meta={"x": float, "y": float, "label": clf.classes_.dtype},
+        ).compute()
+        assert list(client.run(trained).values()) == [[], []]
+    np.testing.assert_allclose(probabilities, clf.predict_proba(samples), rtol=1e-12)
+    assert (predicted == clf.predict(samples)).all()
+    assert (added["label"] == clf.predict(samples)).all()
+    pd.testing.assert_frame_equal(added[["x", "y"]], table)
+
+
+def test_without_dask_the_error_names_the_extra(run_python):
+    program = """
+import sys
+sys.modules["distributed"] = None
+try:
+    import moonnet.dask
+except ImportError as error:
+    print(error)
+"""
+    assert run_python(program) == "moonnet.dask needs Dask: pip install 'moonnet[dask]'\n"
