@@ -5,6 +5,7 @@ median of the others is the start: imports, compilation, processes. Every search
 """
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
+import psutil
 import results
 from children import figures_of
 from joblib import parallel_config
@@ -41,15 +43,21 @@ def larger() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
 SEARCHES = {"the lecture's fit": lecture, "20,000 samples of 20 features, 20 epochs": larger}
 
 
+def workers() -> Any:
+    """Return a client of Dask processes on this machine, as many as it has processors."""
+    from dask.distributed import Client
+
+    return Client(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=":0")
+
+
 @contextmanager
 def engine(way: str) -> Any:
     """Let searches run in this way."""
     with ExitStack() as stack:
         if way == "Dask":
-            from dask.distributed import Client
+            from moonnet.dask import resilient
 
-            stack.enter_context(Client(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=":0"))
-            stack.enter_context(parallel_config(backend="dask"))
+            stack.enter_context(parallel_config(backend="dask", client=resilient(stack.enter_context(workers()))))
         elif way != "one process":
             backend = {"threads": "threading", "processes": "loky"}[way]
             stack.enter_context(parallel_config(backend=backend, n_jobs=N_WORKERS))
@@ -73,12 +81,39 @@ def measure(way: str, name: str, n_searches: int) -> dict[str, Any]:
     return {"fits a second": n_fits / warm, "start": first - warm, "fits": n_fits, "scores": scores.tolist()}
 
 
+def megabytes() -> float:
+    """Return the memory that this process has in use."""
+    gc.collect()
+    return psutil.Process().memory_info().rss / 1e6
+
+
+def cluster() -> dict[str, Any]:
+    """Return the tasks a second that Dask makes, and the memory of a worker after so many candidates of two folds."""
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    network = KerasMoonClassifier(epochs=1, random_state=0)
+    after = {}
+    with workers() as client:
+        for n_candidates in (100, 600, 1_100, 2_100, 3_100):
+            grid = {"l2": np.linspace(0, 1e-3, n_candidates - max(after, default=0))}
+            with parallel_config(backend="dask"):
+                GridSearchCV(network, grid, cv=2, refit=False).fit(X, y)
+            after[n_candidates] = max(client.run(megabytes).values())
+        n_tasks = 10_000
+        started = time.perf_counter()
+        client.gather(client.map(abs, range(n_tasks), pure=False))
+        return {"tasks a second": n_tasks / (time.perf_counter() - started), "megabytes after candidates": after}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="processes of each way, which take turns")
     parser.add_argument("--searches", type=int, default=3, help="searches of a process, after its first")
     parser.add_argument("--one", nargs=2, metavar=("WAY", "SEARCH"), help="measure once and print the figures")
+    parser.add_argument("--cluster", action="store_true", help="measure Dask's own limits and print the figures")
     options = parser.parse_args()
+    if options.cluster:
+        print(json.dumps(cluster()))
+        return
     if options.one:
         print(json.dumps(measure(*options.one, options.searches)))
         return
@@ -101,9 +136,11 @@ def main() -> None:
                 f"    {way:<14}{figures['fits a second']:>8.3g} fits a second, {figures['start']:.1f} s to start",
                 flush=True,
             )
+    figures = figures_of(__file__, "--cluster")
+    print(figures)
     results.write(
         "scaling",
-        {"workers": N_WORKERS, "searches": searches},
+        {"workers": N_WORKERS, "searches": searches, "cluster": figures},
         ("moonnet", "tensorflow", "scikit-learn", "joblib", "distributed"),
     )
 

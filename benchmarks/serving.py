@@ -69,7 +69,6 @@ def write(folder: Path) -> tuple[Any, dict[str, Path]]:
     import skl2onnx
 
     import moonnet.onnx
-    from moonnet._keras import keras  # noqa: F401
 
     X, y = make_moons(200, noise=0.2, random_state=0)
     clf = moonnet.KerasMoonClassifier(random_state=0).fit(X, y)

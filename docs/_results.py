@@ -112,27 +112,42 @@ def serving_table() -> str:
 
 
 def plan() -> dict[str, str]:
-    """Return the arithmetic of a million fits and of a billion rows, from what was measured."""
-    lecture = read("scaling")["searches"]["the lecture's fit"]
+    """Return the arithmetic of many fits and many rows, from what was measured."""
+    scaling, blocks = read("scaling"), read("blocks")
+    lecture, cluster = scaling["searches"]["the lecture's fit"], scaling["cluster"]
     alone, on_dask = lecture["one process"], lecture["Dask"]
-    a_worker = on_dask["fits a second"] / read("scaling")["workers"]
-    blocks = read("blocks")
-    mapped, parquet = blocks["ways"]["NumPy memmap"], blocks["ways"]["Parquet"]
-    predicted = 1e7 / read("race")["jobs"]["predict 10 million rows"]["medians"]["moonnet"]["seconds"]
+    a_worker = on_dask["fits a second"] / scaling["workers"]
+    after = cluster["megabytes after candidates"]
+    memmap, parquet = blocks["ways"]["NumPy memmap"], blocks["ways"]["Parquet"]
+    bytes_a_row = 1e6 * memmap["megabytes"]["RssAnon"] / blocks["rows"]
+    predicted = blocks["predicted a second"]
     return {
+        **{f"even_{way}": f"{break_even(alone, lecture[way]):.0f} s" for way in ("threads", "processes", "Dask")},
         "fits_alone": f"{alone['fits a second']:.0f}",
         "fits_a_worker": f"{a_worker:.0f}",
         "million_alone": f"{1e6 / alone['fits a second'] / 3600:.1f} hours",
         "million_on_64": f"{(1e6 / (64 * a_worker) + on_dask['start']) / 60:.1f} minutes",
         "dask_start": f"{on_dask['start']:.0f} s",
+        "dask_tasks": f"{cluster['tasks a second']:.0f}",
+        "worker_first": f"{after['600'] - after['100']:.0f} MB",
+        "worker_later": f"{after['3100'] - after['1100']:.0f} MB",
         "billion_read_rate": f"{blocks['rows'] / parquet['seconds'] / 1e6:.1f} million",
         "billion_epoch": f"{1e9 * parquet['seconds'] / blocks['rows'] / 60:.0f} minutes",
-        "mapped_bytes": f"{1e6 * mapped['megabytes']['RssAnon'] / blocks['rows']:.0f} bytes",
-        "mapped_billion": f"{1e6 * mapped['megabytes']['RssAnon'] / blocks['rows']:.0f} GB",
+        "mapped_bytes": f"{bytes_a_row:.0f} bytes",
+        "mapped_billion": f"{bytes_a_row:.0f} GB",
         "predict_rate": f"{predicted / 1e6:.1f} million",
         "predict_billion": f"{1e9 / predicted / 60:.1f} minutes",
         "predict_on_64": f"{1e9 / predicted / 64:.0f} s",
     }
+
+
+def break_even(alone: dict[str, float], beside: dict[str, float]) -> float:
+    """Return the seconds of a search, start included, from which on the second way is ahead of the first.
+
+    Both are done with n fits at start + n / rate.
+    """
+    n_fits = (beside["start"] - alone["start"]) / (1 / alone["fits a second"] - 1 / beside["fits a second"])
+    return alone["start"] + n_fits / alone["fits a second"]
 
 
 def race_table() -> str:

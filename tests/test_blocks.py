@@ -62,8 +62,11 @@ def test_batches_of_a_parquet_file(samples, expected, tmp_path):
     parquet.write_table(pa.table({"x": X[:, 0], "y": X[:, 1], "label": y}), tmp_path / "moons.parquet")
     clf = KerasMoonClassifier(random_state=0)
     for batch in parquet.ParquetFile(tmp_path / "moons.parquet", pre_buffer=False).iter_batches(ROWS_A_BLOCK):
-        clf.partial_fit(batch.drop_columns(["label"]), batch["label"].to_numpy(), classes=[0, 1])
+        table = batch.to_pandas()
+        clf.partial_fit(table[["x", "y"]], table["label"], classes=[0, 1])
     assert_same_network(clf, expected)
+    with pytest.raises(ValueError, match="The feature names should match those that were passed during fit"):
+        clf.partial_fit(table[["y", "x"]], table["label"])
 
 
 def test_chunks_of_a_csv_file(samples, expected, tmp_path):
@@ -87,7 +90,7 @@ def test_chunks_of_a_csv_file(samples, expected, tmp_path):
             np.zeros((3, 2)),
             [0, 1, 2],
             r"y must hold one label a sample, of \[0, 1\]\. Got .* with \[0, 1, 2\]\. "
-            "What appears in any block belongs into the classes of the first call",
+            "Every class that a block may hold must be among the classes of the first call",
         ),
         (np.zeros((0, 2)), [], r"Found array with 0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),
     ],

@@ -124,6 +124,16 @@ def test_killed_workers_are_survived_with_the_same_scores(moons, tmp_path):
     assert set(map(int, (tmp_path / "calls").read_text().split())) - before  # workers that came for those that died
 
 
+def test_large_samples_and_those_that_the_user_scatters(client):
+    X = np.zeros((200, 8_000))  # 12.8 MB
+    X[:, :2], y = make_moons(200, noise=0.2, random_state=0)
+    network = KerasMoonClassifier((2,), epochs=1, random_state=0)
+    alone = cross_val_score(network, X, y)
+    for scatter in (None, [X, y]):
+        with parallel_config(backend="dask", client=resilient(client), scatter=scatter):
+            assert np.array_equal(cross_val_score(network, X, y), alone)
+
+
 def test_who_is_no_client_is_told(moons):
     with pytest.raises(TypeError, match=r"client must be a distributed\.Client\. Got 'tcp://here' instead\."):
         resilient("tcp://here")
@@ -142,11 +152,12 @@ def test_five_hundred_candidates_leave_no_memory_behind(client, moons):
         with parallel_config(backend="dask"):
             GridSearchCV(network, {"l2": np.linspace(0, 1e-3, n_candidates)}, cv=2, refit=False).fit(*moons)
 
-    search(500)  # Dask's own records of tasks fill up
+    for _ in range(2):  # Dask's own records of tasks fill up
+        search(500)
     before = client.run(megabytes)
     search(500)
     after = client.run(megabytes)
-    assert max(after[worker] - before[worker] for worker in before) < 10
+    assert max(after[worker] - before[worker] for worker in before) < 15
 
 
 def test_a_search_shows_its_progress_from_the_cluster(client, moons, capsys):

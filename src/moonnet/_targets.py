@@ -66,9 +66,10 @@ class Labels:
         else:
             fits = y.ndim == 1 and set(_unique(y, "y").tolist()) <= set(self.classes.tolist())
         if not fits:
-            unknown = y.ndim == 1 and not self.multilabel
-            remedy = " What appears in any block belongs into the classes of the first call." if unknown else ""
-            raise ValueError(f"y must hold {self}. {_got(y)}{remedy}")
+            message = f"y must hold {self}. {_got(y)}"
+            if y.ndim == 1 and not self.multilabel:
+                message += " Every class that a block may hold must be among the classes of the first call."
+            raise ValueError(message)
 
     @property
     def n_outputs(self) -> int:

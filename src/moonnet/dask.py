@@ -10,6 +10,7 @@ Importing this module raises an ImportError if Dask's ``distributed`` is not ins
 from typing import Any
 
 try:
+    import dask
     from distributed import Client
 except ImportError as error:
     raise ImportError("moonnet.dask needs Dask: pip install 'moonnet[dask]'") from error
@@ -20,7 +21,7 @@ def resilient(client: Client) -> Any:
 
     What many fits share becomes a task that returns it, instead of data scattered to a worker, and a task that was lost
     with its worker runs again on another one. It passes through the scheduler, which keeps a copy until the search
-    ends: Dask warns of more than 10 MB.
+    ends: the samples have to fit in its memory.
 
     Parameters
     ----------
@@ -30,12 +31,17 @@ def resilient(client: Client) -> Any:
     Returns
     -------
     client : object
-        The same client in all else. It belongs into ``joblib.parallel_config(backend="dask", client=...)``.
+        What joblib needs of a client, for ``joblib.parallel_config(backend="dask", client=...)``.
 
     Raises
     ------
     TypeError
         If ``client`` is no Dask client.
+
+    Notes
+    -----
+    A fit that kills every worker it comes to is given up by Dask with the fourth, for its setting
+    ``distributed.scheduler.allowed-failures`` is 3, and joblib 1.6 then waits for it for ever.
 
     Examples
     --------
@@ -59,19 +65,29 @@ def resilient(client: Client) -> Any:
 
 
 class _Resilient:
-    """A Dask client whose data can be lost and found again."""
+    """A Dask client with data that can be lost and found again."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # as copy.copy asks, of an instance that has no client yet
+            raise AttributeError(name)
         return getattr(self._client, name)
 
-    async def scatter(self, data: Any, **_: Any) -> Any:
-        """Return a future of data that one call of joblib's shares, as joblib awaits it."""
-        return self._client.submit(_shared, data, pure=False)
+    def scatter(self, data: Any, asynchronous: bool = False, **_: Any) -> Any:
+        """Return what joblib awaits, the future of what many fits share; or futures of all that the user lists."""
+        return self._shared_later(data) if asynchronous else list(map(self._shared, data))
+
+    async def _shared_later(self, data: Any) -> Any:
+        return self._shared(data)
+
+    def _shared(self, data: Any) -> Any:
+        # Dask would warn of much data in a task, and advise to scatter it
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1PB"}):
+            return self._client.submit(_itself, data, pure=False)
 
 
-def _shared(data: Any) -> Any:
+def _itself(data: Any) -> Any:
     """Return the data: the task that stands for it."""
     return data

@@ -6,8 +6,8 @@
 The graph computes in float64 if its input is declared so, in float32 otherwise. Its first output are labels as
 ``predict`` returns them, of shape (n_samples,) or (n_samples, n_labels), booleans as integers; the second are
 probabilities as ``predict_proba`` returns them, of shape (n_samples, n_classes), unless skl2onnx's option ``zipmap``,
-which is on by default, makes dictionaries of them, or ``raw_scores`` asks for logits instead, in two columns for two
-classes. Probabilities below the rounding error of 1 may be 0.
+which is on by default and which ONNX Runtime takes in float32 alone, makes dictionaries of them, or ``raw_scores`` asks
+for logits instead, in two columns for two classes. Probabilities below the rounding error of 1 may be 0.
 
 Raises
 ------
