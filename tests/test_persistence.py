@@ -124,7 +124,7 @@ def test_keras_s_own_formats_are_loaded_and_agree(problem, tmp_path):
     model = clf.model_
     model.save(tmp_path / "clf.keras")
     model.export(tmp_path / "exported", verbose=False)
-    loaded = keras.saving.load_model(tmp_path / "clf.keras")
+    loaded = keras.saving.load_model(tmp_path / "clf.keras", compile=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     ours = clf.predict_proba(X)
     for probabilities in (loaded.predict(X, verbose=0), exported.serve(X.astype("float32")).numpy()):
@@ -134,7 +134,8 @@ def test_keras_s_own_formats_are_loaded_and_agree(problem, tmp_path):
 def test_what_keras_loads_trains_further(moons, tmp_path):
     clf = KerasMoonClassifier(epochs=3, optimizer="adam", random_state=0).fit(*moons)
     clf.model_.save(tmp_path / "clf.keras")
-    loaded = keras.saving.load_model(tmp_path / "clf.keras")
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):  # which is new, and holds none
+        loaded = keras.saving.load_model(tmp_path / "clf.keras")
     before = loaded.evaluate(*moons, verbose=0, return_dict=True)
     assert before["accuracy"] == pytest.approx(clf.score(*moons))
     assert loaded.fit(*moons, epochs=10, verbose=0).history["loss"][-1] < before["loss"]

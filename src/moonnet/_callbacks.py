@@ -41,6 +41,7 @@ class KerasCallbacks(Watcher):
             optimizer = spec.optimizer.build(numbers.learning_rate)
             weights = training.program.weights
             self._model = user_model(spec.network, weights, optimizer, numbers.l2, numbers.dropout)
+            optimizer.build(self._model.trainable_variables)
             # Metrics are there after their first use: callbacks look them up to know whether more is better
             nothing = np.zeros((1, spec.network.layer_sizes[-1]))
             self._model.compute_metrics(None, nothing, nothing)

@@ -208,8 +208,6 @@ def user_model(spec: NetworkSpec, weights: Sequence[np.ndarray], optimizer: Any,
     several = spec.loss == "binary_crossentropy" and spec.layer_sizes[-1] > 1
     accuracy = keras.metrics.BinaryAccuracy(name="accuracy") if several else "accuracy"
     model.compile(optimizer=optimizer, loss=spec.loss, metrics=[accuracy])
-    # Of an optimizer that is not built, Keras saves no variables, and warns of that when it loads the model
-    optimizer.build(model.trainable_variables)
     return model
 
 
