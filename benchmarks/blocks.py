@@ -157,7 +157,9 @@ def measure(way: str, folder: Path) -> None:
     after = peak.stop()
     X, y = next(blocks(ROWS_A_BLOCK))
     if hasattr(clf, "feature_names_in_"):
-        X = importlib.import_module("pandas").DataFrame(X, columns=NAMES)
+        import pandas as pd
+
+        X = pd.DataFrame(X, columns=NAMES)
     assert clf.score(X, y) > 0.97
     print(json.dumps({"seconds": seconds, "megabytes": {name: after[name] - before[name] for name in before}}))
 

@@ -31,7 +31,7 @@ def substitutions() -> dict[str, str]:
     seconds, rates = limit["seconds"], limit["operations a second"]
     return plan() | {
         "blocks_table": blocks_table(),
-        "blocks_gigabytes": f"{read('blocks')['rows'] * 20 * 8 / 1e9:.0f} GB",
+        "blocks_gigabytes": f"{read('blocks')['ways']['NumPy memmap']['gigabytes']:.0f} GB",
         "blocks_machine": machine("blocks"),
         "scaling_table": scaling_table(),
         "scaling_machine": machine("scaling"),

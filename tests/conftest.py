@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib import pyplot
 from sklearn.datasets import make_moons
@@ -38,6 +39,21 @@ def fitted(moons):
 def keras():
     """Keras, through the door that keeps TensorFlow's start-up log quiet."""
     return door.keras
+
+
+@pytest.fixture(scope="session")
+def assert_same_scores():
+    """Return a function that asserts that two searches have found the same, bit for bit."""
+
+    def scores(search):
+        return {name: values for name, values in search.cv_results_.items() if "score" in name and "time" not in name}
+
+    def check(search, other):
+        assert search.best_params_ == other.best_params_
+        for name, values in scores(search).items():
+            assert np.array_equal(values, scores(other)[name]), name
+
+    return check
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
-"""What a process that only predicts never loads."""
+"""What a process that only predicts never loads, and what is said where an extra is not installed."""
 
 import pickle
+
+import pytest
 
 PREDICT = """
 import pickle, sys
@@ -20,3 +22,24 @@ def test_importing_and_predicting_need_neither_tensorflow_nor_keras_nor_matplotl
     path = tmp_path / "fitted.pickle"
     path.write_bytes(pickle.dumps((fitted, X, fitted.predict_proba(X))))
     assert run_python(PREDICT, str(path)) == "[]\n"
+
+
+IMPORT_WITHOUT = """
+import importlib, sys
+sys.modules[sys.argv[2]] = None
+try:
+    importlib.import_module(sys.argv[1])
+except ImportError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "message"),
+    [
+        ("moonnet.onnx", "skl2onnx", "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'"),
+        ("moonnet.dask", "distributed", "moonnet.dask needs Dask: pip install 'moonnet[dask]'"),
+    ],
+)
+def test_without_its_extra_a_module_names_it(run_python, module, missing, message):
+    assert run_python(IMPORT_WITHOUT, module, missing) == f"{message}\n"

@@ -227,18 +227,6 @@ def test_an_estimator_without_a_fit_is_told(moons):
         run(KerasMoonClassifier(), moons[0])
 
 
-def test_without_skl2onnx_the_extra_is_named(run_python):
-    program = """
-import sys
-sys.modules["skl2onnx"] = None
-try:
-    import moonnet.onnx
-except ImportError as error:
-    print(error)
-"""
-    assert run_python(program) == "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'\n"
-
-
 def test_a_conversion_imports_no_tensorflow(run_python, fitted, tmp_path):
     path = tmp_path / "moons.pickle"
     path.write_bytes(pickle.dumps(fitted))

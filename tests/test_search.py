@@ -1,6 +1,5 @@
 """scikit-learn's searches, in one process, in two and on threads: the same scores to the last bit."""
 
-import numpy as np
 import pytest
 from joblib import parallel_config
 from scipy.stats import loguniform
@@ -35,12 +34,8 @@ SEARCHES = {
 }
 
 
-def scores(search):
-    return {name: values for name, values in search.cv_results_.items() if "score" in name and "time" not in name}
-
-
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_searches_agree_in_one_process_in_two_and_on_threads(search):
+def test_searches_agree_in_one_process_in_two_and_on_threads(search, assert_same_scores):
     X, y = make_moons(150, noise=0.25, random_state=0)
     in_one = search().fit(X, y)
     in_two = search().set_params(n_jobs=2).fit(X, y)
@@ -48,9 +43,7 @@ def test_searches_agree_in_one_process_in_two_and_on_threads(search):
         on_threads = search().fit(X, y)
     assert in_one.best_score_ > (0.75 if in_one.scoring is None else -0.6)
     for other in (in_two, on_threads):
-        assert other.best_params_ == in_one.best_params_
-        for name, values in scores(in_one).items():
-            assert np.array_equal(values, scores(other)[name]), name
+        assert_same_scores(in_one, other)
 
 
 def test_cross_val_score_agrees_in_one_process_in_two_and_on_threads():
