@@ -41,7 +41,7 @@ def products_alone(layer_sizes: tuple[int, ...], n_rows: int, n_steps: int, n_ti
 
     The rest but one addition to each kernel, so that a step needs what the one before it has computed.
     """
-    from moonnet._keras import tf
+    import tensorflow as tf
 
     rng = np.random.default_rng(0)
     X = tf.constant(rng.normal(size=(n_rows, layer_sizes[0])))
@@ -67,9 +67,8 @@ def products_alone(layer_sizes: tuple[int, ...], n_rows: int, n_steps: int, n_ti
 
 def count_operations(n_steps: int) -> int:
     """Return how many operations a step of the compiled loop is: those that the profiler has seen that often."""
+    import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
-    from moonnet._keras import tf
 
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(host_tracer_level=3))
@@ -90,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fits", type=int, default=100)
     options = parser.parse_args()
-    from moonnet._program import Program
+    from moonnet.training._program import Program
 
     first, _ = seconds_of(lambda: RIVALS["moonnet"]().fit(X, Y))
     in_program = []

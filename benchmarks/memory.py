@@ -13,8 +13,9 @@ import psutil
 from sklearn.base import clone
 from sklearn.datasets import make_moons
 
-from moonnet import KerasMoonClassifier, _program
-from moonnet._keras import keras
+from moonnet import KerasMoonClassifier
+from moonnet.training import _program
+from moonnet.training._keras import keras
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 

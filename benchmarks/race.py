@@ -1,18 +1,18 @@
 """moonnet beside everyone a user might pick instead, on the jobs that this library exists for.
 
-Rivals take turns within each round, in one process where the process does not matter and each in a new one where it
-does; every answer is checked before its time counts. Prints medians and ratios as it goes, and leaves them in the
-documentation's folder, unless ``--rounds`` asks for other rounds than the job's own; ``--quick`` compares a short run
-of some jobs with what was left there.
+Each rival has a process of its own, and they take turns within each round; where imports, compilation or memory are
+measured, each measurement has a new process. Every answer is checked before its time counts. Prints medians and ratios
+as it goes, and leaves them in the documentation's folder, unless ``--rounds`` asks for other rounds than the job's own;
+``--quick`` compares a short run of some jobs with what was left there.
 """
 
 import argparse
-import json
 import pickle
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import psutil
 import results
-from children import figures_of, run_python
-from rivals import RIVALS, scikeras
+from children import Worker, run_python, serve
+from rivals import RIVALS, backend_of, import_libraries
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 
@@ -37,12 +37,11 @@ class Job:
 
     title: str
     measure: Callable[[str], float | Figures]  # from a rival's name to seconds or more, its answer checked
-    to_reach: dict[str, float | None]  # rival -> how many times as fast moonnet is to be
+    rivals: tuple[str, ...]  # beside moonnet on both engines
     rounds: int = 5
     isolated: bool = False  # each measurement in a process of its own
     warm: bool = True  # whether everyone does it once before
     repeats: dict[str, int] = field(default_factory=dict)  # measurements of a rival within a round, 1 unless given
-    at_most: Figures = field(default_factory=dict)  # of what else is measured, for moonnet
 
 
 def seconds_of(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -56,8 +55,9 @@ def check_learned(classifier: Any, X: np.ndarray = X, y: np.ndarray = Y, at_leas
     assert accuracy > at_least, f"{classifier!r} reached an accuracy of {accuracy} alone"
 
 
-def lecture_fit(rival: str) -> float:
-    seconds, fitted = seconds_of(lambda: RIVALS[rival](0).fit(X, Y))
+def lecture_fit(rival: str, dtype: str = "float64") -> float:
+    samples = X.astype(dtype)
+    seconds, fitted = seconds_of(lambda: RIVALS[rival](0).fit(samples, Y))
     check_learned(fitted)
     return seconds
 
@@ -78,7 +78,7 @@ def predict(rival: str, rows: np.ndarray) -> float:
     seconds, probability = seconds_of(lambda: fitted(rival).predict_proba(rows))
     probability = np.reshape(probability, (len(rows), 2))  # SciKeras has one dimension for one row
     assert np.abs(probability.sum(axis=1) - 1).max() < 1e-5
-    if rival == "moonnet" and len(rows) not in _compared:  # once, for Keras leaves the caches full of its own
+    if rival.startswith("moonnet") and len(rows) not in _compared:  # once, for Keras leaves the caches full of its own
         truth = fitted(rival).model_.predict(rows[:1000], verbose=0)[:, 0]
         assert np.abs(probability[:1000, 1] - truth).max() < 1e-5
         _compared.add(len(rows))
@@ -106,10 +106,20 @@ def architectures(rival: str) -> float:
     return seconds
 
 
-def whole_process(rival: str) -> float:
-    program = "from rivals import RIVALS; from sklearn.datasets import make_moons; X, y = make_moons(200, noise=0.2); "
-    program += f"assert (RIVALS[{rival!r}]().fit(X, y).predict_proba(X).argmax(1) == y).mean() > 0.8"
-    return seconds_of(lambda: run_python("-c", program))[0]
+WHOLE_PROCESS = """
+import resource, sys
+from rivals import RIVALS
+from sklearn.datasets import make_moons
+X, y = make_moons(200, noise=0.2)
+assert (RIVALS[sys.argv[1]]().fit(X, y).predict_proba(X).argmax(1) == y).mean() > 0.8
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def whole_process(rival: str) -> Figures:
+    """Return the seconds, and the megabytes at the most."""
+    seconds, printed = seconds_of(lambda: run_python("-c", WHOLE_PROCESS, rival, backend=backend_of(rival)))
+    return {"seconds": seconds, "megabytes": int(printed) * 1024 / 1e6}  # Linux: given in kilobytes
 
 
 def problem(n_samples: int, n_features: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -169,101 +179,103 @@ def stream(rival: str) -> float:
     return seconds
 
 
-def serve(rival: str) -> float:
+def load_and_predict(rival: str) -> float:
     """Return the seconds of a new process that loads a fitted network and predicts."""
     with tempfile.TemporaryDirectory() as folder:
-        if rival == "moonnet":
+        if rival.startswith("moonnet"):
             path = Path(folder, "moons.pickle")
-            path.write_bytes(pickle.dumps(fitted("moonnet")))
+            path.write_bytes(pickle.dumps(fitted(rival)))
             program = (
                 "import pickle, sys; clf = pickle.load(open(sys.argv[1], 'rb')); clf.predict_proba([[-2.0, 2.0]]); "
-                "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+                "assert not {'tensorflow', 'jax', 'keras'} & set(sys.modules)"
             )
         else:
             path = Path(folder, "moons.keras")
-            fitted("plain Keras").model.save(path)
+            fitted(rival).model.save(path)
             program = (
                 "import sys, numpy, keras; "
                 "keras.models.load_model(sys.argv[1]).predict(numpy.array([[-2.0, 2.0]]), verbose=0)"
             )
-        return seconds_of(lambda: run_python("-c", program, path))[0]
+        return seconds_of(lambda: run_python("-c", program, path, backend=backend_of(rival)))[0]
 
 
 WIDE: dict[str, Any] = {"hidden": (512, 512), "epochs": 2, "batch_size": 256}
+OURS = ("moonnet", "moonnet on JAX")
+KERAS = ("Keras on JAX", "plain Keras")
 
 JOBS = {
     "lecture fit": Job(
         "lecture fit, warm (200 x 2, 100 epochs, batches of 50)",
         lecture_fit,
-        {"plain Keras": 300, "SciKeras": 300, "keras.wrappers": 300, "skorch": 20, "MLPClassifier": 10},
-        repeats={"moonnet": 10, "MLPClassifier": 5},
+        (*KERAS, "SciKeras", "keras.wrappers", "skorch", "MLPClassifier"),
+        repeats=dict.fromkeys(OURS, 10) | {"MLPClassifier": 5},
+    ),
+    "lecture fit, float32": Job(
+        "the same of float32 (MLPClassifier: float32 too)",
+        partial(lecture_fit, dtype="float32"),
+        ("MLPClassifier",),
+        repeats=dict.fromkeys(OURS, 10) | {"MLPClassifier": 5},
     ),
     "whole process": Job(
-        "a process from nothing to a fitted lecture network", whole_process, {"plain Keras": 1 / 0.55}, warm=False
+        "a process from nothing to a fitted lecture network", whole_process, (*KERAS, "MLPClassifier"), warm=False
     ),
     "grid search": Job(
         "GridSearchCV, 20 candidates x 5 folds, first compile included, imports not",
         grid_search,
-        {"SciKeras": 100, "MLPClassifier": 4},
+        ("SciKeras", "MLPClassifier"),
         rounds=3,
         isolated=True,
     ),
     "architectures": Job(
-        "GridSearchCV, 6 architectures x 5 folds, compiles included", architectures, {"MLPClassifier": 1}, 3, True
+        "GridSearchCV, 6 architectures x 5 folds, compiles included", architectures, ("MLPClassifier",), 3, True
     ),
     "predict 16,384 rows": Job(
         "predict_proba of 16,384 points",
         lambda rival: predict(rival, np.random.default_rng(0).uniform(-2, 2, (16_384, 2))),
-        {"plain Keras": 150, "SciKeras": 150, "skorch": 50, "MLPClassifier": 2},
-        repeats={"moonnet": 20, "MLPClassifier": 20},
+        (*KERAS, "SciKeras", "skorch", "MLPClassifier"),
+        repeats=dict.fromkeys((*OURS, "MLPClassifier"), 20),
     ),
     "predict one row": Job(
         "predict_proba of one row",
         lambda rival: predict(rival, np.array([[-2.0, 2.0]])),
-        {"plain Keras": 300, "SciKeras": 300, "skorch": 3, "MLPClassifier": 1.2},
-        repeats={"moonnet": 200, "MLPClassifier": 200, "skorch": 20},
+        (*KERAS, "SciKeras", "skorch", "MLPClassifier"),
+        repeats=dict.fromkeys((*OURS, "MLPClassifier"), 200) | {"skorch": 20},
     ),
     "predict 10 million rows": Job(
-        "predict_proba of 10 million rows, and its memory",
-        ten_million,
-        {"MLPClassifier": 1.5},
-        rounds=3,
-        isolated=True,
-        at_most={"megabytes": 200},
+        "predict_proba of 10 million rows, and its memory", ten_million, ("MLPClassifier",), rounds=3, isolated=True
     ),
     "wide fit, float32": Job(
         "(512, 512), 25,600 x 100 of float32, batches of 256, 2 epochs",
         partial(large_fit, n_samples=25_600, n_features=100, dtype="float32", **WIDE),
-        {"plain Keras": 1.5, "MLPClassifier": 1.5},
+        (*KERAS, "MLPClassifier"),
     ),
     "wide fit, float64": Job(
         "the same of float64 (Keras trains in float32 all the same)",
         partial(large_fit, n_samples=25_600, n_features=100, dtype="float64", **WIDE),
-        {"plain Keras": 1.5, "MLPClassifier": 1.5},
+        (*KERAS, "MLPClassifier"),
     ),
     "million rows, 50": Job(
         "a million rows x 20, one epoch, batches of 50",
         partial(large_fit, n_samples=1_000_000, n_features=20, dtype="float64", epochs=1, batch_size=50),
-        {"plain Keras": 20, "MLPClassifier": 3},
+        (*KERAS, "MLPClassifier"),
         rounds=2,
         warm=False,
     ),
     "million rows, 1024": Job(
         "a million rows x 20, one epoch, batches of 1,024",
         partial(large_fit, n_samples=1_000_000, n_features=20, dtype="float64", epochs=1, batch_size=1024),
-        {"plain Keras": 5, "MLPClassifier": 2},
+        (*KERAS, "MLPClassifier"),
         rounds=3,
     ),
-    "partial_fit stream": Job("partial_fit, 1,000 chunks of 200 rows", stream, {"MLPClassifier": 2}, rounds=3),
+    "partial_fit stream": Job("partial_fit, 1,000 chunks of 200 rows", stream, ("MLPClassifier",), rounds=3),
     "thousand fits": Job(
         "a lecture fit of 1,000 in one process (SciKeras: of 30), and its growth after the 20th",
         thousand_fits,
-        {"SciKeras": None},
+        ("SciKeras",),
         rounds=1,
         isolated=True,
-        at_most={"megabytes": 10, "last to first": 1.0},
     ),
-    "load and predict": Job("a new process that loads and predicts, without TensorFlow", serve, {"plain Keras": 4}),
+    "load and predict": Job("a new process that loads and predicts, without an engine", load_and_predict, KERAS),
 }
 
 
@@ -278,69 +290,82 @@ QUICK = {
 }
 
 
-def measure(name: str, rival: str) -> Figures:
-    """Measure once, in a process of its own where the job asks for it."""
-    if JOBS[name].isolated:
-        return figures_of(__file__, "--one", name, rival)
-    return measure_here(name, rival)
+class Field:
+    """The rivals, each in a process of its own from its first measurement on."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._workers: dict[str, Worker] = {}
+
+    def measure(self, name: str, rival: str) -> Figures:
+        """Measure once, in a new process where the job asks for it."""
+        if JOBS[name].isolated:
+            with Worker(__file__, "--serve", rival, backend=backend_of(rival)) as worker:
+                return worker.measure(name)
+        if rival not in self._workers:
+            worker = Worker(__file__, "--serve", rival, backend=backend_of(rival))
+            self._workers[rival] = self._stack.enter_context(worker)
+        return self._workers[rival].measure(name)
+
+    def race(self, name: str, rivals: list[str], rounds: int) -> dict[str, Figures]:
+        """Let the rivals take turns; return the medians of what each took."""
+        job = JOBS[name]
+        taken: dict[str, list[Figures]] = {rival: [] for rival in (*OURS, *rivals)}
+        if job.warm and not job.isolated:
+            for rival in taken:
+                self.measure(name, rival)  # compiles, loads
+        for _ in range(rounds):
+            for rival, figures in taken.items():
+                figures += [self.measure(name, rival) for _ in range(job.repeats.get(rival, 1))]
+        return {
+            rival: {what: statistics.median(each[what] for each in figures) for what in figures[0]}
+            for rival, figures in taken.items()
+        }
 
 
-def measure_here(name: str, rival: str) -> Figures:
-    figures = JOBS[name].measure(rival)
-    return figures if isinstance(figures, dict) else {"seconds": figures}
+def measure_for(rival: str) -> Callable[[str], Figures]:
+    """Return what measures a job for a rival in this process."""
+    import_libraries(rival)
 
+    def measure(name: str) -> Figures:
+        figures = JOBS[name].measure(rival)
+        return figures if isinstance(figures, dict) else {"seconds": figures}
 
-def race(name: str, rivals: list[str], rounds: int) -> dict[str, Figures]:
-    """Let the rivals take turns; return the medians of what each took."""
-    job = JOBS[name]
-    taken: dict[str, list[Figures]] = {rival: [] for rival in ("moonnet", *rivals)}
-    if job.warm and not job.isolated:
-        for rival in taken:
-            measure(name, rival)  # compiles, loads
-    for _ in range(rounds):
-        for rival, figures in taken.items():
-            figures += [measure(name, rival) for _ in range(job.repeats.get(rival, 1))]
-    return {
-        rival: {what: statistics.median(each[what] for each in figures) for what in figures[0]}
-        for rival, figures in taken.items()
-    }
+    return measure
 
 
 def lines(name: str, medians: dict[str, Figures]) -> Iterator[str]:
     """Return what there is to say of a job."""
-    job, ours = JOBS[name], medians["moonnet"]
-    yield job.title
+    yield JOBS[name].title
     for rival, figures in medians.items():
         line = f"    {rival:<16}{1000 * figures['seconds']:>11.3g} ms"
-        if rival in job.to_reach:
-            ratio, goal = figures["seconds"] / ours["seconds"], job.to_reach[rival]
-            line += f"{ratio:>9.3g} x"
-            if goal is not None:
-                line += f" (of {goal:.3g}{'' if ratio >= goal else ', not reached'})"
+        for ours in OURS:
+            line += f"{figures['seconds'] / medians[ours]['seconds']:>9.3g} x"
         yield line + "".join(f", {value:.4g} {what}" for what, value in figures.items() if what != "seconds")
 
 
-def run_all(names: list[str], rounds: int | None) -> dict[str, Any]:
+def run_all(rivals: Field, names: list[str], rounds: int | None) -> dict[str, Any]:
+    print(f"{'':<34}{'of ' + OURS[0]:>11}{'on JAX':>11}")
     jobs = {}
     for name in names:
         job = JOBS[name]
-        medians = race(name, list(job.to_reach), rounds or job.rounds)
-        jobs[name] = {"title": job.title, "to_reach": job.to_reach, "at_most": job.at_most, "medians": medians}
+        medians = rivals.race(name, list(job.rivals), rounds or job.rounds)
+        jobs[name] = {"title": job.title, "medians": medians}
         print("\n".join(lines(name, medians)), flush=True)
     return jobs
 
 
-def run_quick(recorded: dict[str, float] | None) -> dict[str, float]:
+def run_quick(rivals: Field, recorded: dict[str, dict[str, float]] | None) -> dict[str, dict[str, float]]:
     """Return how many times as fast as MLPClassifier some jobs are: machines and their moods differ."""
     print(f"{'as many times as fast as MLPClassifier':<44}{'recorded':>10}{'now':>8}{'change':>9}")
-    ratios = {}
+    ratios: dict[str, dict[str, float]] = {}
     for name in QUICK:
-        medians = race(name, ["MLPClassifier"], QUICK[name])
-        ratios[name] = now = medians["MLPClassifier"]["seconds"] / medians["moonnet"]["seconds"]
-        columns = (
-            f"{recorded[name]:>10.3g}{now:>8.3g}{now / recorded[name] - 1:>+9.0%}" if recorded else f"{now:>18.3g}"
-        )
-        print(f"{name:<44}{columns}", flush=True)
+        medians = rivals.race(name, ["MLPClassifier"], QUICK[name])
+        ratios[name] = {ours: medians["MLPClassifier"]["seconds"] / medians[ours]["seconds"] for ours in OURS}
+        for ours, now in ratios[name].items():
+            before = recorded[name][ours] if recorded else None
+            columns = f"{before:>10.3g}{now:>8.3g}{now / before - 1:>+9.0%}" if before else f"{now:>18.3g}"
+            print(f"{name + ours.removeprefix('moonnet'):<44}{columns}", flush=True)
     return ratios
 
 
@@ -350,29 +375,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="rounds of each job (default: the job's own)")
     parser.add_argument("--quick", action="store_true", help="some jobs beside MLPClassifier, compared to the records")
     parser.add_argument("--record-quick", action="store_true", help="the same jobs, leaving what to compare to")
-    parser.add_argument("--one", nargs=2, metavar=("JOB", "RIVAL"), help="measure once and print the figures")
+    parser.add_argument("--serve", metavar="RIVAL", help="measure jobs as they are asked for")
     options = parser.parse_args()
     for name in options.jobs:
         if name not in JOBS:
             parser.error(f"no job {name!r}, but {', '.join(map(repr, JOBS))}")
-    if options.one:
-        name, rival = options.one
-        if rival == "moonnet":
-            import moonnet._training  # noqa: F401
-        elif rival == "SciKeras":
-            scikeras()
-        print(json.dumps(measure_here(name, rival)))
-    elif options.record_quick:
-        results.write("quick", {"ratios": run_quick(None)})
-    elif options.quick:
-        run_quick(results.read("quick")["ratios"])
-        print("Single figures swing by half on a busy machine: repeat before you believe.")
-    else:
-        jobs = run_all(options.jobs or list(JOBS), options.rounds)
-        if options.jobs and not options.rounds:
-            jobs = results.read("race")["jobs"] | jobs
-        if not options.rounds:
-            results.write("race", {"jobs": jobs})
+    if options.serve:
+        serve(measure_for(options.serve))
+        return
+    with ExitStack() as stack:
+        rivals = Field(stack)
+        if options.record_quick:
+            results.write("quick", {"ratios": run_quick(rivals, None)})
+        elif options.quick:
+            run_quick(rivals, results.read("quick")["ratios"])
+            print("Single figures swing by half on a busy machine: repeat before you believe.")
+        else:
+            jobs = run_all(rivals, options.jobs or list(JOBS), options.rounds)
+            if options.jobs and not options.rounds:
+                jobs = results.read("race")["jobs"] | jobs
+            if not options.rounds:
+                results.write("race", {"jobs": jobs})
 
 
 if __name__ == "__main__":

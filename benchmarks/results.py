@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
-PACKAGES = ("moonnet", "keras", "tensorflow", "scikit-learn", "numpy", "scikeras", "skorch", "torch")
+PACKAGES = ("moonnet", "keras", "tensorflow", "jax", "scikit-learn", "numpy", "scikeras", "skorch", "torch")
 
 
 def processor() -> str:

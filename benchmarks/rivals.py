@@ -147,11 +147,27 @@ def mlp(seed: int = 0, **settings: Any) -> Mlp:
     )
 
 
+# Those "on JAX" need a process of their own, for Keras has one backend in a process
 RIVALS: dict[str, Any] = {
     "moonnet": moonnet,
+    "moonnet on JAX": moonnet,
+    "Keras on JAX": PlainKeras,
     "plain Keras": PlainKeras,
     "SciKeras": scikeras,
     "keras.wrappers": KerasWrapper,
     "skorch": Skorch,
     "MLPClassifier": mlp,
 }
+
+
+def backend_of(rival: str) -> str:
+    """Return the backend of Keras on which a rival runs, if it runs on Keras at all."""
+    return "jax" if rival.endswith("on JAX") else "tensorflow"
+
+
+def import_libraries(rival: str) -> None:
+    """Import what a rival's first fit would import, where imports are not to be measured."""
+    if rival.startswith("moonnet"):
+        import moonnet.training._loop  # noqa: F401
+    elif rival == "SciKeras":
+        scikeras()

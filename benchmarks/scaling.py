@@ -1,7 +1,8 @@
 """Fits a second of a search in one process, on threads, in processes and on Dask's workers, and what it takes to start.
 
-Each way has a process of its own, which makes the same search several times. What the first one takes longer than the
-median of the others is the start: imports, compilation, processes. Every search must find the same scores.
+All on both engines. Each way has a process of its own, which makes the same search several times. What the first one
+takes longer than the median of the others is the start: imports, compilation, processes. On one engine, every search
+must find the same scores.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import results
-from children import figures_of
+from children import BACKENDS, figures_of
 from joblib import parallel_config
 from race import problem
 from sklearn.datasets import make_moons
@@ -25,6 +26,8 @@ from sklearn.model_selection import GridSearchCV
 from moonnet import KerasMoonClassifier
 
 N_WORKERS = os.cpu_count() or 1
+MEDIANS = ("fits a second", "start", "megabytes")
+Figures = dict[str, float]
 WAYS = ("one process", "threads", "processes", "Dask")
 
 
@@ -51,7 +54,7 @@ def workers() -> Any:
 
 
 @contextmanager
-def engine(way: str) -> Any:
+def parallel(way: str) -> Any:
     """Let searches run in this way."""
     with ExitStack() as stack:
         if way == "Dask":
@@ -65,11 +68,11 @@ def engine(way: str) -> Any:
 
 
 def measure(way: str, name: str, n_searches: int) -> dict[str, Any]:
-    """Return the fits a second once all is started, the seconds of the start, and the scores."""
+    """Return the fits a second once all is started, the seconds of the start, this process's memory, and the scores."""
     search, X, y = SEARCHES[name]()
     seconds = []
     started = time.perf_counter()
-    with engine(way):
+    with parallel(way):
         for _ in range(1 + n_searches):
             search.fit(X, y)
             seconds.append(time.perf_counter() - started)
@@ -77,7 +80,12 @@ def measure(way: str, name: str, n_searches: int) -> dict[str, Any]:
     first, warm = seconds[0], statistics.median(seconds[1:])
     scores = search.cv_results_["mean_test_score"]
     assert scores.max() > 0.82
-    return {"fits a second": 5 * len(scores) / warm, "start": first - warm, "scores": scores.tolist()}
+    return {
+        "fits a second": 5 * len(scores) / warm,
+        "start": first - warm,
+        "megabytes": megabytes(),
+        "scores": scores.tolist(),
+    }
 
 
 def megabytes() -> float:
@@ -116,32 +124,43 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(*options.one, options.searches)))
         return
-    searches: dict[str, Any] = {}
+    engines = {backend: {"searches": {}, "cluster": {}} for backend in BACKENDS}
     for name in SEARCHES:
-        taken: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
-        for _ in range(options.rounds):
-            for way, figures in taken.items():
-                figures.append(figures_of(__file__, "--searches", options.searches, "--one", way, name))
-        assert all(
-            each["scores"] == taken["one process"][0]["scores"] for figures in taken.values() for each in figures
-        )
-        searches[name] = {
-            way: {what: statistics.median(each[what] for each in figures) for what in ("fits a second", "start")}
-            for way, figures in taken.items()
-        }
         print(name)
-        for way, figures in searches[name].items():
-            print(
-                f"    {way:<14}{figures['fits a second']:>8.3g} fits a second, {figures['start']:.1f} s to start",
-                flush=True,
-            )
-    figures = figures_of(__file__, "--cluster")
-    print(figures)
-    results.write(
-        "scaling",
-        {"workers": N_WORKERS, "searches": searches, "cluster": figures},
-        ("moonnet", "tensorflow", "scikit-learn", "joblib", "distributed"),
-    )
+        measured = race(name, options.rounds, options.searches)
+        for backend, engine in engines.items():
+            engine["searches"][name] = measured[backend]
+            for way, figures in measured[backend].items():
+                print(
+                    f"    {backend:<12}{way:<14}{figures['fits a second']:>8.3g} fits a second, "
+                    f"{figures['start']:.1f} s to start, {figures['megabytes']:.0f} MB",
+                    flush=True,
+                )
+    for backend, engine in engines.items():
+        engine["cluster"] = figures_of(__file__, "--cluster", backend=backend)
+        print(backend, engine["cluster"], flush=True)
+    packages = ("moonnet", "keras", "tensorflow", "jax", "scikit-learn", "joblib", "distributed")
+    results.write("scaling", {"workers": N_WORKERS, "engines": engines}, packages)
+
+
+def race(name: str, n_rounds: int, n_searches: int) -> dict[str, dict[str, Figures]]:
+    """Let all ways of a search take turns on both engines; return their medians."""
+    taken: dict[str, dict[str, list[dict[str, Any]]]] = {backend: {way: [] for way in WAYS} for backend in BACKENDS}
+    for _ in range(n_rounds):
+        for backend, ways in taken.items():
+            for way, figures in ways.items():
+                arguments = "--searches", n_searches, "--one", way, name
+                figures.append(figures_of(__file__, *arguments, backend=backend))
+    for ways in taken.values():
+        expected = ways["one process"][0]["scores"]
+        assert all(each["scores"] == expected for figures in ways.values() for each in figures)
+    return {
+        backend: {
+            way: {what: statistics.median(each[what] for each in figures) for what in MEDIANS}
+            for way, figures in ways.items()
+        }
+        for backend, ways in taken.items()
+    }
 
 
 if __name__ == "__main__":

@@ -11,14 +11,18 @@ from matplotlib.figure import Figure
 FOLDER = Path(__file__).parent / "results"
 COLORS = {
     "moonnet": "black",
+    "moonnet on JAX": "0.45",
+    "Keras on JAX": "tab:pink",
     "plain Keras": "tab:red",
     "SciKeras": "tab:orange",
     "keras.wrappers": "tab:brown",
     "skorch": "tab:purple",
     "MLPClassifier": "tab:blue",
 }
+WAYS = ("threads", "processes", "Dask")  # beside one process
+ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 NBSP = "\N{NO-BREAK SPACE}"
-MARKERS = dict(zip(COLORS, "oDs^vP", strict=True))
+MARKERS = dict(zip(COLORS, "oodDs^vP", strict=True))
 
 
 def read(name: str) -> dict[str, Any]:
@@ -39,6 +43,8 @@ def substitutions() -> dict[str, str]:
         "serving_machine": machine("serving"),
         "serving_table": serving_table(),
         "race_table": race_table(),
+        "watching_machine": machine("watching"),
+        "watching_table": watching_table(),
         "machine": machine("race"),
         "limit_operations": f"{limit['operations'] / 1e6:.0f} million",
         "limit_rate": f"{rates['1 thread'] / 1e9:.0f} thousand million",
@@ -79,18 +85,34 @@ def blocks_table() -> str:
 
 
 def scaling_table() -> str:
-    """Return a row for each way of making many fits."""
-    searches = read("scaling")["searches"]
+    """Return a row for each engine and way of making many fits."""
     rows = [
-        "| way | lecture's fits a second | start | larger fits a second | start |",
+        "| engine | way | lecture's fits a second | start | larger fits a second | start |",
+        "| --- | --- | --: | --: | --: | --: |",
+    ]
+    for backend, engine in read("scaling")["engines"].items():
+        for way in next(iter(engine["searches"].values())):
+            cells = [
+                f"{three_digits(search[way]['fits a second'])} | {search[way]['start']:.0f}{NBSP}s"
+                for search in engine["searches"].values()
+            ]
+            rows.append(f"| {ENGINES[backend]} | {way} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def watching_table() -> str:
+    """Return a row for each way of watching a fit."""
+    seconds = read("watching")["seconds"]
+    rows = [
+        f"| who watches | {' | | '.join(ENGINES[backend] for backend in seconds)} | |",
         "| --- | --: | --: | --: | --: |",
     ]
-    for way in next(iter(searches.values())):
+    for who in next(iter(seconds.values())):
         cells = [
-            f"{three_digits(search[way]['fits a second'])} | {search[way]['start']:.0f}{NBSP}s"
-            for search in searches.values()
+            f"{duration(medians[who])} | {three_digits(medians[who] / medians['nobody'])}{NBSP}x"
+            for medians in seconds.values()
         ]
-        rows.append(f"| {way} | {' | '.join(cells)} |")
+        rows.append(f"| {who} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -114,7 +136,9 @@ def serving_table() -> str:
 def plan() -> dict[str, str]:
     """Return the arithmetic of many fits and many rows, from what was measured."""
     scaling, blocks = read("scaling"), read("blocks")
-    lecture, cluster = scaling["searches"]["the lecture's fit"], scaling["cluster"]
+    on_tensorflow, on_jax = (scaling["engines"][backend] for backend in ENGINES)
+    lecture, cluster = on_tensorflow["searches"]["the lecture's fit"], on_tensorflow["cluster"]
+    lecture_on_jax = on_jax["searches"]["the lecture's fit"]
     alone, on_dask = lecture["one process"], lecture["Dask"]
     a_worker = on_dask["fits a second"] / scaling["workers"]
     after = cluster["megabytes after candidates"]
@@ -122,7 +146,10 @@ def plan() -> dict[str, str]:
     bytes_a_row = 1e6 * memmap["megabytes"]["RssAnon"] / blocks["rows"]
     predicted = blocks["predicted a second"]
     return {
-        **{f"even_{way}": f"{break_even(alone, lecture[way]):.0f} s" for way in ("threads", "processes", "Dask")},
+        **{f"even_{way}": break_even(alone, lecture[way]) for way in WAYS},
+        **{f"even_{way}_jax": break_even(lecture_on_jax["one process"], lecture_on_jax[way]) for way in WAYS},
+        "worker_tensorflow": f"{alone['megabytes']:.0f} MB",
+        "worker_jax": f"{lecture_on_jax['one process']['megabytes']:.0f} MB",
         "fits_alone": f"{alone['fits a second']:.0f}",
         "fits_a_worker": f"{a_worker:.0f}",
         "million_alone": f"{1e6 / alone['fits a second'] / 3600:.1f} hours",
@@ -141,47 +168,38 @@ def plan() -> dict[str, str]:
     }
 
 
-def break_even(alone: dict[str, float], beside: dict[str, float]) -> float:
+def break_even(alone: dict[str, float], beside: dict[str, float]) -> str:
     """Return the seconds of a search, start included, from which on the second way is ahead of the first.
 
     Both are done with n fits at start + n / rate.
     """
+    if beside["fits a second"] <= alone["fits a second"]:
+        return "no time"
     n_fits = (beside["start"] - alone["start"]) / (1 / alone["fits a second"] - 1 / beside["fits a second"])
-    return alone["start"] + n_fits / alone["fits a second"]
+    return f"{max(0, alone['start'] + n_fits / alone['fits a second']):.0f} s"
 
 
 def race_table() -> str:
-    """Return a row for each job and rival: medians, how many times as fast moonnet is, and what was to be reached."""
+    """Return a row for each job and rival: medians, and how many times as long as moonnet it took on either engine."""
     rows = [
-        "| job | rival | its median | moonnet's | times as fast | goal | reached |",
-        "| --- | --- | --: | --: | --: | --: | --- |",
+        "| job | who | median | times as long as moonnet on TensorFlow | as moonnet on JAX | also measured |",
+        "| --- | --- | --: | --: | --: | --- |",
     ]
     for job in read("race")["jobs"].values():
-        ours, title = job["medians"]["moonnet"]["seconds"], job["title"]
-        for rival, figures in job["medians"].items():
-            if rival == "moonnet":
-                continue
-            ratio, goal = figures["seconds"] / ours, job["to_reach"][rival]
-            verdict = "" if goal is None else "yes" if ratio >= goal else "no"
-            cells = [title, rival, duration(figures["seconds"]), duration(ours), three_digits(ratio)]
-            rows.append(f"| {' | '.join(cells)} | {three_digits(goal) if goal else ''} | {verdict} |")
+        title = job["title"]
+        for who, figures in job["medians"].items():
+            seconds = figures["seconds"]
+            times = [three_digits(seconds / job["medians"][ours]["seconds"]) for ours in ("moonnet", "moonnet on JAX")]
+            others = ", ".join(other_figure(what, value) for what, value in figures.items() if what != "seconds")
+            name = "moonnet on TensorFlow" if who == "moonnet" else who
+            rows.append(f"| {title} | {name} | {duration(seconds)} | {times[0]} | {times[1]} | {others} |")
             title = ""
-        for what, value in job["medians"]["moonnet"].items():
-            if what in job["at_most"]:
-                goal = job["at_most"][what]
-                verdict = "yes" if value <= goal else "no"
-                theirs = next(v[what] for rival, v in job["medians"].items() if rival != "moonnet")
-                cells = [
-                    f"… {what}",
-                    "",
-                    three_digits(theirs),
-                    three_digits(value),
-                    "",
-                    f"≤{NBSP}{three_digits(goal)}",
-                    verdict,
-                ]
-                rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def other_figure(what: str, value: float) -> str:
+    """Return what else was measured, with its unit."""
+    return f"{three_digits(value)}{NBSP}MB" if what == "megabytes" else f"{what} {three_digits(value)}"
 
 
 def duration(seconds: float) -> str:
@@ -197,7 +215,7 @@ def three_digits(value: float) -> str:
 
 
 def draw_race() -> Figure:
-    """Draw how many times as fast moonnet is, a line for each job."""
+    """Draw how many times as long as moonnet on TensorFlow the others take, a line for each job."""
     jobs = read("race")["jobs"]
     figure, ax = plt.subplots(figsize=(8, 0.42 * len(jobs) + 1.2), layout="constrained")
     for row, job in enumerate(jobs.values()):
@@ -206,17 +224,15 @@ def draw_race() -> Figure:
         for rival, figures in job["medians"].items():
             if rival != "moonnet":
                 ax.plot(figures["seconds"] / ours, row, MARKERS[rival], color=COLORS[rival], label=rival)
-                if job["to_reach"][rival]:
-                    ax.plot(job["to_reach"][rival], row, "|", color=COLORS[rival], markersize=14, markeredgewidth=1.5)
-    ax.axvline(1, color="0.4", linewidth=1)
-    ax.set(xscale="log", xlabel="times as fast as the rival (a stroke: what was to be reached)")
-    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.axvline(1, color=COLORS["moonnet"], linewidth=1)
+    ax.set(xscale="log", xlabel="times as long as moonnet on TensorFlow")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yticks(range(len(jobs)), list(jobs))
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
     entries = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     shown = [rival for rival in COLORS if rival in entries]
-    figure.legend([entries[rival] for rival in shown], shown, ncols=5, loc="outside upper center", frameon=False)
+    figure.legend([entries[rival] for rival in shown], shown, ncols=4, loc="outside upper center", frameon=False)
     return figure
 
 
@@ -236,7 +252,11 @@ def draw_growth() -> Figure:
 
 def _draw_axis(ax: Axes, name: str, axis: dict[str, Any]) -> None:
     for rival, seconds in axis["seconds"].items():
-        style = {"color": COLORS[rival], "marker": MARKERS[rival], "linewidth": 2.2 if rival == "moonnet" else 1.2}
+        style = {
+            "color": COLORS[rival],
+            "marker": MARKERS[rival],
+            "linewidth": 2.2 if rival.startswith("moonnet") else 1.2,
+        }
         ax.plot(axis["values"], seconds, markersize=4, label=rival, **style)
     ax.set(xscale="log", yscale="log", xlabel=name)
     ax.set_xticks(axis["values"], [f"{value / 1000:g}k" if value >= 1000 else str(value) for value in axis["values"]])
