@@ -13,6 +13,8 @@ from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 
+pytestmark = pytest.mark.trains
+
 ROWS_A_BLOCK = 300
 
 

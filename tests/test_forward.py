@@ -9,11 +9,13 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from moonnet import _forward
-from moonnet._keras import keras
+from moonnet.training._keras import keras
 
 VALUES = np.concatenate([np.linspace(-12, 12, 4801), [-0.5, 0.5, -1, 1, 3, -3, 6, 700, -700]])
 
 
+@pytest.mark.trains
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras computes some in float32 there: test_classifier.py")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", _forward.ACTIVATIONS)
 def test_activation_is_keras_s_own(name, dtype):

@@ -13,7 +13,7 @@ with open(sys.argv[1], "rb") as file:
 assert (clf.predict_proba(X) == expected).all()
 clf.predict(X), clf.predict_log_proba(X), clf.decision_function(X), clf.score(X, clf.predict(X))
 repr(clf), clf._repr_html_()
-print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "keras", "matplotlib", "h5py"}))
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "jax", "keras", "matplotlib", "h5py"}))
 """
 
 

@@ -35,6 +35,7 @@ def assert_drawn(folder, names):
         assert image.std() > 0.01
 
 
+@pytest.mark.trains
 def test_the_lecture_from_end_to_end(tmp_path):
     out = tmp_path / "pictures" / "here"
     child = subprocess.run(

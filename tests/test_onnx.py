@@ -235,6 +235,6 @@ import pickle, sys
 import numpy, skl2onnx, moonnet.onnx
 with open(sys.argv[1], "rb") as file:
     skl2onnx.to_onnx(pickle.load(file), numpy.zeros((1, 2)))
-print({"tensorflow", "keras"} & set(sys.modules))
+print({"tensorflow", "jax", "keras"} & set(sys.modules))
 """
     assert run_python(program, str(path)) == "set()\n"

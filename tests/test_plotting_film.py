@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from moonnet import KerasMoonClassifier
 from moonnet.plotting import DecisionRegionDisplay, LearningFilm
 
+pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
+
 
 @pytest.fixture
 def seen(moons):

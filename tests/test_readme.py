@@ -3,11 +3,33 @@
 import contextlib
 import io
 import re
+import tomllib
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+import pytest
+
+from moonnet._sklearn import HAS_CALLBACKS
+
+pytestmark = pytest.mark.trains
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
+def test_supported_versions_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    floors = dict(requirement.lower().split(">=") for requirement in project["dependencies"])
+    sentence = re.search(r"moonnet runs on (.*?)\. It needs at least (.*?)\.\n", README.read_text("utf-8"), re.DOTALL)
+    pythons, others = sentence.groups()
+    named = dict(re.findall(r"([\w-]+) (\d[\d.]*\d|\d)", others.lower()))
+    assert named == {name: floor for name, floor in floors.items() if name not in ("contourpy", "rich")}
+    first, last = re.fullmatch(r"Python 3\.(\d+) to 3\.(\d+)", pythons).groups()
+    classified = re.findall(r"Python :: 3\.(\d+)", " ".join(project["classifiers"]))
+    assert [*map(int, classified)] == list(range(int(first), int(last) + 1))
+    assert project["requires-python"] == f">=3.{first}"
+
+
+@pytest.mark.skipif(not HAS_CALLBACKS, reason="one of them is a film, which needs scikit-learn 1.9")
 def test_examples_print_what_the_readme_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)

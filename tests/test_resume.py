@@ -8,8 +8,10 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 
 from moonnet import KerasMoonClassifier
-from moonnet._keras import keras
-from moonnet._network import optimizer_classes
+from moonnet.training._keras import keras
+from moonnet.training._network import optimizer_classes
+
+pytestmark = pytest.mark.trains
 
 
 def state(clf):

@@ -11,6 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
 
+pytestmark = pytest.mark.trains
+
 NETWORK = KerasMoonClassifier(epochs=10, random_state=0)
 GRID = {
     "hidden_layer_sizes": [(10,), (8, 4)],

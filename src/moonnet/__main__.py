@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{error.filename}: {error.strerror}")
     except MemoryError as error:
         parser.error(f"not enough memory: {error}")
-    except ValueError as error:
+    except (ValueError, ImportError, RuntimeError) as error:  # the last two where Keras's backend will not do
         parser.error(str(error))
     except KeyboardInterrupt:
         return 130
@@ -165,8 +165,8 @@ def _lecture(problem: Problem, options: argparse.Namespace) -> None:
     if options.csv is not None:
         print("A quarter of the file is held out; features are standardised to mean 0 and standard deviation 1")
     print(f"The first sample {_point(X[0])} is of class {y[0]}\n")
-    with _timed("Importing TensorFlow and Keras"):
-        import moonnet._training  # noqa: F401
+    with _timed("Importing Keras and its backend"):
+        import moonnet.training._loop  # noqa: F401
     with _timed("First fit, compilation included"):
         model.fit(X, y)
     with _timed("Second fit"):

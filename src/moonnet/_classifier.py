@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from moonnet import _forward, _targets
+from moonnet._sklearn import InternalsMixin, Interval, Options, StrOptions, check_sample_weight, with_callbacks
 
 # Elements of X that are looked at here, for scikit-learn's checks take longer than to predict a row; more of them are
 # left to scikit-learn, whose checks take little memory.
@@ -40,7 +39,7 @@ def _all_or_nothing(learns: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
     """A small Keras network, Dense 50-20-1 unless told otherwise, as a scikit-learn classifier.
 
     A real Keras model, optimizer and loss train in one compiled loop over many steps, so that a fit of a few hundred
@@ -118,7 +117,8 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of the samples, dropout masks and which samples are held out. With an int, each
-        fit gives the same bits. None takes fresh entropy from the operating system: no global generator is used.
+        fit gives the same bits, on one machine and one backend of Keras. None takes fresh entropy from the operating
+        system: no global generator is used.
 
     Attributes
     ----------
@@ -155,6 +155,9 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
+    Training runs on Keras's backend, TensorFlow or JAX (``KERAS_BACKEND``), on the CPU unless a ``keras.device`` scope
+    names another device. On a GPU, bits may differ between fits.
+
     X in float32 is trained on and predicted in float32, everything else in float64. (Keras's Muon trains in float32
     alone; its weights are converted.)
 
@@ -270,13 +273,19 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If X or sample_weight has a type that cannot be numbers, or y labels that cannot be sorted.
 
+        RuntimeError
+            In a process that was forked from one that has trained, or if Keras's backend is PyTorch.
+
+        ImportError
+            If Keras's backend is JAX, which is not installed.
+
         Warns
         -----
         UserWarning
             If the training was interrupted by Ctrl-C.
         """
         interrupted = self._fit(X, y, sample_weight)
-        return self._told_of(interrupted)
+        return self._warn_if(interrupted)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -311,16 +320,16 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             As fit does; or if ``classes`` is missing in the first call or another one later, or if y holds other
             labels.
 
-        TypeError
+        TypeError, RuntimeError, ImportError
             As fit does.
         """
         interrupted = self._partial_fit(X, y, classes, sample_weight)
-        return self._told_of(interrupted)
+        return self._warn_if(interrupted)
 
-    def _told_of(self, interrupted: bool) -> Self:
-        """Warn the caller of fit or partial_fit of a training that Ctrl-C ended.
+    def _warn_if(self, interrupted: bool) -> Self:
+        """Warn the caller of fit or partial_fit if Ctrl-C ended the training.
 
-        After the training, so that where warnings are errors what was learned stays all the same.
+        This comes last, so that the fitted attributes stay where warnings are errors.
         """
         if interrupted:
             warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=3)
@@ -330,7 +339,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @with_callbacks
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> bool:
         self._check_parameters()
-        given = _given(X, y, sample_weight)
+        fit_arguments = _fit_arguments(X, y, sample_weight)
         previous = self._previous() if self.warm_start else None
         X, y = self._check_data(X, y, previous)
         labels = _targets.Labels.of(y)
@@ -339,13 +348,13 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"y must hold the labels of the earlier fit, which warm_start goes on with: {self._labels}. "
                 f"Got {labels} instead."
             )
-        return self._train(X, y, labels, int(self.epochs), bool(self.early_stopping), previous, given)
+        return self._train(X, y, labels, int(self.epochs), bool(self.early_stopping), previous, fit_arguments)
 
     @_all_or_nothing
     @with_callbacks
     def _partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> bool:
         self._check_parameters()
-        given = _given(X, y, sample_weight)
+        fit_arguments = _fit_arguments(X, y, sample_weight)
         previous = self._previous()
         X, y = self._check_data(X, y, previous)
         announced = None if classes is None else _targets.Labels.among(classes, "classes")
@@ -360,7 +369,7 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if announced is not None and not np.array_equal(announced.classes, labels.classes):
             raise ValueError(f"classes must be {labels.classes.tolist()} or None. Got {classes!r} instead.")
         labels.check(y)
-        return self._train(X, y, labels, 1, False, previous, given)
+        return self._train(X, y, labels, 1, False, previous, fit_arguments)
 
     def _check_parameters(self) -> None:
         self._validate_params()
@@ -387,13 +396,13 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         epochs: int,
         early_stopping: bool,
         previous: Any,
-        given: dict[str, Any],
+        fit_arguments: dict[str, Any],
     ) -> bool:
-        """Train on checked X and y and take over what was learned; return whether Ctrl-C ended it.
+        """Train on checked X and y and set the fitted attributes; return whether Ctrl-C ended the training.
 
-        ``given`` is what the caller gave.
+        ``fit_arguments`` are the caller's, as scikit-learn's callbacks get them.
         """
-        X, y, weight = self._counted(X, y, labels, given["metadata"].get("sample_weight"))
+        X, y, weight = self._counted(X, y, labels, fit_arguments["metadata"].get("sample_weight"))
         layer_sizes = (X.shape[1], *self._hidden_units(), labels.n_outputs)
         if previous is not None and layer_sizes != self._layer_sizes:
             raise ValueError(
@@ -401,63 +410,65 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"Got {self.hidden_layer_sizes!r} for a network of {self._layer_sizes[1:-1]}."
             )
 
-        from moonnet import _callbacks, _network, _program, _progress, _training, _validation
+        from moonnet.training import _callbacks, _loop, _network, _program, _progress, _validation, engines
 
+        engines.check_not_forked()
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
         if previous is None:
-            streams = _training.Streams.spawn(_entropy(self.random_state))
+            streams = _loop.Streams.spawn(_entropy(self.random_state))
         else:
-            streams = _training.Streams.resume(previous.checkpoint["streams"])
-        samples = _training.Samples(X, labels.encode(y, X.dtype), weight)
-        watchers: list[Any] = []
+            streams = _loop.Streams.resume(previous.checkpoint["streams"])
+        samples = _loop.Samples(X, labels.encode(y, X.dtype), weight)
+        observers: list[Any] = []
         if early_stopping:
             train, held_out = _validation.hold_out(y, self.validation_fraction, not labels.multilabel, streams.split)
             rule = self.tol, self.n_iter_no_change
-            watchers.append(_validation.HoldOut(samples.take(held_out), labels, self.activation, *rule, previous))
+            observers.append(_validation.HoldOut(samples.take(held_out), labels, self.activation, *rule, previous))
             samples = samples.take(train)
         if self.callbacks:
-            watchers.append(_callbacks.KerasCallbacks(self.callbacks))
+            observers.append(_callbacks.KerasCallbacks(self.callbacks))
         tasks = []
-        if getattr(self, "_skl_callbacks", None):
-            tasks.append(_callbacks.FitTasks(self, given, epochs, lambda learned: self._attributes(labels, learned)))
+        if (context := self._callback_context(epochs)) is not None:
+            arguments = {"estimator": self, **fit_arguments}
+            tasks.append(_callbacks.FitTasks(context, arguments, lambda result: self._attributes(labels, result)))
         spec = _program.ProgramSpec(
             _network.NetworkSpec(layer_sizes, self.activation, labels.loss),
             optimizer,
-            _training.batch_rows(int(self.batch_size), len(samples.y)),
+            _loop.batch_rows(int(self.batch_size), len(samples.y)),
             dropout=self.dropout > 0,
             dtype=optimizer.training_dtype(X.dtype.name),
         )
-        learned = _training.train(
+        result = _loop.train(
             spec,
             samples,
-            _training.Hyperparameters(learning_rate, self.l2, self.dropout, epochs, self.shuffle),
+            _loop.Hyperparameters(learning_rate, self.l2, self.dropout, epochs, self.shuffle),
             streams,
             previous,
-            [*watchers, *tasks, *_progress.progress(self.verbose)],
+            [*observers, *tasks, *_progress.progress(self.verbose)],
         )
-        for name, value in self._attributes(labels, learned).items():
+        for name, value in self._attributes(labels, result).items():
             setattr(self, name, value)
         for task in tasks:
             task.fit_ends()
-        return learned.interrupted
+        return result.interrupted
 
     def _counted(self, X: Any, y: np.ndarray, labels: _targets.Labels, sample_weight: Any) -> tuple[Any, Any, Any]:
         """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
         if sample_weight is None and self.class_weight is None:
             return X, y, np.broadcast_to(X.dtype.type(1), len(y))  # which takes no memory
-        checked = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        checked = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = _targets.effective_weights(y, labels, checked, self.class_weight, X.dtype)
         counted = weight > 0
         return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])
 
-    def _attributes(self, labels: _targets.Labels, learned: Any) -> dict[str, Any]:
+    def _attributes(self, labels: _targets.Labels, result: Any) -> dict[str, Any]:
         """Return what fit leaves on the estimator: arrays and plain values."""
         return {
             "classes_": labels.classes,
-            "coefs_": learned.weights[::2],
-            "intercepts_": learned.weights[1::2],
-            "history_": learned.history,
-            "n_iter_": len(learned.history["loss"]),
+            "coefs_": result.weights[::2],
+            "intercepts_": result.weights[1::2],
+            "history_": result.history,
+            "n_iter_": len(result.history["loss"]),
             # What describes this network, whatever set_params says later
             "_trained_with": {
                 "activation": self.activation,
@@ -465,16 +476,16 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "dropout": float(self.dropout),
                 "multilabel": labels.multilabel,
             },
-            "_checkpoint": learned.checkpoint,
+            "_checkpoint": result.checkpoint,
         }
 
     def _previous(self) -> Any:
         """Return what an earlier fit learned, in the form that training goes on from; None if there was none."""
         if not hasattr(self, "coefs_"):
             return None
-        from moonnet import _training
+        from moonnet.training import _loop
 
-        return _training.Learned(self._weights, self.history_, self._checkpoint)
+        return _loop.TrainingResult(self._weights, self.history_, self._checkpoint)
 
     @property
     def _weights(self) -> list[np.ndarray]:
@@ -588,8 +599,10 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         estimator's parameters have now.
         """
         check_is_fitted(self)
-        from moonnet import _network
+        from moonnet.training import _network, engines
 
+        engines.check_not_forked()
+        engines.engine.check_not_traced("make model_")
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
         return _network.user_model(
             _network.NetworkSpec(self._layer_sizes, self._trained_with["activation"], self._labels.loss),
@@ -600,24 +613,11 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
     def __sklearn_tags__(self) -> Tags:
-        """Say what X and y may be."""
+        """Return scikit-learn's tags: sparse X and several labels are supported."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out where scikit-learn's callbacks stand while a fit is under way."""
-        transient = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
-        return {name: value for name, value in super().__getstate__().items() if name not in transient}
-
-    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
-        """Show in a notebook what was learned, less model_: scikit-learn would build it just to look at it."""
-        shown = BaseEstimator()
-        vars(shown).update(vars(self))
-        attributes = shown._get_fitted_attr_html(doc_link)
-        attributes.estimator_class = type(self)
-        return attributes
 
     def _hidden_units(self) -> tuple[int, ...]:
         """Return hidden_layer_sizes as a tuple of int, checked."""
@@ -653,8 +653,8 @@ class KerasMoonClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
 
-def _given(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return what the caller gave, in the form that callbacks of scikit-learn are told."""
+def _fit_arguments(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the arguments of fit in the form in which scikit-learn hands them to callbacks."""
     return {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
 
 

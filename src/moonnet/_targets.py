@@ -137,7 +137,7 @@ class Labels:
             return (np.logaddexp(0, logits) - encoded * logits).mean(axis=1)
         return -(encoded * special.log_softmax(logits, axis=1)).sum(axis=1)
 
-    def hits(self, logits: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+    def correct(self, logits: np.ndarray, encoded: np.ndarray) -> np.ndarray:
         """Return the share of each sample's outputs that are right, 0 or 1 for a single label."""
         if self.loss == "binary_crossentropy":
             return ((logits > 0) == (encoded > 0)).mean(axis=1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from moonnet._sklearn import check_has_callbacks
 from moonnet.plotting._curves import TrainingCurveDisplay, innermost
 from moonnet.plotting._regions import DecisionRegionDisplay
 
@@ -34,6 +35,11 @@ class LearningFilm:
     ----------
     every : int, default=1
         Keep the weights of every so many epochs, at least 1, and of the last. Another value raises a ValueError.
+
+    Raises
+    ------
+    NotImplementedError
+        With scikit-learn before 1.9, which has no callbacks.
 
     Attributes
     ----------
@@ -74,6 +80,7 @@ class LearningFilm:
     """
 
     def __init__(self, every: int = 1) -> None:
+        check_has_callbacks("LearningFilm")
         if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
             raise ValueError(f"every must be an integer of at least 1. Got {every!r} instead.")
         self.every: int = int(every)

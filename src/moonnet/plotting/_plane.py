@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array
+
+from moonnet._sklearn import safe_indexing
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
 def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held: dict[int, Any]) -> Plane:
     """Return the plane of two columns; the others stay at the values held, or at what is usual in X."""
     n_features = X.shape[1]
-    columns = [_safe_indexing(X, index, axis=1) for index in range(n_features)]
+    columns = [safe_indexing(X, index, axis=1) for index in range(n_features)]
     for index in drawn:
         if not _is_numeric(columns[index].dtype):
             raise ValueError(f"features must be columns of numbers. Got {_name(names, index)!r} among them.")
@@ -120,7 +121,7 @@ class _Held:
         """Return a column of the value, in the type of X's column where that is no number."""
         if self._row is None:
             return np.full(n_rows, self._value)
-        column = _safe_indexing(self._column, np.full(n_rows, self._row))
+        column = safe_indexing(self._column, np.full(n_rows, self._row))
         return getattr(column, "array", column)  # without the index of pandas, which repeats
 
 

@@ -4,13 +4,13 @@ import time
 from importlib.util import find_spec
 from typing import Any
 
-from moonnet._training import Training, Watcher
+from moonnet.training._loop import Observer, Training
 
 # Lines that stand for the bar where the output is no terminal
 _N_LINES = 10
 
 
-def progress(verbose: int) -> list[Watcher]:
+def progress(verbose: int) -> list[Observer]:
     """Return what shows a training: nothing for 0, a bar for 1, lines for 2."""
     if verbose == 0:
         return []
@@ -24,7 +24,7 @@ def progress(verbose: int) -> list[Watcher]:
     return [Bar(console)] if live else [Lines(_N_LINES)]
 
 
-class Lines(Watcher):
+class Lines(Observer):
     """Prints a line an epoch, or a few lines spread evenly over the training, with the time left."""
 
     def __init__(self, n_lines: int | None = None) -> None:
@@ -59,7 +59,7 @@ class Lines(Watcher):
             print(f"{self._waiting} - 0 s left", flush=True)
 
 
-class Bar(Watcher):
+class Bar(Observer):
     """Shows one live bar for the whole fit: epoch, figures of the last one, time left and in the end time taken."""
 
     def __init__(self, console: Any) -> None:

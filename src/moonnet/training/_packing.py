@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from moonnet._keras import keras
+from moonnet.training._keras import keras
 
 # Optimizers to which it is all the same which array a weight stands in
 _ELEMENTWISE = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion")
@@ -17,7 +17,7 @@ _ELEMENTWISE = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adama
 
 @dataclass(frozen=True)
 class Packing:
-    """Which arrays are packed together. Functions take NumPy or TensorFlow as ``xp``, whose arrays they are given."""
+    """Which arrays are packed together. Functions take NumPy or ``keras.ops`` as ``xp``, with its arrays."""
 
     shapes: list[tuple[int, ...]]  # of each array by layer
     parts: list[list[int]]  # for each packed array the indices of what is in it
@@ -45,7 +45,7 @@ class Packing:
     def pack(self, arrays: Sequence[Any], xp: Any) -> list[Any]:
         """Pack all arrays, or the first of them."""
         return [
-            xp.reshape(xp.concat([xp.reshape(arrays[index], [-1]) for index in part], 0), shape)
+            xp.reshape(xp.concatenate([xp.reshape(arrays[index], [-1]) for index in part], 0), shape)
             for part, shape in zip(self.parts, self.packed_shapes, strict=True)
             if part[-1] < len(arrays)
         ]

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras
+from moonnet.training._keras import keras
+from moonnet.training.engines import engine
 
 # What Keras's exclude_from_weight_decay sets on an optimizer, and get_config does not tell.
 _OUTSIDE_SETTINGS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
@@ -42,11 +43,16 @@ class OptimizerSpec:
 
     def training_dtype(self, dtype: str) -> str:
         """Return the float type to train in: the data's, but Keras's Muon mixes float32 into its steps."""
-        return "float32" if issubclass(self.cls, keras.optimizers.Muon) else dtype
+        # By name, too, where an optimizer such as LossScaleOptimizer has another within
+        is_muon = issubclass(self.cls, keras.optimizers.Muon) or '"class_name": "Muon"' in self.settings
+        return "float32" if is_muon else dtype
 
-    def build(self, learning_rate: float | None) -> Any:
-        """Return a new Keras optimizer; ``learning_rate`` counts where it is a number."""
-        settings = json.loads(self.settings)
+    def build(self, learning_rate: float | None, constant: Callable[[float], Any] = float) -> Any:
+        """Return a new Keras optimizer; ``learning_rate`` counts where it is a number.
+
+        ``constant`` makes what Keras computes with of each other number in its settings.
+        """
+        settings = _with_constants(json.loads(self.settings), constant)
         if self.schedule is not None:
             settings["learning_rate"] = self.schedule
         elif self.rate_is_number:
@@ -132,14 +138,16 @@ def _default_settings(cls: Any, floatx: str) -> dict[str, Any]:
 
     It is made with a name, which leaves Keras's counter of names alone.
     """
-    settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
+    with engine.scope(engine.device(), floatx):
+        settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
     return settings
 
 
 def _config(parameter: str, value: Any) -> dict[str, Any]:
     """Return the settings of an optimizer or schedule, or say which parameter cannot tell them."""
     try:
-        settings: dict[str, Any] = value.get_config()
+        with engine.scope(engine.device(), keras.config.floatx()):
+            settings: dict[str, Any] = value.get_config()
     except Exception as error:
         raise ValueError(
             f"The '{parameter}' parameter must tell its settings by get_config(). "
@@ -159,6 +167,16 @@ def _as_json(settings: dict[str, Any], class_name: str) -> str:
 
     # tolist: NumPy's arrays and numbers
     return json.dumps(renamed(settings, class_name), sort_keys=True, default=lambda value: value.tolist())
+
+
+def _with_constants(settings: Any, constant: Callable[[float], Any]) -> Any:
+    """Return settings with their floats replaced, but for learning rates, which Keras holds in its own float type."""
+    if isinstance(settings, dict):
+        return {
+            name: value if name == "learning_rate" else _with_constants(value, constant)
+            for name, value in settings.items()
+        }
+    return constant(settings) if isinstance(settings, float) else settings
 
 
 def _bad_learning_rate(value: Any) -> ValueError:
@@ -184,10 +202,11 @@ class _RuntimeDropout(keras.layers.Layer):
         return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
 
 
-def training_model(spec: NetworkSpec, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
+def training_model(spec: NetworkSpec, activation: Any, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
     """Return a Keras model of logits, with zero weights; ``dropout`` is a variable for the rate and a SeedGenerator."""
     return _sequential(
         spec,
+        activation,
         dense={"dtype": dtype, "kernel_initializer": "zeros"},
         dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
         output_activation=None,
@@ -199,6 +218,7 @@ def user_model(spec: NetworkSpec, weights: Sequence[np.ndarray], optimizer: Any,
     """Return a compiled Keras model that says probabilities, with these weights in Keras's own float type."""
     model = _sequential(
         spec,
+        spec.activation,
         dense={"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {},
         dropout=partial(keras.layers.Dropout, dropout) if dropout else None,
         output_activation=_OUTPUT_ACTIVATIONS[spec.loss],
@@ -213,6 +233,7 @@ def user_model(spec: NetworkSpec, weights: Sequence[np.ndarray], optimizer: Any,
 
 def _sequential(
     spec: NetworkSpec,
+    activation: Any,
     dense: dict[str, Any],
     dropout: Callable[..., Any] | None,
     output_activation: str | None,
@@ -226,7 +247,7 @@ def _sequential(
     n_features, *hidden, n_outputs = spec.layer_sizes
     layers = [keras.Input((n_features,), dtype=dtype, name="input_layer")]
     for index, units in enumerate(hidden):
-        layers.append(keras.layers.Dense(units, activation=spec.activation, name=numbered("dense", index), **dense))
+        layers.append(keras.layers.Dense(units, activation=activation, name=numbered("dense", index), **dense))
         if dropout is not None:
             layers.append(dropout(name=numbered("dropout", index)))
     name = numbered("dense", len(hidden))

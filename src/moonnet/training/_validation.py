@@ -1,4 +1,4 @@
-"""Early stopping: samples held out, how the network does on them, and the best epoch's weights."""
+"""Early stopping: held-out samples, validation scores, and the best epoch's weights."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from moonnet import _forward, _targets
-from moonnet._training import Learned, Samples, Training, Watcher
+from moonnet.training._loop import Observer, Samples, Training, TrainingResult
 
 
 def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +35,7 @@ def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple
     return train, held_out
 
 
-class HoldOut(Watcher):
+class HoldOut(Observer):
     """Scores the network on samples held out after each epoch, and stops when it gets no better.
 
     The rule is MLPClassifier's, with a loss for its score: it stops when the loss has not come ``tol`` below the best
@@ -49,9 +49,10 @@ class HoldOut(Watcher):
         activation: str,
         tol: float,
         n_iter_no_change: int,
-        previous: Learned | None,
+        previous: TrainingResult | None,
     ) -> None:
         self._samples = samples
+        self._total_weight = samples.weight.sum()
         self._labels = labels
         self._activation = activation
         self._tol = tol
@@ -73,7 +74,7 @@ class HoldOut(Watcher):
         if self._waited > self._n_iter_no_change:  # that training had ended, and is wanted longer
             self._waited = 0
         self._best = self._figures(self._previous.weights)["val_loss"]
-        training.kept = self._previous.weights
+        training.best_weights = self._previous.weights
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score the epoch's network; keep it if it is the best, stop if none has been for long."""
@@ -81,8 +82,8 @@ class HoldOut(Watcher):
         figures = self._figures(weights)
         logs.update(figures)
         self._training.record(epoch, figures)
-        if figures["val_loss"] < self._best or self._training.kept is None:
-            self._training.kept = weights
+        if figures["val_loss"] < self._best or self._training.best_weights is None:
+            self._training.best_weights = weights
         self._count(figures["val_loss"])
         if self._waited > self._n_iter_no_change:
             self._training.stopped = True
@@ -95,11 +96,14 @@ class HoldOut(Watcher):
 
     def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
         """Return the mean loss, with the penalty, and the accuracy, both weighted by the samples."""
-        X, y, weight = self._samples
+        X, y, _ = self._samples
         with np.errstate(over="ignore", invalid="ignore"):  # what diverges is for the training to say
             logits = _forward.logits(X, weights[::2], weights[1::2], self._activation)
-            l2 = self._training.hyperparameters.l2
-            penalty = l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
-            loss = float(np.average(self._labels.losses(logits, y), weights=weight)) + penalty
-            accuracy = float(np.average(self._labels.hits(logits, y), weights=weight))
+            loss = self._mean(self._labels.losses(logits, y))
+            if l2 := self._training.hyperparameters.l2:
+                loss += l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
+            accuracy = self._mean(self._labels.correct(logits, y))
         return {"val_loss": loss, "val_accuracy": accuracy}
+
+    def _mean(self, values: np.ndarray) -> float:
+        return float(values @ self._samples.weight / self._total_weight)

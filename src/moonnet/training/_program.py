@@ -8,33 +8,30 @@ the host says how many steps of the block are real.
 import math
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras, tf
-from moonnet._network import NetworkSpec, OptimizerSpec, training_model
-from moonnet._packing import Packing, is_elementwise
+from moonnet.training._keras import keras
+from moonnet.training._network import NetworkSpec, OptimizerSpec, training_model
+from moonnet.training._packing import Packing, is_elementwise
+from moonnet.training.engines import engine
+
+ops = keras.ops
 
 # Limits of a block: steps, and elements of its arrays (8 MB in float64) as long as it has more than one step.
 _MAX_STEPS = 512
 _MAX_ELEMENTS = 2**20
-# Programs kept for the next fit that needs one like them. TensorFlow gives back little of the some 10 MB that it has
+_ALIGNMENT = 64  # bytes
+# Programs kept for the next fit that needs one like them. TensorFlow gives back little of the 10 MB or so that it has
 # compiled for one, so that to forget one early and compile it again costs more memory than to keep it.
 _MAX_IDLE_PROGRAMS = 128
 
 # Of a network with more weights, a step's time is in its products, and packing would only copy (see _packing.py).
 _MOST_PACKED_WEIGHTS = 2**14
-
-# A step of a small network takes less time than the way to another device.
-_DEVICE = "CPU:0"
-
-_LOSSES = {
-    "binary_crossentropy": keras.losses.BinaryCrossentropy,
-    "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
-}
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,7 @@ class ProgramSpec:
     dtype: str
     # Keras's own float type, in which its optimizers hold their learning rate
     rate_dtype: str = field(default_factory=keras.config.floatx)
+    device: Any = field(default_factory=engine.device)
 
     @property
     def block_steps(self) -> int:
@@ -72,28 +70,40 @@ class Program:
         self._numbers: list[float] = []
         self._packed: list[Any] = []
         self._state: list[np.ndarray] | None = None
-        with tf.device(_DEVICE):
-            self._build()
+        with self.scope():
+            self._fresh_optimizer_state = _or_copied(engine.initial_values(self._build), self._weights)
             self._compile()
 
-    def _build(self) -> None:
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return the context in which the program's Keras objects are used."""
+        widest = "float64" if "float64" in (self.spec.dtype, self.spec.rate_dtype) else "float32"
+        return engine.scope(self.spec.device, widest)
+
+    def _build(self) -> list[Any]:
+        """Make Keras's objects; return the variables whose values tell what an optimizer begins with."""
         spec = self.spec
         self._dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
         self._seeds = keras.random.SeedGenerator(seed=0, name="seeds")
         self._model = training_model(
-            spec.network, spec.dtype, dropout=(self._dropout, self._seeds) if spec.dropout else None
+            spec.network,
+            engine.activation(spec.network.activation),
+            spec.dtype,
+            dropout=(self._dropout, self._seeds) if spec.dropout else None,
         )
         self._weights = self._model.trainable_variables
-        optimizer = spec.optimizer.build(learning_rate=0.0)
-        self._fresh_optimizer_state = _build(optimizer, self._weights)
+        for index, variable in enumerate(self._weights):
+            variable.assign(_mark(index, variable))
+        new_optimizer = partial(spec.optimizer.build, learning_rate=0.0, constant=partial(engine.constant, spec.dtype))
+        optimizer = new_optimizer()
+        optimizer.build(self._weights)
         self._dtypes = [variable.dtype for variable in (*self._weights, *optimizer.variables)]
         if spec.optimizer.rate_is_number:
             is_rate = [variable is optimizer.learning_rate for variable in optimizer.variables]
             self._rate_index = len(self._weights) + is_rate.index(True)
         n_weights = sum(math.prod(variable.shape) for variable in self._weights)
         if n_weights <= _MOST_PACKED_WEIGHTS and is_elementwise(optimizer):
-            self._trained = [keras.Variable(np.zeros(n_weights), dtype=spec.dtype, name="weights")]
-            self._optimizer = spec.optimizer.build(learning_rate=0.0)
+            self._trained = [keras.Variable(np.zeros(n_weights, spec.dtype), dtype=spec.dtype, name="weights")]
+            self._optimizer = new_optimizer()
             self._optimizer.build(self._trained)
             self._packing = Packing.of(self._weights, optimizer, self._trained, self._optimizer)
         else:
@@ -103,24 +113,17 @@ class Program:
         # Whether training ends with other weights than those of the last step, with their moving average for instance
         finalizes = type(optimizer).finalize_variable_values
         self._averages = optimizer.use_ema or finalizes is not keras.optimizers.Optimizer.finalize_variable_values
-        # A sum, for the weights of a batch are divided by theirs: what makes padding exact
-        self._loss = _LOSSES[spec.network.loss](from_logits=True, reduction="sum", dtype=spec.dtype)
+        return optimizer.variables
 
     def _compile(self) -> None:
         spec = self.spec
-        # Few arguments, for TensorFlow takes longer over each than some steps take
-        self._block_specs = [tf.TensorSpec((spec.block_steps, spec.batch_rows * spec.sample_size), spec.dtype)]
+        # Few arguments, for a backend takes longer over each than some steps take
+        self._block_specs = [((spec.block_steps, spec.batch_rows * spec.sample_size), spec.dtype)]
         if spec.dropout:
-            self._block_specs.append(tf.TensorSpec((spec.block_steps, 2), self._seeds.state.dtype))
-        numbers = tf.TensorSpec((3,), spec.dtype)
-        state = [tf.TensorSpec(variable.shape, variable.dtype) for variable in self._variables]
-        # A concrete function: its shapes are fixed, and TensorFlow does not take many of them for retracing by mistake
-        self._run = tf.function(
-            self._traced_run,
-            autograph=False,
-            jit_compile=True,
-            input_signature=[numbers, self._block_specs, state],
-        ).get_concrete_function()
+            self._block_specs.append(((spec.block_steps, 2), self._seeds.state.dtype))
+        numbers = ((3,), spec.dtype)
+        state = [(tuple(variable.shape), variable.dtype) for variable in self._variables]
+        self._run = engine.compile(self._run_block, [numbers, self._block_specs, state], spec.device)
 
     def load(
         self,
@@ -134,7 +137,8 @@ class Program:
 
         ``optimizer_state`` None is a fresh optimizer; ``learning_rate`` None leaves the one that it holds or compiles.
         """
-        self._block = [np.zeros(spec.shape, spec.dtype.as_numpy_dtype) for spec in self._block_specs]
+        # Never one of an earlier training, which after an interrupt may still be read
+        self._block = [_aligned_zeros(shape, dtype) for shape, dtype in self._block_specs]
         # float32 whatever the weights are, as Keras's regularizers.L2 holds its factor
         with np.errstate(over="ignore"):  # what diverges is for the training to say
             self._numbers = [float(np.float32(l2)), dropout]
@@ -150,7 +154,9 @@ class Program:
         return [array.shape for array in optimizer_state] == self._packing.shapes[len(self._weights) :]
 
     def run(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """Run a block of at most ``spec.block_steps`` steps; return loss and weighted hits of each, shape (steps, 2).
+        """Run a block of at most ``spec.block_steps`` steps.
+
+        Return the loss and the weight of the correct samples of each, shape (steps, 2).
 
         X (steps, batch_rows, n_features), y (steps, batch_rows, n_outputs), sample_weight (steps, batch_rows), and the
         seeds of dropout (steps, 2).
@@ -162,15 +168,14 @@ class Program:
         for array in for_dropout:
             array[:n_steps] = seeds
         numbers = np.array([n_steps, *self._numbers], self.spec.dtype)
-        with outside_the_callers_scopes():
-            block = list(map(tf.constant, self._block))
-            state = [value if tf.is_tensor(value) else tf.constant(value) for value in self._packed]
-            results, *self._packed = self._run(tf.constant(numbers), block, state)
+        with self.scope():
+            figures, self._packed = self._run(numbers, self._block, self._packed)
+            figures = np.asarray(figures)  # waits: until then the block is not to be changed, for JAX reads it in place
         self._state = None
-        return results.numpy()[:n_steps]
+        return figures[:n_steps]
 
     def unload(self) -> None:
-        """End a training: a program that waits for the next one holds no block and no network."""
+        """End a training: a program that waits for the next one holds neither its block nor its results."""
         self._block, self._packed, self._state = [], [], None
 
     def snapshot(self) -> list[Any]:
@@ -199,7 +204,9 @@ class Program:
     @property
     def weights(self) -> list[np.ndarray]:
         """Kernel and bias of each layer, as the next step finds them."""
-        return self.state[: len(self._weights)]
+        if self._state is None:
+            return self._packing.unpack([np.array(value) for value in self._packed[: len(self._trained)]], np)
+        return self._state[: len(self._weights)]
 
     @property
     def optimizer_state(self) -> list[np.ndarray]:
@@ -211,76 +218,84 @@ class Program:
         """The weights of a training that ends here, which for some optimizers are an average over its steps."""
         if not self._averages:
             return self.weights
-        with outside_the_callers_scopes():
+        with self.scope():
             for variable, value in zip(self._variables, self._packed, strict=True):
                 variable.assign(value)
             self._optimizer.finalize_variable_values(self._trained)
             return self._packing.unpack([variable.numpy() for variable in self._trained], np)
 
-    def _traced_run(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, ...]:
-        n_steps, l2, dropout = tf.cast(numbers[0], "int32"), numbers[1], numbers[2]
-        samples, *for_dropout = block
-        rows, (n_features, *_, n_outputs) = self.spec.batch_rows, self.spec.network.layer_sizes
-        self._dropout.assign(dropout)
-        for variable, value in zip(self._variables, state, strict=True):
-            variable.assign(value)
+    def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any]]:
+        """Run a block's steps from a state; return their figures and the state after them. This is what is compiled."""
+        n_steps, l2, dropout = ops.cast(numbers[0], "int32"), numbers[1], numbers[2]
 
-        *_, sample_weight = self._columns(samples)
-        shares = sample_weight / tf.reduce_sum(sample_weight, axis=1, keepdims=True)
+        def step(state: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
+            samples, *seeds = row
+            n_trained = len(self._trained)
+            of_optimizer = zip(self._optimizer.variables, state[n_trained:], strict=True)
+            values = [(self._dropout, dropout), *((self._seeds.state, pair) for pair in seeds), *of_optimizer]
+            X, y, sample_weight = self._columns(samples)
+            X, y = ops.reshape(X, (-1, self._n_features)), ops.reshape(y, (-1, self._n_outputs))
+            shares = sample_weight / ops.sum(sample_weight)  # what makes padding exact
 
-        def step(i: Any, results: Any) -> tuple[Any, Any]:
-            X, y, sample_weight = self._columns(samples[i])
-            X, y = tf.reshape(X, (rows, n_features)), tf.reshape(y, (rows, n_outputs))
-            for seeds in for_dropout:
-                self._seeds.state.assign(seeds[i])
-            weights = self._packing.unpack([variable.value for variable in self._trained], tf)
-            with tf.GradientTape() as tape:
-                tape.watch(weights)
-                with keras.StatelessScope(state_mapping=list(zip(self._weights, weights, strict=True))):
+            def loss_of(weights: list[Any]) -> tuple[Any, Any]:
+                with keras.StatelessScope([*zip(self._weights, weights, strict=True), *values]):
                     logits = self._model(X, training=True)
-                penalty = l2 * sum(tf.reduce_sum(tf.square(kernel)) for kernel in weights[::2])
-                loss = self._loss(y, logits, sample_weight=shares[i]) + penalty
-                scaled_loss = self._optimizer.scale_loss(loss)
-            gradients = tape.gradient(scaled_loss, weights)
-            self._optimizer.apply(self._packing.pack(gradients, tf), self._trained)
-            hits = tf.reduce_sum(sample_weight * self._hits(y, logits))
-            return i + 1, results.write(i, [loss, hits])
+                    penalty = l2 * sum(ops.sum(ops.square(kernel)) for kernel in weights[::2])
+                    loss = ops.sum(shares * self._losses(y, logits)) + penalty
+                    return self._optimizer.scale_loss(loss), (loss, logits)
 
-        results = tf.TensorArray(self.spec.dtype, self.spec.block_steps, element_shape=(2,))
-        _, results = tf.while_loop(lambda i, _: i < n_steps, step, [0, results])
-        return results.stack(), *(tf.identity(variable.value) for variable in self._variables)
+            weights = self._packing.unpack(state[:n_trained], ops)
+            gradients, (loss, logits) = engine.gradients(loss_of, weights)
+            state = engine.apply(self._optimizer, self._packing.pack(gradients, ops), self._trained, state)
+            return state, [loss, ops.sum(sample_weight * self._correct(y, logits))]
+
+        return engine.loop(step, n_steps, block, self._variables, state)
+
+    @property
+    def _n_features(self) -> int:
+        return self.spec.network.layer_sizes[0]
+
+    @property
+    def _n_outputs(self) -> int:
+        return self.spec.network.layer_sizes[-1]
 
     def _columns(self, samples: Any) -> tuple[Any, Any, Any]:
         """Return what belongs to X, y and sample_weight of each step in ``samples`` (..., batch_rows * sample_size)."""
-        rows, (n_features, *_, n_outputs) = self.spec.batch_rows, self.spec.network.layer_sizes
-        of_X, of_y = rows * n_features, rows * n_outputs
+        of_X, of_y = self.spec.batch_rows * self._n_features, self.spec.batch_rows * self._n_outputs
         return samples[..., :of_X], samples[..., of_X : of_X + of_y], samples[..., of_X + of_y :]
 
-    def _hits(self, y: Any, logits: Any) -> Any:
+    # Means are sums over the outputs here, for on JAX Keras computes a mean, and so its loss classes, in float32
+
+    def _losses(self, y: Any, logits: Any) -> Any:
+        """Return each sample's cross-entropy, a mean where it has several labels, shape (batch_rows,)."""
+        if self.spec.network.loss == "binary_crossentropy":
+            return ops.sum(ops.binary_crossentropy(y, logits, from_logits=True), axis=1) / self._n_outputs
+        return ops.categorical_crossentropy(y, logits, from_logits=True)
+
+    def _correct(self, y: Any, logits: Any) -> Any:
         """Return the share of each sample's outputs that say what y says, shape (batch_rows,)."""
         if self.spec.network.loss == "binary_crossentropy":
-            return tf.reduce_mean(tf.cast((logits > 0) == (y > 0), logits.dtype), axis=1)
-        return tf.cast(tf.argmax(logits, axis=1) == tf.argmax(y, axis=1), logits.dtype)
+            return ops.sum(ops.cast(ops.equal(logits > 0, y > 0), logits.dtype), axis=1) / self._n_outputs
+        return ops.cast(ops.equal(ops.argmax(logits, axis=1), ops.argmax(y, axis=1)), logits.dtype)
 
 
-def _build(optimizer: Any, weights: Sequence[Any]) -> list[np.ndarray | int]:
-    """Build an optimizer's variables; return what they begin with: an array, or the index of a weight to copy."""
-    for index, variable in enumerate(weights):
-        variable.assign(np.full(variable.shape, index + 0.25))  # what no optimizer begins with by itself
-    optimizer.build(weights)
-    marked = [variable.numpy() for variable in weights]
-    state: list[np.ndarray | int] = []
-    for value in (variable.numpy() for variable in optimizer.variables):
-        copied = [index for index, weight in enumerate(marked) if np.array_equal(weight, value)]
-        state.append(copied[0] if copied else value)
-    return state
+def _aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Return zeros that begin where JAX wants arrays to begin: it copies others for each call."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.zeros(n_bytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
-@contextmanager
-def outside_the_callers_scopes() -> Iterator[None]:
-    """Run on the program's own device, and hidden from gradient tapes that the caller may have open."""
-    with tf.init_scope(), tf.device(_DEVICE):
-        yield
+def _mark(index: int, weight: Any) -> np.ndarray:
+    """Return a value for a weight that no optimizer begins with by itself."""
+    return np.full(weight.shape, index + 0.7310585, weight.dtype)
+
+
+def _or_copied(values: Sequence[np.ndarray], weights: Sequence[Any]) -> list[np.ndarray | int]:
+    """Return what an optimizer begins with: arrays, and in place of those that equal a marked weight its index."""
+    marks = [_mark(index, weight) for index, weight in enumerate(weights)]
+    return [next((index for index, mark in enumerate(marks) if np.array_equal(value, mark)), value) for value in values]
 
 
 # Programs that no fit owns, the one used last at the end.

@@ -2,14 +2,15 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras, tf
-from moonnet._network import user_model
-from moonnet._program import outside_the_callers_scopes
-from moonnet._training import Learned, Training, Watcher
+from moonnet.training._keras import keras
+from moonnet.training._loop import Observer, Training, TrainingResult
+from moonnet.training._network import user_model
+from moonnet.training.engines import engine
 
 # Keras's hooks within a training -> the methods by which a callback may define them
 _HOOKS = {
@@ -20,7 +21,7 @@ _HOOKS = {
 }
 
 
-class KerasCallbacks(Watcher):
+class KerasCallbacks(Observer):
     """Keras callbacks on a Keras model that follows the training, and which the training follows in turn.
 
     The model is the one that ``model_`` would be, in Keras's own float type. What callbacks leave alone keeps the
@@ -35,9 +36,10 @@ class KerasCallbacks(Watcher):
 
     def train_begin(self, training: Training) -> None:
         """Make the model and call on_train_begin."""
+        engine.check_not_traced("call its callbacks")
         self._training = training
         spec, numbers = training.program.spec, training.hyperparameters
-        with outside_the_callers_scopes():
+        with self._scope():
             optimizer = spec.optimizer.build(numbers.learning_rate)
             weights = training.program.weights
             self._model = user_model(spec.network, weights, optimizer, numbers.l2, numbers.dropout)
@@ -47,7 +49,7 @@ class KerasCallbacks(Watcher):
             self._model.compute_metrics(None, nothing, nothing)
             self._model.reset_metrics()
             self._variables = self._followed()
-            self._shown = [variable.numpy() for variable in self._variables]
+            self._last_values = [variable.numpy() for variable in self._variables]
         self._list = keras.callbacks.CallbackList(
             self._callbacks,
             add_history=True,
@@ -80,6 +82,10 @@ class KerasCallbacks(Watcher):
         """Call on_train_end."""
         self._call("on_train_end", logs=self._logs)
 
+    def _scope(self) -> AbstractContextManager[Any]:
+        """Return the context in which the model is made and changed."""
+        return engine.scope(self._training.program.spec.device, keras.config.floatx())
+
     def _followed(self) -> list[Any]:
         """Return the model's variables that the training follows, in the order of the program's state."""
         return [*self._model.trainable_variables, *self._model.optimizer.variables]
@@ -91,12 +97,12 @@ class KerasCallbacks(Watcher):
             return
         program = self._training.program
         state = program.state
-        with outside_the_callers_scopes(), np.errstate(over="ignore"):  # what diverges is for the training to say
+        with self._scope(), np.errstate(over="ignore"):  # what diverges is for the training to say
             for index, variable in enumerate(self._variables):
                 value = np.asarray(state[index], variable.dtype)
-                if not np.array_equal(value, self._shown[index], equal_nan=True):
-                    _write(variable, value)
-                    self._shown[index] = value
+                if not np.array_equal(value, self._last_values[index], equal_nan=True):
+                    engine.write(variable, value)
+                    self._last_values[index] = value
         getattr(self._list, hook)(*arguments, **options)
         if list(map(id, self._followed())) != list(map(id, self._variables)):
             raise ValueError(
@@ -105,42 +111,42 @@ class KerasCallbacks(Watcher):
             )
         changed = list(state)
         for index, variable in enumerate(self._variables):
-            value = _read(variable)
-            if not np.array_equal(value, self._shown[index], equal_nan=True):
-                self._shown[index] = value
+            value = engine.read(variable)
+            if not np.array_equal(value, self._last_values[index], equal_nan=True):
+                self._last_values[index] = value
                 changed[index] = np.asarray(value, state[index].dtype)
         program.state = changed
         self._training.stopped |= bool(self._model.stop_training)
 
 
-class FitTasks(Watcher):
+class FitTasks(Observer):
     """scikit-learn's callbacks: the fit is a task, and each epoch a task within it."""
 
     def __init__(
-        self, estimator: Any, given: dict[str, Any], epochs: int, attributes: Callable[[Learned], dict[str, Any]]
+        self, context: Any, arguments: dict[str, Any], attributes: Callable[[TrainingResult], dict[str, Any]]
     ) -> None:
-        self._told = {"estimator": estimator, **given}
+        self._fit = context
+        self._arguments = arguments
         self._attributes = attributes
-        self._fit = estimator._init_callback_context(max_subtasks=epochs)
 
     def train_begin(self, training: Training) -> None:
         """Begin the task of the fit."""
         self._training = training
-        self._fit.call_on_fit_task_begin(**self._told)
+        self._fit.call_on_fit_task_begin(**self._arguments)
 
     def epoch_begin(self, epoch: int) -> None:
         """Begin the task of an epoch."""
-        self._epoch = self._fit.subcontext(task_name="epoch").call_on_fit_task_begin(**self._told)
+        self._epoch = self._fit.subcontext(task_name="epoch").call_on_fit_task_begin(**self._arguments)
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """End the task of an epoch, with the network as it is now."""
         self._training.stopped |= self._epoch.call_on_fit_task_end(
-            **self._told, reconstruction_attributes=lambda: self._attributes(self._training.learned())
+            **self._arguments, reconstruction_attributes=lambda: self._attributes(self._training.result())
         )
 
     def fit_ends(self) -> None:
         """End the task of the fit, when the estimator has learned all."""
-        self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes={})
+        self._fit.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
 
 
 def _copied(callbacks: Sequence[Any]) -> list[Any]:
@@ -179,16 +185,3 @@ def _defines(callback: Any, hook: str) -> bool:
         if all(method is None or method is not names.get(name) for names in inherited):
             return True
     return False
-
-
-# These take a third to a half less time than Keras's and TensorFlow's own methods: someone may watch every epoch.
-
-
-def _read(variable: Any) -> np.ndarray:
-    """Return the value of a Keras variable, a copy."""
-    return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype).numpy())
-
-
-def _write(variable: Any, value: np.ndarray) -> None:
-    """Change the value of a Keras variable, to one of its own shape and dtype."""
-    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.constant(value))

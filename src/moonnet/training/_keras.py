@@ -1,7 +1,7 @@
-"""The one door to TensorFlow and Keras: imports both, without TensorFlow's start-up log.
+"""The one door to Keras: imports it and its backend, without TensorFlow's start-up log.
 
-Import this module inside the function that needs Keras, never at the top of a module that a prediction touches:
-together they take seconds to import.
+Import this module inside the function that needs Keras, never at the top of a module that a prediction touches: the
+import takes seconds.
 """
 
 import os
@@ -48,16 +48,21 @@ def _start_up_log_dropped() -> Iterator[None]:
                     os.write(2, line)
 
 
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_level_is_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.modules
 # Imported by the user before, so that its log level is settled; or asked by the user to show its log
-_log_is_the_users = "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3"
-with nullcontext() if _log_is_the_users else _start_up_log_dropped():
-    import keras
-    import tensorflow as tf
+_log_is_the_users = "tensorflow" in sys.modules or os.environ.setdefault(_LOG_LEVEL, "3") < "3"
+try:
+    with nullcontext() if _log_is_the_users else _start_up_log_dropped():
+        import keras
+except ModuleNotFoundError as error:
+    if error.name == "jax":
+        raise ImportError("Keras is told to run on JAX, which is not installed: pip install 'moonnet[jax]'") from error
+    if error.name == "torch":
+        raise ImportError("Keras is told to run on PyTorch, but moonnet trains on TensorFlow or JAX") from error
+    raise
+finally:
+    if _level_is_unset and "tensorflow" not in sys.modules:
+        del os.environ[_LOG_LEVEL]  # Keras runs on something else
 
-if keras.backend.backend() != "tensorflow":
-    raise RuntimeError(
-        "moonnet trains with Keras on TensorFlow, but Keras's backend is "
-        f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow before Keras is imported."
-    )
-
-__all__ = ["keras", "tf"]
+__all__ = ["keras"]

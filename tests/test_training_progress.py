@@ -9,6 +9,8 @@ from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 
+pytestmark = pytest.mark.trains
+
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

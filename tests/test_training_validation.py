@@ -11,13 +11,16 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 from sklearn.metrics import accuracy_score, log_loss
 
-from moonnet import KerasMoonClassifier, _training
-from moonnet._validation import hold_out
+from moonnet import KerasMoonClassifier
+from moonnet.training import _loop
+from moonnet.training._validation import hold_out
+
+pytestmark = pytest.mark.trains
 
 
 def split_of(clf, y, multilabel=False):
     """Return what a fit of clf trains on and what it holds out."""
-    return hold_out(y, clf.validation_fraction, not multilabel, _training.Streams.spawn(clf.random_state).split)
+    return hold_out(y, clf.validation_fraction, not multilabel, _loop.Streams.spawn(clf.random_state).split)
 
 
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.floats(0.05, 0.6), st.integers(0, 2**32 - 1))

@@ -1,7 +1,7 @@
-"""Training: the loop that knows epochs, and what may look on; arrays in, arrays out.
+"""The training loop over epochs, and the observers that follow it; arrays in, arrays out.
 
-The host draws the order of the samples, gathers shuffled batches into blocks, hands these to a compiled program, and
-between blocks lets watchers look at the training, change it or stop it.
+The host draws the order of the samples, gathers shuffled batches into blocks and hands these to a compiled program.
+Between blocks, observers may look at the training, change it or stop it.
 """
 
 import math
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self, TypedDict
 import numpy as np
 from scipy import sparse
 
-from moonnet._network import initial_weights
-from moonnet._program import Program, ProgramSpec, borrowed
+from moonnet.training._network import initial_weights
+from moonnet.training._program import Program, ProgramSpec, borrowed
 
 # Batches up to this size are never shrunk to the data, so that folds of unequal size share a program.
 _SMALL_BATCH = 256
@@ -63,10 +63,13 @@ class Streams(NamedTuple):
     @classmethod
     def resume(cls, states: dict[str, Any]) -> Self:
         """Return the streams that had these states."""
-        streams = cls.spawn(0)._replace(split=states["split"])
-        for name in ("weights", "order", "dropout"):
-            getattr(streams, name).bit_generator.state = states[name]
-        return streams
+
+        def generator(name: str) -> np.random.Generator:
+            bits = np.random.PCG64(0)  # as default_rng makes it; the seed gives way to the state
+            bits.state = states[name]
+            return np.random.Generator(bits)
+
+        return cls(generator("weights"), generator("order"), generator("dropout"), states["split"])
 
     def states(self) -> dict[str, Any]:
         """Return plain values from which the streams can go on."""
@@ -84,8 +87,8 @@ class Checkpoint(TypedDict):
     streams: dict[str, Any]
 
 
-class Learned(NamedTuple):
-    """What a training leaves behind."""
+class TrainingResult(NamedTuple):
+    """The network after a training, and what it takes to go on."""
 
     weights: list[np.ndarray]  # kernel and bias of each layer, in the dtype of X
     history: dict[str, list[float]]
@@ -93,31 +96,31 @@ class Learned(NamedTuple):
     interrupted: bool = False  # whether Ctrl-C ended it
 
 
-class Watcher:
-    """What looks on while a network trains, and may change the training or stop it. A hook does nothing by itself."""
+class Observer:
+    """Follow a training, and change or stop it. Each hook does nothing unless a subclass overrides it."""
 
     sees_steps = False  # whether step_begin and step_end are called, which takes a block for every step
 
     def train_begin(self, training: "Training") -> None:
-        """Meet the training, before its first epoch."""
+        """Run before the first epoch."""
 
     def epoch_begin(self, epoch: int) -> None:
-        """Look on before an epoch, counted from 0 over all fits of a warm start."""
+        """Run before an epoch, counted from 0 over all fits of a warm start."""
 
     def step_begin(self, step: int) -> None:
-        """Look on before a step, counted from 0 in each epoch."""
+        """Run before a step, counted from 0 in each epoch."""
 
     def step_end(self, step: int, logs: dict[str, float]) -> None:
-        """Look on after a step; ``logs`` are means over the epoch's steps so far."""
+        """Run after a step; ``logs`` are means over the epoch's steps so far."""
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Look on after an epoch; ``logs`` may be added to, for the watchers that follow."""
+        """Run after an epoch; an observer may add to ``logs`` for those that follow."""
 
     def train_end(self) -> None:
-        """Look on after the last epoch, when the weights are those that will predict."""
+        """Run after the last epoch, when the weights are those that will predict."""
 
     def close(self) -> None:
-        """Clean up, whether the training ended well or not."""
+        """Run last, also after an error."""
 
 
 def batch_rows(batch_size: int, n_samples: int) -> int:
@@ -130,26 +133,26 @@ def train(
     samples: Samples,
     hyperparameters: Hyperparameters,
     streams: Streams,
-    previous: Learned | None = None,
-    watchers: Sequence[Watcher] = (),
-) -> Learned:
+    previous: TrainingResult | None = None,
+    observers: Sequence[Observer] = (),
+) -> TrainingResult:
     """Train a new network, or the ``previous`` one further. Ctrl-C ends the training with what it has learned."""
     with borrowed(spec) as program, ExitStack() as cleaning:
-        for watcher in watchers:
-            cleaning.callback(watcher.close)
+        for observer in observers:
+            cleaning.callback(observer.close)
         training = Training(program, samples, hyperparameters, streams, previous)
         with _first_interrupt_waits(training):
-            for watcher in watchers:
-                watcher.train_begin(training)
+            for observer in observers:
+                observer.train_begin(training)
             try:
-                training.run(watchers)
+                training.run(observers)
             except KeyboardInterrupt:
                 training.interrupted = True
-            return training.end(watchers)
+            return training.end(observers)
 
 
 class Training:
-    """A training under way, which watchers may look at, change and stop."""
+    """A training under way, which observers may look at, change and stop."""
 
     def __init__(
         self,
@@ -157,21 +160,21 @@ class Training:
         samples: Samples,
         hyperparameters: Hyperparameters,
         streams: Streams,
-        previous: Learned | None,
+        previous: TrainingResult | None,
     ) -> None:
         self.program = program
         self.samples = samples
         self.hyperparameters = hyperparameters
-        self.stopped = False  # set by a watcher
+        self.stopped = False  # set by an observer
         self.interrupted = False  # set by Ctrl-C
-        self.kept: list[np.ndarray] | None = None  # weights that a watcher wants to predict, instead of the last ones
+        self.best_weights: list[np.ndarray] | None = None  # set by an observer; these predict instead of the last ones
         self._streams = streams
         history = previous.history if previous else {"loss": [], "accuracy": []}
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
         self._load(previous)
 
-    def _load(self, previous: Learned | None) -> None:
+    def _load(self, previous: TrainingResult | None) -> None:
         """Give the program what it begins with: the optimizer goes on if it is the one of before."""
         spec, numbers = self.program.spec, self.hyperparameters
         rate, optimizer_state = numbers.learning_rate, None
@@ -202,23 +205,23 @@ class Training:
             values = self.history.setdefault(name, [])
             values += [math.nan] * (epoch - len(values)) + [value]
 
-    def run(self, watchers: Sequence[Watcher]) -> None:
+    def run(self, observers: Sequence[Observer]) -> None:
         """Train for the epochs that are wanted, or until someone stops it."""
         # With nobody watching, a block holds as many epochs as fit.
-        at_once = 1 if watchers else max(1, self.program.spec.block_steps // self.steps_an_epoch)
+        at_once = 1 if observers else max(1, self.program.spec.block_steps // self.steps_an_epoch)
         last = self.first_epoch + self.hyperparameters.epochs
         while self.epoch < last and not (self.stopped or self.interrupted):
-            self._run_epochs(min(at_once, last - self.epoch), watchers)
+            self._run_epochs(min(at_once, last - self.epoch), observers)
 
-    def _run_epochs(self, n_epochs: int, watchers: Sequence[Watcher]) -> None:
+    def _run_epochs(self, n_epochs: int, observers: Sequence[Observer]) -> None:
         """Run some epochs, or the one that is watched, and record them."""
         epoch = self.epoch
         state, streams = self.program.snapshot(), self._streams.states()
         try:
-            for watcher in watchers:
-                watcher.epoch_begin(epoch)
+            for observer in observers:
+                observer.epoch_begin(epoch)
             order, seeds = self._draw_epochs(n_epochs)
-            figures = self._run_steps(order, seeds, [w for w in watchers if w.sees_steps])
+            figures = self._run_steps(order, seeds, [observer for observer in observers if observer.sees_steps])
             cut = self.interrupted and len(figures) < len(order)
         except KeyboardInterrupt:
             self.interrupted = cut = True
@@ -229,14 +232,14 @@ class Training:
         if not np.isfinite(figures).all():
             raise _diverged(epoch + n_epochs)
         # Each (n_epochs, steps), and contiguous: NumPy's order of summation, and so the last bit, depends on that
-        losses, hits, totals = np.ascontiguousarray(figures.reshape(n_epochs, -1, 3).transpose(2, 0, 1))
+        losses, correct, totals = np.ascontiguousarray(figures.reshape(n_epochs, -1, 3).transpose(2, 0, 1))
         total = totals.sum(axis=1)
-        loss, accuracy = (losses * totals).sum(axis=1) / total, hits.sum(axis=1) / total
+        loss, accuracy = (losses * totals).sum(axis=1) / total, correct.sum(axis=1) / total
         self.history["loss"] += loss.tolist()
         self.history["accuracy"] += accuracy.tolist()
         logs = {"loss": float(loss[-1]), "accuracy": float(accuracy[-1])}
-        for watcher in watchers:
-            watcher.epoch_end(epoch, logs)
+        for observer in observers:
+            observer.epoch_end(epoch, logs)
 
     def _draw_epochs(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of each step (steps, batch_rows), -1 where it is padded, and dropout's seeds (steps, 2).
@@ -252,42 +255,47 @@ class Training:
         seeds = self._streams.dropout.integers(2**31, size=size) if self.program.spec.dropout else np.zeros(size, int)
         return order.reshape(-1, batch_rows), seeds
 
-    def _run_steps(self, order: np.ndarray, seeds: np.ndarray, watchers: Sequence[Watcher]) -> np.ndarray:
-        """Run one step for each row of ``order``; return loss, weighted hits and weight of each, shape (steps, 3)."""
-        block_steps = 1 if watchers else self.program.spec.block_steps
+    def _run_steps(self, order: np.ndarray, seeds: np.ndarray, observers: Sequence[Observer]) -> np.ndarray:
+        """Run one step for each row of ``order``.
+
+        Return the loss, the weight of the correct samples and the weight of all samples of each, shape (steps, 3).
+        """
+        block_steps = 1 if observers else self.program.spec.block_steps
         results = []
-        loss = hit = total = 0.0
+        loss_sum = correct_sum = weight_sum = 0.0
         for start in range(0, len(order), block_steps):
-            for watcher in watchers:
-                watcher.step_begin(start)
+            for observer in observers:
+                observer.step_begin(start)
             rows = order[start : start + block_steps]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
-            losses, hits = self.program.run(*block, seeds[start : start + block_steps]).T
+            losses, correct = self.program.run(*block, seeds[start : start + block_steps]).T
             totals = weight.sum(axis=1, dtype=float)
-            results.append(np.stack([losses, hits, totals], axis=1))
-            loss, hit, total = loss + float(losses @ totals), hit + float(hits.sum()), total + float(totals.sum())
-            for watcher in watchers:
-                watcher.step_end(start, {"loss": loss / total, "accuracy": hit / total})
+            results.append(np.stack([losses, correct, totals], axis=1))
+            loss_sum += float(losses @ totals)
+            correct_sum += float(correct.sum())
+            weight_sum += float(totals.sum())
+            for observer in observers:
+                observer.step_end(start, {"loss": loss_sum / weight_sum, "accuracy": correct_sum / weight_sum})
             if self.stopped or self.interrupted:
                 break
         return np.concatenate(results)
 
-    def end(self, watchers: Sequence[Watcher]) -> Learned:
-        """Let the watchers look on for the last time; return what was learned."""
+    def end(self, observers: Sequence[Observer]) -> TrainingResult:
+        """Call the observers for the last time; return the result."""
         program = self.program
-        last, final = program.weights, self.kept or self.final_weights()
-        if watchers:
-            program.state = shown = [
+        last, final = program.weights, self.best_weights or self.final_weights()
+        if observers:
+            program.state = final_state = [
                 *(np.asarray(mine, theirs.dtype) for mine, theirs in zip(final, last, strict=True)),
                 *program.optimizer_state,
             ]
-            for watcher in watchers:
-                watcher.train_end()
-            if not _equal(program.weights, shown[: len(last)]):
+            for observer in observers:
+                observer.train_end()
+            if not _equal(program.weights, final_state[: len(last)]):
                 last = program.weights
                 final = self._in_data_dtype(last)
-        return self._learned(last, final)
+        return self._result(last, final)
 
     def final_weights(self) -> list[np.ndarray]:
         """Return the weights of a training that ends here, in the dtype of X."""
@@ -296,11 +304,11 @@ class Training:
     def _in_data_dtype(self, weights: list[np.ndarray]) -> list[np.ndarray]:
         return [array.astype(self.samples.X.dtype, copy=False) for array in weights]
 
-    def learned(self) -> Learned:
-        """Return what the training would leave behind if it ended here."""
-        return self._learned(self.program.weights, self.kept or self.final_weights())
+    def result(self) -> TrainingResult:
+        """Return the result of a training that ends here."""
+        return self._result(self.program.weights, self.best_weights or self.final_weights())
 
-    def _learned(self, last: list[np.ndarray], weights: list[np.ndarray]) -> Learned:
+    def _result(self, last: list[np.ndarray], weights: list[np.ndarray]) -> TrainingResult:
         if not all(np.isfinite(array).all() for array in (*last, *weights)):
             raise _diverged(self.epoch)
         n_epochs = self.epoch
@@ -313,7 +321,7 @@ class Training:
             "learning_rate": self.hyperparameters.learning_rate,
             "streams": self._streams.states(),
         }
-        return Learned(weights, history, checkpoint, self.interrupted)
+        return TrainingResult(weights, history, checkpoint, self.interrupted)
 
 
 def _gather(X: Any, rows: np.ndarray) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""The room for what is private in scikit-learn, or not there in each version."""
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import sklearn
+
+import moonnet
+from moonnet import _sklearn
+from moonnet.plotting import LearningFilm
+
+SOURCES = Path(moonnet.__file__).parent
+
+
+def private_imports(path):
+    """Yield the names that a module takes from scikit-learn and that begin with an underscore, or whose module does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sklearn":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.partition(".")[0] == "sklearn"]
+        else:
+            continue
+        yield from (name for name in names if "._" in name)
+
+
+def test_private_names_of_scikit_learn_are_in_one_room():
+    found = {path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py") if list(private_imports(path))}
+    assert found == {"_sklearn.py"}
+
+
+@pytest.fixture
+def without_callbacks(monkeypatch):
+    """The room as it is where scikit-learn has no callbacks."""
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)
+    spec = importlib.util.spec_from_file_location("moonnet._sklearn_without_callbacks", _sklearn.__file__)
+    room = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(room)
+    return room
+
+
+def test_without_callbacks_what_needs_them_says_so(without_callbacks, monkeypatch):
+    estimator = without_callbacks.InternalsMixin()
+    assert estimator.set_callbacks() is estimator
+    assert estimator._callback_context(3) is None
+    assert without_callbacks.with_callbacks(print) is print
+    message = (
+        rf"set_callbacks needs the callbacks .* from 1\.9 on\. Got scikit-learn {re.escape(sklearn.__version__)}\. "
+        "history_ and TrainingCurveDisplay .* Keras's callbacks"
+    )
+    with pytest.raises(NotImplementedError, match=message):
+        estimator.set_callbacks(print)
+    monkeypatch.setattr(_sklearn, "HAS_CALLBACKS", False)
+    with pytest.raises(NotImplementedError, match="LearningFilm needs the callbacks"):
+        LearningFilm()

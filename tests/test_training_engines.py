@@ -1,0 +1,373 @@
+"""What engines promise: the same training, nothing global touched, the caller's scopes and devices, no fork."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_iris, make_moons
+from sklearn.preprocessing import scale
+
+from moonnet import KerasMoonClassifier
+from moonnet._forward import ACTIVATIONS
+from moonnet.training import _network, _program
+from moonnet.training._keras import keras
+from moonnet.training._network import optimizer_classes
+
+pytestmark = pytest.mark.trains
+
+BACKEND = keras.backend.backend()
+OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
+on_jax = pytest.mark.skipif(BACKEND != "jax", reason="JAX's own")
+
+
+def learned(clf):
+    return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
+
+
+def assert_learned_alike(clf, other, rtol, message):
+    for mine, yours in zip(clf.coefs_ + clf.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        assert_allclose(mine, yours, rtol=rtol, atol=rtol * np.abs(yours).max(), err_msg=message)
+
+
+FIT_EACH = """
+import pickle, sys
+from sklearn.datasets import load_iris, make_moons
+from sklearn.preprocessing import scale
+from moonnet import KerasMoonClassifier
+from moonnet._forward import ACTIVATIONS
+from moonnet.training._network import optimizer_classes
+X, y = make_moons(200, noise=0.2, random_state=0)
+fitted = {}
+for dtype in ("float64", "float32"):
+    for name in optimizer_classes():
+        clf = KerasMoonClassifier(optimizer=name, epochs=int(sys.argv[2]), warm_start=True, random_state=0)
+        fitted[name, dtype] = clf.fit(X.astype(dtype), y)
+X, y = load_iris(return_X_y=True)
+for name in ACTIVATIONS:
+    fitted[name] = KerasMoonClassifier((8, 6), activation=name, epochs=5, random_state=0).fit(scale(X), y)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump(fitted, file)
+"""
+
+
+# On TensorFlow Keras's update takes the new momentum for the old one: its variables' values are references
+ANOTHER_IN_KERAS = {"schedulefreeadamw"}
+
+
+@on_jax  # once is enough
+def test_engines_agree_for_each_optimizer_and_activation_and_go_on_with_each_other_s_pickles(run_python, tmp_path):
+    path = tmp_path / "fitted.pickle"
+    run_python(FIT_EACH, str(path), "100", timeout=600, KERAS_BACKEND=OTHER)
+    theirs = pickle.loads(path.read_bytes())
+    X, y = load_iris(return_X_y=True)
+    for name in ACTIVATIONS:
+        ours = KerasMoonClassifier((8, 6), activation=name, epochs=5, random_state=0).fit(scale(X), y)
+        assert_learned_alike(ours, theirs.pop(name), 1e-7, name)
+    X, y = make_moons(200, noise=0.2, random_state=0)
+    assert {name for name, _ in theirs} == set(optimizer_classes())
+    for (name, dtype), other in theirs.items():
+        if name in ANOTHER_IN_KERAS:
+            continue
+        rtol = 1e-7 if dtype == "float64" and name != "muon" else 1e-3  # Muon is trained in float32
+        samples = X.astype(dtype)
+        ours = KerasMoonClassifier(optimizer=name, warm_start=True, random_state=0).fit(samples, y)
+        assert_learned_alike(ours, other, rtol, f"{name} {dtype}")
+        ours.set_params(epochs=5).fit(samples, y)
+        other.set_params(epochs=5).fit(samples, y)
+        assert_allclose(other.history_["loss"], ours.history_["loss"], rtol=10 * rtol, err_msg=f"{name} {dtype}")
+
+
+RESUMED = """
+import pickle, sys
+from sklearn.datasets import make_moons
+X, y = make_moons(80, noise=0.2, random_state=0)
+with open(sys.argv[1], "rb") as file:
+    clf = pickle.load(file)
+before = clf.predict_proba(X).tobytes()
+clf.partial_fit(X, y)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump((before, clf), file)
+"""
+
+
+def test_the_other_engine_reads_a_pickle_with_its_moving_averages_and_streams(run_python, tmp_path):
+    X, y = make_moons(80, noise=0.2, random_state=0)
+    average = keras.optimizers.RMSprop(0.01, use_ema=True, ema_momentum=0.9)
+    clf = KerasMoonClassifier((6,), optimizer=average, epochs=3, random_state=0).fit(X, y)
+    path = tmp_path / "fitted.pickle"
+    path.write_bytes(pickle.dumps(clf))
+    run_python(RESUMED, str(path), KERAS_BACKEND=OTHER)
+    before, theirs = pickle.loads(path.read_bytes())
+    assert before == clf.predict_proba(X).tobytes()
+    clf.partial_fit(X, y)
+    assert theirs._checkpoint["streams"] == clf._checkpoint["streams"]
+    for mine, yours in zip(clf.coefs_, theirs.coefs_, strict=True):
+        assert_allclose(yours, mine, rtol=1e-7)
+    for mine, yours in zip(clf._checkpoint["optimizer_state"], theirs._checkpoint["optimizer_state"], strict=True):
+        assert_allclose(yours, mine, rtol=1e-6, atol=1e-12)
+
+
+FORKED = """
+import multiprocessing, warnings
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+warnings.simplefilter("ignore")  # JAX warns of forks
+X, y = make_moons(60, noise=0.2, random_state=0)
+clf = KerasMoonClassifier((3,), epochs=2, random_state=0).fit(X, y)
+expected = clf.predict_proba(X).tobytes()
+
+def predict(_=None):
+    return clf.predict_proba(X).tobytes() == expected
+
+def error_of(work):
+    try:
+        work()
+    except RuntimeError as error:
+        return str(error)
+
+def in_child(_=None):
+    return [predict(), error_of(lambda: clone(clf).fit(X, y)), error_of(lambda: clf.model_)]
+
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    results = pool.map_async(in_child, [0]).get(60)
+results += Parallel(n_jobs=2, backend="multiprocessing", timeout=60)(delayed(in_child)() for _ in range(2))
+for predicts, *errors in results:
+    assert predicts
+    for error in errors:
+        assert "forked" in error and "'spawn'" in error and "'loky'" in error
+print(len(results))
+"""
+
+
+def test_a_forked_child_predicts_and_says_at_once_that_it_cannot_fit(run_python, tmp_path):
+    path = tmp_path / "forked.py"
+    path.write_text(FORKED)
+    assert run_python(f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')") == "3\n"
+
+
+ON_SECOND = {
+    "jax": "",
+    "tensorflow": """
+import tensorflow as tf
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+""",
+}
+DEVICES = """
+import keras
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+from moonnet._forward import ACTIVATIONS
+from moonnet.training import _network, _program
+used = []
+run = _program.Program.run
+
+def recorded(self, *block):
+    figures = run(self, *block)
+    used.append(str(getattr(self._packed[0], "device", None)).lower().rpartition("_")[2][-1])
+    return figures
+
+_program.Program.run = recorded
+X, y = make_moons(60, noise=0.2, random_state=0)
+clf = KerasMoonClassifier((3,), epochs=2, random_state=0).fit(X, y)
+with keras.device("cpu:1"):
+    other = KerasMoonClassifier((3,), epochs=2, dropout=0.0, random_state=0).fit(X, y)
+assert (clf.coefs_[0] == other.coefs_[0]).all()
+print(used)
+"""
+
+
+def test_training_runs_on_the_device_of_keras_s_scope(run_python):
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    assert run_python(ON_SECOND[BACKEND] + DEVICES, XLA_FLAGS=flags) == "['0', '1']\n"
+
+
+def test_a_device_that_is_not_there_is_an_error_that_names_it(moons):
+    if BACKEND == "jax":
+        import jax
+
+        scope = jax.default_device("tpu")  # keras.device itself raises
+    else:
+        scope = keras.device("gpu:77")
+    with scope, pytest.raises(ValueError, match=r"(?i)the device '.*(tpu|gpu:77)'"):
+        KerasMoonClassifier((3,), epochs=1).fit(*moons)
+
+
+QUIET = """
+import sys
+from sklearn.datasets import make_moons
+from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau
+from moonnet import KerasMoonClassifier
+X, y = make_moons(60, noise=0.2, random_state=0)
+nothing = LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+callbacks = [EarlyStopping("loss"), ReduceLROnPlateau("loss"), nothing]
+for parameters in ({}, {"callbacks": callbacks}, {"early_stopping": True, "dropout": 0.1}, {"optimizer": "adam"}):
+    clf = KerasMoonClassifier((3,), epochs=2, **parameters).fit(X, y).partial_fit(X, y)
+clf.predict(X), clf.predict_proba(X)
+lines = []
+clf.model_.summary(print_fn=lambda line, **_: lines.append(line))
+assert any("Total params" in line for line in lines)
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "torch"}))
+"""
+
+
+@on_jax
+def test_a_process_on_jax_never_imports_tensorflow(run_python):
+    assert run_python(QUIET) == "[]\n"
+
+
+@pytest.fixture
+def no_programs(monkeypatch):
+    monkeypatch.setattr(_program, "_idle", [])
+
+
+@on_jax
+@pytest.mark.parametrize("name", ["rmsprop", "adam", "ftrl", "adagrad", "lamb", "muon", "adafactor"])
+def test_a_program_is_one_compilation(no_programs, moons, name):
+    import jax.monitoring
+
+    X, y = moons
+    clf = KerasMoonClassifier((5, 4), optimizer=name, epochs=1, dropout=0.1)
+    clf.fit(X, y)  # an optimizer's settings are read once
+    _program._idle.clear()
+    events = []
+    monitoring = jax.monitoring
+    monitoring.register_event_duration_secs_listener(
+        listener := lambda event, seconds, **_: events.append(event) if "backend_compile" in event else None
+    )
+    try:
+        clf.fit(X, y)
+    finally:
+        monitoring.unregister_event_duration_listener(listener)
+    assert len(events) == 1
+
+
+@on_jax
+def test_nothing_of_jax_is_touched(no_programs, moons):
+    import jax
+
+    before = dict(jax.config.values), jax.numpy.zeros(2).dtype, jax.random.key(0).dtype
+    KerasMoonClassifier((5,), epochs=2, dropout=0.1, early_stopping=True).fit(*moons)
+    assert (dict(jax.config.values), jax.numpy.zeros(2).dtype, jax.random.key(0).dtype) == before
+
+
+@on_jax
+def test_another_thread_keeps_its_default_types_while_a_fit_runs(no_programs, moons):
+    import threading
+
+    import jax
+
+    done, types = threading.Event(), set()
+
+    def look():
+        while not done.is_set():
+            types.add((str(jax.numpy.asarray(1.5).dtype), jax.config.jax_enable_x64))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        KerasMoonClassifier((5,), epochs=300).fit(*moons)
+    finally:
+        done.set()
+        thread.join()
+    assert types == {("float32", False)}
+
+
+@on_jax
+@pytest.mark.parametrize("compiled_before", [True, False])
+@pytest.mark.parametrize(
+    "parameters", [{"dropout": 0.1}, {"optimizer": "schedulefreeadamw"}], ids=["dropout", "averages"]
+)
+def test_within_the_caller_s_transformations_and_scopes_a_fit_has_the_same_bits(
+    monkeypatch, moons, parameters, compiled_before
+):
+    import jax
+
+    if parameters.get("optimizer", "sgd") not in optimizer_classes():
+        pytest.skip("this Keras does not have the optimizer")
+    clf = KerasMoonClassifier((5, 4), epochs=3, random_state=0, **parameters)
+    expected = learned(clf.fit(*moons))
+    found = {}
+
+    def fit(name):
+        if not compiled_before:
+            monkeypatch.setattr(_program, "_idle", [])
+            _network._default_settings.cache_clear()
+        found[name] = learned(clf.fit(*moons))
+
+    def traced(name):
+        def function(x):
+            fit(name)
+            return (x * x).sum()
+
+        return function
+
+    x = np.ones(3, "float32")
+    jax.jit(traced("jit"))(x)
+    jax.vmap(traced("vmap"))(x[:, None])
+    jax.grad(traced("grad"))(x)
+    scopes = {
+        "disable_jit": jax.disable_jit(),
+        "debug_nans": jax.debug_nans(True),
+        "debug_infs": jax.debug_infs(True),
+        "checking_leaks": jax.checking_leaks(),
+        "x64": jax.enable_x64(True),
+        "prng": jax.default_prng_impl("rbg"),
+        "promotion": jax.numpy_dtype_promotion("strict"),
+        "ranks": jax.numpy_rank_promotion("raise"),
+        "transfers": jax.transfer_guard("disallow"),
+        "products": jax.default_matmul_precision("bfloat16"),
+        "device": jax.default_device(jax.devices("cpu")[0]),
+    }
+    for name, scope in scopes.items():
+        with scope:
+            fit(name)
+    assert [name for name, bits in found.items() if bits != expected] == []
+
+
+@on_jax
+def test_what_needs_keras_s_own_variables_says_so_where_jax_traces(moons):
+    import jax
+
+    clf = KerasMoonClassifier((5,), epochs=1).fit(*moons)
+    nothing = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    observed = KerasMoonClassifier((5,), epochs=1, callbacks=[nothing])
+    for what in (lambda: clf.model_, lambda: observed.fit(*moons)):
+
+        @jax.jit
+        def traced(x, what=what):
+            what()
+            return x
+
+        with pytest.raises(RuntimeError, match="outside of that function"):
+            traced(np.ones(2, "float32"))
+
+
+@on_jax
+def test_a_training_that_diverges_says_so_also_where_jax_looks_for_nan(moons):
+    import jax
+
+    clf = KerasMoonClassifier(optimizer="sgd", activation="linear", learning_rate=1e30, epochs=20)
+    with jax.debug_nans(True), pytest.raises(ValueError, match="lower learning_rate"):
+        clf.fit(*moons)
+
+
+CACHED = """
+import jax
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event) if "cache_hits" in event else None)
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+KerasMoonClassifier((5, 4), epochs=1).fit(*make_moons(60, random_state=0))
+print(len(hits) > 0)
+"""
+
+
+@on_jax
+def test_a_second_process_finds_its_program_on_disk_where_jax_s_cache_is_on(run_python, tmp_path):
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    assert [run_python(CACHED, **cache) for _ in range(2)] == ["False\n", "True\n"]
