@@ -50,6 +50,19 @@ def test_data_lie_on_top_in_the_colours_of_their_regions(iris):
     assert names == [*tree.classes_, "misclassified (1)"]
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_regions_can_be_drawn_as_contours(iris, n_classes):
+    X, y = iris
+    X, y = X[: 50 * n_classes], y[: 50 * n_classes]
+    tree = DecisionTreeClassifier(random_state=0).fit(X, y)
+    bands = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"plot_method": "contourf", "alpha": 1.0})
+    assert_allclose(bands.surface_.get_facecolor(), bands.colors_)
+    lines = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"plot_method": "contour"})
+    assert lines.surface_.levels.tolist() == list(range(n_classes))
+    mine = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"plot_method": "contour", "cmap": "Reds"})
+    assert mine.surface_.get_cmap().name == "Reds"
+
+
 def test_a_class_that_no_region_shows_leaves_the_other_colours(iris):
     X, y = iris
     tree = DecisionTreeClassifier(random_state=0).fit(X, y)

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sklearn
 
@@ -48,6 +49,7 @@ def test_without_callbacks_what_needs_them_says_so(without_callbacks, monkeypatc
     assert estimator.set_callbacks() is estimator
     assert estimator._callback_context(3) is None
     assert without_callbacks.with_callbacks(print) is print
+    estimator._skl_callbacks = [print]  # as a pickle may have brought it
     message = (
         rf"set_callbacks needs the callbacks .* from 1\.9 on\. Got scikit-learn {re.escape(sklearn.__version__)}\. "
         "history_ and TrainingCurveDisplay .* Keras's callbacks"
@@ -57,3 +59,30 @@ def test_without_callbacks_what_needs_them_says_so(without_callbacks, monkeypatc
     monkeypatch.setattr(_sklearn, "HAS_CALLBACKS", False)
     with pytest.raises(NotImplementedError, match="LearningFilm needs the callbacks"):
         LearningFilm()
+    with pytest.raises(NotImplementedError, match="An estimator with callbacks needs the callbacks"):
+        _sklearn.InternalsMixin._callback_context(estimator, 3)
+
+
+def test_the_display_is_told_the_classes_where_it_asks_for_them(monkeypatch):
+    from sklearn import inspection
+
+    class Before19:
+        def __init__(self, *, response):
+            self.response = response
+
+    class From19(Before19):
+        def __init__(self, *, n_classes, response):
+            super().__init__(response=response)
+            self.n_classes = n_classes
+
+    monkeypatch.setattr(inspection, "DecisionBoundaryDisplay", Before19)
+    assert vars(_sklearn.boundary_display(n_classes=3, response=1)) == {"response": 1}
+    monkeypatch.setattr(inspection, "DecisionBoundaryDisplay", From19)
+    assert vars(_sklearn.boundary_display(n_classes=3, response=1)) == {"n_classes": 3, "response": 1}
+
+
+def test_weights_that_are_all_zero_are_refused_by_each_version(monkeypatch):
+    monkeypatch.setattr(_sklearn, "_check_sample_weight", lambda weight, X, **options: np.asarray(weight, float))
+    assert _sklearn.check_sample_weight([0, 1], np.eye(2)).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        _sklearn.check_sample_weight([0, 0], np.eye(2))

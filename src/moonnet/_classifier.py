@@ -456,7 +456,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
         if sample_weight is None and self.class_weight is None:
             return X, y, np.broadcast_to(X.dtype.type(1), len(y))  # which takes no memory
-        checked = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        checked = check_sample_weight(sample_weight, X)
         weight = _targets.effective_weights(y, labels, checked, self.class_weight, X.dtype)
         counted = weight > 0
         return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])

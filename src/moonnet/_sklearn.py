@@ -3,14 +3,17 @@
 The other modules take it from here, so that a release which moves a name breaks one place.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
 import sklearn
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _check_sample_weight
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -39,6 +42,7 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "boundary_display",
     "check_has_callbacks",
     "check_sample_weight",
     "safe_indexing",
@@ -56,12 +60,32 @@ def check_has_callbacks(what: str) -> None:
         )
 
 
+def check_sample_weight(sample_weight: ArrayLike | None, X: Any) -> np.ndarray:
+    """Return the weights, float64 of shape (n_samples,); raise ValueError for wrong ones, or if all are 0."""
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():  # looked at by scikit-learn itself from 1.9 on
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weight
+
+
+def boundary_display(*, n_classes: int, **options: Any) -> Any:
+    """Return a DecisionBoundaryDisplay, which wants the number of classes from 1.9 on."""
+    from sklearn.inspection import DecisionBoundaryDisplay
+
+    if "n_classes" in inspect.signature(DecisionBoundaryDisplay).parameters:
+        options["n_classes"] = n_classes
+    return DecisionBoundaryDisplay(**options)
+
+
 class InternalsMixin(CallbackSupportMixin):
     """Methods of an estimator that use or replace what scikit-learn keeps to itself."""
 
     def _callback_context(self, epochs: int) -> Any:
         """Return the context in which scikit-learn's callbacks follow a fit; None without callbacks."""
-        return self._init_callback_context(max_subtasks=epochs) if getattr(self, "_skl_callbacks", None) else None
+        if not getattr(self, "_skl_callbacks", None):
+            return None
+        check_has_callbacks("An estimator with callbacks")  # which a pickle may bring
+        return self._init_callback_context(max_subtasks=epochs)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without that of scikit-learn's callbacks during a fit."""
@@ -69,7 +93,10 @@ class InternalsMixin(CallbackSupportMixin):
         return {name: value for name, value in super().__getstate__().items() if name not in transient}
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
-        """Return the fitted attributes for a notebook, without model_, which scikit-learn would build to show it."""
+        """Return the fitted attributes for a notebook, without model_, which scikit-learn would build to show it.
+
+        It asks for them from 1.9 on.
+        """
         plain = BaseEstimator()
         vars(plain).update(vars(self))
         attributes = plain._get_fitted_attr_html(doc_link)

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
-from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from moonnet._sklearn import boundary_display
 from moonnet.plotting._data import (
     arguments,
     class_colors,
@@ -363,22 +363,27 @@ class DecisionRegionDisplay:
         if self.style == "lecture":
             extent = (self.xx0.min(), self.xx0.max(), self.xx1.min(), self.xx1.max())
             return self.ax_.imshow(response, **({"origin": "lower", "extent": extent} | look | options))
+        method = options.get("plot_method", "pcolormesh")
         if self.probability is not None:
             response = self.probability
             look = {"alpha": 0.6, "vmin": 0 if response.ndim == 2 else 1 / n_classes, "vmax": 1}
             if response.ndim == 2:
-                n_classes = 2  # as scikit-learn's display calls it when each point has one number
                 look |= {"cmap": self._fading(colors), "shading": "gouraud", "alpha": 1}
-        if n_classes != 2:
-            look.pop("cmap", None)  # the display makes its own from multiclass_colors
+        elif method == "contourf":  # each class has a band of its own
+            look["levels"] = np.arange(n_classes + 1) - 0.5
+        elif method == "contour":  # scikit-learn's levels and colour for classes
+            look = {"alpha": 0.25, "levels": np.arange(n_classes), "colors": "black"}
         if "norm" in options:
             look = {name: value for name, value in look.items() if name not in ("vmin", "vmax")}
-        if options.get("plot_method", "pcolormesh") != "pcolormesh":
-            look = {name: value for name, value in look.items() if name in ("alpha", "cmap")}
-        display = DecisionBoundaryDisplay(
+        if {"cmap", "colors"} & options.keys():
+            look = {name: value for name, value in look.items() if name not in ("cmap", "colors")}
+        if method != "pcolormesh":
+            look = {name: value for name, value in look.items() if name not in ("vmin", "vmax", "shading")}
+        display = boundary_display(
             xx0=self.xx0,
             xx1=self.xx1,
-            n_classes=n_classes,
+            # Each point has a number for each class, or one number, which the display draws for two classes as it is told
+            n_classes=n_classes if response.ndim == 3 else 2,
             response=response,
             multiclass_colors=list(self.colors_),
         )
