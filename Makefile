@@ -2,11 +2,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+FLOORS = $(VENV)-floors
+EXTRAS = dask,jax,onnx
 
-# What must not follow the caller's choice; lines that are JAX's say so
-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
+# What must not follow the caller's choice of an engine; JAX starts sooner
+test test-quick test-floors: export KERAS_BACKEND = jax
+test-tensorflow package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
+PYTEST = python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: demo test bench bench-quick docs site-test clean
+.PHONY: demo test test-quick test-tensorflow test-floors package-test bench bench-quick docs site-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -15,8 +19,24 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m trains tests
+	$(BIN)/$(PYTEST)
+
+# For the inner loop of a change: without what takes seconds.
+test-quick: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/$(PYTEST) -m "not slow and not site and not package"
+
+# What depends on the engine, once more on the other.
+test-tensorflow: $(VENV)/.installed-test
+	$(BIN)/$(PYTEST) -m trains tests
+
+# The lowest versions that pyproject.toml allows.
+test-floors: $(FLOORS)/.installed
+	$(FLOORS)/bin/$(PYTEST)
+
+# Builds the archives, and installs the wheel outside the clone.
+package-test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m package tests/test_package.py
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/race.py
@@ -44,17 +64,22 @@ site-test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m site tests/test_site.py
 
 clean:
-	rm -rf $(VENV) docs/_build docs/api docs/auto_gallery tests/.programs
+	rm -rf $(VENV) $(FLOORS) docs/_build docs/api docs/auto_gallery tests/.programs
 
-# A stamp for each extra: made again when the dependencies change.
+# A stamp for each dependency group: made again when the dependencies change.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	|| { echo "TensorFlow needs Python 3.11 to 3.13; name one: make PYTHON=python3.13 ..."; exit 1; }
 	@echo "Installing moonnet and what it needs into $(VENV), TensorFlow included: some minutes"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PYTHON) -m venv --upgrade-deps $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]' --group $*
+	touch $@
+
+$(FLOORS)/.installed: $(VENV)/.installed-test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(FLOORS)
+	$(BIN)/uv pip install --quiet --python $(FLOORS) --resolution lowest-direct --editable '.[$(EXTRAS)]' --group test
 	touch $@

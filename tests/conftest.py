@@ -16,33 +16,35 @@ os.environ.setdefault(
 )
 
 # ruff: noqa: E402
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot
+from matplotlib import pyplot as plt
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet._sklearn import HAS_CALLBACKS
 from moonnet.training import _keras as door
 
-matplotlib.use("Agg")
+mpl.use("Agg")
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the examples that need scikit-learn's callbacks where it has none."""
-    if not HAS_CALLBACKS:
-        for item in items:
-            if item.name.startswith("moonnet.plotting._film."):
-                item.add_marker(pytest.mark.skip(reason="scikit-learn has callbacks from 1.9 on"))
+    """Mark examples like the tests beside them, and begin with what takes long, so that the workers end together."""
+    for item in items:
+        if item.name.startswith("moonnet.dask."):
+            item.add_marker(pytest.mark.slow)
+        if item.name.startswith("moonnet.plotting._film.") and not HAS_CALLBACKS:
+            item.add_marker(pytest.mark.skip(reason="scikit-learn has callbacks from 1.9 on"))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)
 def no_figure_is_left():
     """Begin without the figures that doctests leave, and leave none."""
-    pyplot.close("all")
+    plt.close("all")
     yield
-    pyplot.close("all")
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

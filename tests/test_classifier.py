@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
 from moonnet._forward import ACTIVATIONS
+from moonnet._sklearn import HAS_CALLBACKS
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
@@ -70,6 +71,7 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 ROUNDED_ON_JAX = {"tanh", "gelu", "leaky_relu"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_keras_model_agrees_for_every_activation(activation, dtype):
@@ -169,7 +171,11 @@ def test_labels_of_any_kind(moons, fitted, labels):
     assert (clf.coefs_[0] == fitted.coefs_[0]).all()
 
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+# Before 1.9, scikit-learn asks for the names by a protocol that polars has no longer
+KNOWS_POLARS = hasattr(pl.DataFrame, "__dataframe__") or HAS_CALLBACKS
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, *([pl.DataFrame] if KNOWS_POLARS else [])])
 def test_dataframes_keep_their_names(moons, fitted, frame):
     X, y = moons
     named = frame({"width": X[:, 0], "height": X[:, 1]})

@@ -51,7 +51,9 @@ def checks():
         for number, check in enumerate(
             estimator_checks_generator(estimator, expected_failed_checks=expected, mark="xfail")
         ):
-            values, marks = getattr(check, "values", check), getattr(check, "marks", ())
+            values, marks = getattr(check, "values", check), [*getattr(check, "marks", ())]
+            if name != "default":
+                marks.append(pytest.mark.slow)
             yield pytest.param(*values, marks=marks, id=f"{name}-{number}-{values[1].func.__name__}")
 
 

@@ -24,6 +24,8 @@ from sklearn.preprocessing import StandardScaler
 from moonnet import KerasMoonClassifier
 from moonnet.dask import resilient
 
+pytestmark = pytest.mark.slow
+
 NETWORK = KerasMoonClassifier((7,), epochs=5, random_state=0)
 GRID = {"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 1e-3], "dropout": [0.1, 0.2]}
 
@@ -144,7 +146,7 @@ def megabytes():
 
 
 @pytest.mark.trains
-def test_five_hundred_candidates_leave_no_memory_behind(client, moons):
+def test_a_thousand_candidates_leave_no_memory_behind(client, moons):
     network = KerasMoonClassifier((7,), epochs=1, random_state=0)
     one_split = [(np.arange(100), np.arange(100, 200))]
 
@@ -153,10 +155,14 @@ def test_five_hundred_candidates_leave_no_memory_behind(client, moons):
             GridSearchCV(network, {"l2": np.linspace(0, 1e-3, n_candidates)}, cv=one_split, refit=False).fit(*moons)
 
     search(250)  # Dask's own records of tasks fill up
-    before = client.run(megabytes)
-    search(500)
-    after = client.run(megabytes)
-    assert max(after[worker] - before[worker] for worker in before) < 15
+    grown = []
+    for _ in range(3):
+        before = client.run(megabytes)
+        search(250)
+        after = client.run(megabytes)
+        grown.append(max(after[worker] - before[worker] for worker in before))
+    # What a fit leaves behind grows each time; what Dask and the allocators keep grows now and then
+    assert min(grown) < 5, grown
 
 
 def test_a_search_shows_its_progress_from_the_cluster(client, moons, capsys):

@@ -21,7 +21,7 @@ from moonnet._sklearn import HAS_CALLBACKS
 from moonnet.training import _program
 from moonnet.training._keras import keras
 
-pytestmark = pytest.mark.trains
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 @pytest.fixture(autouse=True)
@@ -284,7 +284,7 @@ def test_eight_threads_fit_and_predict_as_one_would():
                 results[seed] = fit(seed)
                 assert results[seed] == expected[seed]
                 assert shared.predict_proba(X).tobytes() == shared_probabilities
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - of a thread, where pytest would not see it
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in seeds]

@@ -17,6 +17,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "
 """
 
 
+@pytest.mark.slow
 def test_importing_and_predicting_need_neither_tensorflow_nor_keras_nor_matplotlib(run_python, fitted, moons, tmp_path):
     X, _ = moons
     path = tmp_path / "fitted.pickle"
@@ -34,6 +35,7 @@ except ImportError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "missing", "message"),
     [

@@ -35,6 +35,7 @@ def assert_drawn(folder, names):
         assert image.std() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.trains
 def test_the_lecture_from_end_to_end(tmp_path):
     out = tmp_path / "pictures" / "here"
@@ -56,6 +57,7 @@ def test_the_lecture_from_end_to_end(tmp_path):
     assert_drawn(out, PICTURES)
 
 
+@pytest.mark.slow
 def test_options_reach_the_network(tmp_path, capsys):
     options = ["--samples", "40", "--noise", "0.1", "--epochs", "13", "--batch-size", "8", "--hidden", "6", "5", "4"]
     assert main([*options, "--seed", "3", "--out", str(tmp_path)]) == 0

@@ -54,6 +54,7 @@ def trained(moons, request):
     return KerasMoonClassifier((6, 5), epochs=10, random_state=1).fit(X, y), X
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_agrees(trained, activation):
     clf, X = copy.deepcopy(trained)
@@ -82,6 +83,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
 def test_every_kind_of_labels_agrees(labels, dtype):
@@ -103,6 +105,7 @@ def test_logistic_regression_has_no_hidden_layer(moons):
     assert_same(run(clf, moons[0]), clf, moons[0], 1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [12, 13, 18, 21])
 def test_older_opsets_will_do(moons, opset):
     clf = KerasMoonClassifier(activation="gelu", epochs=2, random_state=0).fit(*moons)
@@ -227,6 +230,7 @@ def test_an_estimator_without_a_fit_is_told(moons):
         run(KerasMoonClassifier(), moons[0])
 
 
+@pytest.mark.slow
 def test_a_conversion_imports_no_tensorflow(run_python, fitted, tmp_path):
     path = tmp_path / "moons.pickle"
     path.write_bytes(pickle.dumps(fitted))

@@ -70,6 +70,7 @@ PROBLEMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", KEEPERS)
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 def test_what_was_kept_is_what_was_learned_and_goes_on_alike(problem, keep, tmp_path):
@@ -113,6 +114,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "
 """
 
 
+@pytest.mark.slow
 def test_loading_and_predicting_need_no_tensorflow(fitted, run_python, tmp_path):
     skops.io.dump(fitted, tmp_path / "clf.skops")
     joblib.dump(fitted, tmp_path / "clf.joblib")

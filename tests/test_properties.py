@@ -19,6 +19,7 @@ from sklearn.utils.validation import validate_data
 from moonnet import KerasMoonClassifier, _forward
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.trains,
     pytest.mark.filterwarnings("ignore:The number of unique classes is greater than 50%:UserWarning"),
 ]

@@ -13,7 +13,7 @@ from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
 from moonnet.training._keras import keras
 
-pytestmark = pytest.mark.trains
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 FIT = """
 import hashlib, sys

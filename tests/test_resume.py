@@ -37,6 +37,7 @@ EARLY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_sixty_epochs_and_forty_are_a_hundred(moons, parameters):
     whole = KerasMoonClassifier(random_state=4, **parameters).fit(*moons)
@@ -69,6 +70,7 @@ with open(sys.argv[1], "wb") as file:
 """
 
 
+@pytest.mark.slow
 def test_it_goes_on_in_another_process(moons, run_python, tmp_path):
     X, y = moons
     path = tmp_path / "half.pickle"

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
 
-pytestmark = pytest.mark.trains
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 NETWORK = KerasMoonClassifier(epochs=10, random_state=0)
 GRID = {

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from moonnet.training import _network, _program
 from moonnet.training._keras import keras
 from moonnet.training._network import optimizer_classes
 
-pytestmark = pytest.mark.trains
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 BACKEND = keras.backend.backend()
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
@@ -225,25 +226,50 @@ def no_programs(monkeypatch):
     monkeypatch.setattr(_program, "_idle", [])
 
 
+@cache
+def compilations():
+    """Return a list that grows with each program that JAX compiles from now on."""
+    import jax.monitoring
+
+    events = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: events.append(event) if "backend_compile" in event else None
+    )
+    return events
+
+
 @on_jax
 @pytest.mark.parametrize("name", ["rmsprop", "adam", "ftrl", "adagrad", "lamb", "muon", "adafactor"])
 def test_a_program_is_one_compilation(no_programs, moons, name):
-    import jax.monitoring
-
     X, y = moons
     clf = KerasMoonClassifier((5, 4), optimizer=name, epochs=1, dropout=0.1)
     clf.fit(X, y)  # an optimizer's settings are read once
     _program._idle.clear()
-    events = []
-    monitoring = jax.monitoring
-    monitoring.register_event_duration_secs_listener(
-        listener := lambda event, seconds, **_: events.append(event) if "backend_compile" in event else None
-    )
-    try:
-        clf.fit(X, y)
-    finally:
-        monitoring.unregister_event_duration_listener(listener)
-    assert len(events) == 1
+    before = len(compilations())
+    clf.fit(X, y)
+    assert len(compilations()) == before + 1
+
+
+@on_jax
+def test_an_option_that_the_compiler_does_not_know_is_left_out(no_programs, moons, monkeypatch):
+    from moonnet.training.engines import jax as engine
+
+    clf = KerasMoonClassifier((5, 4), epochs=1, random_state=0)
+    expected = learned(clf.fit(*moons))
+    monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_cpu_of_another_version", True)
+    monkeypatch.setattr(engine, "_unknown_options", set(engine._unknown_options))
+    _program._idle.clear()
+    assert learned(clf.fit(*moons)) == expected
+    assert "xla_cpu_of_another_version" in engine._unknown_options
+
+
+@on_jax
+def test_another_error_of_the_compiler_is_shown(no_programs, moons, monkeypatch):
+    from moonnet.training.engines import jax as engine
+
+    monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_backend_optimization_level", "no level")
+    with pytest.raises(Exception, match="no level"):
+        KerasMoonClassifier((5, 4), epochs=1, random_state=0).fit(*moons)
 
 
 @on_jax

@@ -60,6 +60,7 @@ def test_each_variable_by_layer_has_its_place(name):
     assert len(packing.unpack(values[:1], np)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_step_on_the_vector_is_a_step_on_the_layers(name):
     (weights, optimizer), (vector, joined) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])

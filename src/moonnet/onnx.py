@@ -118,7 +118,8 @@ def _softplus(op: _Operators, z: Any) -> Any:
 
 
 def _silu(op: _Operators, z: Any) -> Any:
-    return op.Mul(z, op.Sigmoid(z))
+    # The product with Sigmoid is fused by many versions of ONNX Runtime, into an operator that knows no float64
+    return op.Div(z, op.Add(1, op.Exp(op.Neg(z))))
 
 
 def _hard_sigmoid(op: _Operators, z: Any) -> Any:

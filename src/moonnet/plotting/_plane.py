@@ -157,7 +157,7 @@ def _column(key: Any, names: list | None, n_features: int, parameter: str) -> in
     """Return the index of a column, given by name or index."""
     if names is not None and key in names:
         return names.index(key)
-    if isinstance(key, Integral) and not isinstance(key, bool) and -n_features <= int(key) < n_features:
+    if not isinstance(key, bool) and isinstance(key, Integral) and -n_features <= int(key) < n_features:
         return int(key) % n_features
     known = f"from 0 to {n_features - 1}" + ("" if names is None else f" or one of {names}")
     raise ValueError(f"{parameter} must name columns of X by an index {known}. Got {key!r} instead.")

@@ -359,7 +359,8 @@ class DecisionRegionDisplay:
 
         n_classes, response = len(self.classes), self.response
         # Without limits, a class that no point of the grid is given would shift the others' colours
-        look = {"alpha": 0.25, "cmap": ListedColormap(self.colors_), "vmin": -0.5, "vmax": n_classes - 0.5}
+        look: dict[str, Any] = {"alpha": 0.25, "cmap": ListedColormap(self.colors_)}
+        look |= {"vmin": -0.5, "vmax": n_classes - 0.5}
         if self.style == "lecture":
             extent = (self.xx0.min(), self.xx0.max(), self.xx1.min(), self.xx1.max())
             return self.ax_.imshow(response, **({"origin": "lower", "extent": extent} | look | options))
@@ -377,19 +378,19 @@ class DecisionRegionDisplay:
             look = {name: value for name, value in look.items() if name not in ("vmin", "vmax")}
         if {"cmap", "colors"} & options.keys():
             look = {name: value for name, value in look.items() if name not in ("cmap", "colors")}
-        if method != "pcolormesh":
+        if method == "pcolormesh":
+            look["rasterized"] = True
+        else:
             look = {name: value for name, value in look.items() if name not in ("vmin", "vmax", "shading")}
         display = boundary_display(
             xx0=self.xx0,
             xx1=self.xx1,
-            # Each point has a number for each class, or one number, which the display draws for two classes as it is told
+            # With one number a point, as for two classes, the display draws as it is told
             n_classes=n_classes if response.ndim == 3 else 2,
             response=response,
             multiclass_colors=list(self.colors_),
         )
-        return display.plot(
-            ax=self.ax_, **({"plot_method": "pcolormesh", "zorder": -1, "rasterized": True} | look | options)
-        ).surface_
+        return display.plot(ax=self.ax_, **({"plot_method": method, "zorder": -1} | look | options)).surface_
 
     def _fading(self, colors: Any) -> Any:
         """Return a pale colormap that ends in the colour of the class of interest.

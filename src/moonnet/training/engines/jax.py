@@ -14,6 +14,8 @@ from moonnet.training.engines._engine import Engine, Step
 # less to compile, and to run a twentieth more in float64 and a fifth more in float32.
 _CPU_OPTIONS = {"xla_backend_optimization_level": 1}
 _CPU_OPTIONS_FLOAT64 = _CPU_OPTIONS | {"xla_cpu_use_fusion_emitters": False}
+# Those that this version of XLA has turned out not to have (JAX 0.11: the second)
+_unknown_options: set[str] = set()
 
 
 class _Jax(Engine):
@@ -92,10 +94,19 @@ class _Jax(Engine):
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: jax.Device) -> Callable[..., Any]:
         sharding = jax.sharding.SingleDeviceSharding(device)
         shapes = _nested(list(specs), sharding)
-        options: dict[str, Any] | None = None
+        lowered = jax.jit(function).lower(*shapes)
+        wanted: dict[str, Any] = {}
         if device.platform == "cpu":
-            options = _CPU_OPTIONS_FLOAT64 if jax.config.jax_enable_x64 else _CPU_OPTIONS
-        return jax.jit(function).lower(*shapes).compile(compiler_options=options)
+            wanted = _CPU_OPTIONS_FLOAT64 if jax.config.jax_enable_x64 else _CPU_OPTIONS
+        while True:
+            options = {name: value for name, value in wanted.items() if name not in _unknown_options}
+            try:
+                return lowered.compile(compiler_options=options)
+            except jax.errors.JaxRuntimeError as error:
+                unknown = {name for name in options if f"No such compile option: '{name}'" in str(error)}
+                if not unknown:
+                    raise
+                _unknown_options.update(unknown)
 
     def read(self, variable: Any) -> np.ndarray:
         return np.asarray(variable.value)

@@ -1,0 +1,90 @@
+"""What a user gets: the archives, and the wheel in an environment of its own, outside the clone."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import moonnet
+
+pytestmark = pytest.mark.package
+
+ROOT = Path(__file__).parents[1]
+SMOKE = """
+import pickle, sys
+from importlib.metadata import version
+from pathlib import Path
+
+import moonnet
+from moonnet.plotting import DecisionRegionDisplay
+from sklearn.datasets import make_moons
+from sklearn.model_selection import cross_val_score
+
+assert Path(moonnet.__file__).is_relative_to(sys.prefix), moonnet.__file__
+X, y = make_moons(200, noise=0.2, random_state=0)
+clf = moonnet.KerasMoonClassifier(random_state=0).fit(X, y)
+assert (pickle.loads(pickle.dumps(clf)).predict(X) == clf.predict(X)).all()
+assert cross_val_score(clf, X, y).mean() > 0.8
+assert clf.model_.count_params() == 1191
+DecisionRegionDisplay.from_estimator(clf, X, y).figure_.savefig("regions.png")
+print(version("moonnet"))
+"""
+
+
+def run(*command, folder):
+    """Run a command in a folder and return what it writes on stdout."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    child = subprocess.run(
+        [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert child.returncode == 0, child.stdout + child.stderr
+    return child.stdout
+
+
+def tracked(*paths):
+    """Return the files under these paths that git does not ignore, or skip."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone")
+    return set(run("git", "ls-files", "--cached", "--others", "--exclude-standard", *paths, folder=ROOT).splitlines())
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """Return the source distribution, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--installer", "uv", "--outdir", folder, ROOT, folder=folder)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+def test_the_index_would_take_them(archives):
+    assert run(sys.executable, "-m", "twine", "check", "--strict", *archives, folder=ROOT).count("PASSED") == 2
+
+
+def test_the_source_distribution_holds_what_a_contributor_needs(archives):
+    with tarfile.open(archives[0]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    elsewhere = tracked(".ci", ".gitignore", ".pre-commit-config.yaml")
+    assert names - {".gitignore"} == tracked() - elsewhere | {"PKG-INFO"}
+
+
+def test_the_wheel_holds_the_package_alone(archives):
+    with zipfile.ZipFile(archives[1]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert names == {name.removeprefix("src/") for name in tracked("src")}
+    assert "moonnet/py.typed" in names
+
+
+def test_the_lecture_and_a_fit_run_from_the_wheel(archives, tmp_path):
+    uv = [sys.executable, "-m", "uv"]
+    run(*uv, "venv", "--python", sys.executable, "environment", folder=tmp_path)
+    run(*uv, "pip", "install", "--python", "environment", archives[1], folder=tmp_path)
+    programs = tmp_path / "environment" / ("Scripts" if os.name == "nt" else "bin")
+    printed = run(programs / "moonnet", folder=tmp_path)
+    assert "accuracy" in printed
+    assert len(list((tmp_path / "moonnet-lecture").glob("*.png"))) == 3
+    assert run(programs / "python", "-c", SMOKE, folder=tmp_path).strip() == moonnet.__version__
