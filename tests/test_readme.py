@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import moonnet
 from moonnet._sklearn import HAS_CALLBACKS
 
 pytestmark = pytest.mark.trains
@@ -27,6 +28,10 @@ def test_supported_versions_are_those_of_the_package():
     classified = re.findall(r"Python :: 3\.(\d+)", " ".join(project["classifiers"]))
     assert [*map(int, classified)] == list(range(int(first), int(last) + 1))
     assert project["requires-python"] == f">=3.{first}"
+
+
+def test_the_citation_has_this_version():
+    assert f"version: {moonnet.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

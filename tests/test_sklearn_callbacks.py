@@ -3,6 +3,7 @@
 import math
 import pickle
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -99,7 +100,9 @@ def searched(network, n_jobs=None):
     return GridSearchCV(network, {"l2": [0.0, 0.01]}, cv=2, n_jobs=n_jobs)
 
 
-@pytest.mark.parametrize("wrap", [bare, piped, searched, lambda network: searched(network, 2)])
+@pytest.mark.parametrize(
+    "wrap", [bare, piped, searched, pytest.param(partial(searched, n_jobs=2), marks=pytest.mark.slow)]
+)
 def test_scoring_monitor(moons, wrap):
     X, y = moons
     monitor = ScoringMonitor(scoring="accuracy")

@@ -187,7 +187,7 @@ def assert_trains_as_by_hand(clf, X, y, sample_weight=None):
         assert_allclose(ours, theirs, rtol=rtol, atol=rtol * np.abs(theirs).max())
 
 
-@pytest.fixture(params=["float64", "float32"])
+@pytest.fixture(params=["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def ragged_moons(request):
     """Two batches and a ragged third one of 17 samples."""
     X, y = make_moons(67, noise=0.2, random_state=1)
