@@ -33,6 +33,7 @@ test-tensorflow: $(VENV)/.installed-test
 # The lowest versions that pyproject.toml allows.
 test-floors: $(FLOORS)/.installed
 	$(FLOORS)/bin/$(PYTEST)
+	KERAS_BACKEND=tensorflow $(FLOORS)/bin/$(PYTEST) -m "trains and not slow" tests
 
 # Builds the archives, and installs the wheel outside the clone.
 package-test: $(VENV)/.installed-test
@@ -64,7 +65,7 @@ site-test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m site tests/test_site.py
 
 clean:
-	rm -rf $(VENV) $(FLOORS) docs/_build docs/api docs/auto_gallery tests/.programs
+	rm -rf $(VENV) $(VENV)-* docs/_build docs/api docs/auto_gallery tests/.programs
 
 # A stamp for each dependency group: made again when the dependencies change.
 $(VENV)/.installed: pyproject.toml

@@ -30,7 +30,7 @@ mpl.use("Agg")
 
 
 def pytest_collection_modifyitems(items):
-    """Mark examples like the tests beside them, and begin with what takes long, so that the workers end together."""
+    """Mark examples like the tests beside them, and put first what takes long, so that no worker ends alone with it."""
     for item in items:
         if item.name.startswith("moonnet.dask."):
             item.add_marker(pytest.mark.slow)

@@ -1,3 +1,4 @@
+import copy
 from contextlib import nullcontext
 from functools import partial
 
@@ -71,13 +72,25 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 ROUNDED_ON_JAX = {"tanh", "gelu", "leaky_relu"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_keras_model_agrees_for_every_activation(activation, dtype):
+@pytest.fixture(scope="module")
+def irises():
     X, y = load_iris(return_X_y=True)
-    X = StandardScaler().fit_transform(X).astype(dtype)
-    clf = KerasMoonClassifier((8, 6), activation=activation, epochs=3, random_state=0).fit(X, y)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def trained(request, irises):
+    """A network for three classes in each float type."""
+    X, y = irises
+    return KerasMoonClassifier((8, 6), epochs=3, random_state=0).fit(X.astype(request.param), y)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_keras_model_agrees_for_every_activation(activation, trained, irises):
+    clf = copy.deepcopy(trained)
+    clf._trained_with["activation"] = activation  # test_training_engines.py trains with each
+    dtype = clf.coefs_[0].dtype.name
+    X = irises[0].astype(dtype)
     assert clf.predict_proba(X).dtype == dtype
     assert_allclose(clf.predict_proba(X), np.asarray(clf.model_(X.astype("float32"))), rtol=2e-5, atol=2e-6)
     previous = keras.config.floatx(), keras.config.dtype_policy()
@@ -171,11 +184,17 @@ def test_labels_of_any_kind(moons, fitted, labels):
     assert (clf.coefs_[0] == fitted.coefs_[0]).all()
 
 
-# Before 1.9, scikit-learn asks for the names by a protocol that polars has no longer
+# Before 1.9, scikit-learn asks for the names by a protocol that polars 2 no longer has
 KNOWS_POLARS = hasattr(pl.DataFrame, "__dataframe__") or HAS_CALLBACKS
 
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, *([pl.DataFrame] if KNOWS_POLARS else [])])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame,
+        pytest.param(pl.DataFrame, marks=pytest.mark.skipif(not KNOWS_POLARS, reason="it needs scikit-learn 1.9")),
+    ],
+)
 def test_dataframes_keep_their_names(moons, fitted, frame):
     X, y = moons
     named = frame({"width": X[:, 0], "height": X[:, 1]})

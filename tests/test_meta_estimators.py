@@ -272,7 +272,7 @@ def test_weights_are_routed_through_a_pipeline(noisy, routing):
     assert (ignored.fit(X, y)[-1].coefs_[0] != by_hand.coefs_[0]).any()
 
 
-@pytest.mark.skipif(sklearn.__version__.startswith("1.7"), reason="it does not ask the steps of a pipeline that scores")
+@pytest.mark.skipif(sklearn.__version__.startswith("1.7"), reason="1.7 routes no weights to a pipeline's score")
 def test_weights_are_routed_through_a_search(noisy, routing):
     X, y, weight = weighted(noisy)
     network = clone(NETWORK).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)

@@ -59,6 +59,9 @@ def test_regions_can_be_drawn_as_contours(iris, n_classes):
     assert_allclose(bands.surface_.get_facecolor(), bands.colors_)
     lines = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"plot_method": "contour"})
     assert lines.surface_.levels.tolist() == list(range(n_classes))
+    assert_allclose(lines.surface_.get_edgecolor(), [[0, 0, 0, 0.25]] * n_classes)
+    red = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"plot_method": "contour", "colors": "red"})
+    assert_allclose(red.surface_.get_edgecolor(), [[1, 0, 0, 0.25]] * n_classes)
     mine = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"plot_method": "contour", "cmap": "Reds"})
     assert mine.surface_.get_cmap().name == "Reds"
 

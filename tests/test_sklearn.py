@@ -29,9 +29,18 @@ def private_imports(path):
         yield from (name for name in names if "._" in name)
 
 
-def test_private_names_of_scikit_learn_are_in_one_room():
-    found = {path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py") if list(private_imports(path))}
-    assert found == {"_sklearn.py"}
+def private_attributes(path):
+    """Yield the attributes of scikit-learn's estimators and callbacks that a module uses and that are private there."""
+    private = re.compile("_skl_|_callback_fit|_init_callback|_get_fitted_attr")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and private.match(node.attr):
+            yield node.attr
+
+
+@pytest.mark.parametrize("private", [private_imports, private_attributes])
+def test_private_names_of_scikit_learn_are_in_one_room(private):
+    found = {path.relative_to(SOURCES).as_posix(): list(private(path)) for path in SOURCES.rglob("*.py")}
+    assert {path for path, names in found.items() if names} == {"_sklearn.py"}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import csv
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from packaging.version import Version
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 from sklearn.model_selection import GridSearchCV
@@ -247,7 +248,9 @@ def test_the_parameter_stays_as_it_is(moons, n_jobs):
     assert [vars(callback) for callback in callbacks] == before
 
 
-@pytest.mark.skipif(keras.__version__ < "3.15", reason="EarlyStopping keeps the best value of the fit before")
+@pytest.mark.skipif(
+    Version(keras.__version__) < Version("3.15"), reason="EarlyStopping keeps the best value of the fit before"
+)
 def test_callbacks_that_trained_a_model_of_keras_before_train_this_one_too(moons):
     X, y = moons
     stop = keras.callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)

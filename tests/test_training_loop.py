@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from packaging.version import Version
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
@@ -92,7 +93,7 @@ class StepOfTensorFlow:
     precision = staticmethod(nullcontext)
     activation = staticmethod(str)
     # An older one computes in float32
-    regularizer = keras.regularizers.L2 if keras.__version__ >= "3.14" else L2ByHand
+    regularizer = keras.regularizers.L2 if Version(keras.__version__) >= Version("3.14") else L2ByHand
 
     def __init__(self, model, optimizer, one_hot, dtype):
         losses = keras.losses.CategoricalCrossentropy if one_hot else keras.losses.BinaryCrossentropy

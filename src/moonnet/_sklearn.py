@@ -19,7 +19,9 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 
     HAS_CALLBACKS = True
-except ModuleNotFoundError:  # before 1.9
+except ModuleNotFoundError as error:  # before 1.9
+    if error.name != "sklearn.callback":
+        raise
     HAS_CALLBACKS = False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
@@ -63,7 +65,7 @@ def check_has_callbacks(what: str) -> None:
 def check_sample_weight(sample_weight: ArrayLike | None, X: Any) -> np.ndarray:
     """Return the weights, float64 of shape (n_samples,); raise ValueError for wrong ones, or if all are 0."""
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weight.any():  # looked at by scikit-learn itself from 1.9 on
+    if not weight.any():  # scikit-learn checks this itself from 1.9 on
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weight
 
@@ -84,7 +86,7 @@ class InternalsMixin(CallbackSupportMixin):
         """Return the context in which scikit-learn's callbacks follow a fit; None without callbacks."""
         if not getattr(self, "_skl_callbacks", None):
             return None
-        check_has_callbacks("An estimator with callbacks")  # which a pickle may bring
+        check_has_callbacks("An estimator with callbacks")  # a pickle may hold callbacks
         return self._init_callback_context(max_subtasks=epochs)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -95,7 +97,7 @@ class InternalsMixin(CallbackSupportMixin):
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
         """Return the fitted attributes for a notebook, without model_, which scikit-learn would build to show it.
 
-        It asks for them from 1.9 on.
+        scikit-learn calls this from 1.9 on.
         """
         plain = BaseEstimator()
         vars(plain).update(vars(self))

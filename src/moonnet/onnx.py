@@ -118,7 +118,7 @@ def _softplus(op: _Operators, z: Any) -> Any:
 
 
 def _silu(op: _Operators, z: Any) -> Any:
-    # The product with Sigmoid is fused by many versions of ONNX Runtime, into an operator that knows no float64
+    # Many versions of ONNX Runtime fuse z * Sigmoid(z) into an operator without float64
     return op.Div(z, op.Add(1, op.Exp(op.Neg(z))))
 
 

@@ -14,7 +14,7 @@ from moonnet.training.engines._engine import Engine, Step
 # less to compile, and to run a twentieth more in float64 and a fifth more in float32.
 _CPU_OPTIONS = {"xla_backend_optimization_level": 1}
 _CPU_OPTIONS_FLOAT64 = _CPU_OPTIONS | {"xla_cpu_use_fusion_emitters": False}
-# Those that this version of XLA has turned out not to have (JAX 0.11: the second)
+# Options that the installed XLA has turned out to lack: the second, from JAX 0.11 on
 _unknown_options: set[str] = set()
 
 
