@@ -6,9 +6,11 @@ FLOORS = $(VENV)-floors
 EXTRAS = dask,jax,onnx
 
 # What must not follow the caller's choice of an engine; JAX starts sooner
-test test-quick test-floors: export KERAS_BACKEND = jax
-test-tensorflow package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
+test test-quick: export KERAS_BACKEND = jax
+test-tensorflow test-floors package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
 PYTEST = python -m pytest --numprocesses 2 --dist worksteal
+MARKS = trains
+FAST = not slow and not site and not package
 
 .PHONY: demo test test-quick test-tensorflow test-floors package-test bench bench-quick docs site-test clean
 
@@ -24,16 +26,16 @@ test: $(VENV)/.installed-test
 # For the inner loop of a change: without what takes seconds.
 test-quick: $(VENV)/.installed-test
 	$(BIN)/ruff check .
-	$(BIN)/$(PYTEST) -m "not slow and not site and not package"
+	$(BIN)/$(PYTEST) -m "$(FAST)"
 
-# What depends on the engine, once more on the other.
+# What depends on the engine, once more on the other; MARKS="trains and not slow" leaves out what takes seconds.
 test-tensorflow: $(VENV)/.installed-test
-	$(BIN)/$(PYTEST) -m trains tests
+	$(BIN)/$(PYTEST) -m "$(MARKS)" tests
 
 # The lowest versions that pyproject.toml allows.
 test-floors: $(FLOORS)/.installed
-	$(FLOORS)/bin/$(PYTEST)
-	KERAS_BACKEND=tensorflow $(FLOORS)/bin/$(PYTEST) -m "trains and not slow" tests
+	$(FLOORS)/bin/$(PYTEST) -m trains tests
+	KERAS_BACKEND=jax $(FLOORS)/bin/$(PYTEST) -m "$(FAST)"
 
 # Builds the archives, and installs the wheel outside the clone.
 package-test: $(VENV)/.installed-test
