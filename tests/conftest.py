@@ -66,6 +66,12 @@ def keras():
 
 
 @pytest.fixture(scope="session")
+def engine_is_quiet():
+    """Whether the engine writes no log of its own: TensorFlow 2.20 says that it has compiled."""
+    return door.keras.backend.backend() != "tensorflow" or not version("tensorflow").startswith("2.20")
+
+
+@pytest.fixture(scope="session")
 def assert_same_scores():
     """Return a function that asserts that two searches have found the same, bit for bit."""
 

@@ -37,12 +37,13 @@ def assert_drawn(folder, names):
 
 @pytest.mark.slow
 @pytest.mark.trains
-def test_the_lecture_from_end_to_end(tmp_path):
+def test_the_lecture_from_end_to_end(tmp_path, engine_is_quiet):
     out = tmp_path / "pictures" / "here"
     child = subprocess.run(
         [sys.executable, "-m", "moonnet", "--out", str(out)], capture_output=True, text=True, timeout=300, check=False
     )
-    assert (child.returncode, child.stderr) == (0, "")
+    assert child.returncode == 0
+    assert child.stderr == "" or not engine_is_quiet
     assert "Total params: 1,191 (4.65 KB)" in child.stdout
     epochs = re.findall(r"^epoch +(\d+)/100: loss 0\.\d{4}, accuracy 0\.\d{4}$", child.stdout, re.MULTILINE)
     assert [int(epoch) for epoch in epochs] == list(range(10, 101, 10))

@@ -47,10 +47,10 @@ def run(*command, folder):
 
 
 def tracked(*paths):
-    """Return the files under these paths that git does not ignore, or skip."""
+    """Return the files under these paths that git knows, or skip."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone")
-    return set(run("git", "ls-files", "--cached", "--others", "--exclude-standard", *paths, folder=ROOT).splitlines())
+    return set(run("git", "ls-files", *paths, folder=ROOT).splitlines())
 
 
 @pytest.fixture(scope="module")
