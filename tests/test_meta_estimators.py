@@ -288,6 +288,22 @@ def test_weights_are_routed_through_a_search(noisy, routing):
         assert search.cv_results_["mean_test_score"][index] == pytest.approx(np.mean(scores))
 
 
+def test_a_validation_set_is_transformed_and_routed_through_a_pipeline_and_a_search(noisy, routing):
+    X, X_val, y, y_val = noisy
+    X_val, y_val = X_val[:200], y_val[:200]  # a search would split what is as long as X
+    network = clone(NETWORK).set_params(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+    pipeline = Pipeline([("scaler", StandardScaler()), ("network", network)], transform_input=["X_val"])
+    pipeline.fit(X, y, X_val=X_val, y_val=y_val)
+    scaler = StandardScaler().fit(X)
+    by_hand = clone(network).fit(scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val)
+    assert (pipeline[-1].coefs_[0] == by_hand.coefs_[0]).all()
+    assert pipeline[-1].history_ == by_hand.history_
+    search = GridSearchCV(pipeline, {"network__l2": [0.0, 0.01]}, cv=2).fit(X, y, X_val=X_val, y_val=y_val)
+    train, test = next(StratifiedKFold(2).split(X, y))
+    first = clone(pipeline).fit(X[train], y[train], X_val=X_val, y_val=y_val)
+    assert search.cv_results_["split0_test_score"][0] == first.score(X[test], y[test])
+
+
 def test_what_nobody_asked_for_is_an_error(noisy, routing):
     X, y, weight = weighted(noisy)
     with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):

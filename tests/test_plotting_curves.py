@@ -45,6 +45,16 @@ def test_validation_has_lines_of_its_own_and_names_the_best_epoch():
     assert training.get_linestyle() != validation.get_linestyle()
 
 
+def test_a_score_has_a_panel_of_its_own_and_names_the_best_epoch(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=5, random_state=0)
+    clf.fit(X[:150], y[:150], X_val=X[150:], y_val=y[150:])
+    display = TrainingCurveDisplay.from_estimator(clf)
+    assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "accuracy", "score"]
+    assert_allclose(display.lines_["val_score"][0].get_ydata(), clf.history_["val_score"])
+    assert display.best_epochs == [1 + np.argmax(clf.history_["val_score"])]
+
+
 def test_each_fold_and_their_mean(moons):
     clf = KerasMoonClassifier(epochs=6, early_stopping=True, n_iter_no_change=2, random_state=0)
     results = cross_validate(make_pipeline(StandardScaler(), clf), *moons, cv=3, return_estimator=True)
@@ -112,7 +122,7 @@ def test_some_values_may_be_missing():
     assert display.best_[0].get_label() == "highest accuracy: epoch 2"
     assert display.best_epochs == [2]
     for histories in ([], [{}], [{"loss": []}]):
-        with pytest.raises(ValueError, match="histories must hold loss or accuracy by epoch"):
+        with pytest.raises(ValueError, match="histories must hold loss, accuracy or score by epoch"):
             TrainingCurveDisplay(histories=histories).plot()
 
 

@@ -3,13 +3,15 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
 
 from moonnet import KerasMoonClassifier
 from moonnet.training import _loop
@@ -166,7 +168,6 @@ def test_a_rare_class_is_never_held_out_whole():
         assert len(train) + len(held_out) == 52
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_training_that_diverges_says_so_and_nothing_else(moons):
     X, y = moons
     clf = KerasMoonClassifier(
@@ -189,3 +190,168 @@ def test_a_class_of_one_sample_is_trained_on():
     assert clf.classes_.tolist() == [0, 1, 2]
     _, held_out = split_of(clf, y[chosen])
     assert 100 not in held_out
+
+
+# A validation set of the caller's own
+
+
+@pytest.fixture(scope="module")
+def own_set():
+    """Samples to train on and a validation set, with weights."""
+    X, y = make_moons(160, noise=0.3, random_state=3)
+    weight = np.random.default_rng(0).uniform(0.2, 3, 160)
+    return (X[:100], y[:100], weight[:100]), (X[100:], y[100:], weight[100:])
+
+
+def learned(clf):
+    return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_set_of_one_s_own_is_what_is_held_out(own_set, weighted):
+    (X, y, weight), _ = own_set
+    weight = weight if weighted else None
+    clf = KerasMoonClassifier(early_stopping=True, n_iter_no_change=3, learning_rate=0.01, random_state=0)
+    held_out = clone(clf).fit(X, y, weight)
+    train, rest = split_of(clf, y)
+    own = clone(clf).fit(
+        X[train],
+        y[train],
+        weight[train] if weighted else None,
+        X_val=X[rest],
+        y_val=y[rest],
+        sample_weight_val=weight[rest] if weighted else None,
+    )
+    assert learned(own) == learned(held_out)
+    assert own.n_iter_ == held_out.n_iter_ < 100
+    for name, values in held_out.history_.items():
+        assert_allclose(own.history_[name], values, rtol=1e-12)
+
+
+def test_without_early_stopping_it_is_reported_and_changes_nothing(own_set):
+    (X, y, weight), (X_val, y_val, weight_val) = own_set
+    clf = KerasMoonClassifier(l2=0.003, class_weight={1: 3.0}, epochs=8, random_state=0)
+    own = clone(clf).fit(X, y, weight, X_val=X_val, y_val=y_val, sample_weight_val=weight_val)
+    assert learned(own) == learned(clf.fit(X, y, weight))
+    assert own.history_["loss"] == clf.history_["loss"]
+    for epochs in (1, 8):  # class_weight does not count
+        shorter = clone(clf).set_params(epochs=epochs).fit(X, y, weight)
+        loss = log_loss(y_val, shorter.predict_proba(X_val), sample_weight=weight_val)
+        loss += clf.l2 * sum((coef**2).sum() for coef in shorter.coefs_)
+        assert_allclose(own.history_["val_loss"][epochs - 1], loss, rtol=1e-9)
+        accuracy = accuracy_score(y_val, shorter.predict(X_val), sample_weight=weight_val)
+        assert_allclose(own.history_["val_accuracy"][epochs - 1], accuracy, rtol=1e-9)
+
+
+def recall_at_0_4(estimator, X, y, sample_weight=None):
+    """A scorer of the caller's."""
+    return recall_score(y, estimator.predict_proba(X)[:, 1] > 0.4, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", recall_at_0_4])
+def test_the_score_is_scikit_learn_s_and_the_best_epoch_is_kept(own_set, scoring, weighted):
+    (X, y, _), (X_val, y_val, weight) = own_set
+    options = {"sample_weight": weight} if weighted else {}
+    clf = KerasMoonClassifier(
+        early_stopping=True, scoring=scoring, tol=0, n_iter_no_change=4, learning_rate=0.01, random_state=0
+    ).fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight if weighted else None)
+    scorer = check_scoring(clf, scoring)
+    shorter = clone(clf).set_params(early_stopping=False)
+    scores = [
+        scorer(fitted, X_val, y_val, **options) for fitted in weights_by_epoch(shorter.set_params(epochs=12), X, y)
+    ]
+    n_epochs = min(12, clf.n_iter_)
+    assert_allclose(clf.history_["val_score"][:n_epochs], scores[:n_epochs], rtol=1e-9)
+    assert clf.n_iter_ == epochs_by_the_rule([-score for score in clf.history_["val_score"]], 0, 4)
+    best = int(np.argmax(clf.history_["val_score"])) + 1
+    assert learned(clf) == learned(shorter.set_params(epochs=best).fit(X, y))
+
+
+def test_samples_held_out_can_be_scored_too(own_set):
+    (X, y, weight), _ = own_set
+    clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=3, random_state=0).fit(X, y, weight)
+    train, held_out = split_of(clf, y)
+    for epoch, shorter in enumerate(weights_by_epoch(clf, X[train], y[train], weight[train])):
+        score = roc_auc_score(y[held_out], shorter.predict_proba(X[held_out])[:, 1], sample_weight=weight[held_out])
+        assert_allclose(clf.history_["val_score"][epoch], score)
+
+
+def test_a_training_that_goes_on_has_the_network_before_it_to_beat(own_set):
+    (X, y, _), (X_val, y_val, _) = own_set
+    own = {"X_val": X_val, "y_val": y_val}
+    clf = KerasMoonClassifier(early_stopping=True, scoring="accuracy", n_iter_no_change=50, epochs=20, random_state=0)
+    whole = clone(clf).fit(X, y, **own)
+    part = clone(clf).set_params(warm_start=True, epochs=12).fit(X, y, **own).set_params(epochs=8).fit(X, y, **own)
+    assert learned(part) == learned(whole)
+    assert part.history_ == whole.history_
+
+
+@pytest.mark.parametrize("kind", ["sparse", "table", "strings", "several labels"])
+def test_a_set_may_be_of_any_kind_that_fit_takes(own_set, kind):
+    (X, y, _), (X_val, y_val, _) = own_set
+    plain = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
+    if kind == "sparse":
+        X_val = sparse.csr_array(X_val)
+    elif kind == "table":
+        X, X_val = (pd.DataFrame(part, columns=["a", "b"]) for part in (X, X_val))
+    elif kind == "strings":
+        y, y_val = (np.array(["no", "yes"])[part] for part in (y, y_val))
+    else:
+        y, y_val = np.column_stack([y, 1 - y]), sparse.csr_array(np.column_stack([y_val, 1 - y_val]))
+    clf = KerasMoonClassifier(epochs=2, random_state=0, scoring="accuracy", early_stopping=True)
+    clf.fit(X, y, X_val=X_val, y_val=y_val)
+    if kind == "several labels":
+        assert len(clf.history_["val_loss"]) == 2
+    else:
+        assert_allclose(clf.history_["val_loss"], plain.history_["val_loss"], rtol=1e-9)
+
+
+BAD_SETS = {
+    "no labels": ({"X_val": np.eye(2)}, "y_val must be given together with X_val"),
+    "no samples": ({"y_val": [0, 1]}, "X_val must be given together with y_val"),
+    "weights alone": ({"sample_weight_val": [1, 1]}, "X_val must be given together with sample_weight_val"),
+    "columns": ({"X_val": np.ones((2, 3)), "y_val": [0, 1]}, "In X_val: X has 3 features, but .* expecting 2"),
+    "one row": ({"X_val": [1.0, 2.0], "y_val": [0, 1]}, "In X_val: Expected 2D array"),
+    "empty": ({"X_val": np.ones((0, 2)), "y_val": []}, "In X_val: Found array with 0 sample"),
+    "NaN": ({"X_val": [[1.0, np.nan]], "y_val": [0]}, "Input X_val contains NaN"),
+    "text": ({"X_val": [["a", "b"]], "y_val": [0]}, "In X_val: could not convert string to float"),
+    "unknown label": (
+        {"X_val": np.eye(2), "y_val": [0, 7]},
+        r"y_val must hold one label a sample, of \[0, 1\]\. Got .*7",
+    ),
+    "label of another kind": ({"X_val": np.eye(2), "y_val": ["a", "b"]}, r"y_val must hold one label a sample"),
+    "NaN label": ({"X_val": np.eye(2), "y_val": [0, np.nan]}, "Input y_val contains NaN"),
+    "columns of labels": ({"X_val": np.eye(2), "y_val": np.eye(2)}, "y_val must hold one label a sample"),
+    "lengths": ({"X_val": np.eye(2), "y_val": [0]}, "X_val and y_val must hold as many samples. Got 2 and 1"),
+    "weights": ({"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [-1, 1]}, "In sample_weight_val: Negative"),
+    "no weight": (
+        {"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [0, 0]},
+        "In sample_weight_val: Sample weights must contain at least one non-zero number",
+    ),
+}
+
+
+@pytest.mark.parametrize(("own", "message"), BAD_SETS.values(), ids=BAD_SETS)
+def test_a_bad_set_is_told_and_nothing_is_lost(moons, own, message):
+    clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
+    before = learned(clf), clf.history_
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*moons, **own)
+    assert (learned(clf), clf.history_) == before
+
+
+def test_names_of_columns_must_be_those_of_fit(moons):
+    X, y = moons
+    with pytest.raises(ValueError, match="In X_val: The feature names should match"):
+        KerasMoonClassifier(epochs=1).fit(
+            pd.DataFrame(X, columns=["a", "b"]), y, X_val=pd.DataFrame(X, columns=["b", "a"]), y_val=y
+        )
+
+
+def test_an_unknown_scorer_is_told(moons):
+    for clf in (KerasMoonClassifier(scoring="nope"), KerasMoonClassifier(scoring="nope", early_stopping=True)):
+        with pytest.raises(ValueError, match=r"'scoring' .* must be 'loss', the name of a scorer .* Got 'nope'"):
+            clf.fit(*moons)
+    with pytest.raises(ValueError, match="'scoring' parameter"):
+        KerasMoonClassifier(scoring=3).fit(*moons)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import copy
 import functools
 import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from moonnet import _forward, _targets
 from moonnet._sklearn import InternalsMixin, Interval, Options, StrOptions, check_sample_weight, with_callbacks
@@ -37,6 +39,19 @@ def _all_or_nothing(learns: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return guarded
+
+
+class _ValidationSet(NamedTuple):
+    """What a network is scored on after each epoch: the caller's arguments, or arrays once they are checked."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+
+    @property
+    def weights(self) -> np.ndarray:
+        """A weight for each sample."""
+        return np.ones(len(self.y), self.X.dtype) if self.sample_weight is None else self.sample_weight
 
 
 class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
@@ -85,18 +100,25 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         and a dict is not possible.
 
     early_stopping : bool, default=False
-        Whether to hold out samples, score the network on them after each epoch, stop when their loss gets no better,
-        and keep the weights of the epoch in which it was lowest.
+        Whether to score the network after each epoch on samples that it does not train on, stop when it gets no
+        better, and keep the weights of the best epoch. These samples are fit's ``X_val`` and ``y_val``, or are held out
+        of X and y.
 
     validation_fraction : float, default=0.1
         Share of the samples to hold out, in (0, 1), stratified by class (unless samples may have several labels). At
         least as many samples are held out as there are classes, and one sample of each class is left to train on.
+        Not used where fit is given ``X_val``.
+
+    scoring : str or callable, default="loss"
+        What early stopping watches: ``"loss"``, the validation loss, which is to fall, or a score, which is to rise,
+        by the name of a scorer (``"roc_auc"``, ``"f1_macro"``, ...) or as a callable ``scorer(estimator, X, y)``, which
+        is given ``sample_weight`` too where there are weights.
 
     n_iter_no_change : int, default=10
-        Epochs that may pass without the validation loss coming ``tol`` below the best one, at least 1.
+        Epochs that may pass without an improvement by ``tol`` on the best one, at least 1.
 
     tol : float, default=1e-4
-        By how much the validation loss, in nats, has to come below the best one, at least 0.
+        By how much the validation loss, in nats, has to come below the best one, or the score above it, at least 0.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer, may change
@@ -133,9 +155,10 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
 
     history_ : dict of str to list of float
         ``"loss"`` (nats) and ``"accuracy"`` (a share in [0, 1]) of each epoch: means over the epoch's batches while
-        the weights were changing, weighted by the samples. With early stopping also ``"val_loss"`` and
-        ``"val_accuracy"``: those of the samples held out, after the epoch; NaN for epochs trained without. Fits that
-        go on with a network add to its history. Where samples may have several labels, accuracy counts labels.
+        the weights were changing, weighted by the samples. With early stopping or ``X_val`` also ``"val_loss"`` and
+        ``"val_accuracy"``: those of the validation set, after the epoch; NaN for epochs trained without. Where early
+        stopping watches a score, it is ``"val_score"``. Fits that go on with a network add to its history. Where
+        samples may have several labels, accuracy counts labels.
 
     model_ : keras.Sequential
         The learned network as a new, compiled Keras model at each access: keep it before training or saving it.
@@ -192,6 +215,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
@@ -215,6 +239,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         class_weight: dict | str | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: str | Callable[..., float] = "loss",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         callbacks: Sequence[Any] | None = None,
@@ -234,6 +259,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.callbacks = callbacks
@@ -241,7 +267,16 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train a new network, or with ``warm_start`` an earlier one further.
 
         Ctrl-C ends the training with a warning, and the estimator is what the epochs until then made of it.
@@ -259,6 +294,17 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of at least 0, not all of them 0. None weighs each sample 1.
 
+        X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
+            A validation set of your own, in the columns of X. The network is scored on it after each epoch:
+            ``history_`` says how, and early stopping watches it instead of samples held out. In a pipeline,
+            ``Pipeline(..., transform_input=["X_val"])`` transforms it as it does X.
+
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
+            Its labels, all of them in y. Not every class need be there.
+
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Its weights, of at least 0, not all of them 0. ``class_weight`` does not change them.
+
         Returns
         -------
         self : KerasMoonClassifier
@@ -267,8 +313,8 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X, y or sample_weight is not what is described here, or if training diverges to a loss or
-            weights that are not finite. What an earlier fit learned stays as it was.
+            If a parameter or an argument is not what is described here, or if training diverges to a loss or weights
+            that are not finite. What an earlier fit learned stays as it was.
 
         TypeError
             If X or sample_weight has a type that cannot be numbers, or y labels that cannot be sorted.
@@ -284,7 +330,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         UserWarning
             If the training was interrupted by Ctrl-C.
         """
-        interrupted = self._fit(X, y, sample_weight)
+        interrupted = self._fit(X, y, sample_weight, _ValidationSet(X_val, y_val, sample_weight_val))
         return self._warn_if(interrupted)
 
     def partial_fit(
@@ -337,7 +383,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
 
     @_all_or_nothing
     @with_callbacks
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> bool:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, given: _ValidationSet) -> bool:
         self._check_parameters()
         fit_arguments = _fit_arguments(X, y, sample_weight)
         previous = self._previous() if self.warm_start else None
@@ -348,7 +394,9 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
                 f"y must hold the labels of the earlier fit, which warm_start goes on with: {self._labels}. "
                 f"Got {labels} instead."
             )
-        return self._train(X, y, labels, int(self.epochs), bool(self.early_stopping), previous, fit_arguments)
+        validation = self._check_validation_set(given, labels, X.dtype)
+        early_stopping = bool(self.early_stopping)
+        return self._train(X, y, labels, int(self.epochs), early_stopping, validation, previous, fit_arguments)
 
     @_all_or_nothing
     @with_callbacks
@@ -368,8 +416,8 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             raise ValueError("classes must be given in the first call to partial_fit. Got None instead.")
         if announced is not None and not np.array_equal(announced.classes, labels.classes):
             raise ValueError(f"classes must be {labels.classes.tolist()} or None. Got {classes!r} instead.")
-        labels.check(y)
-        return self._train(X, y, labels, 1, False, previous, fit_arguments)
+        labels.check(y, remedy=" Every class that a block may hold must be among the classes of the first call.")
+        return self._train(X, y, labels, 1, False, None, previous, fit_arguments)
 
     def _check_parameters(self) -> None:
         self._validate_params()
@@ -379,14 +427,44 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
                 f"The 'activation' parameter of KerasMoonClassifier must be one of {sorted(_forward.ACTIVATIONS)}. "
                 f"Got {self.activation!r} instead."
             )
+        if isinstance(self.scoring, str) and self.scoring != "loss":
+            from sklearn.metrics import get_scorer_names
+
+            if self.scoring not in get_scorer_names():
+                raise ValueError(
+                    "The 'scoring' parameter of KerasMoonClassifier must be 'loss', the name of a scorer (see "
+                    f"sklearn.metrics.get_scorer_names) or a callable. Got {self.scoring!r} instead."
+                )
 
     def _check_data(self, X: Any, y: Any, previous: Any) -> tuple[Any, np.ndarray]:
         """Return X as an array or CSR, y as an array; a training that goes on does so in its own float type."""
         dtype = (np.float64, np.float32) if previous is None else self.coefs_[0].dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
-        if sparse.issparse(y):
-            y = y.toarray()
-        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        return X, _dense_labels(y)
+
+    def _check_validation_set(
+        self, given: _ValidationSet, labels: _targets.Labels, dtype: np.dtype
+    ) -> _ValidationSet | None:
+        """Return the caller's validation set as arrays, of the columns and labels that are trained on."""
+        X, y, weight = given
+        if X is None and y is None and weight is None:
+            return None
+        if X is None or y is None:
+            missing, there = (
+                ("X_val", "y_val" if y is not None else "sample_weight_val") if X is None else ("y_val", "X_val")
+            )
+            raise ValueError(f"{missing} must be given together with {there}. Got None instead.")
+        with _said_of("X_val"):
+            array = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
+            validate_data(self, X, reset=False, skip_check_array=True)
+        with _said_of("y_val"):
+            y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y_val")
+            y = _dense_labels(y)
+            labels.check(y, "y_val")
+        if array.shape[0] != len(y):
+            raise ValueError(f"X_val and y_val must hold as many samples. Got {array.shape[0]} and {len(y)}.")
+        with _said_of("sample_weight_val"):
+            return _ValidationSet(array, y, None if weight is None else check_sample_weight(weight, array))
 
     def _train(
         self,
@@ -395,6 +473,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         labels: _targets.Labels,
         epochs: int,
         early_stopping: bool,
+        validation: _ValidationSet | None,
         previous: Any,
         fit_arguments: dict[str, Any],
     ) -> bool:
@@ -418,13 +497,21 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             streams = _loop.Streams.spawn(_entropy(self.random_state))
         else:
             streams = _loop.Streams.resume(previous.checkpoint["streams"])
-        samples = _loop.Samples(X, labels.encode(y, X.dtype), weight)
         observers: list[Any] = []
-        if early_stopping:
+        if validation is None and early_stopping:
             train, held_out = _validation.hold_out(y, self.validation_fraction, not labels.multilabel, streams.split)
-            rule = self.tol, self.n_iter_no_change
-            observers.append(_validation.HoldOut(samples.take(held_out), labels, self.activation, *rule, previous))
-            samples = samples.take(train)
+            weighted = self.class_weight is not None or bool(fit_arguments["metadata"])
+            validation = _ValidationSet(X[held_out], y[held_out], weight[held_out] if weighted else None)
+            X, y, weight = X[train], y[train], weight[train]
+        samples = _loop.Samples(X, labels.encode(y, X.dtype), weight)
+        if validation is not None:
+            scored = _loop.Samples(validation.X, labels.encode(validation.y, X.dtype), validation.weights)
+            if early_stopping:
+                score = None if self.scoring == "loss" else self._score_of_weights(labels, validation)
+                rule = self.tol, self.n_iter_no_change, score, previous
+                observers.append(_validation.EarlyStopping(scored, labels, self.activation, *rule))
+            else:
+                observers.append(_validation.Validation(scored, labels, self.activation))
         if self.callbacks:
             observers.append(_callbacks.KerasCallbacks(self.callbacks))
         tasks = []
@@ -461,14 +548,35 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         counted = weight > 0
         return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])
 
+    def _score_of_weights(self, labels: _targets.Labels, validation: _ValidationSet) -> Callable[[list[Any]], float]:
+        """Return a function that scores an epoch's weights on the validation set, as the parameter ``scoring`` says."""
+        from sklearn.metrics import check_scoring
+
+        scorer = check_scoring(self, scoring=self.scoring)
+        options = {} if validation.sample_weight is None else {"sample_weight": validation.sample_weight}
+        estimator = copy.copy(self)
+        estimator.__dict__.pop("feature_names_in_", None)  # the set is an array by now
+
+        def score(weights: list[np.ndarray]) -> float:
+            estimator.__dict__.update(self._network_attributes(labels, weights))
+            return float(scorer(estimator, validation.X, validation.y, **options))
+
+        return score
+
     def _attributes(self, labels: _targets.Labels, result: Any) -> dict[str, Any]:
         """Return what fit leaves on the estimator: arrays and plain values."""
-        return {
-            "classes_": labels.classes,
-            "coefs_": result.weights[::2],
-            "intercepts_": result.weights[1::2],
+        return self._network_attributes(labels, result.weights) | {
             "history_": result.history,
             "n_iter_": len(result.history["loss"]),
+            "_checkpoint": result.checkpoint,
+        }
+
+    def _network_attributes(self, labels: _targets.Labels, weights: list[np.ndarray]) -> dict[str, Any]:
+        """Return what it takes to predict."""
+        return {
+            "classes_": labels.classes,
+            "coefs_": weights[::2],
+            "intercepts_": weights[1::2],
             # What describes this network, whatever set_params says later
             "_trained_with": {
                 "activation": self.activation,
@@ -476,7 +584,6 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
                 "dropout": float(self.dropout),
                 "multilabel": labels.multilabel,
             },
-            "_checkpoint": result.checkpoint,
         }
 
     def _previous(self) -> Any:
@@ -612,6 +719,10 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             self._trained_with["dropout"],
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take on the state of a pickle; one of 0.1.0 lacks the parameters that came later."""
+        super().__setstate__({"scoring": "loss"} | state)
+
     def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's tags: sparse X and several labels are supported."""
         tags = super().__sklearn_tags__()
@@ -651,6 +762,24 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             and not hasattr(self, "feature_names_in_")
             and bool(np.isfinite(X).all())
         )
+
+
+def _dense_labels(y: Any) -> np.ndarray:
+    """Return an array with a row for each label of a sample, or of one dimension."""
+    if sparse.issparse(y):
+        y = y.toarray()
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+@contextmanager
+def _said_of(argument: str) -> Iterator[None]:
+    """Let an error that does not name the argument do so."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if argument in str(error):
+            raise
+        raise type(error)(f"In {argument}: {error}") from error
 
 
 def _fit_arguments(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:

@@ -59,17 +59,14 @@ class Labels:
         """Return whether both are of one kind and hold the same labels."""
         return self.multilabel == other.multilabel and np.array_equal(self.classes, other.classes)
 
-    def check(self, y: np.ndarray) -> None:
-        """Raise if y holds other labels than these, or is of another kind."""
+    def check(self, y: np.ndarray, name: str = "y", remedy: str = "") -> None:
+        """Raise if y, the argument ``name``, holds other labels than these, or is of another kind."""
         if self.multilabel:
             fits = y.ndim == 2 and y.shape[1] == len(self.classes) and np.isin(y, (0, 1)).all()
         else:
-            fits = y.ndim == 1 and set(_unique(y, "y").tolist()) <= set(self.classes.tolist())
+            fits = y.ndim == 1 and set(_unique(y, name).tolist()) <= set(self.classes.tolist())
         if not fits:
-            message = f"y must hold {self}. {_got(y)}"
-            if y.ndim == 1 and not self.multilabel:
-                message += " Every class that a block may hold must be among the classes of the first call."
-            raise ValueError(message)
+            raise ValueError(f"{name} must hold {self}. {_got(y)}{remedy}")
 
     @property
     def n_outputs(self) -> int:

@@ -12,7 +12,7 @@ from moonnet.plotting._data import arguments
 # Each metric's names in a history, and how their lines look
 _TRAINING = {"label": "training", "color": "tab:blue", "linestyle": "-"}
 _VALIDATION = {"label": "validation", "color": "tab:orange", "linestyle": "--"}
-_SERIES = {metric: {metric: _TRAINING, f"val_{metric}": _VALIDATION} for metric in ("loss", "accuracy")}
+_SERIES = {metric: {metric: _TRAINING, f"val_{metric}": _VALIDATION} for metric in ("loss", "accuracy", "score")}
 
 
 class TrainingCurveDisplay:
@@ -25,8 +25,8 @@ class TrainingCurveDisplay:
     Parameters
     ----------
     histories : sequence of dict of str to array-like of float of shape (n_epochs,)
-        One for each training: values an epoch of ``"loss"``, ``"accuracy"``, and with validation of ``"val_loss"``
-        and ``"val_accuracy"``; some may be missing.
+        One for each training: values an epoch of ``"loss"``, ``"accuracy"``, and with validation of ``"val_loss"``,
+        ``"val_accuracy"`` and ``"val_score"``; some may be missing.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class TrainingCurveDisplay:
 
     @property
     def best_epochs(self) -> list[int]:
-        """Each training's best epoch, from 1: by validation where there was some, and by loss rather than accuracy."""
+        """Each training's best epoch, from 1: by validation where there was some; by score, loss or else accuracy."""
         name, _ = self._judge()
         find = np.nanargmin if name.endswith("loss") else np.nanargmax
         return [int(find(history[name])) + 1 for history in self.histories]
@@ -152,7 +152,7 @@ class TrainingCurveDisplay:
             The axes to draw on, one for each metric. None makes a new figure.
 
         metrics : str or sequence of str, default=None
-            Which to draw of ``"loss"`` and ``"accuracy"``. None draws those that there are.
+            Which to draw of ``"loss"``, ``"accuracy"`` and ``"score"``. None draws those that there are.
 
         line_kw : dict, default=None
             Arguments of ``Axes.plot``.
@@ -178,7 +178,7 @@ class TrainingCurveDisplay:
         from matplotlib.lines import Line2D
 
         if not self.histories or not any(self._has(name) for names in _SERIES.values() for name in names):
-            raise ValueError(f"histories must hold loss or accuracy by epoch. Got {self.histories!r} instead.")
+            raise ValueError(f"histories must hold loss, accuracy or score by epoch. Got {self.histories!r} instead.")
         known = [metric for metric, names in _SERIES.items() if any(map(self._has, names))]
         metrics = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
         if not metrics or not set(metrics) <= set(known):
@@ -216,6 +216,7 @@ class TrainingCurveDisplay:
     def _judge(self) -> tuple[str, str]:
         """Return the values that tell the best epoch, and what to call that epoch."""
         judges = {
+            "val_score": "best",
             "val_loss": "best",
             "val_accuracy": "best",
             "loss": "lowest loss",

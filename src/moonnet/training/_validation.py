@@ -1,6 +1,7 @@
-"""Early stopping: held-out samples, validation scores, and the best epoch's weights."""
+"""Validation: samples to score each epoch on, early stopping, and the best epoch's weights."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -35,64 +36,25 @@ def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple
     return train, held_out
 
 
-class HoldOut(Observer):
-    """Scores the network on samples held out after each epoch, and stops when it gets no better.
+class Validation(Observer):
+    """Scores the network after each epoch on samples that it does not train on."""
 
-    The rule is MLPClassifier's, with a loss for its score: it stops when the loss has not come ``tol`` below the best
-    for more than ``n_iter_no_change`` epochs, and the weights of the lowest loss are kept.
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        labels: _targets.Labels,
-        activation: str,
-        tol: float,
-        n_iter_no_change: int,
-        previous: TrainingResult | None,
-    ) -> None:
+    def __init__(self, samples: Samples, labels: _targets.Labels, activation: str) -> None:
         self._samples = samples
         self._total_weight = samples.weight.sum()
         self._labels = labels
         self._activation = activation
-        self._tol = tol
-        self._n_iter_no_change = n_iter_no_change
-        self._previous = previous
-        self._best = math.inf
-        self._waited = 0
 
     def train_begin(self, training: Training) -> None:
-        """Begin with what is known of earlier epochs: the network that goes on is the one to beat."""
+        """Take note of the training."""
         self._training = training
-        if self._previous is None:
-            return
-        for loss in self._previous.history.get("val_loss", []):
-            if math.isnan(loss):  # an epoch without validation
-                self._best, self._waited = math.inf, 0
-            else:
-                self._count(loss)
-        if self._waited > self._n_iter_no_change:  # that training had ended, and is wanted longer
-            self._waited = 0
-        self._best = self._figures(self._previous.weights)["val_loss"]
-        training.best_weights = self._previous.weights
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Score the epoch's network; keep it if it is the best, stop if none has been for long."""
-        weights = self._training.final_weights()
-        figures = self._figures(weights)
+        """Score the epoch's network."""
+        self._weights = self._training.final_weights()
+        figures = self._figures(self._weights)
         logs.update(figures)
         self._training.record(epoch, figures)
-        if figures["val_loss"] < self._best or self._training.best_weights is None:
-            self._training.best_weights = weights
-        self._count(figures["val_loss"])
-        if self._waited > self._n_iter_no_change:
-            self._training.stopped = True
-
-    def _count(self, loss: float) -> None:
-        # A loss that is no number is no improvement either
-        self._waited = 0 if loss <= self._best - self._tol else self._waited + 1
-        if loss < self._best:
-            self._best = loss
 
     def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
         """Return the mean loss, with the penalty, and the accuracy, both weighted by the samples."""
@@ -107,3 +69,71 @@ class HoldOut(Observer):
 
     def _mean(self, values: np.ndarray) -> float:
         return float(values @ self._samples.weight / self._total_weight)
+
+
+class EarlyStopping(Validation):
+    """Stops the training when the network gets no better, and keeps the weights of the best epoch.
+
+    The rule is MLPClassifier's: it stops when the score has not come ``tol`` above the best for more than
+    ``n_iter_no_change`` epochs. The score is the negative validation loss, or what ``score`` says of the weights.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        labels: _targets.Labels,
+        activation: str,
+        tol: float,
+        n_iter_no_change: int,
+        score: Callable[[list[np.ndarray]], float] | None,
+        previous: TrainingResult | None,
+    ) -> None:
+        super().__init__(samples, labels, activation)
+        self._tol = tol
+        self._n_iter_no_change = n_iter_no_change
+        self._score = score
+        self._previous = previous
+        self._best = -math.inf
+        self._waited = 0
+
+    def train_begin(self, training: Training) -> None:
+        """Begin with what is known of earlier epochs: the network that goes on is the one to beat."""
+        super().train_begin(training)
+        if self._previous is None:
+            return
+        history = self._previous.history
+        for epoch in range(len(history["loss"])):
+            score = self._watched({name: values[epoch] for name, values in history.items()})
+            if math.isnan(score):  # an epoch without validation
+                self._best, self._waited = -math.inf, 0
+            else:
+                self._count(score)
+        if self._waited > self._n_iter_no_change:  # that training had ended, and is wanted longer
+            self._waited = 0
+        self._best = self._watched(self._figures(self._previous.weights))
+        training.best_weights = self._previous.weights
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Score the epoch's network; keep it if it is the best, stop if none has been for long."""
+        super().epoch_end(epoch, logs)
+        score = self._watched(logs)
+        if score > self._best or self._training.best_weights is None:
+            self._training.best_weights = self._weights
+        self._count(score)
+        if self._waited > self._n_iter_no_change:
+            self._training.stopped = True
+
+    def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
+        """Return the score as well."""
+        score = {} if self._score is None else {"val_score": self._score(weights)}
+        return super()._figures(weights) | score
+
+    def _watched(self, figures: dict[str, float]) -> float:
+        """Return which of an epoch's figures is to rise; NaN if there is none."""
+        return -figures.get("val_loss", math.nan) if self._score is None else figures.get("val_score", math.nan)
+
+    def _count(self, score: float) -> None:
+        # A score that is no number is no improvement either
+        self._waited = 0 if score >= self._best + self._tol else self._waited + 1
+        if score > self._best:
+            self._best = score
