@@ -85,6 +85,13 @@ def test_chunks_of_a_csv_file(samples, expected, tmp_path):
 # Blocks that do not fit leave what was learned as it was
 
 
+def test_columns_of_labels_are_not_taken_for_an_unknown_label(moons):
+    clf = KerasMoonClassifier(epochs=1).fit(*moons)
+    with pytest.raises(ValueError, match="y must hold one label a sample") as told:
+        clf.partial_fit(np.zeros((3, 2)), np.eye(3))
+    assert "Every class that" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [

@@ -299,6 +299,8 @@ def test_a_validation_set_is_transformed_and_routed_through_a_pipeline_and_a_sea
     assert (pipeline[-1].coefs_[0] == by_hand.coefs_[0]).all()
     assert pipeline[-1].history_ == by_hand.history_
     search = GridSearchCV(pipeline, {"network__l2": [0.0, 0.01]}, cv=2).fit(X, y, X_val=X_val, y_val=y_val)
+    best = clone(pipeline).set_params(**search.best_params_).fit(X, y, X_val=X_val, y_val=y_val)
+    assert search.best_estimator_[-1].history_ == best[-1].history_
     train, test = next(StratifiedKFold(2).split(X, y))
     first = clone(pipeline).fit(X[train], y[train], X_val=X_val, y_val=y_val)
     assert search.cv_results_["split0_test_score"][0] == first.score(X[test], y[test])

@@ -157,7 +157,6 @@ def test_pickles_of_earlier_versions_are_read(path):
     for clf, X, y, probabilities in kept.values():
         assert_allclose(clf.predict_proba(X), probabilities, rtol=1e-9, atol=1e-12)
         assert clf.score(X, y) > 0.5
-        assert clf.get_params()["scoring"] == "loss"  # which 0.1.0 did not have
         n_epochs = clf.n_iter_
         clf.set_params(epochs=2).fit(X, y)  # goes on: the estimator has warm_start
         assert clf.n_iter_ == n_epochs + 2

@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import copy
 import functools
+import math
 import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -41,17 +42,13 @@ def _all_or_nothing(learns: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-class _ValidationSet(NamedTuple):
-    """What a network is scored on after each epoch: the caller's arguments, or arrays once they are checked."""
+class _Validation(NamedTuple):
+    """What a network is scored on after each epoch."""
 
-    X: Any
-    y: Any
-    sample_weight: Any
-
-    @property
-    def weights(self) -> np.ndarray:
-        """A weight for each sample."""
-        return np.ones(len(self.y), self.X.dtype) if self.sample_weight is None else self.sample_weight
+    X: Any  # an array or CSR, in the float type of training
+    y: np.ndarray  # labels
+    weight: np.ndarray
+    weighted: bool  # whether there are weights that a scorer should know of
 
 
 class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
@@ -110,9 +107,9 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         Not used where fit is given ``X_val``.
 
     scoring : str or callable, default="loss"
-        What early stopping watches: ``"loss"``, the validation loss, which is to fall, or a score, which is to rise,
-        by the name of a scorer (``"roc_auc"``, ``"f1_macro"``, ...) or as a callable ``scorer(estimator, X, y)``, which
-        is given ``sample_weight`` too where there are weights.
+        What early stopping monitors. ``"loss"`` minimises the validation loss. The name of a scorer (``"roc_auc"``,
+        ``"f1_macro"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. X is an array or CSR, and
+        where samples or classes have weights, the scorer is given them as ``sample_weight``.
 
     n_iter_no_change : int, default=10
         Epochs that may pass without an improvement by ``tol`` on the best one, at least 1.
@@ -295,15 +292,15 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             Weights of at least 0, not all of them 0. None weighs each sample 1.
 
         X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
-            A validation set of your own, in the columns of X. The network is scored on it after each epoch:
-            ``history_`` says how, and early stopping watches it instead of samples held out. In a pipeline,
-            ``Pipeline(..., transform_input=["X_val"])`` transforms it as it does X.
+            A validation set of your own, in the columns of X. The network is scored on it after each epoch.
+            ``history_`` holds the figures, and early stopping monitors them instead of holding samples out. In a
+            pipeline, ``Pipeline(..., transform_input=["X_val"])`` transforms it as it does X.
 
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
-            Its labels, all of them in y. Not every class need be there.
+            Labels of ``X_val``. Each must occur in y; some of y may be missing.
 
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Its weights, of at least 0, not all of them 0. ``class_weight`` does not change them.
+            Weights of ``X_val``, of at least 0, not all of them 0. ``class_weight`` does not count here.
 
         Returns
         -------
@@ -317,7 +314,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             that are not finite. What an earlier fit learned stays as it was.
 
         TypeError
-            If X or sample_weight has a type that cannot be numbers, or y labels that cannot be sorted.
+            If X, sample_weight or what validates has a type that cannot be numbers, or y labels that cannot be sorted.
 
         RuntimeError
             In a process that was forked from one that has trained, or if Keras's backend is PyTorch.
@@ -330,7 +327,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         UserWarning
             If the training was interrupted by Ctrl-C.
         """
-        interrupted = self._fit(X, y, sample_weight, _ValidationSet(X_val, y_val, sample_weight_val))
+        interrupted = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         return self._warn_if(interrupted)
 
     def partial_fit(
@@ -383,7 +380,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
 
     @_all_or_nothing
     @with_callbacks
-    def _fit(self, X: Any, y: Any, sample_weight: Any, given: _ValidationSet) -> bool:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_set: tuple[Any, Any, Any]) -> bool:
         self._check_parameters()
         fit_arguments = _fit_arguments(X, y, sample_weight)
         previous = self._previous() if self.warm_start else None
@@ -394,7 +391,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
                 f"y must hold the labels of the earlier fit, which warm_start goes on with: {self._labels}. "
                 f"Got {labels} instead."
             )
-        validation = self._check_validation_set(given, labels, X.dtype)
+        validation = self._check_validation_set(*validation_set, labels, X.dtype)
         early_stopping = bool(self.early_stopping)
         return self._train(X, y, labels, int(self.epochs), early_stopping, validation, previous, fit_arguments)
 
@@ -443,28 +440,26 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         return X, _dense_labels(y)
 
     def _check_validation_set(
-        self, given: _ValidationSet, labels: _targets.Labels, dtype: np.dtype
-    ) -> _ValidationSet | None:
-        """Return the caller's validation set as arrays, of the columns and labels that are trained on."""
-        X, y, weight = given
-        if X is None and y is None and weight is None:
+        self, X: Any, y: Any, sample_weight: Any, labels: _targets.Labels, dtype: np.dtype
+    ) -> _Validation | None:
+        """Return the caller's validation set, of the columns and labels that are trained on; None if there is none."""
+        given = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
+        names = [name for name, value in given.items() if value is not None]
+        if not names:
             return None
-        if X is None or y is None:
-            missing, there = (
-                ("X_val", "y_val" if y is not None else "sample_weight_val") if X is None else ("y_val", "X_val")
-            )
-            raise ValueError(f"{missing} must be given together with {there}. Got None instead.")
-        with _said_of("X_val"):
+        for name in ("X_val", "y_val"):
+            if given[name] is None:
+                raise ValueError(f"{name} must be given together with {names[0]}. Got None instead.")
+        with _naming("X_val"):
             array = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
             validate_data(self, X, reset=False, skip_check_array=True)
-        with _said_of("y_val"):
-            y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y_val")
-            y = _dense_labels(y)
+        with _naming("y_val"):
+            y = _dense_labels(check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y_val"))
             labels.check(y, "y_val")
         if array.shape[0] != len(y):
             raise ValueError(f"X_val and y_val must hold as many samples. Got {array.shape[0]} and {len(y)}.")
-        with _said_of("sample_weight_val"):
-            return _ValidationSet(array, y, None if weight is None else check_sample_weight(weight, array))
+        with _naming("sample_weight_val"):
+            return _Validation(*_counted(array, y, labels, sample_weight, None), sample_weight is not None)
 
     def _train(
         self,
@@ -473,7 +468,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         labels: _targets.Labels,
         epochs: int,
         early_stopping: bool,
-        validation: _ValidationSet | None,
+        validation: _Validation | None,
         previous: Any,
         fit_arguments: dict[str, Any],
     ) -> bool:
@@ -481,7 +476,9 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
 
         ``fit_arguments`` are the caller's, as scikit-learn's callbacks get them.
         """
-        X, y, weight = self._counted(X, y, labels, fit_arguments["metadata"].get("sample_weight"))
+        sample_weight = fit_arguments["metadata"].get("sample_weight")
+        weighted = sample_weight is not None or self.class_weight is not None
+        X, y, weight = _counted(X, y, labels, sample_weight, self.class_weight)
         layer_sizes = (X.shape[1], *self._hidden_units(), labels.n_outputs)
         if previous is not None and layer_sizes != self._layer_sizes:
             raise ValueError(
@@ -497,21 +494,14 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             streams = _loop.Streams.spawn(_entropy(self.random_state))
         else:
             streams = _loop.Streams.resume(previous.checkpoint["streams"])
-        observers: list[Any] = []
         if validation is None and early_stopping:
             train, held_out = _validation.hold_out(y, self.validation_fraction, not labels.multilabel, streams.split)
-            weighted = self.class_weight is not None or bool(fit_arguments["metadata"])
-            validation = _ValidationSet(X[held_out], y[held_out], weight[held_out] if weighted else None)
+            validation = _Validation(X[held_out], y[held_out], weight[held_out], weighted)
             X, y, weight = X[train], y[train], weight[train]
         samples = _loop.Samples(X, labels.encode(y, X.dtype), weight)
+        observers: list[Any] = []
         if validation is not None:
-            scored = _loop.Samples(validation.X, labels.encode(validation.y, X.dtype), validation.weights)
-            if early_stopping:
-                score = None if self.scoring == "loss" else self._score_of_weights(labels, validation)
-                rule = self.tol, self.n_iter_no_change, score, previous
-                observers.append(_validation.EarlyStopping(scored, labels, self.activation, *rule))
-            else:
-                observers.append(_validation.Validation(scored, labels, self.activation))
+            observers.append(self._validation_observer(validation, labels, early_stopping, previous))
         if self.callbacks:
             observers.append(_callbacks.KerasCallbacks(self.callbacks))
         tasks = []
@@ -539,27 +529,45 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
             task.fit_ends()
         return result.interrupted
 
-    def _counted(self, X: Any, y: np.ndarray, labels: _targets.Labels, sample_weight: Any) -> tuple[Any, Any, Any]:
-        """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
-        if sample_weight is None and self.class_weight is None:
-            return X, y, np.broadcast_to(X.dtype.type(1), len(y))  # which takes no memory
-        checked = check_sample_weight(sample_weight, X)
-        weight = _targets.effective_weights(y, labels, checked, self.class_weight, X.dtype)
-        counted = weight > 0
-        return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])
+    def _validation_observer(
+        self, validation: _Validation, labels: _targets.Labels, early_stopping: bool, previous: Any
+    ) -> Any:
+        """Return the observer that scores each epoch's network, and stops early if that is wanted."""
+        from moonnet.training import _loop, _validation
 
-    def _score_of_weights(self, labels: _targets.Labels, validation: _ValidationSet) -> Callable[[list[Any]], float]:
+        X, y, weight, _ = validation
+        samples = _loop.Samples(X, labels.encode(y, X.dtype), weight)
+        if not early_stopping:
+            return _validation.Validation(samples, labels, self.activation)
+        score = None if self.scoring == "loss" else self._score_of_weights(validation, labels)
+        return _validation.EarlyStopping(
+            samples,
+            labels,
+            self.activation,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            score=score,
+            previous=previous,
+        )
+
+    def _score_of_weights(self, validation: _Validation, labels: _targets.Labels) -> Callable[[list[Any]], float]:
         """Return a function that scores an epoch's weights on the validation set, as the parameter ``scoring`` says."""
         from sklearn.metrics import check_scoring
 
         scorer = check_scoring(self, scoring=self.scoring)
-        options = {} if validation.sample_weight is None else {"sample_weight": validation.sample_weight}
+        options = {"sample_weight": validation.weight} if validation.weighted else {}
         estimator = copy.copy(self)
         estimator.__dict__.pop("feature_names_in_", None)  # the set is an array by now
 
         def score(weights: list[np.ndarray]) -> float:
             estimator.__dict__.update(self._network_attributes(labels, weights))
-            return float(scorer(estimator, validation.X, validation.y, **options))
+            value = scorer(estimator, validation.X, validation.y, **options)
+            if not isinstance(value, Real) or math.isnan(value):
+                raise ValueError(
+                    "The 'scoring' parameter of KerasMoonClassifier must give a number for the validation set. "
+                    f"Got {value!r} from {self.scoring!r} instead."
+                )
+            return float(value)
 
         return score
 
@@ -720,7 +728,7 @@ class KerasMoonClassifier(InternalsMixin, ClassifierMixin, BaseEstimator):
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take on the state of a pickle; one of 0.1.0 lacks the parameters that came later."""
+        """Take on the state of a pickle, which may be older than the parameter ``scoring``."""
         super().__setstate__({"scoring": "loss"} | state)
 
     def __sklearn_tags__(self) -> Tags:
@@ -772,14 +780,27 @@ def _dense_labels(y: Any) -> np.ndarray:
 
 
 @contextmanager
-def _said_of(argument: str) -> Iterator[None]:
+def _naming(argument: str) -> Iterator[None]:
     """Let an error that does not name the argument do so."""
     try:
         yield
     except (TypeError, ValueError) as error:
         if argument in str(error):
             raise
-        raise type(error)(f"In {argument}: {error}") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"In {argument}: {error}") from error
+
+
+def _counted(
+    X: Any, y: np.ndarray, labels: _targets.Labels, sample_weight: Any, class_weight: dict | str | None
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
+    if sample_weight is None and class_weight is None:
+        return X, y, np.broadcast_to(X.dtype.type(1), len(y))  # which takes no memory
+    checked = check_sample_weight(sample_weight, X)
+    weight = _targets.effective_weights(y, labels, checked, class_weight, X.dtype)
+    counted = weight > 0
+    return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])
 
 
 def _fit_arguments(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:

@@ -60,13 +60,17 @@ class Labels:
         return self.multilabel == other.multilabel and np.array_equal(self.classes, other.classes)
 
     def check(self, y: np.ndarray, name: str = "y", remedy: str = "") -> None:
-        """Raise if y, the argument ``name``, holds other labels than these, or is of another kind."""
+        """Raise if y, the argument ``name``, holds other labels than these, or is of another kind.
+
+        ``remedy`` is what to say besides where a single label is unknown.
+        """
         if self.multilabel:
             fits = y.ndim == 2 and y.shape[1] == len(self.classes) and np.isin(y, (0, 1)).all()
         else:
             fits = y.ndim == 1 and set(_unique(y, name).tolist()) <= set(self.classes.tolist())
         if not fits:
-            raise ValueError(f"{name} must hold {self}. {_got(y)}{remedy}")
+            message = f"{name} must hold {self}. {_got(y)}"
+            raise ValueError(message + remedy if y.ndim == 1 and not self.multilabel else message)
 
     @property
     def n_outputs(self) -> int:

@@ -1,4 +1,4 @@
-"""How loss and accuracy went from epoch to epoch."""
+"""How loss, accuracy and score went from epoch to epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -16,7 +16,7 @@ _SERIES = {metric: {metric: _TRAINING, f"val_{metric}": _VALIDATION} for metric 
 
 
 class TrainingCurveDisplay:
-    """Loss and accuracy by epoch, in training and validation, of one training or of several and their mean.
+    """Loss, accuracy and score by epoch, in training and validation, of one training or of several and their mean.
 
     The mean ends where the shortest training does.
 

@@ -29,10 +29,6 @@ class Samples(NamedTuple):
     y: np.ndarray  # (n_samples, n_outputs)
     weight: np.ndarray  # (n_samples,), positive
 
-    def take(self, indices: np.ndarray) -> "Samples":
-        """Return some of the samples."""
-        return Samples(self.X[indices], self.y[indices], self.weight[indices])
-
 
 @dataclass(frozen=True)
 class Hyperparameters:

@@ -103,20 +103,20 @@ class EarlyStopping(Validation):
             return
         history = self._previous.history
         for epoch in range(len(history["loss"])):
-            score = self._watched({name: values[epoch] for name, values in history.items()})
+            score = self._monitored({name: values[epoch] for name, values in history.items()})
             if math.isnan(score):  # an epoch without validation
                 self._best, self._waited = -math.inf, 0
             else:
                 self._count(score)
         if self._waited > self._n_iter_no_change:  # that training had ended, and is wanted longer
             self._waited = 0
-        self._best = self._watched(self._figures(self._previous.weights))
+        self._best = self._monitored(self._figures(self._previous.weights))
         training.best_weights = self._previous.weights
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score the epoch's network; keep it if it is the best, stop if none has been for long."""
         super().epoch_end(epoch, logs)
-        score = self._watched(logs)
+        score = self._monitored(logs)
         if score > self._best or self._training.best_weights is None:
             self._training.best_weights = self._weights
         self._count(score)
@@ -125,10 +125,12 @@ class EarlyStopping(Validation):
 
     def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
         """Return the score as well."""
-        score = {} if self._score is None else {"val_score": self._score(weights)}
-        return super()._figures(weights) | score
+        figures = super()._figures(weights)
+        if self._score is not None:  # what diverges is for the training to say
+            figures["val_score"] = self._score(weights) if math.isfinite(figures["val_loss"]) else -math.inf
+        return figures
 
-    def _watched(self, figures: dict[str, float]) -> float:
+    def _monitored(self, figures: dict[str, float]) -> float:
         """Return which of an epoch's figures is to rise; NaN if there is none."""
         return -figures.get("val_loss", math.nan) if self._score is None else figures.get("val_score", math.nan)
 
