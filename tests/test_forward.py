@@ -62,7 +62,7 @@ def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, acti
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_forward, "_CHUNK_BYTES", chunk_bytes)
         for samples in (X, sparse.csr_array(X), sparse.csr_matrix(X)):
-            logits = _forward.logits(samples, coefs, intercepts, activation)
+            logits = _forward.raw_predictions(samples, coefs, intercepts, activation)
             assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
     for array, old in zip([X, *coefs, *intercepts], [before[0], *before[1], *before[2]], strict=True):
         assert (array == old).all()
@@ -80,7 +80,7 @@ def test_a_unit_that_never_fires_costs_the_others_no_digit(n_samples, intercept)
     living = np.arange(50) != 7
     expected = np.maximum(X @ coefs[0][:, living] + intercepts[0][living], 0).astype(float)
     expected = np.maximum(expected @ coefs[1][living] + intercepts[1], 0) @ coefs[2] + intercepts[2]
-    logits = _forward.logits(X, coefs, intercepts, "relu")
+    logits = _forward.raw_predictions(X, coefs, intercepts, "relu")
     assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
@@ -94,4 +94,6 @@ def test_many_layers_cost_no_digit():
     for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
         expected = np.maximum(expected @ coef + intercept, 0)
     expected = (expected @ coefs[-1] + intercepts[-1]).astype(float)
-    assert_allclose(_forward.logits(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max())
+    assert_allclose(
+        _forward.raw_predictions(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max()
+    )

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.trains
 
 def split_of(clf, y, multilabel=False):
     """Return what a fit of clf trains on and what it holds out."""
-    return hold_out(y, clf.validation_fraction, not multilabel, _loop.Streams.spawn(clf.random_state).split)
+    return hold_out(
+        len(y), clf.validation_fraction, None if multilabel else y, _loop.Streams.spawn(clf.random_state).split
+    )
 
 
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.floats(0.05, 0.6), st.integers(0, 2**32 - 1))
@@ -33,7 +35,7 @@ def test_the_parts_are_apart_whole_and_stratified(labels, fraction, seed):
     several = classes[counts > 1]
     n_held_out = max(math.ceil(fraction * len(y)), len(several))
     assume(0 < len(several) <= counts[counts > 1].sum() - n_held_out)
-    train, held_out = hold_out(y, fraction, True, seed)
+    train, held_out = hold_out(len(y), fraction, y, seed)
     assert sorted([*train, *held_out]) == list(range(len(y)))
     assert set(y[train]) == set(y)
     assert n_held_out - len(several) <= len(held_out) <= n_held_out
@@ -42,7 +44,7 @@ def test_the_parts_are_apart_whole_and_stratified(labels, fraction, seed):
     for label in several:  # in proportion, but for the rounding and for one sample to train on
         expected = n_held_out * (y == label).sum() / split
         assert abs((y[held_out] == label).sum() - expected) < 1 + (label not in y[held_out]) + 1e-9
-    assert (hold_out(y, fraction, True, seed)[1] == held_out).all()
+    assert (hold_out(len(y), fraction, y, seed)[1] == held_out).all()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_the_moving_average_is_what_is_scored(keras):
 def test_a_rare_class_is_never_held_out_whole():
     y = np.r_[np.zeros(50), np.ones(2)]
     for seed in range(20):
-        train, held_out = hold_out(y, 0.8, True, seed)
+        train, held_out = hold_out(len(y), 0.8, y, seed)
         assert set(y[train]) == {0, 1}
         assert len(train) + len(held_out) == 52
 

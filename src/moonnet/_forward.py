@@ -125,8 +125,10 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
 }
 
 
-def logits(X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str) -> np.ndarray:
-    """Return the last layer's outputs before its sigmoid or softmax, shape (n_samples, n_outputs).
+def raw_predictions(
+    X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str
+) -> np.ndarray:
+    """Return the last layer's outputs before its activation, shape (n_samples, n_outputs).
 
     X (n_samples, n_features) is an array, or a CSR array or matrix.
     """

@@ -196,7 +196,7 @@ def _set_types(operator: Any) -> None:
         )
     n_samples, n_classes = inputs[0].get_first_dimension(), len(clf.classes_)
     labels, probabilities = operator.outputs
-    if clf._labels.multilabel:
+    if clf._targets.multilabel:
         labels.type = types.Int64TensorType([n_samples, n_classes])
     else:
         of_strings = _classes(clf).dtype.kind == "U"
@@ -223,13 +223,13 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         values = activate(op, op.Add(op.MatMul(values, kernel), bias))
     logits = op.Add(op.MatMul(values, weights[-2]), weights[-1])
 
-    if clf._labels.loss == "categorical_crossentropy":
+    if clf._targets.loss == "categorical_crossentropy":
         probabilities = op.Softmax(logits, axis=1)
         labels = op.Gather(_classes(clf), op.ArgMax(logits, axis=1, keepdims=0))
     else:
         probabilities = op.Sigmoid(logits)
         labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
-        if not clf._labels.multilabel:
+        if not clf._targets.multilabel:
             probabilities = op.Concat(op.Sigmoid(op.Neg(logits)), probabilities, axis=1)
             labels = op.Gather(_classes(clf), op.Reshape(labels, np.array([-1])))
             logits = op.Concat(op.Neg(logits), logits, axis=1)

@@ -6,32 +6,33 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from moonnet import _forward, _targets
+from moonnet import _forward
+from moonnet._targets import Targets
 from moonnet.training._loop import Observer, Samples, Training, TrainingResult
 
 
-def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of samples to train on, and of those held out.
 
-    Stratified, the classes are shared out in proportion, as far as that leaves one sample of each to train on.
+    By ``labels``, their classes are shared out in proportion, as far as that leaves one sample of each to train on.
     """
-    candidates, labels, n_least = np.arange(len(y)), None, 1
-    if stratify:
-        classes, counts = np.unique(y, return_counts=True)
-        candidates = candidates[np.isin(y, classes[counts > 1])]
-        labels, n_least = y[candidates], int((counts > 1).sum())
-    n_held_out = max(math.ceil(fraction * len(y)), n_least)
+    candidates, strata, n_least = np.arange(n_samples), None, 1
+    if labels is not None:
+        classes, counts = np.unique(labels, return_counts=True)
+        candidates = candidates[np.isin(labels, classes[counts > 1])]
+        strata, n_least = labels[candidates], int((counts > 1).sum())
+    n_held_out = max(math.ceil(fraction * n_samples), n_least)
     if not 0 < n_least <= len(candidates) - n_held_out:
         raise ValueError(
             "The 'validation_fraction' parameter must leave samples to train on and samples to hold out"
-            + (", as many of each as there are classes" if stratify else "")
-            + f". Got {fraction!r} with {len(y)} samples."
+            + (", as many of each as there are classes" if labels is not None else "")
+            + f". Got {fraction!r} with {n_samples} samples."
         )
-    _, held_out = train_test_split(candidates, test_size=n_held_out, random_state=seed, stratify=labels)
-    train = np.setdiff1d(np.arange(len(y)), held_out)
-    if stratify:
-        held, first = np.unique(y[held_out], return_index=True)
-        needed = held_out[first[~np.isin(held, y[train])]]  # of a rare class, all of which happened to be held out
+    _, held_out = train_test_split(candidates, test_size=n_held_out, random_state=seed, stratify=strata)
+    train = np.setdiff1d(np.arange(n_samples), held_out)
+    if labels is not None:
+        held, first = np.unique(labels[held_out], return_index=True)
+        needed = held_out[first[~np.isin(held, labels[train])]]  # of a rare class, all of which happened to be held out
         train, held_out = np.union1d(train, needed), np.setdiff1d(held_out, needed)
     return train, held_out
 
@@ -39,10 +40,10 @@ def hold_out(y: np.ndarray, fraction: float, stratify: bool, seed: int) -> tuple
 class Validation(Observer):
     """Scores the network after each epoch on samples that it does not train on."""
 
-    def __init__(self, samples: Samples, labels: _targets.Labels, activation: str) -> None:
+    def __init__(self, samples: Samples, targets: Targets, activation: str) -> None:
         self._samples = samples
         self._total_weight = samples.weight.sum()
-        self._labels = labels
+        self._targets = targets
         self._activation = activation
 
     def train_begin(self, training: Training) -> None:
@@ -57,15 +58,15 @@ class Validation(Observer):
         self._training.record(epoch, figures)
 
     def _figures(self, weights: list[np.ndarray]) -> dict[str, float]:
-        """Return the mean loss, with the penalty, and the accuracy, both weighted by the samples."""
+        """Return the mean loss, with the penalty, and the mean metrics, all weighted by the samples."""
         X, y, _ = self._samples
         with np.errstate(over="ignore", invalid="ignore"):  # what diverges is for the training to say
-            logits = _forward.logits(X, weights[::2], weights[1::2], self._activation)
-            loss = self._mean(self._labels.losses(logits, y))
+            outputs = _forward.raw_predictions(X, weights[::2], weights[1::2], self._activation)
+            loss = self._mean(self._targets.losses(outputs, y))
             if l2 := self._training.hyperparameters.l2:
                 loss += l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
-            accuracy = self._mean(self._labels.correct(logits, y))
-        return {"val_loss": loss, "val_accuracy": accuracy}
+            metrics = {f"val_{name}": self._mean(values) for name, values in self._targets.metrics(outputs, y).items()}
+        return {"val_loss": loss, **metrics}
 
     def _mean(self, values: np.ndarray) -> float:
         return float(values @ self._samples.weight / self._total_weight)
@@ -81,14 +82,14 @@ class EarlyStopping(Validation):
     def __init__(
         self,
         samples: Samples,
-        labels: _targets.Labels,
+        targets: Targets,
         activation: str,
         tol: float,
         n_iter_no_change: int,
         score: Callable[[list[np.ndarray]], float] | None,
         previous: TrainingResult | None,
     ) -> None:
-        super().__init__(samples, labels, activation)
+        super().__init__(samples, targets, activation)
         self._tol = tol
         self._n_iter_no_change = n_iter_no_change
         self._score = score

@@ -6,7 +6,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from sklearn.utils.class_weight import compute_sample_weight
 
-from moonnet import _targets
+from moonnet._labels import Labels
+from moonnet._targets import effective_weights
 from moonnet.training._keras import keras
 
 labels = st.one_of(
@@ -21,7 +22,7 @@ labels = st.one_of(
 def test_encoded_labels_decode_to_themselves(values):
     y = np.array(values)
     assume(len(set(values)) > 1)
-    known = _targets.Labels.of(y)
+    known = Labels.of(y)
     encoded = known.encode(y, np.dtype("float64"))
     assert encoded.shape == (len(y), known.n_outputs)
     assert known.decode(encoded - 0.5).tolist() == values
@@ -30,7 +31,7 @@ def test_encoded_labels_decode_to_themselves(values):
 @given(arrays(float, st.tuples(st.integers(1, 20), st.sampled_from([1, 3, 4])), elements=st.floats(-800, 800)))
 def test_probabilities_agree_with_their_logarithms_and_labels(logits):
     classes = np.arange(max(2, logits.shape[1]))
-    known = _targets.Labels(classes)
+    known = Labels(classes)
     probabilities = known.probabilities(logits)
     assert probabilities.shape == (len(logits), len(classes))
     assert (probabilities >= 0).all()
@@ -43,17 +44,17 @@ def test_probabilities_agree_with_their_logarithms_and_labels(logits):
 
 
 def test_two_classes_split_at_one_half():
-    known = _targets.Labels(np.array(["no", "yes"]))
+    known = Labels(np.array(["no", "yes"]))
     assert known.decode(np.array([[-1e-3], [0.0], [1e-3]])).tolist() == ["no", "no", "yes"]
 
 
 def effective(y, sample_weight, class_weight, dtype="float64"):
-    return _targets.effective_weights(y, _targets.Labels(np.unique(y)), sample_weight, class_weight, np.dtype(dtype))
+    return effective_weights(sample_weight, Labels(np.unique(y)).balance(y, class_weight), np.dtype(dtype))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_two_classes_agree_with_their_probabilities_next_to_one_half(dtype):
-    labels = _targets.Labels(np.array([0, 1]))
+    labels = Labels(np.array([0, 1]))
     positive = np.geomspace(np.finfo(dtype).tiny, 1, 100_001, dtype=dtype)
     logits = np.concatenate([-positive, positive])[:, np.newaxis]
     with np.errstate(all="raise"):
@@ -115,7 +116,7 @@ def test_bad_class_weights_are_named(class_weight, message):
 
 def test_several_labels_are_columns_of_0_and_1():
     y = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0]])
-    known = _targets.Labels.of(y)
+    known = Labels.of(y)
     assert known.multilabel
     assert known.classes.tolist() == [0, 1, 2]
     assert (known.n_outputs, known.loss) == (3, "binary_crossentropy")
@@ -132,7 +133,7 @@ def test_losses_and_correct_samples_are_keras_s(n_outputs, name):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 5, (30, n_outputs))
     y = rng.integers(0, 2, (30, n_outputs)) if name != "categorical" else np.eye(3, dtype=int)[rng.integers(0, 3, 30)]
-    known = _targets.Labels(np.arange(max(2, n_outputs)), multilabel=name == "several")
+    known = Labels(np.arange(max(2, n_outputs)), multilabel=name == "several")
     encoded = y.astype(float)
     if name == "categorical":
         theirs = keras.losses.CategoricalCrossentropy(from_logits=True, reduction="none", dtype="float64")
@@ -141,12 +142,12 @@ def test_losses_and_correct_samples_are_keras_s(n_outputs, name):
         theirs = keras.losses.BinaryCrossentropy(from_logits=True, reduction="none", dtype="float64")
         correct = keras.metrics.binary_accuracy(encoded, 1 / (1 + np.exp(-logits)))
     assert_allclose(known.losses(logits, encoded), theirs(encoded, logits).numpy(), rtol=1e-9)
-    assert_allclose(known.correct(logits, encoded), np.asarray(correct).reshape(30, -1).mean(axis=1))
+    assert_allclose(known.metrics(logits, encoded)["accuracy"], np.asarray(correct).reshape(30, -1).mean(axis=1))
 
 
 def test_balanced_labels_multiply_as_in_scikit_learn():
     y = np.random.default_rng(0).integers(0, 2, (40, 3))
-    weights = _targets.effective_weights(y, _targets.Labels.of(y), np.ones(40), "balanced", np.dtype(float))
+    weights = effective_weights(np.ones(40), Labels.of(y).balance(y, "balanced"), np.dtype(float))
     theirs = compute_sample_weight("balanced", y)
     assert_allclose(weights / weights.max(), theirs / theirs.max())
 
@@ -154,17 +155,17 @@ def test_balanced_labels_multiply_as_in_scikit_learn():
 def test_a_dict_of_weights_cannot_name_several_labels():
     y = np.array([[0, 1], [1, 1]])
     with pytest.raises(ValueError, match=r"'class_weight' .* None or 'balanced' .* Got \{0: 2\.0\}"):
-        _targets.effective_weights(y, _targets.Labels.of(y), np.ones(2), {0: 2.0}, np.dtype(float))
+        effective_weights(np.ones(2), Labels.of(y).balance(y, {0: 2.0}), np.dtype(float))
 
 
 @pytest.mark.parametrize(
     ("known", "y", "message"),
     [
-        (_targets.Labels(np.array(["a", "b"])), np.array(["a", "c"]), r"of \['a', 'b'\]\. Got .* with \['a', 'c'\]"),
-        (_targets.Labels(np.array([0, 1])), np.array([[0, 1]]), r"one label a sample.* shape \(1, 2\)"),
-        (_targets.Labels(np.arange(2), True), np.array([0, 1]), r"each of 2 labels.* shape \(2,\)"),
-        (_targets.Labels(np.arange(2), True), np.array([[0, 1, 1]]), r"each of 2 labels.* shape \(1, 3\)"),
-        (_targets.Labels(np.arange(2), True), np.array([[0, 2]]), r"each of 2 labels.* with \[0, 2\]"),
+        (Labels(np.array(["a", "b"])), np.array(["a", "c"]), r"of \['a', 'b'\]\. Got .* with \['a', 'c'\]"),
+        (Labels(np.array([0, 1])), np.array([[0, 1]]), r"one label a sample.* shape \(1, 2\)"),
+        (Labels(np.arange(2), True), np.array([0, 1]), r"each of 2 labels.* shape \(2,\)"),
+        (Labels(np.arange(2), True), np.array([[0, 1, 1]]), r"each of 2 labels.* shape \(1, 3\)"),
+        (Labels(np.arange(2), True), np.array([[0, 2]]), r"each of 2 labels.* with \[0, 2\]"),
     ],
 )
 def test_labels_that_were_not_to_come_are_named(known, y, message):
@@ -173,5 +174,5 @@ def test_labels_that_were_not_to_come_are_named(known, y, message):
 
 
 def test_labels_that_were_to_come_are_fine():
-    _targets.Labels(np.array(["a", "b"])).check(np.array(["b", "b"]))
-    _targets.Labels(np.arange(2), True).check(np.array([[0, 1], [0, 0]]))
+    Labels(np.array(["a", "b"])).check(np.array(["b", "b"]))
+    Labels(np.arange(2), True).check(np.array([[0, 1], [0, 0]]))
