@@ -1,7 +1,8 @@
 """moonnet: a small Keras network with scikit-learn's manners."""
 
 from moonnet._classifier import KerasMoonClassifier
+from moonnet._regressor import KerasMoonRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["KerasMoonClassifier", "__version__"]
+__all__ = ["KerasMoonClassifier", "KerasMoonRegressor", "__version__"]

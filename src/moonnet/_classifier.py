@@ -443,6 +443,17 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         logits = self._raw_predictions(X)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
+    @property
+    def model_(self) -> Any:
+        """A new compiled ``keras.Sequential`` with the learned weights, in Keras's own float type.
+
+        Each access makes another one, which is the caller's: to train it further or to save it, keep it first
+        (``model = clf.model_``). The estimator stays as it is. The model says probabilities and is trained on 0 and 1
+        for two classes, in one column, and on one-hot rows for more. Its optimizer is new, with the settings that the
+        estimator's parameters have now.
+        """
+        return self._new_model()
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take on the state of a pickle, which may be older than the parameter ``scoring``."""
         super().__setstate__({"scoring": "loss"} | state)

@@ -284,12 +284,14 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
             weighted = sample_weight is not None or balance is not None
             validation = _Validation(X[held_out], y[held_out], weight[held_out], weighted)
             X, y, weight = X[train], y[train], weight[train]
+        if previous is None:
+            targets = targets.fitted(y, weight)
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
         observers: list[Any] = []
         if validation is not None:
             observers.append(self._validation_observer(validation, targets, early_stopping, previous))
         if self.callbacks:
-            observers.append(_callbacks.KerasCallbacks(self.callbacks))
+            observers.append(_callbacks.KerasCallbacks(self.callbacks, targets))
         tasks = []
         if (context := self._callback_context(epochs)) is not None:
             arguments = {"estimator": self, **fit_arguments}
@@ -304,7 +306,15 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
         result = _loop.train(
             spec,
             samples,
-            _loop.Hyperparameters(learning_rate, self.l2, self.dropout, epochs, self.shuffle),
+            _loop.Hyperparameters(
+                learning_rate,
+                self.l2,
+                self.dropout,
+                epochs,
+                self.shuffle,
+                targets.loss_parameter,
+                targets.loss_unit,
+            ),
             streams,
             previous,
             [*observers, *tasks, *_progress.progress(self.verbose)],
@@ -371,12 +381,17 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
             return None
         from moonnet.training import _loop
 
-        return _loop.TrainingResult(self._weights, self.history_, self._checkpoint)
+        return _loop.TrainingResult(self._training_weights, self.history_, self._checkpoint)
 
     @property
     def _weights(self) -> list[np.ndarray]:
         """Kernel and bias of each layer."""
         return [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
+
+    @property
+    def _training_weights(self) -> list[np.ndarray]:
+        """The same, as training left them."""
+        return self._weights
 
     @property
     def _layer_sizes(self) -> tuple[int, ...]:
@@ -412,27 +427,22 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
             },
         }
 
-    @property
-    def model_(self) -> Any:
-        """A new compiled ``keras.Sequential`` with the learned weights, in Keras's own float type.
-
-        Each access makes another one, which is the caller's: to train it further or to save it, keep it first
-        (``model = clf.model_``). The estimator stays as it is. The model says probabilities and is trained on 0 and 1
-        for two classes, in one column, and on one-hot rows for more. Its optimizer is new, with the settings that the
-        estimator's parameters have now.
-        """
+    def _new_model(self) -> Any:
+        """Return a new Keras model of the network."""
         check_is_fitted(self)
         from moonnet.training import _network, engines
 
         engines.check_not_forked()
         engines.engine.check_not_traced("make model_")
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
+        targets, described = self._targets, self._trained_with
         return _network.user_model(
-            _network.NetworkSpec(self._layer_sizes, self._trained_with["activation"], self._targets.loss),
+            _network.NetworkSpec(self._layer_sizes, described["activation"], targets.loss),
             self._weights,
             optimizer.build(learning_rate),
-            self._trained_with["l2"],
-            self._trained_with["dropout"],
+            described["dropout"],
+            targets.penalties(described["l2"], len(self.coefs_)),
+            targets.model_parameter,
         )
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:

@@ -13,7 +13,15 @@ class Targets(ABC):
     Outputs are those of the last layer before its activation, shape (n_samples, n_outputs).
     """
 
-    loss_unit: float = 1.0  # one of the training's losses, in the unit that the user reads
+    @property
+    def loss_unit(self) -> float:
+        """A loss of 1 in training, in the unit in which the user reads it."""
+        return 1.0
+
+    @property
+    def loss_parameter(self) -> float:
+        """A number that the loss depends on, in training."""
+        return 0.0
 
     @property
     @abstractmethod
@@ -40,6 +48,20 @@ class Targets(ABC):
     @abstractmethod
     def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
         """Return each sample's loss, a mean over its outputs, shape (n_samples,)."""
+
+    @property
+    def rescaling(self) -> tuple[Any, Any] | None:
+        """Factor and offset that bring a training's predictions into the user's unit; None where they are."""
+        return None
+
+    @property
+    def model_parameter(self) -> Any:
+        """The loss's parameter where predictions are in the user's unit."""
+        return self.loss_parameter
+
+    def penalties(self, l2: float, n_layers: int) -> list[float]:
+        """Return each layer's factor of the L2 penalty beside a loss in the user's unit."""
+        return [l2] * n_layers
 
     def metrics(self, outputs: np.ndarray, encoded: np.ndarray) -> dict[str, np.ndarray]:
         """Return what else a history holds: name -> a value for each sample, shape (n_samples,)."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from moonnet._targets import Targets
 from moonnet.training._keras import keras
 from moonnet.training._loop import Observer, Training, TrainingResult
 from moonnet.training._network import user_model
@@ -28,7 +29,8 @@ class KerasCallbacks(Observer):
     precision of the training.
     """
 
-    def __init__(self, callbacks: Sequence[Any]) -> None:
+    def __init__(self, callbacks: Sequence[Any], targets: Targets) -> None:
+        self._targets = targets
         # A fit leaves traces in its callbacks (patience, best weights, a model): those given stay as they are
         self._callbacks = _copied(callbacks)
         self._hooks = {hook for hook in _HOOKS if any(_defines(callback, hook) for callback in self._callbacks)}
@@ -42,7 +44,16 @@ class KerasCallbacks(Observer):
         with self._scope():
             optimizer = spec.optimizer.build(numbers.learning_rate)
             weights = training.program.weights
-            self._model = user_model(spec.network, weights, optimizer, numbers.l2, numbers.dropout)
+            self._model = user_model(
+                spec.network,
+                weights,
+                optimizer,
+                numbers.dropout,
+                # Of the training's own weights, whose predictions are rescaled
+                [numbers.l2 * numbers.loss_unit] * (len(spec.network.layer_sizes) - 1),
+                self._targets.model_parameter,
+                self._targets.rescaling,
+            )
             optimizer.build(self._model.trainable_variables)
             # Metrics are there after their first use: callbacks look them up to know whether more is better
             nothing = np.zeros((1, spec.network.layer_sizes[-1]))

@@ -7,7 +7,7 @@ Between blocks, observers may look at the training, change it or stop it.
 import math
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, TypedDict
@@ -39,6 +39,8 @@ class Hyperparameters:
     dropout: float
     epochs: int
     shuffle: bool
+    loss_parameter: float
+    loss_unit: float  # what losses are multiplied by to be told
 
 
 class Streams(NamedTuple):
@@ -165,7 +167,7 @@ class Training:
         self.interrupted = False  # set by Ctrl-C
         self.best_weights: list[np.ndarray] | None = None  # set by an observer; these predict instead of the last ones
         self._streams = streams
-        history = previous.history if previous else {"loss": [], "accuracy": []}
+        history = previous.history if previous else dict.fromkeys(program.spec.network.figures, ())
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
         self._load(previous)
@@ -183,7 +185,7 @@ class Training:
                 optimizer_state = checkpoint["optimizer_state"]
                 weights = checkpoint["weights"] or weights
                 rate = None if rate == checkpoint["learning_rate"] else rate
-        self.program.load(weights, optimizer_state, rate, numbers.l2, numbers.dropout)
+        self.program.load(weights, optimizer_state, rate, numbers.l2, numbers.dropout, numbers.loss_parameter)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -228,14 +230,22 @@ class Training:
         if not np.isfinite(figures).all():
             raise _diverged(epoch + n_epochs)
         # Each (n_epochs, steps), and contiguous: NumPy's order of summation, and so the last bit, depends on that
-        losses, correct, totals = np.ascontiguousarray(figures.reshape(n_epochs, -1, 3).transpose(2, 0, 1))
-        total = totals.sum(axis=1)
-        loss, accuracy = (losses * totals).sum(axis=1) / total, correct.sum(axis=1) / total
-        self.history["loss"] += loss.tolist()
-        self.history["accuracy"] += accuracy.tolist()
-        logs = {"loss": float(loss[-1]), "accuracy": float(accuracy[-1])}
+        losses, *counted, totals = np.ascontiguousarray(
+            figures.reshape(n_epochs, -1, figures.shape[1]).transpose(2, 0, 1)
+        )
+        sums = [(losses * totals).sum(axis=1), *(weights.sum(axis=1) for weights in counted)]
+        means = self._means(sums, totals.sum(axis=1))
+        for name, values in means.items():
+            self.history[name] += values.tolist()
+        logs = {name: float(values[-1]) for name, values in means.items()}
         for observer in observers:
             observer.epoch_end(epoch, logs)
+
+    def _means(self, sums: Iterable[Any], total_weight: Any) -> dict[str, Any]:
+        """Return the means of some steps by name, from each figure's weighted sum over them."""
+        means = [weighted / total_weight for weighted in sums]
+        means[0] = self.hyperparameters.loss_unit * means[0]
+        return dict(zip(self.program.spec.network.figures, means, strict=True))
 
     def _draw_epochs(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of each step (steps, batch_rows), -1 where it is padded, and dropout's seeds (steps, 2).
@@ -254,25 +264,25 @@ class Training:
     def _run_steps(self, order: np.ndarray, seeds: np.ndarray, observers: Sequence[Observer]) -> np.ndarray:
         """Run one step for each row of ``order``.
 
-        Return the loss, the weight of the correct samples and the weight of all samples of each, shape (steps, 3).
+        Return the program's figures and the weight of all samples of each, shape (steps, n_figures + 1).
         """
         block_steps = 1 if observers else self.program.spec.block_steps
         results = []
-        loss_sum = correct_sum = weight_sum = 0.0
+        sums, total_weight = np.zeros(len(self.program.spec.network.figures)), 0.0
         for start in range(0, len(order), block_steps):
             for observer in observers:
                 observer.step_begin(start)
             rows = order[start : start + block_steps]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
-            losses, correct = self.program.run(*block, seeds[start : start + block_steps]).T
+            figures = self.program.run(*block, seeds[start : start + block_steps])
             totals = weight.sum(axis=1, dtype=float)
-            results.append(np.stack([losses, correct, totals], axis=1))
-            loss_sum += float(losses @ totals)
-            correct_sum += float(correct.sum())
-            weight_sum += float(totals.sum())
+            results.append(np.column_stack([figures, totals]))
+            sums += [figures[:, 0] @ totals, *figures[:, 1:].sum(axis=0)]
+            total_weight += totals.sum()
             for observer in observers:
-                observer.step_end(start, {"loss": loss_sum / weight_sum, "accuracy": correct_sum / weight_sum})
+                means = self._means(sums, total_weight)
+                observer.step_end(start, {name: float(mean) for name, mean in means.items()})
             if self.stopped or self.interrupted:
                 break
         return np.concatenate(results)

@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from moonnet._losses import LOSSES
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
 # What Keras's exclude_from_weight_decay sets on an optimizer, and get_config does not tell.
 _OUTSIDE_SETTINGS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
-_OUTPUT_ACTIVATIONS = {"binary_crossentropy": "sigmoid", "categorical_crossentropy": "softmax"}
+_OUTPUT_ACTIVATIONS = {
+    "binary_crossentropy": "sigmoid",
+    "categorical_crossentropy": "softmax",
+    "poisson": "exponential",
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,11 @@ class NetworkSpec:
     layer_sizes: tuple[int, ...]  # features, units of each hidden layer, outputs
     activation: str
     loss: str
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """What a training tells of each step."""
+        return ("loss", "accuracy") if self.loss.endswith("crossentropy") else ("loss",)
 
 
 @dataclass(frozen=True)
@@ -207,39 +217,85 @@ def training_model(spec: NetworkSpec, activation: Any, dtype: str, dropout: tupl
     return _sequential(
         spec,
         activation,
-        dense={"dtype": dtype, "kernel_initializer": "zeros"},
+        dense=[{"dtype": dtype, "kernel_initializer": "zeros"}] * (len(spec.layer_sizes) - 1),
         dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
         output_activation=None,
         dtype=dtype,
     )
 
 
-def user_model(spec: NetworkSpec, weights: Sequence[np.ndarray], optimizer: Any, l2: float, dropout: float) -> Any:
-    """Return a compiled Keras model that says probabilities, with these weights in Keras's own float type."""
+def user_model(
+    spec: NetworkSpec,
+    weights: Sequence[np.ndarray],
+    optimizer: Any,
+    dropout: float,
+    penalties: Sequence[float],
+    loss_parameter: Any,
+    rescaling: tuple[Any, Any] | None = None,
+) -> Any:
+    """Return a compiled Keras model that says what the estimator predicts, in Keras's own float type.
+
+    ``penalties`` are the factors of each layer's L2 penalty; ``rescaling``, factor and offset, is a layer more.
+    """
     model = _sequential(
         spec,
         spec.activation,
-        dense={"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {},
+        dense=[{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in penalties],
         dropout=partial(keras.layers.Dropout, dropout) if dropout else None,
-        output_activation=_OUTPUT_ACTIVATIONS[spec.loss],
+        output_activation=_OUTPUT_ACTIVATIONS.get(spec.loss),
     )
+    if rescaling is not None:
+        model.add(keras.layers.Rescaling(*rescaling, name="rescaling"))
     model.set_weights(weights)
+    metrics: list[Any] = list(spec.figures[1:])
     # With several sigmoid units Keras would take "accuracy" for that of the most probable one
-    several = spec.loss == "binary_crossentropy" and spec.layer_sizes[-1] > 1
-    accuracy = keras.metrics.BinaryAccuracy(name="accuracy") if several else "accuracy"
-    model.compile(optimizer=optimizer, loss=spec.loss, metrics=[accuracy])
+    if spec.loss == "binary_crossentropy" and spec.layer_sizes[-1] > 1:
+        metrics = [keras.metrics.BinaryAccuracy(name="accuracy")]
+    model.compile(optimizer=optimizer, loss=_keras_loss(spec.loss, loss_parameter), metrics=metrics)
     return model
+
+
+def _keras_loss(name: str, parameter: Any) -> Any:
+    """Return what Keras compiles for a loss."""
+    if name == "huber":
+        return keras.losses.Huber(parameter)
+    if name == "pinball":
+        return Pinball(parameter)
+    return {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error"}.get(name, name)
+
+
+@keras.saving.register_keras_serializable("moonnet")
+class Pinball(keras.losses.Loss):
+    """The pinball loss, which Keras has not: a network that minimises it predicts a quantile."""
+
+    def __init__(self, quantile: float, name: str = "pinball", **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.quantile = quantile
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the mean over the outputs."""
+        y_true = keras.ops.reshape(
+            y_true, keras.ops.shape(y_pred)
+        )  # Keras's own losses take one dimension for a column
+        return keras.ops.mean(LOSSES["pinball"](keras.ops, y_true, y_pred, self.quantile), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings."""
+        return super().get_config() | {"quantile": self.quantile}
 
 
 def _sequential(
     spec: NetworkSpec,
     activation: Any,
-    dense: dict[str, Any],
+    dense: Sequence[dict[str, Any]],
     dropout: Callable[..., Any] | None,
     output_activation: str | None,
     dtype: str | None = None,
 ) -> Any:
-    """Return the Dense stack. Names are given as Keras counts them, so that its own counters stay as they are."""
+    """Return the Dense stack; ``dense`` are options of each layer.
+
+    Names are given as Keras counts them, so that its own counters stay as they are.
+    """
 
     def numbered(name: str, index: int) -> str:
         return f"{name}_{index}" if index else name
@@ -247,11 +303,11 @@ def _sequential(
     n_features, *hidden, n_outputs = spec.layer_sizes
     layers = [keras.Input((n_features,), dtype=dtype, name="input_layer")]
     for index, units in enumerate(hidden):
-        layers.append(keras.layers.Dense(units, activation=activation, name=numbered("dense", index), **dense))
+        layers.append(keras.layers.Dense(units, activation=activation, name=numbered("dense", index), **dense[index]))
         if dropout is not None:
             layers.append(dropout(name=numbered("dropout", index)))
     name = numbered("dense", len(hidden))
-    layers.append(keras.layers.Dense(n_outputs, activation=output_activation, name=name, **dense))
+    layers.append(keras.layers.Dense(n_outputs, activation=output_activation, name=name, **dense[-1]))
     return keras.Sequential(layers, name="sequential")
 
 

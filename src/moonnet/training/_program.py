@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from moonnet._losses import LOSSES
 from moonnet.training._keras import keras
 from moonnet.training._network import NetworkSpec, OptimizerSpec, training_model
 from moonnet.training._packing import Packing, is_elementwise
@@ -121,7 +122,7 @@ class Program:
         self._block_specs = [((spec.block_steps, spec.batch_rows * spec.sample_size), spec.dtype)]
         if spec.dropout:
             self._block_specs.append(((spec.block_steps, 2), self._seeds.state.dtype))
-        numbers = ((3,), spec.dtype)
+        numbers = ((4,), spec.dtype)
         state = [(tuple(variable.shape), variable.dtype) for variable in self._variables]
         self._run = engine.compile(self._run_block, [numbers, self._block_specs, state], spec.device)
 
@@ -132,6 +133,7 @@ class Program:
         learning_rate: float | None,
         l2: float,
         dropout: float,
+        loss_parameter: float,
     ) -> None:
         """Begin a training with these weights and numbers.
 
@@ -141,7 +143,7 @@ class Program:
         self._block = [_aligned_zeros(shape, dtype) for shape, dtype in self._block_specs]
         # float32 whatever the weights are, as Keras's regularizers.L2 holds its factor
         with np.errstate(over="ignore"):  # what diverges is for the training to say
-            self._numbers = [float(np.float32(l2)), dropout]
+            self._numbers = [float(np.float32(l2)), dropout, loss_parameter]
         if optimizer_state is None:
             optimizer_state = [weights[new] if isinstance(new, int) else new for new in self._fresh_optimizer_state]
         state = [np.asarray(a, dtype) for a, dtype in zip([*weights, *optimizer_state], self._dtypes, strict=True)]
@@ -156,7 +158,8 @@ class Program:
     def run(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         """Run a block of at most ``spec.block_steps`` steps.
 
-        Return the loss and the weight of the correct samples of each, shape (steps, 2).
+        Return the figures of each, shape (steps, n_figures): the loss and, where there are classes, the weight of the
+        correct samples.
 
         X (steps, batch_rows, n_features), y (steps, batch_rows, n_outputs), sample_weight (steps, batch_rows), and the
         seeds of dropout (steps, 2).
@@ -226,7 +229,7 @@ class Program:
 
     def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any]]:
         """Run a block's steps from a state; return their figures and the state after them. This is what is compiled."""
-        n_steps, l2, dropout = ops.cast(numbers[0], "int32"), numbers[1], numbers[2]
+        n_steps, l2, dropout, parameter = ops.cast(numbers[0], "int32"), numbers[1], numbers[2], numbers[3]
 
         def step(state: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
             samples, *seeds = row
@@ -239,17 +242,18 @@ class Program:
 
             def loss_of(weights: list[Any]) -> tuple[Any, Any]:
                 with keras.StatelessScope([*zip(self._weights, weights, strict=True), *values]):
-                    logits = self._model(X, training=True)
+                    outputs = self._model(X, training=True)
                     penalty = l2 * sum(ops.sum(ops.square(kernel)) for kernel in weights[::2])
-                    loss = ops.sum(shares * self._losses(y, logits)) + penalty
-                    return self._optimizer.scale_loss(loss), (loss, logits)
+                    loss = ops.sum(shares * self._losses(y, outputs, parameter)) + penalty
+                    return self._optimizer.scale_loss(loss), (loss, outputs)
 
             weights = self._packing.unpack(state[:n_trained], ops)
-            gradients, (loss, logits) = engine.gradients(loss_of, weights)
+            gradients, (loss, outputs) = engine.gradients(loss_of, weights)
             state = engine.apply(self._optimizer, self._packing.pack(gradients, ops), self._trained, state)
-            return state, [loss, ops.sum(sample_weight * self._correct(y, logits))]
+            counted = [self._correct] if "accuracy" in self.spec.network.figures else []
+            return state, [loss, *(ops.sum(sample_weight * count(y, outputs)) for count in counted)]
 
-        return engine.loop(step, n_steps, block, self._variables, state)
+        return engine.loop(step, len(self.spec.network.figures), n_steps, block, self._variables, state)
 
     @property
     def _n_features(self) -> int:
@@ -266,11 +270,16 @@ class Program:
 
     # Means are sums over the outputs here, for on JAX Keras computes a mean, and so its loss classes, in float32
 
-    def _losses(self, y: Any, logits: Any) -> Any:
-        """Return each sample's cross-entropy, a mean where it has several labels, shape (batch_rows,)."""
-        if self.spec.network.loss == "binary_crossentropy":
-            return ops.sum(ops.binary_crossentropy(y, logits, from_logits=True), axis=1) / self._n_outputs
-        return ops.categorical_crossentropy(y, logits, from_logits=True)
+    def _losses(self, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return each sample's loss, a mean where it has several labels or numbers, shape (batch_rows,)."""
+        name = self.spec.network.loss
+        if name == "categorical_crossentropy":
+            return ops.categorical_crossentropy(y, outputs, from_logits=True)
+        if name == "binary_crossentropy":
+            losses = ops.binary_crossentropy(y, outputs, from_logits=True)
+        else:
+            losses = LOSSES[name](ops, y, outputs, parameter)
+        return ops.sum(losses, axis=1) / self._n_outputs
 
     def _correct(self, y: Any, logits: Any) -> Any:
         """Return the share of each sample's outputs that say what y says, shape (batch_rows,)."""

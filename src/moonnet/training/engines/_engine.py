@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# From the state and a row of each of a block's arrays to the next state and two figures
+# From the state and a row of each of a block's arrays to the next state and some figures
 Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
 
 
@@ -57,11 +57,11 @@ class Engine(ABC):
 
     @abstractmethod
     def loop(
-        self, step: Step, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
+        self, step: Step, n_figures: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
         """Run ``step`` on the first ``n_steps`` rows of the block's arrays; return the figures and the last state.
 
-        The figures become an array (rows of a block, 2). ``variables`` are Keras's, whose values are the state.
+        The figures become an array (rows of a block, n_figures). ``variables`` are Keras's, whose values are the state.
         """
 
     @abstractmethod

@@ -80,14 +80,14 @@ class _Jax(Engine):
         return [*weights, *own]
 
     def loop(
-        self, step: Step, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
+        self, step: Step, n_figures: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
         def body(i: Any, carried: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
             figures, state = carried
-            state, pair = step(state, [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block])
-            return jax.lax.dynamic_update_index_in_dim(figures, jax.numpy.stack(pair), i, 0), state
+            state, row = step(state, [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block])
+            return jax.lax.dynamic_update_index_in_dim(figures, jax.numpy.stack(row), i, 0), state
 
-        figures = jax.numpy.zeros((block[0].shape[0], 2), block[0].dtype)
+        figures = jax.numpy.zeros((block[0].shape[0], n_figures), block[0].dtype)
         figures, state = jax.lax.fori_loop(0, n_steps, body, (figures, state))
         return figures, state
 

@@ -64,16 +64,16 @@ class _TensorFlow(Engine):
         return [variable.value for variable in (*trained, *optimizer.variables)]
 
     def loop(
-        self, step: Step, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
+        self, step: Step, n_figures: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
         for variable, value in zip(variables, state, strict=True):
             variable.assign(value)
 
         def body(i: Any, figures: Any) -> tuple[Any, Any]:
-            _, pair = step([variable.value for variable in variables], [array[i] for array in block])
-            return i + 1, figures.write(i, pair)
+            _, row = step([variable.value for variable in variables], [array[i] for array in block])
+            return i + 1, figures.write(i, row)
 
-        figures = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(2,))
+        figures = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_figures,))
         _, figures = tf.while_loop(lambda i, _: i < n_steps, body, [0, figures])
         return figures.stack(), [tf.identity(variable.value) for variable in variables]
 

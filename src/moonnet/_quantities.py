@@ -1,0 +1,180 @@
+"""Numbers to what the network is trained on, and the network back to the numbers' own units.
+
+A training sees y with its usual value at 0 and its spread at 1, so that it goes alike in any unit. The output layer
+that it ends with is then given y's own unit, so that nothing need be scaled back when the network predicts.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from moonnet._losses import LOSSES
+from moonnet._targets import Targets
+
+# Losses that outliers should not rule by way of the scale either
+_ROBUST = {"absolute_error", "huber", "pinball"}
+# Losses that are in y's unit rather than in its square
+_LINEAR = {"absolute_error", "pinball", "poisson"}
+_LARGEST = 1e150
+# How far apart the quartiles of a normal distribution are, in its standard deviations
+_QUARTILES_APART = 1.3489795003921634
+
+
+@dataclass(frozen=True, eq=False)
+class Quantities(Targets):
+    """One number a sample or several, the loss that they are learned with, and their unit."""
+
+    name: str  # of the loss
+    quantile: float  # of the pinball loss
+    one_column: bool  # whether y has one dimension
+    center: np.ndarray  # (n_outputs,), what is 0 to the network
+    scale: np.ndarray  # (n_outputs,), what is 1 to it
+
+    @classmethod
+    def of(cls, y: np.ndarray, loss: str, quantile: float) -> Self:
+        """Return the quantities in y, of shape (n_samples,) or (n_samples, n_outputs); they have no unit yet."""
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        quantities = cls(loss, quantile, y.ndim == 1, np.zeros(n_outputs), np.ones(n_outputs))
+        quantities.check(y)
+        return quantities
+
+    def check(self, y: np.ndarray, name: str = "y") -> None:
+        """Raise if y, the argument ``name``, holds anything but finite numbers, or not as many a sample."""
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if self.one_column != (y.ndim == 1) or n_outputs != len(self.center):
+            wanted = "one number" if self.one_column else f"{len(self.center)} numbers"
+            raise ValueError(f"{name} must hold {wanted} a sample. Got an array of shape {y.shape} instead.")
+        numbers = _numbers(y, name)
+        if np.abs(numbers).max() > _LARGEST:
+            raise ValueError(
+                f"{name} must hold numbers of at most {_LARGEST:g}, whose squares are finite. "
+                f"Got {numbers.flat[np.abs(numbers).argmax()]:g}."
+            )
+        if self.name == "poisson" and (numbers < 0).any():
+            raise ValueError(f"{name} must hold no negative number for loss='poisson'. Got {numbers.min():g}.")
+
+    def fitted(self, y: np.ndarray, weight: np.ndarray) -> Self:
+        """Return the quantities with their unit: where y usually is, and how far it spreads."""
+        columns = _columns(y)
+        if self.name == "poisson":  # the logarithm of a mean moves, and does not spread
+            center, scale = np.zeros(columns.shape[1]), _means(columns, weight)
+        else:
+            # Exact, and squares neither overflow nor underflow then
+            exponent = np.frexp(np.abs(columns).max(axis=0))[1]
+            columns = np.ldexp(columns, -exponent)
+            center, scale = _robust_unit(columns, weight) if self.name in _ROBUST else _usual_unit(columns, weight)
+            center, scale = np.ldexp(center, exponent), np.ldexp(scale, exponent)
+        # Numbers that are all alike, or so close that the square of their spread is none
+        scale = np.where(np.square(scale) > np.finfo(float).tiny, scale, 1.0)
+        return replace(self, center=center, scale=scale)
+
+    @property
+    def n_outputs(self) -> int:
+        """Units of the output layer, a number each."""
+        return len(self.center)
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss, scikit-learn's."""
+        return self.name
+
+    @property
+    def loss_parameter(self) -> float:
+        """The quantile, or where Huber's loss turns linear."""
+        return self.quantile if self.name == "pinball" else 1.0
+
+    @property
+    def loss_unit(self) -> float:
+        """A loss of 1 in y's own unit, or in its square: with several outputs, the mean over them."""
+        return float(np.mean(self.scale if self.name in _LINEAR else np.square(self.scale)))
+
+    def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Return the numbers in the unit of the training, shape (n_samples, n_outputs)."""
+        return ((_columns(y) - self.center) / self.scale).astype(dtype)
+
+    def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+        """Return each sample's loss in the unit of the training, a mean over its outputs."""
+        return LOSSES[self.name](np, encoded, outputs, self.loss_parameter).mean(axis=1)
+
+    def in_own_unit(self, weights: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the weights of a network whose outputs are in y's own unit."""
+        *hidden, kernel, bias = weights
+        if self.name == "poisson":
+            own = kernel, bias + np.log(self.scale)
+        else:
+            own = kernel * self.scale, bias * self.scale + self.center
+        with np.errstate(over="ignore"):
+            own = tuple(array.astype(kernel.dtype) for array in own)
+        if not all(np.isfinite(array).all() for array in own):
+            raise ValueError(
+                f"y must hold numbers that {kernel.dtype}, the type of X, has room for. Got numbers of about "
+                f"{np.abs(self.center).max() + self.scale.max():g}: give X in float64, or y in another unit."
+            )
+        return [*hidden, *own]
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what a network in y's own unit predicts."""
+        numbers = np.exp(outputs) if self.name == "poisson" else outputs
+        return numbers[:, 0] if self.one_column else numbers
+
+    @property
+    def rescaling(self) -> tuple[Any, Any]:
+        """What the training's predictions are multiplied by, and what is added, to be in y's own unit."""
+        return _plain(self.scale), _plain(self.center)
+
+    @property
+    def model_parameter(self) -> Any:
+        """The loss's parameter in y's own unit."""
+        return _plain(self.scale) if self.name == "huber" else self.loss_parameter
+
+    def penalties(self, l2: float, n_layers: int) -> list[float]:
+        """Return each layer's factor of the L2 penalty, which the training puts on weights in its own unit."""
+        factor = l2 * self.loss_unit
+        of_output = factor if self.name == "poisson" else factor / float(np.mean(np.square(self.scale)))
+        return [*[factor] * (n_layers - 1), of_output]
+
+
+def _numbers(y: np.ndarray, name: str) -> np.ndarray:
+    """Return y as float64, or say why it is none."""
+    try:
+        if y.dtype.kind not in "biufO":
+            raise TypeError
+        numbers = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold numbers. Got {y.ravel()[:3].tolist()} of dtype {y.dtype}.") from None
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} must hold finite numbers. Got NaN or infinity among them.")
+    return numbers
+
+
+def _columns(y: np.ndarray) -> np.ndarray:
+    """Return the numbers as float64, shape (n_samples, n_outputs)."""
+    return y.astype(np.float64).reshape(len(y), -1)
+
+
+def _means(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of each column."""
+    return weight.astype(np.float64) @ columns / weight.sum(dtype=np.float64)
+
+
+def _usual_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each column."""
+    center = _means(columns, weight)
+    return center, np.sqrt(_means(np.square(columns - center), weight))
+
+
+def _robust_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return median and spread of the quartiles of each column; where these are one, the standard deviation."""
+    quartiles = [
+        np.quantile(column, [0.25, 0.5, 0.75], method="inverted_cdf", weights=weight.astype(np.float64))
+        for column in columns.T
+    ]
+    low, center, high = np.transpose(quartiles)
+    spread = (high - low) / _QUARTILES_APART
+    return center, np.where(spread > 0, spread, _usual_unit(columns, weight)[1])
+
+
+def _plain(values: np.ndarray) -> Any:
+    """Return one number, or a list of several."""
+    return float(values[0]) if len(values) == 1 else values.tolist()
