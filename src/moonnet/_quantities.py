@@ -100,12 +100,14 @@ class Quantities(Targets):
     def in_own_unit(self, weights: list[np.ndarray]) -> list[np.ndarray]:
         """Return the weights of a network whose outputs are in y's own unit."""
         *hidden, kernel, bias = weights
-        if self.name == "poisson":
-            own = kernel, bias + np.log(self.scale)
-        else:
-            own = kernel * self.scale, bias * self.scale + self.center
         with np.errstate(over="ignore"):
-            own = tuple(array.astype(kernel.dtype) for array in own)
+            if self.name == "poisson":
+                own = kernel, (bias + np.log(self.scale)).astype(bias.dtype)
+            else:
+                own = (
+                    (kernel * self.scale).astype(kernel.dtype),
+                    (bias * self.scale + self.center).astype(bias.dtype),
+                )
         if not all(np.isfinite(array).all() for array in own):
             raise ValueError(
                 f"y must hold numbers that {kernel.dtype}, the type of X, has room for. Got numbers of about "
