@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from packaging.version import Version
-from scipy import sparse
+from scipy import sparse, special
+from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 from sklearn.model_selection import GridSearchCV, KFold
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.training import _loop, _network, _program
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
@@ -34,10 +35,11 @@ KERAS_OPTIMIZERS = [
     )
     if hasattr(keras.optimizers, name)  # some are newer than the oldest Keras that will do
 ]
+QUANTILE = 0.8
 SCHEDULE = keras.optimizers.schedules.ExponentialDecay(0.02, decay_steps=3, decay_rate=0.9)
 
 
-def trained_by_hand(clf, X, y, weight):
+def trained_by_hand(clf, X, y, weight, loss):
     """Return weights and losses of a plain Keras loop: clf's initial weights and order of samples, Keras for the rest.
 
     y is what the network is trained on, shape (n_samples, n_outputs).
@@ -46,7 +48,6 @@ def trained_by_hand(clf, X, y, weight):
     streams = _loop.Streams.spawn(clf.random_state)
     sizes = (X.shape[1], *clf.hidden_layer_sizes, y.shape[1])
     weights = _network.initial_weights(sizes, streams.weights, dtype)
-    one_hot = y.shape[1] > 1 and (y.sum(axis=1) == 1).all()
     with BY_HAND.precision(dtype):
         regularizer = BY_HAND.regularizer(clf.l2) if clf.l2 else None
         model = keras.Sequential([keras.Input((X.shape[1],), dtype=dtype)])
@@ -64,7 +65,7 @@ def trained_by_hand(clf, X, y, weight):
         settings = _network._with_constants(settings, partial(engine.constant, dtype))
         optimizer = type(optimizer).from_config(settings)
         optimizer.build(model.trainable_variables)
-        step = BY_HAND(model, optimizer, one_hot, dtype)
+        step = BY_HAND(model, optimizer, loss, dtype)
         history = []
         for _ in range(clf.epochs):
             order = streams.order.permutation(len(X)) if clf.shuffle else np.arange(len(X))
@@ -95,9 +96,20 @@ class StepOfTensorFlow:
     # An older one computes in float32
     regularizer = keras.regularizers.L2 if Version(keras.__version__) >= Version("3.14") else L2ByHand
 
-    def __init__(self, model, optimizer, one_hot, dtype):
-        losses = keras.losses.CategoricalCrossentropy if one_hot else keras.losses.BinaryCrossentropy
-        loss_of_each = losses(from_logits=True, reduction="none", dtype=dtype)
+    def __init__(self, model, optimizer, loss, dtype):
+        options = {"reduction": "none", "dtype": dtype}
+        poisson = keras.losses.Poisson(**options)
+        loss_of_each = {
+            "categorical": keras.losses.CategoricalCrossentropy(from_logits=True, **options),
+            "binary": keras.losses.BinaryCrossentropy(from_logits=True, **options),
+            "squared_error": keras.losses.MeanSquaredError(**options),
+            "absolute_error": keras.losses.MeanAbsoluteError(**options),
+            "huber": keras.losses.Huber(**options),
+            "poisson": lambda y, z: poisson(y, tf.exp(z)),
+            "pinball": lambda y, z: tf.reduce_mean(
+                tf.where(y > z, QUANTILE * (y - z), (1 - QUANTILE) * (z - y)), axis=1
+            ),
+        }[loss]
 
         @tf.function
         def step(X, y, weight):
@@ -130,18 +142,24 @@ class StepOfJax:
 
     regularizer = L2ByHand
 
-    def __init__(self, model, optimizer, one_hot, dtype):
+    def __init__(self, model, optimizer, loss, dtype):
+        jnp = jax.numpy
+        formula = {
+            "categorical": lambda y, z: -(y * jax.nn.log_softmax(z)).sum(axis=1),
+            "binary": lambda y, z: (jnp.logaddexp(0, z) - y * z).mean(axis=1),
+            "squared_error": lambda y, z: ((y - z) ** 2).mean(axis=1),
+            "absolute_error": lambda y, z: jnp.abs(y - z).mean(axis=1),
+            "huber": lambda y, z: jnp.where(abs(y - z) < 1, (y - z) ** 2 / 2, abs(y - z) - 0.5).mean(axis=1),
+            "poisson": lambda y, z: (jnp.exp(z) - y * z).mean(axis=1),
+            "pinball": lambda y, z: jnp.where(y > z, QUANTILE * (y - z), (1 - QUANTILE) * (z - y)).mean(axis=1),
+        }[loss]
         self._variables = [*model.trainable_variables, *optimizer.variables]
         self._values = [variable.value for variable in self._variables]
         n_weights = len(model.trainable_variables)
 
         def loss_of(weights, own, X, y, weight):
             z, _, penalties = model.stateless_call(weights, [], X, training=True, return_losses=True)
-            if one_hot:
-                each = -(y * jax.nn.log_softmax(z)).sum(axis=1)
-            else:
-                each = (jax.numpy.logaddexp(0, z) - y * z).mean(axis=1)
-            loss = (weight * each).sum() / weight.sum() + sum(penalties)
+            loss = (weight * formula(y, z)).sum() / weight.sum() + sum(penalties)
             with keras.StatelessScope(zip(optimizer.variables, own, strict=True)):
                 return optimizer.scale_loss(loss), loss
 
@@ -179,9 +197,13 @@ def assert_trains_as_by_hand(clf, X, y, sample_weight=None):
     elif clf.class_weight:
         weight = weight * np.array([clf.class_weight.get(label, 1.0) for label in y], X.dtype)
 
-    expected, losses = trained_by_hand(clf, X, targets.astype(X.dtype), weight.astype(X.dtype))
+    loss = "categorical" if y.ndim == 1 and targets.shape[1] > 1 else "binary"
+    expected, losses = trained_by_hand(clf, X, targets.astype(X.dtype), weight.astype(X.dtype), loss)
     clf.fit(X, y, sample_weight=sample_weight)
-    rtol = 1e-9 if X.dtype == np.float64 else 1e-4
+    assert_learned(clf, X, expected, losses, rtol=1e-9 if X.dtype == np.float64 else 1e-4)
+
+
+def assert_learned(clf, X, expected, losses, rtol):
     assert_allclose(clf.history_["loss"], losses, rtol=rtol)
     for ours, theirs in zip(clf.coefs_ + clf.intercepts_, expected[::2] + expected[1::2], strict=True):
         assert ours.dtype == X.dtype
@@ -233,6 +255,52 @@ def test_several_labels_train_as_by_hand():
     X, y = make_multilabel_classification(67, n_features=4, n_classes=3, random_state=0)
     weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
     assert_trains_as_by_hand(classifier(optimizer="adam"), X, y, sample_weight=weight)
+
+
+def unit_by_hand(loss, y, weight):
+    """Return what is 0 and what is 1 to a training with y (n_samples, n_outputs)."""
+    if loss == "poisson":
+        return 0.0, np.average(y, axis=0, weights=weight)
+    if loss == "squared_error":
+        mean = np.average(y, axis=0, weights=weight)
+        return mean, np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+    quartiles = []
+    for column in y.T:
+        order = column.argsort()
+        reached = weight[order].cumsum() / weight.sum()
+        quartiles.append([column[order][reached >= share][0] for share in (0.25, 0.5, 0.75)])
+    low, median, high = np.transpose(quartiles)
+    return median, (high - low) / (2 * norm.ppf(0.75))
+
+
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "pinball"])
+def test_numbers_train_as_by_hand_and_speak_their_own_unit(loss, n_outputs, dtype):
+    rng = np.random.default_rng(1)
+    X, weight = rng.normal(size=(67, 3)).astype(dtype), rng.uniform(0.1, 3, 67)
+    signal = X[:, :1] ** 2 + 0.3 * rng.normal(size=(67, n_outputs))
+    if loss == "poisson":
+        y = rng.poisson(40 * signal.clip(0, 3)).astype(float)
+    else:
+        y = 1e4 * signal * [1, 0.01, 30][:n_outputs] + 1e5
+    center, scale = unit_by_hand(loss, y, weight)
+    reg = KerasMoonRegressor(
+        (7, 5), loss=loss, quantile=QUANTILE, batch_size=25, epochs=12, random_state=3, activation="tanh", l2=0.01
+    )
+    encoded = ((y - center) / scale).astype(dtype)
+    expected, losses = trained_by_hand(reg, X, encoded, weight.astype(dtype), loss)
+    if loss == "poisson":
+        # scikit-learn's is 0 where predictions equal y
+        losses += np.average((special.xlogy(encoded, encoded) - encoded).mean(axis=1), weights=weight)
+        expected[-1] = expected[-1] + np.log(scale)
+    else:
+        expected[-2:] = expected[-2] * scale, expected[-1] * scale + center
+    unit = np.mean(scale if loss in ("absolute_error", "pinball", "poisson") else scale**2)
+    reg.fit(X, y if n_outputs > 1 else y[:, 0], sample_weight=weight)
+    # Keras adds 1e-7 before it takes a Poisson loss's logarithm
+    rtol = 1e-4 if dtype == "float32" else 1e-6 if loss == "poisson" else 1e-9
+    assert_learned(reg, X, expected, unit * np.array(losses), rtol)
 
 
 def test_adam_in_float64_is_the_formula():
