@@ -33,7 +33,7 @@ def fitted_by_keras(clf, callbacks):
     for units in clf.hidden_layer_sizes:
         model.add(keras.layers.Dense(units, activation=clf.activation))
     model.add(keras.layers.Dense(1, activation="sigmoid"))
-    model.set_weights(_network.initial_weights(sizes, _loop.Streams.spawn(clf.random_state).weights, "float32"))
+    model.set_weights(_network.initial_weights(sizes, _loop.Streams.spawn(clf.random_state).weights, "float32", False))
     optimizer = keras.optimizers.get({"class_name": clf.optimizer, "config": {"learning_rate": clf.learning_rate}})
     model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     history = model.fit(

@@ -16,6 +16,7 @@ from sklearn.datasets import load_iris, make_moons, make_multilabel_classificati
 from sklearn.model_selection import GridSearchCV, KFold
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._losses import LOSSES
 from moonnet.training import _loop, _network, _program
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
@@ -47,7 +48,7 @@ def trained_by_hand(clf, X, y, weight, loss):
     dtype = X.dtype.name
     streams = _loop.Streams.spawn(clf.random_state)
     sizes = (X.shape[1], *clf.hidden_layer_sizes, y.shape[1])
-    weights = _network.initial_weights(sizes, streams.weights, dtype)
+    weights = _network.initial_weights(sizes, streams.weights, dtype, random_biases=loss in LOSSES)
     with BY_HAND.precision(dtype):
         regularizer = BY_HAND.regularizer(clf.l2) if clf.l2 else None
         model = keras.Sequential([keras.Input((X.shape[1],), dtype=dtype)])
@@ -307,7 +308,7 @@ def test_adam_in_float64_is_the_formula():
     """Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, with Keras's epsilon outside of the root."""
     X, y = make_moons(60, noise=0.2, random_state=1)
     streams = _loop.Streams.spawn(3)
-    W, b, V, c = _network.initial_weights((2, 7, 1), streams.weights, "float64")
+    W, b, V, c = _network.initial_weights((2, 7, 1), streams.weights, "float64", random_biases=False)
     weights = [W, b, V, c]
     first, second = [np.zeros_like(array) for array in weights], [np.zeros_like(array) for array in weights]
     rate, beta_1, beta_2, epsilon = float(np.float32(0.01)), 0.9, 0.999, 1e-7  # the rate is float32 in Keras

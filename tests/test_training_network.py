@@ -108,7 +108,7 @@ def test_a_learning_rate_beside_inner_optimizers_is_an_error():
 
 
 def test_initial_weights_are_glorot_uniform():
-    weights = _network.initial_weights((300, 200, 3), np.random.default_rng(0), "float32")
+    weights = _network.initial_weights((300, 200, 3), np.random.default_rng(0), "float32", random_biases=False)
     assert [array.shape for array in weights] == [(300, 200), (200,), (200, 3), (3,)]
     assert all(array.dtype == np.float32 for array in weights)
     assert not weights[1].any()
@@ -118,9 +118,17 @@ def test_initial_weights_are_glorot_uniform():
     assert abs(weights[0].mean()) < 0.001
 
 
+def test_random_biases_are_scikit_learn_s_but_for_the_output():
+    _, bias, _, output_bias = _network.initial_weights((1, 5000, 3), np.random.default_rng(0), "float64", True)
+    bound = np.sqrt(6 / 5001)
+    theirs = np.random.default_rng(0).uniform(-bound, bound, 5000)
+    assert_allclose([np.abs(bias).max(), bias.std()], [bound, theirs.std()], rtol=0.02)
+    assert not output_bias.any()
+
+
 def user_model(l2=0.0, dropout=0.0):
-    weights = _network.initial_weights(SPEC.layer_sizes, np.random.default_rng(0), "float64")
-    return _network.user_model(SPEC, weights, keras.optimizers.Adam(0.02), l2, dropout)
+    weights = _network.initial_weights(SPEC.layer_sizes, np.random.default_rng(0), "float64", random_biases=False)
+    return _network.user_model(SPEC, weights, keras.optimizers.Adam(0.02), dropout, [l2] * 3, None)
 
 
 def test_the_user_s_model_is_the_lecture_s():

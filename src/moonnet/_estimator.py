@@ -314,6 +314,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
                 self.shuffle,
                 targets.loss_parameter,
                 targets.loss_unit,
+                targets.random_biases,
             ),
             streams,
             previous,

@@ -5,7 +5,7 @@ that it ends with is then given y's own unit, so that nothing need be scaled bac
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -24,6 +24,9 @@ _QUARTILES_APART = 1.3489795003921634
 @dataclass(frozen=True, eq=False)
 class Quantities(Targets):
     """One number a sample or several, the loss that they are learned with, and their unit."""
+
+    # With biases of 0, all units bend at one point, where a curve over a single feature needs them to bend all over it
+    random_biases: ClassVar[bool] = True
 
     name: str  # of the loss
     quantile: float  # of the pinball loss

@@ -158,6 +158,9 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     columns each is standardised by itself, and counts as much as the others: losses are means over the standardised
     columns, times the mean of their units.
 
+    Biases of hidden layers begin at random numbers, as in scikit-learn's networks: at 0, as Keras has them, all units
+    bend at one point, and a curve over a single feature is learned slowly.
+
     Losses are those of Keras, but that ``"poisson"`` is half the Poisson deviance, as in scikit-learn, which Keras's
     loss differs from by what depends on y alone. ``model_`` is compiled with Keras's, in y's unit.
 

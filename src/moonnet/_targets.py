@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,8 @@ class Targets(ABC):
 
     Outputs are those of the last layer before its activation, shape (n_samples, n_outputs).
     """
+
+    random_biases: ClassVar[bool] = False  # whether a network that learns them begins with biases other than 0
 
     @property
     def loss_unit(self) -> float:

@@ -41,6 +41,7 @@ class Hyperparameters:
     shuffle: bool
     loss_parameter: float
     loss_unit: float  # what losses are multiplied by to be told
+    random_biases: bool  # whether those of a new network's hidden layers are drawn
 
 
 class Streams(NamedTuple):
@@ -177,7 +178,9 @@ class Training:
         spec, numbers = self.program.spec, self.hyperparameters
         rate, optimizer_state = numbers.learning_rate, None
         if previous is None:
-            weights = initial_weights(spec.network.layer_sizes, self._streams.weights, spec.dtype)
+            weights = initial_weights(
+                spec.network.layer_sizes, self._streams.weights, spec.dtype, numbers.random_biases
+            )
         else:
             weights, checkpoint = previous.weights, previous.checkpoint
             same = checkpoint["optimizer"] == spec.optimizer.cls.__name__

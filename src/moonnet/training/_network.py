@@ -311,13 +311,20 @@ def _sequential(
     return keras.Sequential(layers, name="sequential")
 
 
-def initial_weights(layer_sizes: Sequence[int], rng: np.random.Generator, dtype: str) -> list[np.ndarray]:
+def initial_weights(
+    layer_sizes: Sequence[int], rng: np.random.Generator, dtype: str, random_biases: bool
+) -> list[np.ndarray]:
     """Return kernel and bias of each layer as Keras's Dense draws them: Glorot uniform kernels, zero biases.
+
+    ``random_biases`` draws those of hidden layers too, within the same bounds, as scikit-learn's networks do.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
     weights = []
-    for fan_in, fan_out in pairwise(layer_sizes):
+    for layer, (fan_in, fan_out) in enumerate(pairwise(layer_sizes), start=1):
         bound = math.sqrt(6 / (fan_in + fan_out))
-        weights += [rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype), np.zeros(fan_out, dtype)]
+        is_hidden = layer < len(layer_sizes) - 1
+        kernel = rng.uniform(-bound, bound, (fan_in, fan_out))
+        bias = rng.uniform(-bound, bound, fan_out) if random_biases and is_hidden else np.zeros(fan_out)
+        weights += [kernel.astype(dtype), bias.astype(dtype)]
     return weights

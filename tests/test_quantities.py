@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+
+from moonnet._losses import LOSSES
+from moonnet._quantities import Quantities
+
+FLOAT64 = np.dtype(float)
+
+
+def fitted(y, loss="squared_error", weight=None):
+    y = np.asarray(y, dtype=float)
+    return Quantities.of(y, loss, 0.5).fitted(y, np.ones(len(y)) if weight is None else np.asarray(weight, float))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@given(arrays(float, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=st.floats(0, 1e6)))
+def test_a_network_that_repeats_what_it_was_trained_on_predicts_y(loss, y):
+    known = fitted(y, loss)
+    encoded = known.encode(y, FLOAT64)
+    kernel, bias = np.eye(known.n_outputs), np.zeros(known.n_outputs)
+    kernel, bias = known.in_own_unit([kernel, bias])
+    if loss == "poisson":  # whose outputs are logarithms
+        encoded = np.log(np.maximum(encoded, 1e-300))
+    assert_allclose(known.decode(encoded @ kernel + bias), y, rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max()))
+
+
+def test_squares_have_mean_0_and_variance_1():
+    y, weight = np.array([3.0, 5.0, 10.0]), np.array([1.0, 2.0, 1.0])
+    encoded = fitted(y, weight=weight).encode(y, FLOAT64)[:, 0]
+    assert_allclose(np.average(encoded, weights=weight), 0, atol=1e-15)
+    assert_allclose(np.average(encoded**2, weights=weight), 1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_weight_of_2_is_a_sample_that_stands_there_twice(loss):
+    y = np.random.default_rng(0).exponential(size=(30, 2))
+    weight = np.random.default_rng(1).integers(1, 4, 30)
+    weighted, repeated = fitted(y, loss, weight), fitted(y.repeat(weight, axis=0), loss)
+    assert_allclose(weighted.center, repeated.center)
+    assert_allclose(weighted.scale, repeated.scale)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "pinball"])
+def test_outliers_do_not_rule_the_unit_of_robust_losses(loss):
+    y = np.random.default_rng(0).normal(size=1000)
+    y[:10] = 1e6
+    known = fitted(y, loss)
+    assert abs(known.center[0]) < 0.2
+    assert 0.8 < known.scale[0] < 1.2
+    assert fitted(y).scale[0] > 1e4
+
+
+def test_where_most_numbers_are_one_the_others_give_the_unit():
+    assert fitted([0.0] * 90 + [5.0] * 10, "absolute_error").scale[0] == pytest.approx(np.sqrt(0.1 * 0.9) * 5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("value", [0.0, 7.5])
+def test_numbers_that_are_all_alike_are_learned_as_they_are(loss, value):
+    known = fitted([value] * 5, loss)
+    assert np.isfinite(known.encode(np.full(5, value), FLOAT64)).all()
+    assert known.scale[0] == (value if loss == "poisson" and value else 1)
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_extreme_units_are_units(scale):
+    y = np.random.default_rng(0).normal(size=50)
+    known = fitted(y * scale)
+    assert_allclose(known.scale, y.std() * scale)
+    assert_allclose(known.encode(y * scale, FLOAT64)[:, 0], (y - y.mean()) / y.std(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("loss", "factor"), [("squared_error", 9), ("huber", 9), ("absolute_error", 3)])
+def test_the_loss_has_y_s_unit_or_its_square(loss, factor):
+    y = np.random.default_rng(0).normal(size=50)
+    assert fitted(3 * y, loss).loss_unit == pytest.approx(factor * fitted(y, loss).loss_unit)
+
+
+def test_columns_have_units_of_their_own():
+    known = fitted(np.random.default_rng(0).normal(size=(200, 2)) * [1e-3, 1e5] + [7, 0])
+    assert known.center[0] == pytest.approx(7, abs=1e-3)
+    assert known.scale[1] / known.scale[0] == pytest.approx(1e8, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "message"),
+    [
+        (np.array(["a", "b"]), "squared_error", r"y must hold numbers\. Got \['a', 'b'\] of dtype <U1"),
+        (np.array([1, "b"], dtype=object), "squared_error", r"y must hold numbers\. Got \[1, 'b'\] of dtype object"),
+        (np.array([1, None], dtype=object), "squared_error", r"y must hold (finite )?numbers"),
+        (np.array([1j, 2]), "squared_error", "y must hold numbers.* complex128"),
+        (np.array(["2026-01-01"], dtype="datetime64[D]"), "squared_error", "y must hold numbers.*datetime64"),
+        (np.array([1.0, np.inf], dtype=object), "huber", "y must hold finite numbers"),
+        (np.array([1.0, -1e200]), "huber", r"y must hold numbers of at most 1e\+150.* Got -1e\+200"),
+        (np.array([1.0, -0.5]), "poisson", r"y must hold no negative number for loss='poisson'\. Got -0\.5"),
+    ],
+)
+def test_what_is_no_number_is_told(y, loss, message):
+    with pytest.raises(ValueError, match=message):
+        Quantities.of(y, loss, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        ((5,), (5, 2), r"y_val must hold one number a sample\. Got an array of shape \(5, 2\)"),
+        ((5, 2), (5,), r"y_val must hold 2 numbers a sample\. Got an array of shape \(5,\)"),
+        ((5, 2), (5, 3), r"y_val must hold 2 numbers a sample\. Got an array of shape \(5, 3\)"),
+    ],
+)
+def test_as_many_numbers_a_sample_as_before(first, then, message):
+    known = Quantities.of(np.ones(first), "squared_error", 0.5)
+    known.check(np.zeros(first), "y_val")
+    with pytest.raises(ValueError, match=message):
+        known.check(np.ones(then), "y_val")
+
+
+def test_float32_must_have_room_for_the_unit():
+    known = fitted(np.array([1e60, 2e60]))
+    with pytest.raises(ValueError, match=r"room for\. Got numbers of about 2e\+60: give X in float64"):
+        known.in_own_unit([np.ones((1, 1), "float32"), np.ones(1, "float32")])
