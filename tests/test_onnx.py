@@ -14,14 +14,14 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64T
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_multilabel_classification
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from moonnet import KerasMoonClassifier, onnx
+from moonnet import KerasMoonClassifier, KerasMoonRegressor, onnx
 from moonnet._forward import ACTIVATIONS
 
 NETWORK = KerasMoonClassifier((6, 5), epochs=4, random_state=0)
@@ -170,6 +170,33 @@ def test_what_a_search_has_found_converts(moons):
     pipeline = make_pipeline(StandardScaler(), NETWORK)
     search = GridSearchCV(pipeline, {"kerasmoonclassifier__l2": [0.0, 0.01]}, cv=2).fit(X, y)
     assert_same(run(search.best_estimator_, X), search, X, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_a_regressor_s_numbers_agree(loss, n_outputs, dtype):
+    X = np.random.default_rng(0).normal(size=(80, 4)).astype(dtype)
+    y = np.exp(X[:, :1]) * [1, 20, 300][:n_outputs] + (1000 if loss == "squared_error" else 0)
+    reg = KerasMoonRegressor((6, 5), loss=loss, epochs=4, random_state=0).fit(X, y if n_outputs > 1 else y[:, 0])
+    (numbers,) = run_regressor(reg, X)
+    assert numbers.shape == (80, n_outputs)
+    assert numbers.dtype == dtype
+    assert_allclose(numbers, reg.predict(X).reshape(80, n_outputs), rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+def run_regressor(model, X):
+    return in_session(skl2onnx.to_onnx(model, X[:1]), {"X": X})
+
+
+def test_what_scales_or_stacks_a_regressor_agrees():
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    y = 1e4 * X[:, 0] + 1e6
+    network = KerasMoonRegressor((6, 5), epochs=4, random_state=0)
+    stacked = StackingRegressor([("net", network), ("linear", LinearRegression())], LinearRegression(), cv=2)
+    for model in (make_pipeline(StandardScaler(), network), stacked):
+        (numbers,) = run_regressor(model.fit(X, y), X)
+        assert_allclose(numbers[:, 0], model.predict(X), rtol=1e-10)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -1,13 +1,18 @@
-"""KerasMoonClassifier as an ONNX graph: importing this module registers a converter with skl2onnx.
+"""Both estimators as ONNX graphs: importing this module registers converters with skl2onnx.
 
-``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then take a fitted ``KerasMoonClassifier`` alone, within a
-``Pipeline`` or ``ColumnTransformer``, or found by a search. It takes the extra ``onnx``.
+``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then take a fitted ``KerasMoonClassifier`` or
+``KerasMoonRegressor`` alone, within a ``Pipeline`` or ``ColumnTransformer``, or found by a search. It takes the extra
+``onnx``.
 
-The graph computes in float64 if its input is declared so, in float32 otherwise. Its first output are labels as
-``predict`` returns them, of shape (n_samples,) or (n_samples, n_labels), booleans as integers; the second are
-probabilities as ``predict_proba`` returns them, of shape (n_samples, n_classes), unless skl2onnx's option ``zipmap``,
-which is on by default and which ONNX Runtime takes in float32 alone, makes dictionaries of them, or ``raw_scores`` asks
-for logits instead, in two columns for two classes. Probabilities below the rounding error of 1 may be 0.
+The graph computes in float64 if its input is declared so, in float32 otherwise.
+
+A classifier's first output are labels as ``predict`` returns them, of shape (n_samples,) or (n_samples, n_labels),
+booleans as integers; the second are probabilities as ``predict_proba`` returns them, of shape (n_samples, n_classes),
+unless skl2onnx's option ``zipmap``, which is on by default and which ONNX Runtime takes in float32 alone, makes
+dictionaries of them, or ``raw_scores`` asks for logits instead, in two columns for two classes. Probabilities below the
+rounding error of 1 may be 0.
+
+A regressor's output are the numbers that ``predict`` returns, of shape (n_samples, n_outputs).
 
 Raises
 ------
@@ -45,7 +50,9 @@ from scipy import special
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet._classifier import KerasMoonClassifier
+from moonnet._estimator import BaseKerasMoon
 from moonnet._forward import HALF_ROOT, LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+from moonnet._regressor import KerasMoonRegressor
 
 try:
     from onnx import TensorProto
@@ -178,22 +185,28 @@ def _classes(clf: KerasMoonClassifier) -> np.ndarray:
     return integers
 
 
-def _set_types(operator: Any) -> None:
-    """Check the declared inputs of an operator of skl2onnx, and declare its outputs."""
-    clf, inputs = operator.raw_operator, operator.inputs
-    check_is_fitted(clf, "coefs_")
+def _check_inputs(estimator: BaseKerasMoon, inputs: list[Any]) -> None:
+    """Raise if the inputs that a graph declares are not what a fitted estimator takes."""
+    name = type(estimator).__name__
+    check_is_fitted(estimator, "coefs_")
     for variable in inputs:
         if not isinstance(variable.type, _NUMBERS):
             raise TypeError(
-                "KerasMoonClassifier takes float32, float64, int64 or booleans in ONNX. "
+                f"{name} takes float32, float64, int64 or booleans in ONNX. "
                 f"Got {type(variable.type).__name__} for the input {variable.raw_name!r} instead."
             )
     n_columns = [(*variable.type.shape, None, None)[1] for variable in inputs]
-    if None not in n_columns and np.sum(n_columns) != clf.n_features_in_:
+    if None not in n_columns and np.sum(n_columns) != estimator.n_features_in_:
         raise ValueError(
-            f"KerasMoonClassifier was fitted with {clf.n_features_in_} features. "
+            f"{name} was fitted with {estimator.n_features_in_} features. "
             f"Got {np.sum(n_columns)} columns for ONNX instead."
         )
+
+
+def _set_classifier_types(operator: Any) -> None:
+    """Check the declared inputs of an operator of skl2onnx, and declare its outputs."""
+    clf, inputs = operator.raw_operator, operator.inputs
+    _check_inputs(clf, inputs)
     n_samples, n_classes = inputs[0].get_first_dimension(), len(clf.classes_)
     labels, probabilities = operator.outputs
     if clf._targets.multilabel:
@@ -201,8 +214,19 @@ def _set_types(operator: Any) -> None:
     else:
         of_strings = _classes(clf).dtype.kind == "U"
         labels.type = (types.StringTensorType if of_strings else types.Int64TensorType)([n_samples])
-    in_float64 = _dtype(inputs) is np.float64
-    probabilities.type = (types.DoubleTensorType if in_float64 else types.FloatTensorType)([n_samples, n_classes])
+    probabilities.type = _float_type(inputs)([n_samples, n_classes])
+
+
+def _set_regressor_types(operator: Any) -> None:
+    """Check the declared inputs of an operator of skl2onnx, and declare its output."""
+    reg, inputs = operator.raw_operator, operator.inputs
+    _check_inputs(reg, inputs)
+    operator.outputs[0].type = _float_type(inputs)([inputs[0].get_first_dimension(), reg._targets.n_outputs])
+
+
+def _float_type(inputs: list[Any]) -> Any:
+    """Return skl2onnx's type of the numbers that come out."""
+    return types.DoubleTensorType if _dtype(inputs) is np.float64 else types.FloatTensorType
 
 
 def _dtype(inputs: list[Any]) -> type:
@@ -210,19 +234,23 @@ def _dtype(inputs: list[Any]) -> type:
     return np.float64 if any(isinstance(variable.type, types.DoubleTensorType) for variable in inputs) else np.float32
 
 
-def _convert(scope: Any, operator: Any, container: Any) -> None:
-    """Add the network to a graph of skl2onnx."""
-    clf, dtype = operator.raw_operator, _dtype(operator.inputs)
-    op = _Operators(dtype, container.target_opset)
+def _raw_predictions(operator: Any, op: _Operators) -> Any:
+    """Return the output layer before its activation."""
+    estimator, dtype = operator.raw_operator, op.dtype
     to = TensorProto.DOUBLE if dtype is np.float64 else TensorProto.FLOAT
     columns = [op.Cast(variable, to=to) for variable in operator.inputs]
     values = op.Concat(*columns, axis=1) if len(columns) > 1 else columns[0]
-    activate = _ACTIVATIONS[clf._trained_with["activation"]]
-    weights = [array.astype(dtype) for array in clf._weights]
+    activate = _ACTIVATIONS[estimator._trained_with["activation"]]
+    weights = [array.astype(dtype) for array in estimator._weights]
     for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
         values = activate(op, op.Add(op.MatMul(values, kernel), bias))
-    logits = op.Add(op.MatMul(values, weights[-2]), weights[-1])
+    return op.Add(op.MatMul(values, weights[-2]), weights[-1])
 
+
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    """Add the network to a graph of skl2onnx."""
+    clf, op = operator.raw_operator, _Operators(_dtype(operator.inputs), container.target_opset)
+    logits = _raw_predictions(operator, op)
     if clf._targets.loss == "categorical_crossentropy":
         probabilities = op.Softmax(logits, axis=1)
         labels = op.Gather(_classes(clf), op.ArgMax(logits, axis=1, keepdims=0))
@@ -239,11 +267,20 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         op.Identity(values, output_names=[output]).add_to(scope, container)
 
 
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """Add the network to a graph of skl2onnx."""
+    op = _Operators(_dtype(operator.inputs), container.target_opset)
+    numbers = _raw_predictions(operator, op)
+    if operator.raw_operator._targets.loss == "poisson":
+        numbers = op.Exp(numbers)
+    op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)
+
+
 update_registered_converter(
     KerasMoonClassifier,
     "MoonnetKerasMoonClassifier",
-    _set_types,
-    _convert,
+    _set_classifier_types,
+    _convert_classifier,
     options={
         "zipmap": [True, False, "columns"],
         "output_class_labels": [False, True],
@@ -251,3 +288,4 @@ update_registered_converter(
         "raw_scores": [False, True],
     },
 )
+update_registered_converter(KerasMoonRegressor, "MoonnetKerasMoonRegressor", _set_regressor_types, _convert_regressor)
