@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.plotting import TrainingCurveDisplay
 
 VALIDATED = {
@@ -89,6 +89,18 @@ def test_other_estimators_that_keep_a_history(moons):
     assert display.lines_["loss"][0].get_ydata().tolist() == network.loss_curve_
     assert display.lines_["val_accuracy"][0].get_ydata().tolist() == network.validation_scores_
     assert display.best_epochs == [1 + np.argmax(network.validation_scores_)]
+
+
+def test_a_regressor_s_loss_has_a_panel_and_scikit_learn_s_score_another():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    ours = KerasMoonRegressor(epochs=5, early_stopping=True, random_state=0).fit(X, X[:, 0])
+    display = TrainingCurveDisplay.from_estimator(ours)
+    assert [ax.get_ylabel() for ax in display.ax_] == ["loss"]
+    assert display.lines_["val_loss"][0].get_ydata().tolist() == ours.history_["val_loss"]
+    theirs = MLPRegressor(max_iter=50, early_stopping=True, tol=1, random_state=0).fit(X, X[:, 0])
+    display = TrainingCurveDisplay.from_estimator(theirs)
+    assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "score"]
+    assert display.lines_["val_score"][0].get_ydata().tolist() == theirs.validation_scores_
 
 
 def test_only_the_axes_given_are_drawn_on():

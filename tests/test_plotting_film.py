@@ -14,8 +14,8 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moonnet import KerasMoonClassifier
-from moonnet.plotting import DecisionRegionDisplay, LearningFilm
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.plotting import DecisionRegionDisplay, LearningFilm, RegressionDisplay
 
 pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 
@@ -68,6 +68,26 @@ def test_frames_show_the_regions_and_the_loss_of_their_epoch(seen, moons):
         assert film.ax_[1].get_title() == f"epoch {index + 1}"
         assert film.ax_[1].get_xlim()[1] >= 6
     assert len(list(film.animation_.new_frame_seq())) == 6
+
+
+@pytest.mark.parametrize("n_features", [1, 2])
+def test_frames_show_a_regressor_s_prediction_on_one_scale(n_features):
+    X = np.random.default_rng(0).uniform(-3, 3, (60, n_features))
+    y = 100 * np.sin(X[:, 0])
+    film = LearningFilm()
+    reg = KerasMoonRegressor(epochs=6, learning_rate=0.01, random_state=0).set_callbacks(film).fit(X, y)
+    film.animate(reg, X, y)
+    scales = set()
+    for index in (0, 3, 5):
+        film.animation_._func(index)
+        then = copy.deepcopy(reg)
+        then.coefs_, then.intercepts_ = film.weights[index]
+        alone = RegressionDisplay.from_estimator(then, X, y)
+        ax = film.ax_[0]
+        drawn = ax.lines[0].get_ydata() if n_features == 1 else np.ravel(ax.collections[0].get_array())
+        assert_allclose(drawn, alone.response.ravel())
+        scales.add(ax.get_ylim() if n_features == 1 else ax.collections[0].get_clim())
+    assert scales == {RegressionDisplay.from_estimator(reg, X, y).vlim_}
 
 
 def test_an_animation_stays_as_it_was_when_another_fit_begins_the_film_anew(seen, moons, tmp_path):

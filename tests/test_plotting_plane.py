@@ -107,7 +107,11 @@ def test_the_principal_plane_is_that_of_the_standardised_features(numbers, kind)
         (("a", "b"), None, r"Got 'a'"),
         ((1, -4), None, r"two different columns of X\. Got \(1, -4\)"),
         ((0, 1), {7: 1}, r"held must name columns of X by an index from 0 to 4\. Got 7"),
-        ((0, 1), {1: 1}, r"held must name features that are not drawn\. Got \{1: 1\} beside features=\(0, 1\)"),
+        (
+            (0, 1),
+            {1: 1},
+            r"held must name features that are not drawn\. Got \{1: 1\} beside \['feature 0', 'feature 1'\]",
+        ),
         ((0, 1), 2.5, r"held must be a dict of columns and their values\. Got 2\.5"),
         ((0, 1), {2: "high"}, r"held must give a finite number for 'feature 2'\. Got 'high'"),
         ((0, 1), {2: np.inf}, r"Got inf"),

@@ -7,6 +7,14 @@ from moonnet.plotting._curves import TrainingCurveDisplay
 from moonnet.plotting._data import plot_data
 from moonnet.plotting._film import LearningFilm
 from moonnet.plotting._regions import DecisionRegionDisplay
+from moonnet.plotting._regression import RegressionDisplay
 from moonnet.plotting._search import plot_search
 
-__all__ = ["DecisionRegionDisplay", "LearningFilm", "TrainingCurveDisplay", "plot_data", "plot_search"]
+__all__ = [
+    "DecisionRegionDisplay",
+    "LearningFilm",
+    "RegressionDisplay",
+    "TrainingCurveDisplay",
+    "plot_data",
+    "plot_search",
+]

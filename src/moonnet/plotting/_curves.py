@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -272,5 +273,6 @@ def _history(estimator: Any) -> Mapping[str, Any]:
         return network.history_
     if hasattr(network, "loss_curve_"):
         validated = getattr(network, "validation_scores_", None)
-        return {"loss": network.loss_curve_} | ({} if validated is None else {"val_accuracy": validated})
+        score = "val_accuracy" if is_classifier(network) else "val_score"
+        return {"loss": network.loss_curve_} | ({} if validated is None else {score: validated})
     raise ValueError(f"estimator must have a history_ or a loss_curve_. Got {network!r} instead.")

@@ -190,7 +190,7 @@ def arguments(options: dict[str, Any] | bool | None) -> dict[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
-def label_axes(ax: Any, labels: tuple[str, str] | None, title: str | None = None) -> None:
+def label_axes(ax: Any, labels: tuple[str, ...] | None, title: str | None = None) -> None:
     """Set the labels and the title that there are."""
     if labels is not None:
         ax.set(xlabel=labels[0], ylabel=labels[1])

@@ -11,11 +11,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet._sklearn import check_has_callbacks
 from moonnet.plotting._curves import TrainingCurveDisplay, innermost
 from moonnet.plotting._regions import DecisionRegionDisplay
+from moonnet.plotting._regression import RegressionDisplay
 
 # How much longer the last frame stays, in seconds
 _HOLD = 1
@@ -24,9 +26,10 @@ _HOLD = 1
 class LearningFilm:
     """A scikit-learn callback that keeps a network's weights as it learns, and shows them as a film.
 
-    Give it to ``set_callbacks`` of the classifier, also where that is a step of a pipeline, and fit: the film then has
-    the weights of each epoch, as arrays. :meth:`animate` draws the decision regions and the loss of each, and
-    :meth:`save` writes them as GIF, MP4 or HTML. In a notebook, the animated film shows itself as a player.
+    Give it to ``set_callbacks`` of the network, also where that is a step of a pipeline, and fit: the film then has the
+    weights of each epoch, as arrays. :meth:`animate` draws the loss of each, and beside it a classifier's decision
+    regions, or a regressor's curve over one feature or surface over two. :meth:`save` writes them as GIF, MP4 or HTML.
+    In a notebook, the animated film shows itself as a player.
 
     A film has one training: another fit begins it anew, and one that goes on (``warm_start``, ``partial_fit``) adds to
     it. What other processes fit (``n_jobs``) does not come back to it, and fits side by side on threads would mix.
@@ -48,7 +51,7 @@ class LearningFilm:
 
     weights : list of tuple of two list of ndarray
         ``coefs_`` and ``intercepts_`` after each of these epochs. With early stopping they are those of the best epoch
-        until then, with which the classifier would predict.
+        until then, with which the network would predict.
 
     history : dict of str to list of float
         The estimator's ``history_`` until the last of these epochs.
@@ -60,11 +63,12 @@ class LearningFilm:
         The figure that it is drawn on.
 
     ax_ : ndarray of matplotlib.axes.Axes of shape (2,)
-        The axes of the regions and of the loss.
+        The axes of the prediction and of the loss.
 
     See Also
     --------
-    DecisionRegionDisplay : One picture of the film.
+    DecisionRegionDisplay : One picture of a classifier's film.
+    RegressionDisplay : One picture of a regressor's film.
 
     Examples
     --------
@@ -122,18 +126,18 @@ class LearningFilm:
     def animate(
         self, estimator: Any, X: Any, y: ArrayLike | None = None, *, fps: float = 20, figure: Any = None, **options: Any
     ) -> Self:
-        """Make the animation: the regions as they were after each epoch, and the loss until then.
+        """Make the animation: the prediction as it was after each epoch, and the loss until then.
 
         Parameters
         ----------
-        estimator : fitted classifier or pipeline
+        estimator : fitted classifier, regressor or pipeline
             What was fitted: the network that the film has seen, or a pipeline or search that ends in it.
 
         X : array-like or dataframe of shape (n_samples, n_features)
             The data, as the estimator takes it.
 
         y : array-like of shape (n_samples,), default=None
-            Labels of the data. None draws no data.
+            Labels or numbers of the data. None draws no data.
 
         fps : float, default=20
             Frames, hence epochs kept, in a second; positive.
@@ -142,7 +146,8 @@ class LearningFilm:
             An empty figure to draw on. None makes a new one.
 
         **options : dict
-            Further arguments of :meth:`DecisionRegionDisplay.from_estimator`.
+            Further arguments of :meth:`DecisionRegionDisplay.from_estimator`, or for a regressor of
+            :meth:`RegressionDisplay.from_estimator`.
 
         Returns
         -------
@@ -153,7 +158,7 @@ class LearningFilm:
         ------
         ValueError
             If the film has seen no fit, or another than the estimator's last, if ``fps`` is not positive, or for what
-            :meth:`DecisionRegionDisplay.from_estimator` raises.
+            the display's ``from_estimator`` raises.
         """
         from matplotlib import pyplot as plt
         from matplotlib.animation import FuncAnimation
@@ -179,18 +184,22 @@ class LearningFilm:
             figure = plt.figure(figsize=(9.6, 3.6), layout="constrained")
         self.figure_: Any = figure
         self.ax_: Any = figure.subplots(1, 2, width_ratios=[3, 2])
-        region_ax, curve_ax = self.ax_
+        prediction_ax, curve_ax = self.ax_
+        display: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay
         lines = TrainingCurveDisplay(histories=[self.history]).plot(curve_ax, metrics="loss", best_kw=False).lines_
         curves = [(line, *line.get_data()) for (line,) in lines.values()]
 
-        def draw(index: int, **more: Any) -> None:
+        def draw(index: int, **more: Any) -> Any:
             network.coefs_, network.intercepts_ = weights[index]
-            region_ax.clear()
-            DecisionRegionDisplay.from_estimator(estimator, X, y, ax=region_ax, **(options | more))
+            prediction_ax.clear()
+            drawn = display.from_estimator(estimator, X, y, ax=prediction_ax, **(options | more))
             for line, numbers, losses in curves:
                 line.set_data(numbers[: epochs[index]], losses[: epochs[index]])
             curve_ax.set_title(f"epoch {epochs[index]}", fontsize="medium")
+            return drawn
 
+        if display is RegressionDisplay:  # one scale for all frames, the last one's
+            options.setdefault("vlim", draw(len(epochs) - 1, colorbar_kw=False).vlim_)
         draw(0)  # with the colour bar, which stays
         self._fps: float = float(fps)
         self._n_frames: int = len(epochs)

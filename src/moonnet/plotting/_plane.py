@@ -17,12 +17,12 @@ from moonnet._sklearn import safe_indexing
 
 @dataclass(frozen=True)
 class Plane:
-    """A plane in the space of the features, and what is known about it."""
+    """A plane in the space of the features, or a line, and what is known about it."""
 
-    points: np.ndarray  # (n_samples, 2), the samples as they are seen on the plane
-    labels: tuple[str, str] | None  # of the two axes
+    points: np.ndarray  # (n_samples, 2), the samples as they are seen on the plane; (n_samples, 1) on a line
+    labels: tuple[str, ...] | None  # of the axes
     title: str  # where the plane lies; empty where there is nothing to say
-    samples_at: Callable[[np.ndarray], Any]  # (n_points, 2) on the plane -> samples of X's kind
+    samples_at: Callable[[np.ndarray], Any]  # points on the plane -> samples of X's kind
 
 
 def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
@@ -30,14 +30,7 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
 
     X is an array or a dataframe of pandas or polars; features are names or indices of columns.
     """
-    if held is not None and not isinstance(held, Mapping):
-        raise ValueError(f"held must be a dict of columns and their values. Got {held!r} instead.")
-    named = hasattr(X, "columns")
-    if not named:
-        X = check_array(X, ensure_all_finite="allow-nan", input_name="X")
-    names = list(X.columns) if named else None
-    if names is not None and len(set(names)) < len(names):
-        raise ValueError(f"X must have columns of different names. Got {names} instead.")
+    X, names = _checked(X, held)
     n_features = X.shape[1]
     if n_features < 2:
         raise ValueError(f"X must have at least two columns to be drawn in the plane. Got shape {X.shape} instead.")
@@ -52,16 +45,55 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
                 "Got None instead."
             )
         features = (0, 1)
-    drawn = _two_columns(features, names, n_features)
-    chosen = {_column(key, names, n_features, "held"): value for key, value in (held or {}).items()}
-    if not chosen.keys().isdisjoint(drawn):
-        raise ValueError(f"held must name features that are not drawn. Got {held!r} beside features={features!r}.")
-    return _plane_of_features(X, names, drawn, chosen)
+    return _plane_of_features(X, names, _two_columns(features, names, n_features), held)
 
 
-def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held: dict[int, Any]) -> Plane:
-    """Return the plane of two columns; the others stay at the values held, or at what is usual in X."""
+def choose_line_or_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
+    """Return the line of one feature, or the plane of two, the others held.
+
+    X is an array or a dataframe of pandas or polars; features are names or indices of columns.
+    """
+    X, names = _checked(X, held)
     n_features = X.shape[1]
+    if features is None:
+        if n_features > 2:
+            raise ValueError(
+                f"features must be one column of X or two, by name or index, since X has {n_features} columns. "
+                "Got None instead."
+            )
+        features = range(n_features)
+    if isinstance(features, Iterable) and not isinstance(features, str):
+        listed = list(features)
+        drawn = (
+            (_column(listed[0], names, n_features, "features"),)
+            if len(listed) == 1
+            else _two_columns(features, names, n_features)
+        )
+    else:
+        drawn = (_column(features, names, n_features, "features"),)
+    return _plane_of_features(X, names, drawn, held)
+
+
+def _checked(X: Any, held: Any) -> tuple[Any, list | None]:
+    """Return X as a dataframe with its columns' names, or as an array without."""
+    if held is not None and not isinstance(held, Mapping):
+        raise ValueError(f"held must be a dict of columns and their values. Got {held!r} instead.")
+    named = hasattr(X, "columns")
+    if not named:
+        X = check_array(X, ensure_all_finite="allow-nan", input_name="X")
+    names = list(X.columns) if named else None
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"X must have columns of different names. Got {names} instead.")
+    return X, names
+
+
+def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, ...], given: Mapping[Any, Any] | None) -> Plane:
+    """Return the plane of some columns; the others stay at the values given, or at what is usual in X."""
+    n_features = X.shape[1]
+    held = {_column(key, names, n_features, "held"): value for key, value in (given or {}).items()}
+    if not held.keys().isdisjoint(drawn):
+        columns_drawn = [_name(names, index) for index in drawn]
+        raise ValueError(f"held must name features that are not drawn. Got {given!r} beside {columns_drawn}.")
     columns = [safe_indexing(X, index, axis=1) for index in range(n_features)]
     for index in drawn:
         if not _is_numeric(columns[index].dtype):
@@ -83,7 +115,7 @@ def _plane_of_features(X: Any, names: list | None, drawn: tuple[int, int], held:
 
     return Plane(
         points=np.column_stack([np.asarray(columns[index], dtype=float) for index in drawn]),
-        labels=None if names is None and n_features == 2 else (_name(names, drawn[0]), _name(names, drawn[1])),
+        labels=None if names is None and n_features == len(drawn) else tuple(_name(names, index) for index in drawn),
         title=_where(
             [others[index] for index in held], [column for index, column in others.items() if index not in held]
         ),
@@ -181,3 +213,25 @@ def _where(given: list[_Held], usual: list[_Held]) -> str:
         typical = "medians" if all(held.is_number for held in usual) else "medians or most frequent values"
         parts.append(f"other {len(usual)} features at their {typical}")
     return ", ".join(parts)
+
+
+def axis_limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
+    """Return the ends of an axis: those given, or the values' with a margin."""
+    if limits is not None:
+        try:
+            first, last = map(float, limits)
+        except (TypeError, ValueError):
+            first = last = np.nan
+        if not -np.inf < first < last < np.inf:
+            raise ValueError(f"{name} must be a lower and a higher end, both finite. Got {limits!r} instead.")
+        return first, last
+    lower, upper = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = (upper - lower) / 10 or 0.5
+    return lower - margin, upper + margin
+
+
+def check_resolution(grid_resolution: Any) -> int:
+    """Return how many points a grid has along each axis."""
+    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
+        raise ValueError(f"grid_resolution must be an integer of at least 2. Got {grid_resolution!r} instead.")
+    return int(grid_resolution)

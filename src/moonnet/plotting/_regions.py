@@ -3,7 +3,6 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 from collections.abc import Callable, Mapping
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ from moonnet.plotting._data import (
     readable_aspect,
     scatter_by_class,
 )
-from moonnet.plotting._plane import choose_plane
+from moonnet.plotting._plane import axis_limits, check_resolution, choose_plane
 
 # The lecture's domain along each axis
 _LECTURE_LIMITS = (-1.75, 2.5), (-1.25, 1.75)
@@ -140,7 +139,7 @@ class DecisionRegionDisplay:
         X: np.ndarray | None = None,
         y: np.ndarray | None = None,
         errors: np.ndarray | None = None,
-        feature_names: tuple[str, str] | None = None,
+        feature_names: tuple[str, ...] | None = None,
         title: str | None = None,
         style: str = "regions",
     ) -> None:
@@ -243,8 +242,8 @@ class DecisionRegionDisplay:
         in_lecture = style == "lecture" and _mostly_within(plane.points, _LECTURE_LIMITS)
         limits = _LECTURE_LIMITS if in_lecture else (None, None)
         xx0, xx1 = np.meshgrid(
-            np.linspace(*_limits("xlim", limits[0] if xlim is None else xlim, plane.points[:, 0]), grid_resolution),
-            np.linspace(*_limits("ylim", limits[1] if ylim is None else ylim, plane.points[:, 1]), grid_resolution),
+            np.linspace(*axis_limits("xlim", limits[0] if xlim is None else xlim, plane.points[:, 0]), grid_resolution),
+            np.linspace(*axis_limits("ylim", limits[1] if ylim is None else ylim, plane.points[:, 1]), grid_resolution),
         )
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         samples = plane.samples_at(grid)
@@ -480,8 +479,7 @@ def _check(estimator: Any, response_method: str, style: str, grid_resolution: in
             raise ValueError("response_method must be 'predict' in the lecture's style. Got 'predict_proba' instead.")
         if not hasattr(estimator, "predict_proba"):
             raise ValueError(f"estimator must have predict_proba for its probability to be drawn. Got {estimator!r}.")
-    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
-        raise ValueError(f"grid_resolution must be an integer of at least 2. Got {grid_resolution!r} instead.")
+    check_resolution(grid_resolution)
 
 
 def _predicted(estimator: Any, X: Any) -> np.ndarray:
@@ -549,21 +547,6 @@ def _mostly_within(points: np.ndarray, limits: tuple[tuple[float, float], ...]) 
     """Return whether more than half of the points lie within the limits of each axis."""
     lower, upper = np.transpose(limits)
     return bool(np.mean(((points >= lower) & (points <= upper)).all(axis=1)) > 0.5)
-
-
-def _limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
-    """Return the ends of an axis: those given, or the values' with a margin."""
-    if limits is not None:
-        try:
-            first, last = map(float, limits)
-        except (TypeError, ValueError):
-            first = last = np.nan
-        if not -np.inf < first < last < np.inf:
-            raise ValueError(f"{name} must be a lower and a higher end, both finite. Got {limits!r} instead.")
-        return first, last
-    lower, upper = float(np.nanmin(values)), float(np.nanmax(values))
-    margin = (upper - lower) / 10 or 0.5
-    return lower - margin, upper + margin
 
 
 def _checked_labels(X: np.ndarray, y: ArrayLike, classes: np.ndarray) -> np.ndarray:
