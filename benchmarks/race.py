@@ -22,11 +22,12 @@ import numpy as np
 import psutil
 import results
 from children import Worker, run_python, serve
-from rivals import RIVALS, backend_of, import_libraries
+from rivals import REGRESSORS, RIVALS, SIBLINGS, backend_of, import_libraries
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
+NUMBERS = 100 * (np.sin(2 * X[:, 0]) + X[:, 1])
 
 Figures = dict[str, float]  # "seconds", and what else a job measures
 
@@ -60,6 +61,14 @@ def lecture_fit(rival: str, dtype: str = "float64") -> float:
     seconds, fitted = seconds_of(lambda: RIVALS[rival](0).fit(samples, Y))
     check_learned(fitted)
     return seconds
+
+
+def regressor_fit(rival: str) -> Figures:
+    """Return the seconds, and those of the library's classifier on the lecture's labels, measured in turn."""
+    seconds, fitted = seconds_of(lambda: REGRESSORS[rival](0).fit(X, NUMBERS))
+    assert fitted.score(X, NUMBERS) > 0.5
+    of_classifier = lecture_fit(SIBLINGS.get(rival, rival))
+    return {"seconds": seconds, "times as long as a classifier": seconds / of_classifier}
 
 
 _fitted: dict[str, Any] = {}
@@ -216,6 +225,12 @@ JOBS = {
         ("MLPClassifier",),
         repeats=dict.fromkeys(OURS, 10) | {"MLPClassifier": 5},
     ),
+    "regressor fit": Job(
+        "the regressor's fit, warm, of as many samples and epochs",
+        regressor_fit,
+        ("MLPRegressor",),
+        repeats=dict.fromkeys(OURS, 10) | {"MLPRegressor": 5},
+    ),
     "whole process": Job(
         "a process from nothing to a fitted lecture network", whole_process, (*KERAS, "MLPClassifier"), warm=False
     ),
@@ -282,6 +297,7 @@ JOBS = {
 # Jobs short enough to be repeated after each change, and their rounds
 QUICK = {
     "lecture fit": 9,
+    "regressor fit": 9,
     "predict 16,384 rows": 9,
     "predict one row": 9,
     "partial_fit stream": 1,
@@ -356,14 +372,15 @@ def run_all(rivals: Field, names: list[str], rounds: int | None) -> dict[str, An
 
 
 def run_quick(rivals: Field, recorded: dict[str, dict[str, float]] | None) -> dict[str, dict[str, float]]:
-    """Return how many times as fast as MLPClassifier some jobs are: machines and their moods differ."""
-    print(f"{'as many times as fast as MLPClassifier':<44}{'recorded':>10}{'now':>8}{'change':>9}")
+    """Return how many times as fast as scikit-learn some jobs are: machines and their moods differ."""
+    print(f"{'as many times as fast as scikit-learn':<44}{'recorded':>10}{'now':>8}{'change':>9}")
     ratios: dict[str, dict[str, float]] = {}
     for name in QUICK:
-        medians = rivals.race(name, ["MLPClassifier"], QUICK[name])
-        ratios[name] = {ours: medians["MLPClassifier"]["seconds"] / medians[ours]["seconds"] for ours in OURS}
+        theirs = JOBS[name].rivals[-1]
+        medians = rivals.race(name, [theirs], QUICK[name])
+        ratios[name] = {ours: medians[theirs]["seconds"] / medians[ours]["seconds"] for ours in OURS}
         for ours, now in ratios[name].items():
-            before = recorded[name][ours] if recorded else None
+            before = recorded[name][ours] if recorded and name in recorded else None
             columns = f"{before:>10.3g}{now:>8.3g}{now / before - 1:>+9.0%}" if before else f"{now:>18.3g}"
             print(f"{name + ours.removeprefix('moonnet'):<44}{columns}", flush=True)
     return ratios
@@ -373,7 +390,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(map(repr, JOBS))} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds of each job (default: the job's own)")
-    parser.add_argument("--quick", action="store_true", help="some jobs beside MLPClassifier, compared to the records")
+    parser.add_argument("--quick", action="store_true", help="some jobs beside scikit-learn, compared to the records")
     parser.add_argument("--record-quick", action="store_true", help="the same jobs, leaving what to compare to")
     parser.add_argument("--serve", metavar="RIVAL", help="measure jobs as they are asked for")
     options = parser.parse_args()

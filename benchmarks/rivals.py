@@ -1,7 +1,7 @@
-"""The same small network as each of the libraries has it, behind ``fit`` and ``predict_proba``.
+"""The same small network as each of the libraries has it, behind ``fit`` and ``predict_proba``, or ``predict``.
 
 Layers, activations, batches, epochs and, where the library has it, the optimizer (RMSprop at Keras's defaults) are the
-same. MLPClassifier has no RMSprop and trains with Adam.
+same. MLPClassifier and MLPRegressor have no RMSprop and train with Adam.
 """
 
 import functools
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 SETTINGS = {"hidden": (50, 20), "epochs": 100, "batch_size": 50, "learning_rate": 0.001, "l2": 0.0}
 
@@ -21,6 +21,11 @@ SETTINGS = {"hidden": (50, 20), "epochs": 100, "batch_size": 50, "learning_rate"
 def moonnet(seed: int = 0, **settings: Any) -> KerasMoonClassifier:
     chosen = SETTINGS | settings
     return KerasMoonClassifier(chosen.pop("hidden"), random_state=seed, **chosen)
+
+
+def moonnet_regressor(seed: int = 0, **settings: Any) -> KerasMoonRegressor:
+    chosen = SETTINGS | settings
+    return KerasMoonRegressor(chosen.pop("hidden"), random_state=seed, **chosen)
 
 
 def network(n_features: int, hidden: tuple[int, ...], learning_rate: float, l2: float) -> Any:
@@ -125,19 +130,27 @@ class Skorch:
         return self.net.predict_proba(X.astype(np.float32))
 
 
-class Mlp(MLPClassifier):
-    """scikit-learn's network, which trains for as many epochs as the others and says nothing of convergence."""
+class Patient:
+    """Makes scikit-learn's networks train for as many epochs as the others and say nothing of convergence."""
 
     @functools.wraps(MLPClassifier.fit)
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "Mlp":
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Any:
         with warnings.catch_warnings(category=ConvergenceWarning, action="ignore"):
-            return super().fit(X, y)
+            return super().fit(X, y)  # type: ignore[misc]
 
 
-def mlp(seed: int = 0, **settings: Any) -> Mlp:
+class Mlp(Patient, MLPClassifier):
+    """scikit-learn's classifier."""
+
+
+class MlpOfNumbers(Patient, MLPRegressor):
+    """scikit-learn's regressor."""
+
+
+def mlp(seed: int = 0, kind: Any = Mlp, **settings: Any) -> Any:
     chosen = SETTINGS | settings
-    return Mlp(
-        chosen["hidden"],
+    return kind(
+        hidden_layer_sizes=chosen["hidden"],
         alpha=chosen["l2"],
         batch_size=chosen["batch_size"],
         learning_rate_init=chosen["learning_rate"],
@@ -158,6 +171,14 @@ RIVALS: dict[str, Any] = {
     "skorch": Skorch,
     "MLPClassifier": mlp,
 }
+
+REGRESSORS: dict[str, Any] = {
+    "moonnet": moonnet_regressor,
+    "moonnet on JAX": moonnet_regressor,
+    "MLPRegressor": functools.partial(mlp, kind=MlpOfNumbers),
+}
+# Each regressor's library for classes
+SIBLINGS = {"MLPRegressor": "MLPClassifier"}
 
 
 def backend_of(rival: str) -> str:

@@ -18,11 +18,12 @@ COLORS = {
     "keras.wrappers": "tab:brown",
     "skorch": "tab:purple",
     "MLPClassifier": "tab:blue",
+    "MLPRegressor": "tab:cyan",
 }
 WAYS = ("threads", "processes", "Dask")  # beside one process
 ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 NBSP = "\N{NO-BREAK SPACE}"
-MARKERS = dict(zip(COLORS, "oodDs^vP", strict=True))
+MARKERS = dict(zip(COLORS, "oodDs^vPX", strict=True))
 
 
 def read(name: str) -> dict[str, Any]:
