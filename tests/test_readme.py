@@ -38,7 +38,7 @@ def test_the_citation_has_this_version():
 def test_examples_print_what_the_readme_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 8
+    assert len(examples) == 9
     names = {}
     for code, expected in examples:
         if "set_callbacks" in code and not HAS_CALLBACKS:
