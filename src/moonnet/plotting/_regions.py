@@ -373,14 +373,14 @@ class DecisionRegionDisplay:
             look["levels"] = np.arange(n_classes + 1) - 0.5
         elif method == "contour":  # scikit-learn's levels and colour for classes
             look = {"alpha": 0.25, "levels": np.arange(n_classes), "colors": "black"}
-        if "norm" in options:
-            look = {name: value for name, value in look.items() if name not in ("vmin", "vmax")}
+        superseded = {"vmin", "vmax"} if "norm" in options else set()
         if {"cmap", "colors"} & options.keys():
-            look = {name: value for name, value in look.items() if name not in ("cmap", "colors")}
+            superseded |= {"cmap", "colors"}
         if method == "pcolormesh":
             look["rasterized"] = True
         else:
-            look = {name: value for name, value in look.items() if name not in ("vmin", "vmax", "shading")}
+            superseded |= {"vmin", "vmax", "shading"}
+        look = {name: value for name, value in look.items() if name not in superseded}
         display = boundary_display(
             xx0=self.xx0,
             xx1=self.xx1,

@@ -94,6 +94,8 @@ class EarlyStopping(Validation):
         self._tol = tol
         self._n_iter_no_change = n_iter_no_change
         self._score = score
+        # Which of an epoch's figures is to rise, or to fall
+        self._monitor, self._sign = ("val_loss", -1) if score is None else ("val_score", 1)
         self._previous = previous
         self._best = -math.inf
         self._waited = 0
@@ -105,22 +107,20 @@ class EarlyStopping(Validation):
             self._tol *= training.hyperparameters.loss_unit
         if self._previous is None:
             return
-        history = self._previous.history
-        for epoch in range(len(history["loss"])):
-            score = self._monitored({name: values[epoch] for name, values in history.items()})
-            if math.isnan(score):  # an epoch without validation
+        for value in self._previous.history.get(self._monitor, []):
+            if math.isnan(value):  # an epoch without validation
                 self._best, self._waited = -math.inf, 0
             else:
-                self._count(score)
+                self._count(self._sign * value)
         if self._waited > self._n_iter_no_change:  # that training had ended, and is wanted longer
             self._waited = 0
-        self._best = self._monitored(self._figures(self._previous.weights))
+        self._best = self._sign * self._figures(self._previous.weights)[self._monitor]
         training.best_weights = self._previous.weights
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score the epoch's network; keep it if it is the best, stop if none has been for long."""
         super().epoch_end(epoch, logs)
-        score = self._monitored(logs)
+        score = self._sign * logs[self._monitor]
         if score > self._best or self._training.best_weights is None:
             self._training.best_weights = self._weights
         self._count(score)
@@ -133,10 +133,6 @@ class EarlyStopping(Validation):
         if self._score is not None:  # what diverges is for the training to say
             figures["val_score"] = self._score(weights) if math.isfinite(figures["val_loss"]) else -math.inf
         return figures
-
-    def _monitored(self, figures: dict[str, float]) -> float:
-        """Return which of an epoch's figures is to rise; NaN if there is none."""
-        return -figures.get("val_loss", math.nan) if self._score is None else figures.get("val_score", math.nan)
 
     def _count(self, score: float) -> None:
         # A score that is no number is no improvement either
