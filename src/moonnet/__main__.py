@@ -7,34 +7,23 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.datasets import make_moons
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.model_selection import cross_val_score, train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from moonnet import KerasMoonClassifier
-from moonnet._table import read_problem
-from moonnet.plotting import DecisionRegionDisplay, TrainingCurveDisplay, plot_data
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._pictures import Problem, draw
 
 N_FOLDS = 5
-
-
-@dataclass
-class Problem:
-    """What is to be learned: samples to train on, samples held out, and how they are called."""
-
-    X: np.ndarray  # (n_samples, n_features)
-    y: np.ndarray  # (n_samples,)
-    X_held_out: np.ndarray
-    y_held_out: np.ndarray
-    feature_names: list[str]
-    probe: np.ndarray  # (n_features,), the point whose probability is printed
+# Of the options, those that describe half-moons, a CSV file to learn from, and how to train
+OF_MOONS = {"samples", "noise"}
+OF_CSV = {"target", "features", "task", "month_first"}
+OF_TRAINING = {"epochs", "batch_size", "hidden", "seed"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,19 +35,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the lecture; return the exit status."""
+    """Run the lecture, or learn from a CSV file or predict one; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.csv is None and (options.target is not None or options.features is not None):
-        parser.error("--target and --features describe a CSV file: give --csv FILE too")
-    if options.csv is not None and options.target is None:
-        parser.error("--csv needs --target COLUMN, the column to predict")
-    if options.csv is not None and (options.samples is not None or options.noise is not None):
-        parser.error("--samples and --noise describe half-moons, which --csv replaces")
+    _check_together(parser, options)
     try:
-        problem = _moons(options) if options.csv is None else _from_csv(options)
-        options.out.mkdir(parents=True, exist_ok=True)
-        _lecture(problem, options)
+        if options.csv is None:
+            _learn_moons(options)
+        elif options.model is None:
+            _learn_csv(options)
+        else:
+            _predict_csv(options)
     except BrokenPipeError:  # who read the output has gone: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -96,15 +83,22 @@ def _parser() -> Parser:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("moonnet-lecture"),
-        metavar="DIR",
-        help="pictures go here (default: %(default)s)",
+        metavar="PATH",
+        help="folder for pictures and the model (default: moonnet-lecture); with --model the file for predictions "
+        "(default: predictions.csv)",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="learn this file instead of half-moons")
     parser.add_argument("--target", metavar="COLUMN", help="the column of the file to predict")
+    parser.add_argument("--features", nargs="+", metavar="COLUMN", help="columns to predict from (default: all useful)")
     parser.add_argument(
-        "--features", nargs="+", metavar="COLUMN", help="columns to predict from (default: all numeric ones)"
+        "--task",
+        choices=["classification", "regression"],
+        help="what to make of the target (default: regression for numbers with fractions or more than 20 values)",
     )
+    parser.add_argument(
+        "--month-first", action="store_true", help="read 01/02/2003 as 2 January where a column leaves that open"
+    )
+    parser.add_argument("--model", type=Path, metavar="FILE", help="predict the CSV file with this model.skops")
     return parser
 
 
@@ -125,46 +119,117 @@ def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:
     return convert
 
 
-def _moons(options: argparse.Namespace) -> Problem:
-    """Return the lecture's half-moons; as many others are held out."""
+def _check_together(parser: Parser, options: argparse.Namespace) -> None:
+    """Refuse options that say nothing beside the others."""
+    given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
+    if "csv" not in given and given & (OF_CSV | {"model"}):
+        parser.error(f"{_flag(given & (OF_CSV | {'model'}))} goes with a CSV file: give --csv FILE too")
+    if "csv" in given and given & OF_MOONS:
+        parser.error(f"{_flag(given & OF_MOONS)} goes with half-moons, which --csv replaces")
+    if "model" in given and given & (OF_CSV | OF_TRAINING):
+        parser.error(f"{_flag(given & (OF_CSV | OF_TRAINING))} goes with training, and --model is trained already")
+    if "csv" in given and not given & {"target", "model"}:
+        parser.error("--csv needs --target COLUMN, the column to learn, or --model FILE, which has learned it")
+
+
+def _flag(names: set[str]) -> str:
+    """Return one of the options as the user writes it."""
+    return f"--{min(names).replace('_', '-')}"
+
+
+def _learn_moons(options: argparse.Namespace) -> None:
+    """Learn the lecture's half-moons; as many others are held out."""
     samples = 200 if options.samples is None else options.samples
     noise = 0.2 if options.noise is None else options.noise
     X, y = make_moons(samples, noise=noise, random_state=options.seed)
     X_held_out, y_held_out = make_moons(samples, noise=noise, random_state=options.seed + 1)
-    return Problem(X, y, X_held_out, y_held_out, ["x", "y"], np.array([-2.0, 2.0]))
+    problem = Problem(X, y, X_held_out, y_held_out, ["x", "y"], np.array([[-2.0, 2.0]]))
+    out = _folder(options)
+    network = _network(KerasMoonClassifier, options)
+    _learn(problem, network, network, options)
+    _draw(problem, network, out)
 
 
-def _from_csv(options: argparse.Namespace) -> Problem:
-    """Return a CSV file's samples; a quarter of them is held out."""
-    X, y, names = read_problem(options.csv, options.target, options.features)
-    labels, counts = np.unique(y, return_counts=True)
-    if len(labels) < 2:
-        raise ValueError(f"column {options.target!r} must hold at least two classes. Got {labels[0]!s} alone.")
-    # Three quarters of each class must fill the folds of the cross-validation
-    if counts.min() < 2 * N_FOLDS:
-        rare = labels[counts.argmin()]
-        raise ValueError(
-            f"column {options.target!r} must hold each class at least {2 * N_FOLDS} times, to be cross-validated. "
-            f"Got {rare!s} {counts.min()} times. (A column to measure rather than to classify will not do.)"
-        )
-    X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=y, random_state=options.seed)
-    return Problem(X, y, X_held_out, y_held_out, names, X_held_out[0])
+def _learn_csv(options: argparse.Namespace) -> None:
+    """Learn a CSV file; keep the model, and the code that makes it, beside the pictures."""
+    from moonnet._table import read_table  # isort: skip  # says which extra is missing
+    from moonnet._code import model_code, training_code
+    from moonnet._columns import describe, report
+    from moonnet._pipeline import make_model, read_samples, save_model
+
+    table = read_table(options.csv)
+    target, columns = describe(table, options.target, options.features, options.task, month_first=options.month_first)
+    X, y = read_samples(table, target, columns)
+    problem = _split(X, y, target.is_regression, options)
+    network = _network(KerasMoonRegressor if target.is_regression else KerasMoonClassifier, options)
+    model = make_model([column for column in columns if column.kind], network)
+    out = _folder(options)
+
+    print(f"{table.path}: {len(table.text)} rows, {table.text.shape[1]} columns")
+    for line in [*table.notes, "", *report(target, columns), "", *model_code(model, to_read=True).splitlines(), ""]:
+        print(line)
+    _learn(problem, model, network, options)
+    _draw(problem, model, out)
+    save_model(model, out / "model.skops")
+    print(f"wrote {out / 'model.skops'}, for --model")
+    code = training_code(model, table, target, columns, seed=options.seed, path=out / "model.skops")
+    (out / "model.py").write_text(code, encoding="utf-8")
+    print(f"wrote {out / 'model.py'}, the Python code that makes it")
 
 
-def _lecture(problem: Problem, options: argparse.Namespace) -> None:
+def _predict_csv(options: argparse.Namespace) -> None:
+    """Write a CSV file again, with a model's predictions beside its columns."""
+    from moonnet._pipeline import load_model
+    from moonnet._prediction import predict_table
+    from moonnet._table import read_table
+
+    table = read_table(options.csv)
+    predicted, notes = predict_table(load_model(options.model), table)
+    for line in [*table.notes, *notes]:
+        print(line)
+    out = Path("predictions.csv") if options.out is None else options.out
+    table.write(predicted, out)
+    names = predicted.columns[table.text.shape[1] :]
+    print(f"wrote {out}: {len(predicted)} rows of {table.path}, with {', '.join(names)}")
+
+
+def _split(X: Any, y: np.ndarray, is_regression: bool, options: argparse.Namespace) -> Problem:
+    """Return a table's samples; a quarter of them is held out."""
+    target = options.target
+    if is_regression and len(y) < 4 * N_FOLDS:
+        raise ValueError(f"column {target!r} must hold at least {4 * N_FOLDS} numbers to learn from. Got {len(y)}.")
+    if not is_regression:
+        labels, counts = np.unique(y, return_counts=True)
+        if len(labels) < 2:
+            raise ValueError(f"column {target!r} must hold at least two classes. Got {labels[0]!s} alone.")
+        # Three quarters of each class must fill the folds of the cross-validation
+        if counts.min() < 2 * N_FOLDS:
+            rare = labels[counts.argmin()]
+            raise ValueError(
+                f"column {target!r} must hold each class at least {2 * N_FOLDS} times, to be cross-validated. "
+                f"Got {rare!s} {counts.min()} times. (To measure rather than to classify takes --task regression.)"
+            )
+    stratify = None if is_regression else y
+    X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=options.seed)
+    return Problem(X, y, X_held_out, y_held_out, list(X.columns), X_held_out[:1], is_regression)
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    out = Path("moonnet-lecture") if options.out is None else options.out
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _network(kind: type, options: argparse.Namespace) -> Any:
+    return kind(tuple(options.hidden), epochs=options.epochs, batch_size=options.batch_size, random_state=options.seed)
+
+
+def _learn(problem: Problem, model: Any, network: Any, options: argparse.Namespace) -> None:
     """Do what the lecture does, step by step, and print how long each step took."""
     X, y = problem.X, problem.y
-    network = KerasMoonClassifier(
-        options.hidden, epochs=options.epochs, batch_size=options.batch_size, random_state=options.seed
-    )
-    # Half-moons come in a scale that suits a network; a file's columns seldom do
-    model = network if options.csv is None else make_pipeline(StandardScaler(), network)
-
-    features = ", ".join(problem.feature_names)
-    print(f"{len(X)} samples to train on, {len(problem.X_held_out)} held out, features {features}")
-    if options.csv is not None:
-        print("A quarter of the file is held out; features are standardised to mean 0 and standard deviation 1")
-    print(f"The first sample {_point(X[0])} is of class {y[0]}\n")
+    print(f"{len(X)} samples to train on, {len(problem.X_held_out)} held out, {_features(problem)}")
+    what = "is" if problem.is_regression else "is of class"
+    print(f"The first sample {_point(problem, X[:1])} {what} {y[0]}\n")
     with _timed("Importing Keras and its backend"):
         import moonnet.training._loop  # noqa: F401
     with _timed("First fit, compilation included"):
@@ -175,29 +240,60 @@ def _lecture(problem: Problem, options: argparse.Namespace) -> None:
     print()
     network.model_.summary()
     print()
-    losses, accuracies = network.history_["loss"], network.history_["accuracy"]
     for epoch in sorted({*range(10, options.epochs + 1, 10), options.epochs}):
-        print(f"epoch {epoch:4d}/{options.epochs}: loss {losses[epoch - 1]:.4f}, accuracy {accuracies[epoch - 1]:.4f}")
+        values = ", ".join(f"{name} {values[epoch - 1]:.4f}" for name, values in network.history_.items())
+        print(f"epoch {epoch:4d}/{options.epochs}: {values}")
     print()
 
     with _timed("Evaluation"):
-        for name, samples, labels in (("training", X, y), ("held-out", problem.X_held_out, problem.y_held_out)):
-            loss = log_loss(labels, model.predict_proba(samples), labels=model.classes_)
-            print(f"{name} loss {loss:.4f}, accuracy {model.score(samples, labels):.4f}")
+        print(f"training {_quality(problem, model, X, y)}")
+        print(f"held-out {_quality(problem, model, problem.X_held_out, problem.y_held_out)}")
     with _timed(f"{N_FOLDS}-fold cross-validation"):
         scores = cross_val_score(model, X, y, cv=N_FOLDS)
-        print(f"cross-validated accuracy {scores.mean():.4f} +- {scores.std():.4f}")
+        score = "R2" if problem.is_regression else "accuracy"
+        print(f"cross-validated {score} {scores.mean():.4f} +- {scores.std():.4f}")
     with _timed("One prediction"):
-        probabilities = model.predict_proba([problem.probe])[0]
-        likeliest = probabilities.argmax()
-        described = 1 if len(model.classes_) == 2 else likeliest
-        where = _point(problem.probe) + ("" if options.csv is None else ", held out,")
-        print(
-            f"At {where} the probability of class {model.classes_[described]} is {probabilities[described]:.3g}: "
-            f"class {model.classes_[likeliest]}"
-        )
+        print(_prediction(problem, model))
+
+
+def _features(problem: Problem) -> str:
+    names = problem.feature_names
+    shown = ", ".join(names[:8])
+    return f"features {shown}" + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _quality(problem: Problem, model: Any, X: Any, y: np.ndarray) -> str:
+    """Return how good a model's predictions are."""
+    score = model.score(X, y)
+    if problem.is_regression:
+        return f"mean absolute error {mean_absolute_error(y, model.predict(X)):.4g}, R2 {score:.4f}"
+    return f"loss {log_loss(y, model.predict_proba(X), labels=model.classes_):.4f}, accuracy {score:.4f}"
+
+
+def _prediction(problem: Problem, model: Any) -> str:
+    """Return in words what the model predicts for the probe."""
+    where = _point(problem, problem.probe) + (", held out," if problem.is_table else "")
+    if problem.is_regression:
+        predicted, true = model.predict(problem.probe)[0], problem.y_held_out[0]
+        return f"At {where} the prediction is {predicted:.4g}, the truth {true:.4g}"
+    probabilities = model.predict_proba(problem.probe)[0]
+    likeliest = probabilities.argmax()
+    described = 1 if len(model.classes_) == 2 else likeliest
+    return (
+        f"At {where} the probability of class {model.classes_[described]} is {probabilities[described]:.3g}: "
+        f"class {model.classes_[likeliest]}"
+    )
+
+
+def _point(problem: Problem, x: Any) -> str:
+    """Return a sample's values, the first four of them."""
+    values = [f"{value:.4g}" if isinstance(value, float) else shorten(str(value), 30) for value in np.asarray(x)[0, :4]]
+    return f"({', '.join(values)}{', ...' if len(problem.feature_names) > 4 else ''})"
+
+
+def _draw(problem: Problem, model: Any, out: Path) -> None:
     with _timed("Drawing"):
-        for path in _draw(problem, model, options.out):
+        for path in draw(problem, model, out):
             print(f"wrote {path}")
 
 
@@ -208,54 +304,6 @@ def _timed(what: str) -> Iterator[None]:
     yield
     seconds = time.perf_counter() - started
     print(f"{what}: {seconds:.2f} s" if seconds >= 1 else f"{what}: {1000 * seconds:.2f} ms")
-
-
-def _point(x: np.ndarray) -> str:
-    """Return a sample's coordinates, the first four of them."""
-    return f"({', '.join(f'{value:.4g}' for value in x[:4])}{', ...' if len(x) > 4 else ''})"
-
-
-def _draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
-    """Draw the data, the training, and of two features or more the decision regions; yield the files."""
-    from matplotlib.figure import Figure
-
-    def save(figure: Figure, name: str) -> Path:
-        figure.savefig(out / name, dpi=150, bbox_inches="tight")
-        return out / name
-
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-    _draw_data(problem, model, figure.subplots())
-    yield save(figure, "data.png")
-
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
-    TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 2))
-    yield save(figure, "training.png")
-
-    n_features = len(problem.feature_names)
-    if n_features > 1:
-        figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-        features = None if n_features == 2 else "pca"
-        ax = figure.subplots()
-        DecisionRegionDisplay.from_estimator(model, problem.X, problem.y, features=features, ax=ax)
-        ax.set_title("decision regions")
-        if n_features == 2:
-            ax.set(xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
-        yield save(figure, "decision_regions.png")
-
-
-def _draw_data(problem: Problem, model: Any, ax: Any) -> None:
-    """Scatter the samples: one feature against the class, two in the plane, more in their principal plane."""
-    if len(problem.feature_names) == 1:
-        classes = np.searchsorted(model.classes_, problem.y)
-        plot_data(np.column_stack([problem.X, classes]), problem.y, ax=ax, aspect="auto")
-        ax.set_yticks(range(len(model.classes_)), [str(label) for label in model.classes_])
-        ax.set(xlabel=problem.feature_names[0], ylabel="class")
-    elif len(problem.feature_names) == 2:
-        plot_data(problem.X, problem.y, ax=ax)
-        ax.set(xlabel=problem.feature_names[0], ylabel=problem.feature_names[1])
-    else:
-        plot_data(problem.X, problem.y, features="pca", ax=ax)
-    ax.set_title("data")
 
 
 if __name__ == "__main__":

@@ -1,89 +1,135 @@
-"""A CSV file's columns as the X and y of a classification problem, or one clear line on why they cannot be."""
+"""From a file of comma-separated values, in the dialect it happens to have, to a dataframe of pandas."""
 
+import codecs
 import csv
-import math
-from collections.abc import Sequence
+import lzma
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
-import numpy as np
+try:
+    import pandas as pd
+except ImportError as error:
+    raise ImportError("--csv needs pandas: pip install 'moonnet[csv]'") from error
 
-Columns = dict[str, list[str]]
+DELIMITERS = ",;\t|"
+_SAMPLE = 200  # lines from which the delimiter is told
+_POINT, _COMMA = r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?"
+_GROUPED = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", r"[+-]?\d{1,3}(?:\.\d{3})+,\d+"  # 1,234.5 and 1.234,5
 
 
-def read_problem(path: Path, target: str, features: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return X (n_samples, n_features) of float64, y (n_samples,) of int or str, and the features' names.
+@dataclass
+class Table:
+    """A file as pandas reads it, and how."""
 
-    ``features`` None takes all columns of numbers but the target. Raises OSError or ValueError.
+    path: Path
+    text: pd.DataFrame  # each cell as it is written; NaN where it is missing
+    options: dict[str, Any]  # what pandas.read_csv is told
+    notes: list[str]  # what a reader would not expect
+    repeated: set[str]  # names that the file gives to several columns
+
+    @property
+    def names(self) -> str:
+        """The names of the columns, for a message."""
+        return shorten(", ".join(self.text), 300, placeholder=" ...")
+
+    def read(self, dtypes: dict[str, str], na_values: dict[str, list[str]] | None = None) -> pd.DataFrame:
+        """Return these columns in these types; cells that are in ``na_values`` are missing as well."""
+        options = self.options | ({"na_values": na_values} if na_values else {})
+        return pd.read_csv(self.path, usecols=list(dtypes), dtype=dtypes, **options)[list(dtypes)]
+
+    def cells(self) -> pd.DataFrame:
+        """Return each cell as it is written, also those that stand for a missing value, such as NA."""
+        return pd.read_csv(self.path, dtype=str, na_filter=False, **self.options)
+
+    def write(self, rows: pd.DataFrame, path: Path) -> None:
+        """Write rows to a file in UTF-8, delimited like this one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        signs = {"sep": self.options["sep"], "decimal": self.options.get("decimal", ".")}
+        rows.to_csv(path, index=False, encoding="utf-8", **signs)
+
+    def is_number(self, cells: "pd.Series[str]") -> "pd.Series[bool]":
+        """Return which cells are numbers, with this file's decimal sign."""
+        decimal, group = (re.escape(self.options.get(sign, "")) for sign in ("decimal", "thousands"))
+        decimal = decimal or r"\."
+        whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)" if group else r"\d+"
+        return cells.str.fullmatch(rf"\s*[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*", na=False)
+
+
+def read_table(path: Path) -> Table:
+    """Return the file's cells as text; tell encoding, delimiter and decimal sign from what it holds.
+
+    Raises OSError, or ValueError where it is no table.
     """
-    columns = _read_columns(path)
-    for name in [target, *(features or [])]:
-        if name not in columns:
-            raise ValueError(f"{path} has no column {name!r}. It has: {', '.join(columns)}.")
-    if features is None:
-        # A column without a name is an index, as pandas writes it
-        features = [name for name, cells in columns.items() if name not in (target, "") and _holds_numbers(cells)]
-        if not features:
-            raise ValueError(
-                f"{path} has no column of numbers beside {target!r} to predict from. Numbers are written as in 12.93."
-            )
-    if target in features:
-        raise ValueError(f"--features must not name the target {target!r}.")
-    if len(set(features)) < len(features):
-        raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
-    X = np.column_stack([_numbers(path, name, columns[name]) for name in features])
-    return X, _labels(path, target, columns[target]), list(features)
-
-
-def _read_columns(path: Path) -> Columns:
-    """Return the file's cells by column; the first line names the columns."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        try:
-            header = file.readline()
-            delimiter = max(",;\t", key=header.count)
-            file.seek(0)
-            names, *rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not a CSV file in UTF-8: {error}.") from None
-        except ValueError:
-            raise ValueError(f"{path} is empty. Expected a line of column names, then a line a sample.") from None
-    names = [name.strip() for name in names]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{path} names a column twice: {', '.join(names)}.")
-    if not rows:
-        raise ValueError(f"{path} holds column names and no sample.")
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(names):
-            raise ValueError(f"{path}, sample {number}: expected {len(names)} cells. Got {len(row)} instead.")
-    return {name: [cell.strip() for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=True)}
-
-
-def _as_number(cell: str) -> float:
-    """Return the cell's number, or NaN."""
     try:
-        return float(cell)
-    except ValueError:
-        return math.nan
+        try:
+            return _read(path, "utf-8-sig")
+        except UnicodeDecodeError:
+            # Latin-1, in which each byte is a character, or what Excel calls Unicode text
+            return _read(path, "utf-16" if _starts_as_utf16(path) else "Latin-1")
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{path} is empty. Expected a line of column names, then a line a sample.") from None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pd.errors.ParserError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        raise ValueError(f"{path} is not a CSV file that pandas can read: {error}") from None
 
 
-def _holds_numbers(cells: list[str]) -> bool:
-    """Return whether most cells are numbers: a few that are not (empty, NaN, n/a) are mistakes to be told."""
-    return sum(math.isfinite(_as_number(cell)) for cell in cells) > len(cells) / 2
+def _read(path: Path, encoding: str) -> Table:
+    lines = _first_lines(path, encoding)
+    delimiter = _delimiter(lines)
+    options = {"sep": delimiter, "encoding": encoding, "skipinitialspace": True}
+    text = pd.read_csv(path, dtype=str, **options)
+    names = next(row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row)
+    if not isinstance(text.index, pd.RangeIndex):  # pandas takes what has no name for an index
+        raise ValueError(f"{path} names {len(names)} columns, and its lines have more cells than that.")
+    if not len(text):
+        raise ValueError(f"{path} holds column names and no sample.")
+    notes = [f"{path} is not in UTF-8: read as {encoding}"] if encoding != "utf-8-sig" else []
+    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    for name in repeated:
+        renamed = [column for first, column in zip(names, text.columns, strict=True) if first == name]
+        notes.append(f"{path} has {len(renamed)} columns called {name!r}: here they are {', '.join(renamed)}")
+    return Table(path, text, options | _number_signs(text, delimiter), notes, set(repeated))
 
 
-def _numbers(path: Path, name: str, cells: list[str]) -> np.ndarray:
-    values = np.array([_as_number(cell) for cell in cells])
-    for index in np.flatnonzero(~np.isfinite(values))[:1]:
-        raise ValueError(
-            f"{path}, sample {index + 1}: column {name!r} must hold a finite number. Got {cells[index]!r} instead."
-        )
-    return values
+def _starts_as_utf16(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def _labels(path: Path, name: str, cells: list[str]) -> np.ndarray:
-    for number, cell in enumerate(cells, start=1):
-        if not cell:
-            raise ValueError(f"{path}, sample {number}: column {name!r} must hold a label. Got an empty cell instead.")
-    # Whole numbers sort as numbers, 9 before 10, unless that would take two labels for one, such as 1 and 01
-    if all(cell.lstrip("-").isdecimal() and len(cell) < 18 and str(int(cell)) == cell for cell in cells):
-        return np.array([int(cell) for cell in cells])
-    return np.array(cells)
+def _first_lines(path: Path, encoding: str) -> list[str]:
+    """Return the first lines of a file, which pandas decompresses."""
+    # With a delimiter that does not occur, and quotes without a meaning, a row is a line
+    options: dict[str, Any] = {"sep": "\x1f", "quoting": csv.QUOTE_NONE, "header": None, "nrows": _SAMPLE}
+    lines = pd.read_csv(path, encoding=encoding, dtype=str, na_filter=False, skip_blank_lines=False, **options)
+    return [f"{line}\n" for line in lines[0]]
+
+
+def _delimiter(lines: list[str]) -> str:
+    """Return the delimiter that gives most lines as many cells as the first one has."""
+
+    def agreement(delimiter: str) -> tuple[bool, float, int]:
+        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
+        return widths[0] > 1, widths.count(widths[0]) / len(widths), widths[0]
+
+    if not any(line.strip() for line in lines):
+        raise pd.errors.EmptyDataError
+    return max(DELIMITERS, key=agreement)
+
+
+def _number_signs(text: pd.DataFrame, delimiter: str) -> dict[str, str]:
+    """Return the decimal sign, where it is a comma, and the sign between groups of three digits, where there is one."""
+
+    def count(pattern: str) -> int:
+        return sum(int(text[name].str.fullmatch(pattern, na=False).sum()) for name in text)
+
+    point, comma, (english, german) = count(_POINT), count(_COMMA), map(count, _GROUPED)
+    # 1,234 in quotes between commas is a thousand in a file of English style
+    if comma + german > point and not (delimiter == "," and comma <= english):
+        return {"decimal": ",", **({"thousands": "."} if german else {})}
+    return {"thousands": ","} if english else {}
