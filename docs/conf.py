@@ -57,6 +57,7 @@ autosummary_context = {
         "DecisionRegionDisplay": ["from_estimator", "plot"],
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],
+        "DateEncoder": ["fit", "transform"],
     }
 }
 autodoc_typehints = "none"

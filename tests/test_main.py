@@ -261,6 +261,7 @@ def test_the_model_and_its_code_predict_the_same_bits(task, tmp_path, monkeypatc
     assert predictions["id"].tolist() == new["id"].astype(str).tolist()
     model = load_model(tmp_path / "out/model.skops")
     X = new.assign(**{name: pd.to_numeric(new[name].str.replace(",", "."), errors="coerce") for name in ["größe", "b"]})
+    X["color"] = X["color"].fillna(np.nan)  # None is another value, to scikit-learn
     assert predictions["prediction"].str.replace(",", ".").tolist() == [str(label) for label in model.predict(X)]
     if task == "classification":
         expected = model.predict_proba(X)[:, 1].tolist()

@@ -140,5 +140,5 @@ def test_numbers_that_overflow_are_refused(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,y\n" + "".join(f"{i}e300,{i % 2}\n" for i in range(30)) + "1e400,1\n")
     table = read_table(path)
-    with pytest.raises(ValueError, match=r"column 'a' of .*data\.csv must hold numbers that fit a float64"):
+    with pytest.raises(ValueError, match=r"data\.csv .* float64"):
         read_samples(table, *describe(table, "y", None, None, month_first=False))

@@ -158,7 +158,7 @@ TEXTS = st.text(st.characters(codec="latin-1", exclude_categories=["Cc", "Cs"]),
 COLUMNS = st.lists(st.sampled_from(["number", "text", "whole"]), min_size=2, max_size=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), kinds=COLUMNS, n_rows=st.integers(1, 6))
 def test_what_pandas_writes_is_what_is_read(data, kinds, n_rows, tmp_path):
     values = {
@@ -189,4 +189,4 @@ def test_what_pandas_writes_is_what_is_read(data, kinds, n_rows, tmp_path):
                 == frame[name].astype(object).where(frame[name].notna(), None).tolist()
             )
         else:
-            np.testing.assert_allclose(column, frame[name].astype(float), rtol=1e-15)
+            np.testing.assert_allclose(column, frame[name].astype(float), rtol=1e-14)  # pandas 2 rounds

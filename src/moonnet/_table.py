@@ -40,7 +40,10 @@ class Table:
     def read(self, dtypes: dict[str, str], na_values: dict[str, list[str]] | None = None) -> pd.DataFrame:
         """Return these columns in these types; cells that are in ``na_values`` are missing as well."""
         options = self.options | ({"na_values": na_values} if na_values else {})
-        return pd.read_csv(self.path, usecols=list(dtypes), dtype=dtypes, **options)[list(dtypes)]
+        try:
+            return pd.read_csv(self.path, usecols=list(dtypes), dtype=dtypes, **options)[list(dtypes)]
+        except ValueError as error:  # pandas 2 raises where a number is too large
+            raise ValueError(f"{self.path} holds what pandas cannot read: {error}") from None
 
     def cells(self) -> pd.DataFrame:
         """Return each cell as it is written, also those that stand for a missing value, such as NA."""
