@@ -209,7 +209,7 @@ def test_messy_files_end_in_pictures(name, tmp_path, capsys):
 
 
 REFUSED = {
-    "one.csv": (measured().assign(y="yes").to_csv(index=False), "'y' must hold at least two classes. Got yes alone"),
+    "one.csv": (measured().assign(y="yes").to_csv(index=False), "'y' must hold at least two classes. Got 'yes' alone"),
     "empty.csv": ("", "empty.csv is empty. Expected a line of column names"),
     "header.csv": ("a,b,y\n", "header.csv holds column names and no sample"),
     "keys.csv": (
@@ -218,9 +218,16 @@ REFUSED = {
     ),
     "rare.csv": (
         measured().replace({"y": {"no": None}}).fillna({"y": "rare"})[:20].to_csv(index=False),
-        "must hold each class at least 10 times, to be cross-validated. Got yes 8 times",
+        "must hold each class at least 10 times, to be cross-validated. Got 'yes' 8 times",
     ),
-    "few.csv": (measured()[["a", "b"]].assign(y=measured()["a"])[:19].to_csv(index=False), "at least 20 numbers"),
+    "few.csv": (
+        measured()[["a", "b"]].assign(y=measured()["a"])[:19].to_csv(index=False),
+        "must hold at least 20 rows",
+    ),
+    "gaps.csv": (
+        measured().assign(y=["yes"] * 19 + [None] * (N - 19)).to_csv(index=False),
+        "'y' must be filled in at least 20 rows. Got 19",
+    ),
 }
 
 
@@ -297,6 +304,7 @@ BAD = [
     (["--csv", "{iris}", "--model", "x", "--target", "y"], "--target goes with training"),
     (["--csv", "{iris}", "--model", "nowhere.skops"], r"nowhere\.skops: No such file or directory"),
     (["--csv", "{iris}", "--model", "{iris}"], r"iris\.csv is not a model that moonnet --csv saved"),
+    (["--csv", "{iris}", "--model", "x", "--out", "{iris}"], "--out must not be the file that is predicted"),
     (["--csv", "nowhere.csv", "--target", "y"], r"nowhere\.csv: No such file or directory"),
     (["--csv", "{iris}", "--target", "kind"], "has no column 'kind'"),
     (["--csv", "{iris}", "--target", "species", "--task", "regression"], "must hold numbers for a regression"),

@@ -158,6 +158,8 @@ def _learn_csv(options: argparse.Namespace) -> None:
     from moonnet._pipeline import make_model, read_samples, save_model
 
     table = read_table(options.csv)
+    if len(table.text) < 4 * N_FOLDS:
+        raise ValueError(f"{table.path} must hold at least {4 * N_FOLDS} rows to learn from. Got {len(table.text)}.")
     target, columns = describe(table, options.target, options.features, options.task, month_first=options.month_first)
     X, y = read_samples(table, target, columns)
     problem = _split(X, y, target.is_regression, options)
@@ -183,31 +185,33 @@ def _predict_csv(options: argparse.Namespace) -> None:
     from moonnet._prediction import predict_table
     from moonnet._table import read_table
 
+    out = Path("predictions.csv") if options.out is None else options.out
+    if out.exists() and out.samefile(options.csv):
+        raise ValueError(f"--out must not be the file that is predicted. Got {out} for both.")
     table = read_table(options.csv)
     predicted, notes = predict_table(load_model(options.model), table)
     for line in [*table.notes, *notes]:
         print(line)
-    out = Path("predictions.csv") if options.out is None else options.out
     table.write(predicted, out)
-    names = predicted.columns[table.text.shape[1] :]
-    print(f"wrote {out}: {len(predicted)} rows of {table.path}, with {', '.join(names)}")
+    added = shorten(", ".join(predicted.columns[table.text.shape[1] :]), 200, placeholder=" ...")
+    print(f"wrote {out}: {len(predicted)} rows of {table.path}, with {added}")
 
 
 def _split(X: Any, y: np.ndarray, is_regression: bool, options: argparse.Namespace) -> Problem:
     """Return a table's samples; a quarter of them is held out."""
     target = options.target
-    if is_regression and len(y) < 4 * N_FOLDS:
-        raise ValueError(f"column {target!r} must hold at least {4 * N_FOLDS} numbers to learn from. Got {len(y)}.")
+    if len(y) < 4 * N_FOLDS:
+        raise ValueError(f"column {target!r} must be filled in at least {4 * N_FOLDS} rows. Got {len(y)}.")
     if not is_regression:
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
-            raise ValueError(f"column {target!r} must hold at least two classes. Got {labels[0]!s} alone.")
+            raise ValueError(f"column {target!r} must hold at least two classes. Got {str(labels[0])!r} alone.")
         # Three quarters of each class must fill the folds of the cross-validation
         if counts.min() < 2 * N_FOLDS:
-            rare = labels[counts.argmin()]
+            rare = str(labels[counts.argmin()])
             raise ValueError(
                 f"column {target!r} must hold each class at least {2 * N_FOLDS} times, to be cross-validated. "
-                f"Got {rare!s} {counts.min()} times. (To measure rather than to classify takes --task regression.)"
+                f"Got {rare!r} {counts.min()} times. (Numbers to measure take --task regression.)"
             )
     stratify = None if is_regression else y
     X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=options.seed)

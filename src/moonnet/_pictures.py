@@ -37,6 +37,7 @@ class Problem:
 
 def draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
     """Draw what there is to see of a fitted model; yield the files."""
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     def save(figure: Any, name: str) -> Path:
@@ -46,22 +47,23 @@ def draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
     def new_figure(width: float = 6.4, height: float = 4.8) -> Any:
         return Figure(figsize=(width, height), layout="constrained")
 
-    X, features = (None, []) if problem.is_regression else _seen(problem, model)
-    if features:
-        figure = new_figure()
-        _draw_data(X, problem.y, features, problem.feature_names, figure.subplots())
-        yield save(figure, "data.png")
-    figure = new_figure(4.8 if problem.is_regression else 9.6, 3.6)
-    TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if problem.is_regression else 2))
-    yield save(figure, "training.png")
-    if len(features) > 1:
-        figure = new_figure()
-        _draw_regions(model, X, problem.y, features, problem.feature_names, figure.subplots())
-        yield save(figure, "decision_regions.png")
-    if problem.is_table:
-        figure = new_figure()
-        _draw_held_out(problem, model, figure.subplots())
-        yield save(figure, "held_out.png")
+    with mpl.rc_context({"text.parse_math": False}):  # names may hold dollar signs
+        X, features = (None, ()) if problem.is_regression else _seen(problem, model)
+        if features:
+            figure = new_figure()
+            _draw_data(X, problem.y, features, problem.feature_names, figure.subplots())
+            yield save(figure, "data.png")
+        figure = new_figure(4.8 if problem.is_regression else 9.6, 3.6)
+        TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if problem.is_regression else 2))
+        yield save(figure, "training.png")
+        if len(features) > 1:
+            figure = new_figure()
+            _draw_regions(model, X, problem.y, features, problem.feature_names, figure.subplots())
+            yield save(figure, "decision_regions.png")
+        if problem.is_table:
+            figure = new_figure()
+            _draw_held_out(problem, model, figure.subplots())
+            yield save(figure, "held_out.png")
 
 
 def _seen(problem: Problem, model: Any) -> tuple[Any, Any]:
