@@ -133,7 +133,7 @@ def test_numbers_are_a_regression(tmp_path, iris_csv, capsys):
     assert float(re.search(r"held-out mean absolute error 0\.\d+, R2 (0\.\d+)", printed)[1]) > 0.8
     assert float(re.search(r"cross-validated R2 (0\.\d+)", printed)[1]) > 0.8
     assert re.search(r"At \(.*, setosa|versicolor|virginica\), held out, the prediction is \d\.\d+, the truth", printed)
-    assert_drawn(out, ["training.png", "held_out.png", *MODEL])
+    assert_drawn(out, ["training.png", "regression.png", "held_out.png", *MODEL])
 
 
 def missing():

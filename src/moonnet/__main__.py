@@ -215,7 +215,7 @@ def _split(X: Any, y: np.ndarray, is_regression: bool, options: argparse.Namespa
             )
     stratify = None if is_regression else y
     X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=options.seed)
-    return Problem(X, y, X_held_out, y_held_out, list(X.columns), X_held_out[:1], is_regression)
+    return Problem(X, y, X_held_out, y_held_out, list(X.columns), X_held_out[:1], is_regression, target)
 
 
 def _folder(options: argparse.Namespace) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
-from moonnet.plotting import DecisionRegionDisplay, TrainingCurveDisplay, plot_data
+from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 
 # Held-out samples on which it is measured which columns matter
 _MOST_MEASURED = 300
@@ -28,6 +28,7 @@ class Problem:
     feature_names: list[str]
     probe: Any  # (1, n_features), the sample whose prediction is printed
     is_regression: bool = False
+    target: str = "y"
 
     @property
     def is_table(self) -> bool:
@@ -48,15 +49,19 @@ def draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
         return Figure(figsize=(width, height), layout="constrained")
 
     with mpl.rc_context({"text.parse_math": False}):  # names may hold dollar signs
-        X, features = (None, ()) if problem.is_regression else _seen(problem, model)
-        if features:
+        X, features = _seen(problem, model)
+        if features and not problem.is_regression:
             figure = new_figure()
             _draw_data(X, problem.y, features, problem.feature_names, figure.subplots())
             yield save(figure, "data.png")
         figure = new_figure(4.8 if problem.is_regression else 9.6, 3.6)
         TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if problem.is_regression else 2))
         yield save(figure, "training.png")
-        if len(features) > 1:
+        if features and problem.is_regression:
+            figure = new_figure()
+            _draw_regression(model, X, problem.y, features, problem.target, figure.subplots())
+            yield save(figure, "regression.png")
+        elif len(features) > 1:
             figure = new_figure()
             _draw_regions(model, X, problem.y, features, problem.feature_names, figure.subplots())
             yield save(figure, "decision_regions.png")
@@ -71,7 +76,7 @@ def _seen(problem: Problem, model: Any) -> tuple[Any, Any]:
     if not problem.is_table:
         return problem.X, (0, 1)
     numbers = list(problem.X.select_dtypes("number"))
-    if len(numbers) == problem.X.shape[1] > 2:
+    if len(numbers) == problem.X.shape[1] > 2 and not problem.is_regression:
         return problem.X.fillna(problem.X.median()).fillna(0), "pca"
     return problem.X, tuple(_telling(problem, model, numbers) if len(numbers) > 2 else numbers)
 
@@ -107,6 +112,14 @@ def _draw_regions(model: Any, X: Any, y: np.ndarray, features: Any, names: list[
     _name_axes(ax, features, names)
 
 
+def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, target: str, ax: Any) -> None:
+    """Draw the curve over one feature, or the surface over two."""
+    import pandas as pd
+
+    display = RegressionDisplay.from_estimator(model, X, pd.Series(y, name=target), features=features, ax=ax)
+    ax.set_title("regression" + (f"\n{display.title}" if display.title else ""), fontsize="medium")
+
+
 def _name_axes(ax: Any, features: Any, names: list[str]) -> None:
     """Name the axes of a pair of columns; those of principal components have names."""
     if features != "pca":
@@ -116,9 +129,10 @@ def _name_axes(ax: Any, features: Any, names: list[str]) -> None:
 def _draw_held_out(problem: Problem, model: Any, ax: Any) -> None:
     """Draw predictions against the truth, for samples held out."""
     if problem.is_regression:
-        predicted = model.predict(problem.X_held_out)
-        kind = "actual_vs_predicted"
-        PredictionErrorDisplay.from_predictions(problem.y_held_out, predicted, kind=kind, ax=ax)
+        PredictionErrorDisplay.from_estimator(
+            model, problem.X_held_out, problem.y_held_out, kind="actual_vs_predicted", ax=ax
+        )
+        ax.set(xlabel=f"{problem.target}, predicted", ylabel=f"{problem.target}, actual")
     else:
         ConfusionMatrixDisplay.from_estimator(
             model, problem.X_held_out, problem.y_held_out, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45
