@@ -107,6 +107,10 @@ def test_columns_without_a_value_are_imputed(predict):
     ("text", "message"),
     [
         ("a,other\n1,2\n", r"new\.csv must have the columns of the model\. It lacks kind, day\. It has: a, other\."),
+        (
+            ",".join(f"column {i}" for i in range(1000)) + "\n" + "1," * 999 + "1\n",
+            r"It lacks a, kind, day\. It has: column 0, .{,300} \.\.\.\.$",
+        ),
         ("a,kind,day\nx,red,03/02/2020\n", r"column 'a' of .*new\.csv must hold a number in each row\. Got 'x'"),
         ("a,kind,day\n1,red,2020-02-03\n", r"must hold a date in the format %d/%m/%Y in each row\. Got '2020-02-03'"),
         ("a,kind,day,prediction\n1,red,03/02/2020,x\n", "has columns of its own called prediction"),

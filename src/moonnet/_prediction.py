@@ -17,10 +17,8 @@ def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str
     names = list(model.feature_names_in_)
     lacking = [name for name in names if name not in table.text]
     if lacking:
-        has = ", ".join(table.text.columns)
-        raise ValueError(
-            f"{table.path} must have the columns of the model. It lacks {', '.join(lacking)}. It has: {has}."
-        )
+        first = ", ".join(lacking[:20]) + (f" and {len(lacking) - 20} more" if len(lacking) > 20 else "")
+        raise ValueError(f"{table.path} must have the columns of the model. It lacks {first}. It has: {table.names}.")
     encoders = {name: encoder for _, encoder, columns in model["columns"].transformers_ for name in columns}
     marks, notes = {}, []
     for name in names:

@@ -95,7 +95,7 @@ def _read(path: Path, encoding: str) -> Table:
     notes = [f"{path} is not in UTF-8: read as {encoding}"] if encoding != "utf-8-sig" else []
     repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
     for name in repeated:
-        renamed = [column for first, column in zip(names, text.columns, strict=True) if first == name]
+        renamed = [column for first, column in zip(names, text.columns, strict=False) if first == name]
         notes.append(f"{path} has {len(renamed)} columns called {name!r}: here they are {', '.join(renamed)}")
     return Table(path, text, options | _number_signs(text, delimiter), notes, set(repeated))
 

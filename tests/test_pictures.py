@@ -1,0 +1,80 @@
+"""Which pictures a table gets; test_main.py looks at the files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from moonnet._columns import Column
+from moonnet._pictures import Problem, _seen, draw
+from moonnet._pipeline import make_model
+
+N = 60
+RANDOM = np.random.default_rng(0)
+NUMBERS = pd.DataFrame(RANDOM.normal(size=(N, 4)), columns=["price in US$", "cost in A$", "_x", "d"])
+KIND = pd.Series(["p", "q", "r"] * (N // 3), dtype="str", name="kind")
+
+
+class Network(LogisticRegression):
+    """Has a history, as the curves want one."""
+
+    history_ = {"loss": [2.0, 1.0], "accuracy": [0.5, 0.6]}  # noqa: RUF012
+
+
+class Regression(LinearRegression):
+    history_ = {"loss": [2.0, 1.0]}  # noqa: RUF012
+
+
+def problem_of(X, y, network):
+    columns = [Column(name, "number" if X[name].dtype.kind in "fi" else "category", "", "") for name in X]
+    is_regression = isinstance(network, Regression)
+    problem = Problem(X, y, X[:20], y[:20], list(X), X[:1], is_regression, "price in $")
+    return problem, make_model(columns, network).fit(X, y)
+
+
+CLASSES = np.where(NUMBERS["_x"] + 2 * NUMBERS["d"] > 0, "$y^$", "_no")
+CASES = [
+    (NUMBERS, "pca", True),  # numbers alone
+    (NUMBERS.join(KIND), ("_x", "d"), True),  # those that tell most
+    (NUMBERS[["d", "_x"]], ("d", "_x"), True),
+    (NUMBERS[["d"]].join(KIND), ("d",), False),
+    (KIND.to_frame(), (), False),
+    (NUMBERS.assign(d=NUMBERS["d"] > 0).astype({"d": int}).join(KIND), None, True),  # d has two values
+]
+
+
+@pytest.mark.parametrize(("X", "features", "has_regions"), CASES)
+def test_the_plane_of_classes(X, features, has_regions, tmp_path):
+    problem, model = problem_of(X, CLASSES, Network())
+    seen = _seen(problem, model)[1]
+    if features is None:
+        assert "d" not in seen
+    else:
+        assert seen == features
+    names = [path.name for path in draw(problem, model, tmp_path)]
+    expected = ["data.png"] * (features != ()) + ["training.png"] + ["decision_regions.png"] * has_regions
+    assert names == [*expected, "held_out.png"]
+
+
+@pytest.mark.parametrize(
+    ("X", "features"),
+    [
+        (NUMBERS, ("_x", "d")),
+        (NUMBERS.join(KIND), ("_x", "d")),
+        (NUMBERS[["d"]].join(KIND), ("d",)),
+        (KIND.to_frame(), ()),
+    ],
+)
+def test_the_plane_of_a_regression(X, features, tmp_path):
+    problem, model = problem_of(X, (NUMBERS["_x"] + 2 * NUMBERS["d"]).to_numpy(), Regression())
+    assert _seen(problem, model)[1] == features
+    names = [path.name for path in draw(problem, model, tmp_path)]
+    assert names == ["training.png", *["regression.png"] * bool(features), "held_out.png"]
+
+
+@pytest.mark.slow
+def test_missing_numbers_are_no_obstacle(tmp_path):
+    for X in (NUMBERS, NUMBERS.join(KIND), NUMBERS[["d", "_x"]], NUMBERS[["d"]].join(KIND)):
+        gaps = X.assign(d=X["d"].where(np.arange(N) % 3 > 0))
+        for y, network in ((CLASSES, Network()), (NUMBERS["d"].to_numpy(), Regression())):
+            assert list(draw(*problem_of(gaps, y, network), tmp_path))
