@@ -232,8 +232,8 @@ def _learn(problem: Problem, model: Any, network: Any, options: argparse.Namespa
     """Do what the lecture does, step by step, and print how long each step took."""
     X, y = problem.X, problem.y
     print(f"{len(X)} samples to train on, {len(problem.X_held_out)} held out, {_features(problem)}")
-    what = "is" if problem.is_regression else "is of class"
-    print(f"The first sample {_point(problem, X[:1])} {what} {y[0]}\n")
+    label = f"{y[0]:.4g}" if problem.is_regression else f"of class {y[0]}"
+    print(f"The first sample {_point(problem, X[:1])} is {label}\n")
     with _timed("Importing Keras and its backend"):
         import moonnet.training._loop  # noqa: F401
     with _timed("First fit, compilation included"):
