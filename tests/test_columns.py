@@ -186,9 +186,9 @@ def test_the_report_has_a_line_for_each_column(table_of):
     ]
 
 
-def test_the_report_on_hundreds_of_columns_is_short(table_of):
-    many = {f"x{i}": FRACTIONS + i for i in range(300)} | {"k": range(N), "kind": ["p", "q", "r"] * (N // 3)}
+def test_the_report_on_many_columns_is_short(table_of):
+    many = {f"x{i}": FRACTIONS + i for i in range(50)} | {"k": range(N), "kind": ["p", "q", "r"] * (N // 3)}
     lines = report(*describe(table_of(**many), "y", None, None, month_first=False))
     assert len(lines) == 5
-    assert "x0, x1, ... x299" in lines[1]
-    assert "300 columns: number" in lines[1]
+    assert "x0, x1, ... x49" in lines[1]
+    assert "50 columns: number" in lines[1]

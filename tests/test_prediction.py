@@ -108,7 +108,7 @@ def test_columns_without_a_value_are_imputed(predict):
     [
         ("a,other\n1,2\n", r"new\.csv must have the columns of the model\. It lacks kind, day\. It has: a, other\."),
         (
-            ",".join(f"column {i}" for i in range(1000)) + "\n" + "1," * 999 + "1\n",
+            ",".join(f"column {i}" for i in range(100)) + "\n" + "1," * 99 + "1\n",
             r"It lacks a, kind, day\. It has: column 0, .{,300} \.\.\.\.$",
         ),
         ("a,kind,day\nx,red,03/02/2020\n", r"column 'a' of .*new\.csv must hold a number in each row\. Got 'x'"),
