@@ -42,7 +42,7 @@ except ImportError as error:
 @pytest.mark.parametrize(
     ("module", "missing", "message"),
     [
-        ("moonnet._pipeline", "skops", "--csv needs skops: pip install 'moonnet[csv]'"),
+        ("moonnet.command._pipeline", "skops", "--csv needs skops: pip install 'moonnet[csv]'"),
         ("moonnet.onnx", "skl2onnx", "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'"),
         ("moonnet.dask", "distributed", "moonnet.dask needs Dask: pip install 'moonnet[dask]'"),
     ],

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from sklearn.datasets import load_iris
 
 from moonnet.__main__ import main
-from moonnet._pipeline import load_model
+from moonnet.command._pipeline import load_model
 
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]

@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.model_selection import cross_val_score, train_test_split
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._pictures import Problem, draw
+from moonnet.command._pictures import Problem, draw
 
 N_FOLDS = 5
 # Of the options, those that describe half-moons, a CSV file to learn from, and how to train
@@ -152,10 +152,10 @@ def _learn_moons(options: argparse.Namespace) -> None:
 
 def _learn_csv(options: argparse.Namespace) -> None:
     """Learn a CSV file; keep the model, and the code that makes it, beside the pictures."""
-    from moonnet._table import read_table  # isort: skip  # says which extra is missing
-    from moonnet._code import model_code, training_code
-    from moonnet._columns import describe, report
-    from moonnet._pipeline import make_model, read_samples, save_model
+    from moonnet.command._table import read_table  # isort: skip  # says which extra is missing
+    from moonnet.command._code import model_code, training_code
+    from moonnet.command._columns import describe, report
+    from moonnet.command._pipeline import make_model, read_samples, save_model
 
     table = read_table(options.csv)
     if len(table.text) < 4 * N_FOLDS:
@@ -181,9 +181,9 @@ def _learn_csv(options: argparse.Namespace) -> None:
 
 def _predict_csv(options: argparse.Namespace) -> None:
     """Write a CSV file again, with a model's predictions beside its columns."""
-    from moonnet._pipeline import load_model
-    from moonnet._prediction import predict_table
-    from moonnet._table import read_table
+    from moonnet.command._pipeline import load_model
+    from moonnet.command._prediction import predict_table
+    from moonnet.command._table import read_table
 
     out = Path("predictions.csv") if options.out is None else options.out
     if out.exists() and out.samefile(options.csv):

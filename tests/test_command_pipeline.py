@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._columns import Column, describe
-from moonnet._pipeline import load_model, make_model, read_samples, save_model
-from moonnet._table import read_table
+from moonnet.command._columns import Column, describe
+from moonnet.command._pipeline import load_model, make_model, read_samples, save_model
+from moonnet.command._table import read_table
 
 N = 60
 COLUMNS = [

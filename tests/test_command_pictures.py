@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from moonnet._columns import Column
-from moonnet._pictures import Problem, _seen, draw
-from moonnet._pipeline import make_model
+from moonnet.command._columns import Column
+from moonnet.command._pictures import Problem, _seen, draw
+from moonnet.command._pipeline import make_model
 
 N = 60
 RANDOM = np.random.default_rng(0)

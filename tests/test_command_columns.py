@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moonnet._columns import describe, report
-from moonnet._table import read_table
+from moonnet.command._columns import describe, report
+from moonnet.command._table import read_table
 
 N = 60
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from moonnet._columns import Column, Target
-from moonnet._pipeline import marks_of, types_of
-from moonnet._table import Table
+from moonnet.command._columns import Column, Target
+from moonnet.command._pipeline import marks_of, types_of
+from moonnet.command._table import Table
 
 PROGRAM = '''\
 """Train the model of {name} as moonnet did, and save it. Run this in the folder where moonnet ran."""

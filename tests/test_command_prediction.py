@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._columns import Column
-from moonnet._pipeline import make_model
-from moonnet._prediction import predict_table
-from moonnet._table import read_table
+from moonnet.command._columns import Column
+from moonnet.command._pipeline import make_model
+from moonnet.command._prediction import predict_table
+from moonnet.command._table import read_table
 
 N = 60
 RANDOM = np.random.default_rng(0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moonnet._table import read_table
+from moonnet.command._table import read_table
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from moonnet import KerasMoonClassifier
-from moonnet._code import model_code
-from moonnet._columns import Column
-from moonnet._pipeline import make_model
+from moonnet.command._code import model_code
+from moonnet.command._columns import Column
+from moonnet.command._pipeline import make_model
 from moonnet.preprocessing import DateEncoder
 
 NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, StandardScaler, DateEncoder]

@@ -18,8 +18,8 @@ try:
 except ImportError as error:
     raise ImportError("--csv needs skops: pip install 'moonnet[csv]'") from error
 
-from moonnet._columns import Column, Target
-from moonnet._table import Table
+from moonnet.command._columns import Column, Target
+from moonnet.command._table import Table
 from moonnet.preprocessing import DateEncoder
 
 # What a model of ours holds beside the types that skops knows

@@ -1,0 +1,1 @@
+"""What ``python -m moonnet`` does to CSV files, and the pictures that it draws."""
