@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
+from moonnet.training import _progress
 
 pytestmark = pytest.mark.trains
 
@@ -109,3 +110,11 @@ def test_watching_changes_nothing(moons, fitted, verbose):
     clf = KerasMoonClassifier(verbose=verbose, random_state=0).fit(*moons)
     assert clf.history_ == fitted.history_
     assert all((a == b).all() for a, b in zip(clf.coefs_, fitted.coefs_, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [(0.0, "0.0000"), (0.12344, "0.1234"), (-3.0, "-3.0000"), (0.00012, "1.2000e-04"), (7858445380.6, "7.8584e+09")],
+)
+def test_figures_are_as_long_as_they_need_be(figure, shown):
+    assert _progress.shortened(figure) == shown

@@ -92,4 +92,9 @@ class Bar(Observer):
 
 
 def _figures(logs: dict[str, float]) -> str:
-    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+    return " - ".join(f"{name}: {shortened(value)}" for name, value in logs.items())
+
+
+def shortened(figure: float) -> str:
+    """Return a figure with four decimals, or a power of ten where these would be none or too many, as Keras does."""
+    return f"{figure:.4f}" if figure == 0 or 1e-3 < abs(figure) < 1e5 else f"{figure:.4e}"
