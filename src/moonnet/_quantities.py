@@ -171,13 +171,20 @@ def _usual_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np
 
 def _robust_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return median and spread of the quartiles of each column; where these are one, the standard deviation."""
-    quartiles = [
-        np.quantile(column, [0.25, 0.5, 0.75], method="inverted_cdf", weights=weight.astype(np.float64))
-        for column in columns.T
-    ]
-    low, center, high = np.transpose(quartiles)
+    low, center, high = np.transpose([_quartiles(column, weight.astype(np.float64)) for column in columns.T])
     spread = (high - low) / _QUARTILES_APART
     return center, np.where(spread > 0, spread, _usual_unit(columns, weight)[1])
+
+
+def _quartiles(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted quartiles: between two numbers that share a quartile their middle, as in NumPy's median."""
+    order = np.argsort(column)
+    weights = np.cumsum(weight[order])
+    wanted = weights[-1] * np.array([0.25, 0.5, 0.75])
+    rounding = weights[-1] * len(order) * np.finfo(float).eps  # so that weights of any unit share the same quartiles
+    first = np.searchsorted(weights, wanted - rounding)
+    last = np.searchsorted(weights, wanted + rounding, side="right")
+    return (column[order[first]] + column[order[last]]) / 2
 
 
 def _plain(values: np.ndarray) -> Any:
