@@ -226,3 +226,11 @@ def test_what_was_kept_predicts_the_same_bits_and_goes_on_with_them(y, loss, see
         assert kept.predict(X).tobytes() == before
         assert kept.fit(samples, y).predict(X).tobytes() == after
         assert kept.history_ == reg.history_
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+def test_a_number_that_is_predicted_exactly_pulls_nowhere(loss, optimizer):
+    reg = network(loss=loss, optimizer=optimizer, hidden_layer_sizes=()).fit(np.zeros((24, 3)), np.full(24, 8.0))
+    assert reg.predict(np.zeros((1, 3))) == pytest.approx(8, rel=1e-15)
+    assert reg.history_["loss"] == [0.0] * 5
