@@ -1,6 +1,7 @@
 """What holds for numbers whatever they are: their unit, weights, columns, loss; hypothesis makes up the cases."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -226,6 +227,61 @@ def test_what_was_kept_predicts_the_same_bits_and_goes_on_with_them(y, loss, see
         assert kept.predict(X).tobytes() == before
         assert kept.fit(samples, y).predict(X).tobytes() == after
         assert kept.history_ == reg.history_
+
+
+# The same number for all samples, far apart, tiny, huge, or of another type
+ODD_NUMBERS = st.one_of(
+    st.floats(-1e150, 1e150).map(lambda value: np.full(24, value)),
+    arrays(float, 24, elements=st.floats(-1e150, 1e150)),
+    arrays(float, 24, elements=st.sampled_from([0.0, 1e-300, 5e-324, 1e-160])),
+    arrays(float, 24, elements=st.sampled_from([1.0, 1 + 2.0**-52, 1e16])),
+    arrays(bool, 24),
+    arrays(np.int64, 24),
+    arrays(np.uint64, 24),
+    arrays(np.float16, 24, elements=st.floats(-1000, 1000, width=16)),
+    arrays(np.float32, 24, elements=st.floats(-(2.0**100), 2.0**100, width=32)),
+)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@settings(scores, max_examples=60)
+@given(ODD_NUMBERS)
+def test_odd_numbers_are_learned_too(loss, y):
+    assume(loss != "poisson" or (y >= 0).all())
+    y = y.astype(object) if len(np.unique(y)) % 2 else y  # which should make no difference
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        reg = network(loss=loss, epochs=2).fit(X, y)
+        predicted = reg.predict(X)
+    numbers = y.astype(float)
+    assert np.isfinite(reg.history_["loss"]).all()
+    assert np.isfinite(predicted).all()
+    # Two steps do not lead far from where y is
+    reach = 10 * (np.ptp(numbers) + np.abs(numbers).max() if loss == "poisson" else np.ptp(numbers)) + 10
+    reach += 1e-12 * np.abs(numbers).max()
+    assert (predicted >= numbers.min() - reach).all()
+    assert (predicted <= numbers.max() + reach).all()
+
+
+@settings(scores, max_examples=300)
+@given(
+    st.sampled_from([loss for loss in LOSSES if loss != "poisson"]),
+    st.floats(-1e150, 1e150),
+    arrays(float, st.integers(1, 24), elements=st.floats(1e-3, 1e3)),
+)
+def test_numbers_that_are_all_alike_spread_by_nothing(loss, value, weight):
+    quantities = Quantities.of(np.full(len(weight), value), loss, 0.5).fitted(np.full(len(weight), value), weight)
+    assert quantities.center == [value]
+    assert quantities.scale == [1]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_first_block_of_numbers_that_are_all_alike_does_no_harm(loss):
+    y = np.arange(24) / 10
+    reg = network(loss=loss, optimizer="rmsprop", learning_rate=0.02).partial_fit(X, np.full(24, 0.1))
+    for _ in range(300):
+        reg.partial_fit(X, y)
+    assert np.abs(reg.predict(X) - y).mean() < np.abs(y - np.median(y)).mean() / 2
 
 
 @pytest.mark.parametrize("loss", LOSSES)

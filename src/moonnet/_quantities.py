@@ -166,6 +166,7 @@ def _means(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def _usual_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each column."""
     center = _means(columns, weight)
+    center += _means(columns - center, weight)  # so that rounding does not spread numbers that are all alike
     return center, np.sqrt(_means(np.square(columns - center), weight))
 
 
