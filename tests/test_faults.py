@@ -16,7 +16,7 @@ from sklearn.datasets import make_moons
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._sklearn import HAS_CALLBACKS
 from moonnet.training import _program
 from moonnet.training._keras import keras
@@ -263,18 +263,22 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(start_python, moons, tmp_
     assert all((a == b).all() for a, b in zip(clf.coefs_, whole.coefs_, strict=True))
 
 
-def test_eight_threads_fit_and_predict_as_one_would():
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_eight_threads_fit_and_predict_as_one_would(network):
     X, y = make_moons(120, noise=0.2, random_state=0)
     seeds = range(8)
 
+    def predict(estimator):
+        return (estimator.predict_proba if network is KerasMoonClassifier else estimator.predict)(X).tobytes()
+
     def fit(seed):
-        clf = KerasMoonClassifier((6, 4), epochs=10, random_state=seed, early_stopping=seed % 2 == 0)
-        clf.fit(X, y).partial_fit(X[:50], y[:50])
-        return clf.coefs_[0].tobytes() + clf.predict_proba(X).tobytes()
+        estimator = network((6, 4), epochs=10, random_state=seed, early_stopping=seed % 2 == 0)
+        estimator.fit(X, y).partial_fit(X[:50], y[:50])
+        return estimator.coefs_[0].tobytes() + predict(estimator)
 
     expected = [fit(seed) for seed in seeds]
-    shared = KerasMoonClassifier((6, 4), epochs=3, random_state=0).fit(X, y)
-    shared_probabilities = shared.predict_proba(X).tobytes()
+    shared = network((6, 4), epochs=3, random_state=0).fit(X, y)
+    expected_of_shared = predict(shared)
     barrier, results, errors = threading.Barrier(8), [None] * 8, []
 
     def work(seed):
@@ -283,7 +287,7 @@ def test_eight_threads_fit_and_predict_as_one_would():
             for _ in range(3):
                 results[seed] = fit(seed)
                 assert results[seed] == expected[seed]
-                assert shared.predict_proba(X).tobytes() == shared_probabilities
+                assert predict(shared) == expected_of_shared
         except BaseException as error:  # noqa: BLE001 - of a thread, where pytest would not see it
             errors.append(error)
 
