@@ -126,18 +126,19 @@ class PressInEpoch(keras.callbacks.Callback):
 @pytest.mark.parametrize("by_signal", [True, False])
 @pytest.mark.parametrize("epoch", [0, 3])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_an_epoch_cut_short_is_none(moons, epoch, by_signal, early_stopping):
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_an_epoch_cut_short_is_none(moons, network, epoch, by_signal, early_stopping):
     parameters = {"dropout": 0.1, "early_stopping": early_stopping, "random_state": 0, "warm_start": True}
-    clf = KerasMoonClassifier(callbacks=[PressInEpoch(epoch, by_signal)], epochs=8, **parameters)
+    estimator = network(callbacks=[PressInEpoch(epoch, by_signal)], epochs=8, **parameters)
     with pytest.warns(UserWarning, match=f"Training interrupted by user after {epoch} epochs"):
-        clf.fit(*moons)
-    assert clf.n_iter_ == len(clf.history_["loss"]) == epoch
-    assert clf.predict(moons[0]).shape == (200,)
-    clf.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
-    whole = KerasMoonClassifier(epochs=5, **parameters).fit(*moons)
-    assert clf.history_["loss"] == whole.history_["loss"]
+        estimator.fit(*moons)
+    assert estimator.n_iter_ == len(estimator.history_["loss"]) == epoch
+    assert estimator.predict(moons[0]).shape == (200,)
+    estimator.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
+    whole = network(epochs=5, **parameters).fit(*moons)
+    assert estimator.history_["loss"] == whole.history_["loss"]
     if not early_stopping or epoch:  # else the untrained network was one to beat
-        assert (clf.coefs_[0] == whole.coefs_[0]).all()
+        assert (estimator.coefs_[0] == whole.coefs_[0]).all()
 
 
 def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
