@@ -68,8 +68,9 @@ class Quantities(Targets):
             columns = np.ldexp(columns, -exponent)
             center, scale = _robust_unit(columns, weight) if self.name in _ROBUST else _usual_unit(columns, weight)
             center, scale = np.ldexp(center, exponent), np.ldexp(scale, exponent)
-        # Numbers that are all alike, or so close that the square of their spread is none
-        scale = np.where(np.square(scale) > np.finfo(float).tiny, scale, 1.0)
+        # Numbers that are all alike but for rounding, or so close that the square of their spread is none
+        spread = (np.square(scale) > np.finfo(float).tiny) & (scale > 10 * np.finfo(float).eps * np.abs(center))
+        scale = np.where(spread, scale, 1.0)
         return replace(self, center=center, scale=scale)
 
     @property
