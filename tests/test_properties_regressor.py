@@ -18,7 +18,7 @@ from moonnet._quantities import Quantities
 from moonnet.training import _loop
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
-scores = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+dozens = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 LOSSES = ["squared_error", "absolute_error", "huber", "poisson", "pinball"]
 ROBUST = {"absolute_error", "huber", "pinball"}
@@ -54,7 +54,7 @@ OFFSETS = st.floats(-1e6, 1e6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@scores
+@dozens
 @given(columns(1), FACTORS, OFFSETS)
 def test_another_unit_gives_the_same_predictions_in_it(loss, y, factor, offset):
     y = y.ravel()
@@ -68,7 +68,7 @@ def test_another_unit_gives_the_same_predictions_in_it(loss, y, factor, offset):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@scores
+@dozens
 @given(columns(2), arrays(float, 2, elements=FACTORS), arrays(float, 2, elements=OFFSETS))
 def test_each_column_has_a_unit_of_its_own(loss, y, factor, offset):
     offset = np.zeros(2) if loss == "poisson" else offset * factor * y.std(axis=0)
@@ -93,7 +93,7 @@ def begin_with(monkeypatch):
 
 
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "poisson"])
-@scores
+@dozens
 @given(columns(1), st.floats(0.05, 0.95))
 def test_a_mirrored_network_learns_mirrored_numbers(begin_with, loss, y, quantile):
     y = y.ravel()
@@ -106,7 +106,7 @@ def test_a_mirrored_network_learns_mirrored_numbers(begin_with, loss, y, quantil
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@scores
+@dozens
 @given(columns(3), st.permutations(range(3)))
 def test_the_order_of_columns_is_that_of_predictions(begin_with, loss, y, order):
     begin_with(lambda kernel: kernel)
@@ -118,7 +118,7 @@ def test_the_order_of_columns_is_that_of_predictions(begin_with, loss, y, order)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@scores
+@dozens
 @given(columns(1), st.randoms(use_true_random=False))
 def test_columns_of_a_plane_are_learned_as_if_alone(begin_with, loss, y, random):
     # Without hidden layers nothing is shared; the mean over two columns halves the steps of each
@@ -137,7 +137,7 @@ def test_columns_of_a_plane_are_learned_as_if_alone(begin_with, loss, y, random)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@scores
+@dozens
 @given(
     columns(1),
     arrays(int, 24, elements=st.integers(0, 3)),
@@ -156,7 +156,7 @@ def test_weight_0_is_absence_and_weight_2_is_repetition(loss, y, weight, unit, k
     assert_allclose(weighted, absent.predict(X), **tolerance)
 
 
-@settings(scores, max_examples=300)
+@settings(dozens, max_examples=300)
 @given(
     st.sampled_from(LOSSES),
     columns(2),
@@ -188,7 +188,7 @@ def several_networks():
 ROWS = arrays(float, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floats(-20, 20, width=32))
 
 
-@settings(scores, max_examples=200)
+@settings(dozens, max_examples=200)
 @given(ROWS, st.integers(0, 10), st.data())
 def test_a_prediction_depends_on_its_row_alone(several_networks, rows, which, data):
     reg = several_networks[which]
@@ -210,7 +210,7 @@ def test_a_prediction_depends_on_its_row_alone(several_networks, rows, which, da
 OWN_TYPE = "moonnet._regressor.KerasMoonRegressor"
 
 
-@settings(scores, max_examples=100)
+@settings(dozens, max_examples=100)
 @given(
     st.integers(1, 2).flatmap(columns),
     st.sampled_from(LOSSES),
@@ -244,7 +244,7 @@ ODD_NUMBERS = st.one_of(
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@settings(scores, max_examples=60)
+@settings(dozens, max_examples=60)
 @given(ODD_NUMBERS)
 def test_odd_numbers_are_learned_too(loss, y):
     assume(loss != "poisson" or (y >= 0).all())
@@ -263,7 +263,7 @@ def test_odd_numbers_are_learned_too(loss, y):
     assert (predicted <= numbers.max() + reach).all()
 
 
-@settings(scores, max_examples=300)
+@settings(dozens, max_examples=300)
 @given(
     st.sampled_from([loss for loss in LOSSES if loss != "poisson"]),
     st.floats(-1e150, 1e150),
