@@ -279,7 +279,7 @@ def test_numbers_that_are_all_alike_spread_by_nothing(loss, value, weight):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_first_block_of_numbers_that_are_all_alike_does_no_harm(loss, alike):
     y = np.arange(24) / 10
-    reg = network(loss=loss, optimizer="rmsprop", learning_rate=0.02).partial_fit(X, np.tile(alike, 12))
+    reg = network(loss=loss, quantile=0.5, optimizer="rmsprop", learning_rate=0.02).partial_fit(X, np.tile(alike, 12))
     for _ in range(300):
         reg.partial_fit(X, y)
     assert np.abs(reg.predict(X) - y).mean() < np.abs(y - np.median(y)).mean() / 2
