@@ -16,12 +16,13 @@ from dask import dataframe as dd
 from dask.distributed import Client
 from joblib import parallel_config
 from scipy.stats import loguniform
-from sklearn.datasets import make_moons
+from sklearn.base import clone
+from sklearn.datasets import make_friedman1, make_moons
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.dask import resilient
 
 pytestmark = pytest.mark.slow
@@ -58,6 +59,11 @@ SEARCHES = {
     "grid": lambda: GridSearchCV(NETWORK, GRID, cv=3),
     "randomized": lambda: RandomizedSearchCV(
         NETWORK, {"learning_rate": loguniform(1e-4, 1e-1), "l2": loguniform(1e-6, 1e-2)}, n_iter=8, random_state=0
+    ),
+    "numbers": lambda: GridSearchCV(
+        KerasMoonRegressor((7,), epochs=5, random_state=0),
+        {"loss": ["squared_error", "huber", "poisson"], "dropout": [0.0, 0.2]},
+        cv=3,
     ),
 }
 
@@ -204,3 +210,17 @@ def test_arrays_and_tables_are_predicted_by_workers_without_tensorflow():
     assert (predicted == clf.predict(samples)).all()
     assert (added["label"] == clf.predict(samples)).all()
     pd.testing.assert_frame_equal(added[["x", "y"]], table)
+
+
+def test_numbers_are_predicted_by_workers_without_an_engine():
+    samples, y = make_friedman1(1000, random_state=0)
+    X = da.from_array(samples, chunks=(300, 10))
+    reg = KerasMoonRegressor(epochs=20, random_state=0)
+    one = make_pipeline(StandardScaler(), reg).fit(samples, y)
+    several = make_pipeline(StandardScaler(), clone(reg)).fit(samples, np.column_stack([y, 1e4 * y**2]))
+    with two_workers() as client:
+        numbers = X.map_blocks(one.predict, drop_axis=1, dtype=float).compute()
+        columns = X.map_blocks(several.predict, chunks=(X.chunks[0], 2), dtype=float).compute()
+        assert list(client.run(trained).values()) == [[], []]
+    np.testing.assert_allclose(numbers, one.predict(samples), rtol=1e-12)
+    np.testing.assert_allclose(columns, several.predict(samples), rtol=1e-12)

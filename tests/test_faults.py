@@ -16,7 +16,7 @@ from sklearn.datasets import make_moons
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._sklearn import HAS_CALLBACKS
 from moonnet.training import _program
 from moonnet.training._keras import keras
@@ -126,18 +126,19 @@ class PressInEpoch(keras.callbacks.Callback):
 @pytest.mark.parametrize("by_signal", [True, False])
 @pytest.mark.parametrize("epoch", [0, 3])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_an_epoch_cut_short_is_none(moons, epoch, by_signal, early_stopping):
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_an_epoch_cut_short_is_none(moons, network, epoch, by_signal, early_stopping):
     parameters = {"dropout": 0.1, "early_stopping": early_stopping, "random_state": 0, "warm_start": True}
-    clf = KerasMoonClassifier(callbacks=[PressInEpoch(epoch, by_signal)], epochs=8, **parameters)
+    estimator = network(callbacks=[PressInEpoch(epoch, by_signal)], epochs=8, **parameters)
     with pytest.warns(UserWarning, match=f"Training interrupted by user after {epoch} epochs"):
-        clf.fit(*moons)
-    assert clf.n_iter_ == len(clf.history_["loss"]) == epoch
-    assert clf.predict(moons[0]).shape == (200,)
-    clf.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
-    whole = KerasMoonClassifier(epochs=5, **parameters).fit(*moons)
-    assert clf.history_["loss"] == whole.history_["loss"]
+        estimator.fit(*moons)
+    assert estimator.n_iter_ == len(estimator.history_["loss"]) == epoch
+    assert estimator.predict(moons[0]).shape == (200,)
+    estimator.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
+    whole = network(epochs=5, **parameters).fit(*moons)
+    assert estimator.history_["loss"] == whole.history_["loss"]
     if not early_stopping or epoch:  # else the untrained network was one to beat
-        assert (clf.coefs_[0] == whole.coefs_[0]).all()
+        assert (estimator.coefs_[0] == whole.coefs_[0]).all()
 
 
 def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
@@ -263,18 +264,22 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(start_python, moons, tmp_
     assert all((a == b).all() for a, b in zip(clf.coefs_, whole.coefs_, strict=True))
 
 
-def test_eight_threads_fit_and_predict_as_one_would():
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_eight_threads_fit_and_predict_as_one_would(network):
     X, y = make_moons(120, noise=0.2, random_state=0)
     seeds = range(8)
 
+    def predict(estimator):
+        return (estimator.predict_proba if network is KerasMoonClassifier else estimator.predict)(X).tobytes()
+
     def fit(seed):
-        clf = KerasMoonClassifier((6, 4), epochs=10, random_state=seed, early_stopping=seed % 2 == 0)
-        clf.fit(X, y).partial_fit(X[:50], y[:50])
-        return clf.coefs_[0].tobytes() + clf.predict_proba(X).tobytes()
+        estimator = network((6, 4), epochs=10, random_state=seed, early_stopping=seed % 2 == 0)
+        estimator.fit(X, y).partial_fit(X[:50], y[:50])
+        return estimator.coefs_[0].tobytes() + predict(estimator)
 
     expected = [fit(seed) for seed in seeds]
-    shared = KerasMoonClassifier((6, 4), epochs=3, random_state=0).fit(X, y)
-    shared_probabilities = shared.predict_proba(X).tobytes()
+    shared = network((6, 4), epochs=3, random_state=0).fit(X, y)
+    expected_of_shared = predict(shared)
     barrier, results, errors = threading.Barrier(8), [None] * 8, []
 
     def work(seed):
@@ -283,7 +288,7 @@ def test_eight_threads_fit_and_predict_as_one_would():
             for _ in range(3):
                 results[seed] = fit(seed)
                 assert results[seed] == expected[seed]
-                assert shared.predict_proba(X).tobytes() == shared_probabilities
+                assert predict(shared) == expected_of_shared
         except BaseException as error:  # noqa: BLE001 - of a thread, where pytest would not see it
             errors.append(error)
 

@@ -9,36 +9,42 @@ import numpy as np
 import pytest
 import skops.io
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
+from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_diabetes, load_iris, make_moons, make_multilabel_classification
+from sklearn.metrics import mean_pinball_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
 
 DATA = Path(__file__).parent / "data"
-OWN_TYPE = "moonnet._classifier.KerasMoonClassifier"
+OWN_TYPES = {
+    True: ["moonnet._classifier.KerasMoonClassifier"],
+    False: ["moonnet._regressor.KerasMoonRegressor"],
+}
 
 
-def by_pickle(clf, path):
-    return pickle.loads(pickle.dumps(clf))
+def by_pickle(estimator, path):
+    return pickle.loads(pickle.dumps(estimator))
 
 
-def by_joblib(clf, path):
-    joblib.dump(clf, path / "clf.joblib", compress=3)
-    return joblib.load(path / "clf.joblib")
+def by_joblib(estimator, path):
+    joblib.dump(estimator, path / "estimator.joblib", compress=3)
+    return joblib.load(path / "estimator.joblib")
 
 
-def by_deepcopy(clf, path):
-    return copy.deepcopy(clf)
+def by_deepcopy(estimator, path):
+    return copy.deepcopy(estimator)
 
 
-def by_skops(clf, path):
-    skops.io.dump(clf, path / "clf.skops")
-    assert skops.io.get_untrusted_types(file=path / "clf.skops") == [OWN_TYPE]
-    return skops.io.load(path / "clf.skops", trusted=[OWN_TYPE])
+def by_skops(estimator, path):
+    own_types = OWN_TYPES[is_classifier(estimator)]
+    skops.io.dump(estimator, path / "estimator.skops")
+    assert skops.io.get_untrusted_types(file=path / "estimator.skops") == own_types
+    return skops.io.load(path / "estimator.skops", trusted=own_types)
 
 
 KEEPERS = [by_pickle, by_joblib, by_deepcopy, by_skops]
@@ -70,55 +76,91 @@ PROBLEMS = {
 }
 
 
+def diabetes(**parameters):
+    """Return a regressor with these parameters and 80 patients."""
+    X, y = load_diabetes(return_X_y=True)
+    return KerasMoonRegressor(**parameters), X[:80], y[:80]
+
+
+def several(X, y):
+    """Return X, and y beside numbers of another unit."""
+    return X, np.column_stack([y, 1e4 + y**2])
+
+
+NUMBERS = {
+    **{loss: lambda loss=loss: diabetes(loss=loss) for loss in ("squared_error", "absolute_error", "huber")},
+    "counts": lambda: diabetes(loss="poisson"),
+    "quantile": lambda: diabetes(loss="pinball", quantile=0.9),
+    "several numbers": lambda: (KerasMoonRegressor(), *several(*diabetes()[1:])),
+    "float32 numbers": lambda: (KerasMoonRegressor(), load_diabetes().data[:80].astype("float32"), np.arange(80)),
+}
+ALL_PROBLEMS = {name: lambda data=data: (KerasMoonClassifier(), *data()) for name, data in PROBLEMS.items()} | NUMBERS
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("keep", KEEPERS)
-@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+@pytest.mark.parametrize("problem", ALL_PROBLEMS.values(), ids=ALL_PROBLEMS)
 def test_what_was_kept_is_what_was_learned_and_goes_on_alike(problem, keep, tmp_path):
-    X, y = problem()
-    clf = KerasMoonClassifier(epochs=3, warm_start=True, early_stopping=True, dropout=0.1, random_state=0).fit(X, y)
-    kept = keep(clf, tmp_path)
-    assert_same(vars(kept), vars(clf))
-    assert_same(kept.predict_proba(X), clf.predict_proba(X))
-    assert_same(kept.predict(X), clf.predict(X))
-    assert_same(vars(kept.fit(X, y)), vars(clf.fit(X, y)))
+    estimator, X, y = problem()
+    estimator.set_params(epochs=3, warm_start=True, early_stopping=True, dropout=0.1, random_state=0).fit(X, y)
+    kept = keep(estimator, tmp_path)
+    assert_same(vars(kept), vars(estimator))
+    if is_classifier(estimator):
+        assert_same(kept.predict_proba(X), estimator.predict_proba(X))
+    assert_same(kept.predict(X), estimator.predict(X))
+    assert_same(vars(kept.fit(X, y)), vars(estimator.fit(X, y)))
+    assert_same(vars(kept.partial_fit(X, y)), vars(estimator.partial_fit(X, y)))
 
 
 @pytest.mark.parametrize("keep", KEEPERS)
-def test_a_pipeline_is_kept_too(moons, keep, tmp_path):
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_a_pipeline_is_kept_too(moons, network, keep, tmp_path):
     X, y = moons
-    model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=2, random_state=0)).fit(X, y)
-    assert_same(keep(model, tmp_path).predict_proba(X), model.predict_proba(X))
+    model = make_pipeline(StandardScaler(), network(epochs=2, random_state=0)).fit(X, y)
+    assert_same(keep(model, tmp_path).predict(X), model.predict(X))
 
 
-def test_a_copy_is_apart(moons):
-    clf = KerasMoonClassifier(epochs=2, warm_start=True, random_state=0).fit(*moons)
-    other = copy.deepcopy(clf)
-    before = copy.deepcopy(vars(clf))
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_a_copy_is_apart(moons, network):
+    estimator = network(epochs=2, warm_start=True, random_state=0).fit(*moons)
+    other = copy.deepcopy(estimator)
+    before = copy.deepcopy(vars(estimator))
     other.fit(*moons)
-    assert_same(vars(clf), before)
+    assert_same(vars(estimator), before)
 
 
 def test_a_fitted_lecture_network_is_small(moons, fitted, tmp_path):
     assert len(pickle.dumps(fitted)) < 40_000
     stopped = KerasMoonClassifier(early_stopping=True, optimizer="adam", random_state=0).fit(*moons)
     assert len(pickle.dumps(stopped)) < 45_000  # weights of the best and of the last epoch, two moments for each
+    regressor = KerasMoonRegressor(epochs=2, random_state=0).fit(*moons)
+    assert len(pickle.dumps(regressor)) < 40_000
 
 
 PREDICT = """
 import sys
 import skops.io, joblib
-clf = skops.io.load(sys.argv[1], trusted=[sys.argv[2]])
+estimator = skops.io.load(sys.argv[1], trusted=[sys.argv[2]])
 other = joblib.load(sys.argv[3])
-assert (clf.predict_proba([[0.5, 0.25]]) == other.predict_proba([[0.5, 0.25]])).all()
-print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "keras"}))
+predict = "predict_proba" if hasattr(estimator, "classes_") else "predict"
+predicted = getattr(estimator, predict)([[0.5, 0.25]])
+assert (predicted == getattr(other, predict)([[0.5, 0.25]])).all()
+print(predicted.tobytes().hex())
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "jax", "keras"}))
 """
 
 
 @pytest.mark.slow
-def test_loading_and_predicting_need_no_tensorflow(fitted, run_python, tmp_path):
-    skops.io.dump(fitted, tmp_path / "clf.skops")
-    joblib.dump(fitted, tmp_path / "clf.joblib")
-    assert run_python(PREDICT, str(tmp_path / "clf.skops"), OWN_TYPE, str(tmp_path / "clf.joblib")) == "[]\n"
+@pytest.mark.parametrize("network", [KerasMoonClassifier(), KerasMoonRegressor(loss="poisson")])
+def test_loading_and_predicting_need_no_engine(moons, network, run_python, tmp_path):
+    estimator = clone(network).set_params(epochs=3, random_state=0).fit(*moons)
+    paths = [str(tmp_path / "estimator.skops"), str(tmp_path / "estimator.joblib")]
+    skops.io.dump(estimator, paths[0])
+    joblib.dump(estimator, paths[1])
+    predict = estimator.predict_proba if is_classifier(estimator) else estimator.predict
+    predicted, imported = run_python(PREDICT, paths[0], *OWN_TYPES[is_classifier(estimator)], paths[1]).splitlines()
+    assert predicted == predict([[0.5, 0.25]]).tobytes().hex()
+    assert imported == "[]"
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -140,6 +182,15 @@ def test_keras_s_own_formats_are_loaded_and_agree(problem, tmp_path):
         assert_allclose(theirs, ours[:, 1:] if len(clf.classes_) == 2 else ours, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("problem", NUMBERS.values(), ids=NUMBERS)
+def test_keras_s_own_format_predicts_in_the_unit_of_y(problem, tmp_path):
+    reg, X, y = problem()
+    reg.set_params(epochs=3, l2=1e-3, dropout=0.1, random_state=0).fit(X, y).model_.save(tmp_path / "reg.keras")
+    loaded = keras.saving.load_model(tmp_path / "reg.keras", compile=False)
+    predicted = np.asarray(loaded(X.astype("float32"))).reshape(np.shape(y))
+    assert_allclose(predicted, reg.predict(X), rtol=1e-4, atol=1e-4 * np.std(y))
+
+
 def test_what_keras_loads_trains_further(moons, tmp_path):
     clf = KerasMoonClassifier(epochs=3, optimizer="adam", random_state=0).fit(*moons)
     clf.model_.save(tmp_path / "clf.keras")
@@ -148,6 +199,17 @@ def test_what_keras_loads_trains_further(moons, tmp_path):
     before = loaded.evaluate(*moons, verbose=0, return_dict=True)
     assert before["accuracy"] == pytest.approx(clf.score(*moons))
     assert loaded.fit(*moons, epochs=10, verbose=0).history["loss"][-1] < before["loss"]
+
+
+@pytest.mark.slow
+def test_what_keras_loads_trains_further_for_a_quantile(tmp_path):
+    reg, X, y = diabetes(loss="pinball", quantile=0.9, epochs=3, optimizer="adam", random_state=0)
+    reg.fit(X, y).model_.save(tmp_path / "reg.keras")
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
+        loaded = keras.saving.load_model(tmp_path / "reg.keras")
+    before = mean_pinball_loss(y, reg.predict(X), alpha=0.9)
+    assert loaded.evaluate(X, y, verbose=0) == pytest.approx(before, rel=1e-4)
+    assert loaded.fit(X, y, epochs=20, verbose=0).history["loss"][-1] < before
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("moonnet-*.pickle")), ids=lambda path: path.stem)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_blobs, make_multilabel_classification
 from sklearn.utils.validation import validate_data
 
-from moonnet import KerasMoonClassifier, _forward
+from moonnet import KerasMoonClassifier, KerasMoonRegressor, _forward
 
 pytestmark = [
     pytest.mark.slow,
@@ -204,53 +205,66 @@ ANYTHING = st.one_of(
 GOOD_X, GOOD_Y = blobs(2)
 
 
-@pytest.fixture(scope="module")
-def learned():
-    return network(warm_start=False).fit(GOOD_X, GOOD_Y)
+REGRESSORS = {
+    f"regressor {loss}": KerasMoonRegressor((5, 4), loss=loss, epochs=2, batch_size=16, random_state=0)
+    for loss in ("squared_error", "poisson")
+}
 
 
-@settings(hundreds, max_examples=600)
+@pytest.fixture(scope="module", params=[NETWORK, *REGRESSORS.values()], ids=["classifier", *REGRESSORS])
+def learned(request):
+    """A network that has learned; each test changes a copy of it."""
+    return clone(request.param).fit(GOOD_X, GOOD_Y)
+
+
+@settings(hundreds, max_examples=300)
 @given(st.sampled_from(["X", "y", "sample_weight", "classes", "predict"]), ANYTHING, st.booleans())
 def test_bad_data_are_told_by_valueerror_or_typeerror_and_nothing_is_lost(learned, where, value, partly):
-    clf = network() if where == "classes" else copy.copy(learned)
-    before = dict(vars(clf))
+    assume(where != "classes" or is_classifier(learned))
+    estimator = network() if where == "classes" else copy.copy(learned)
+    before = dict(vars(estimator))
     arguments = {"X": GOOD_X, "y": GOOD_Y, where: value}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if where == "predict":
-                clf.predict(value)
+                estimator.predict(value)
             elif where == "classes" or partly:
-                clf.partial_fit(**arguments)
+                estimator.partial_fit(**arguments)
             else:
-                clf.fit(**arguments)
+                estimator.fit(**arguments)
     except (ValueError, TypeError) as error:
         message = str(error)
     else:
         message = None
     if message is None:  # what was made up is good data
-        assert np.isfinite(clf.predict_proba(np.zeros((2, clf.n_features_in_)))).all()
+        predict = estimator.predict_proba if is_classifier(estimator) else estimator.predict
+        assert np.isfinite(predict(np.zeros((2, estimator.n_features_in_)))).all()
     else:
         assert message
-        assert vars(clf).keys() == before.keys()
-        assert all(vars(clf)[name] is value for name, value in before.items())
+        assert vars(estimator).keys() == before.keys()
+        assert all(vars(estimator)[name] is value for name, value in before.items())
 
 
-@settings(hundreds, max_examples=600)
-@given(st.sampled_from(sorted(KerasMoonClassifier().get_params())), ANYTHING)
+PARAMETERS = KerasMoonClassifier().get_params() | KerasMoonRegressor().get_params()
+
+
+@settings(hundreds, max_examples=300)
+@given(st.sampled_from(sorted(PARAMETERS)), ANYTHING)
 def test_bad_parameters_are_told_by_name_and_nothing_is_lost(learned, name, value):
-    clf = copy.copy(learned).set_params(**{name: value})
-    before = dict(vars(clf))
+    assume(name in learned.get_params())
+    estimator = copy.copy(learned).set_params(**{name: value})
+    before = dict(vars(estimator))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            clf.fit(GOOD_X, GOOD_Y)
+            estimator.fit(GOOD_X, GOOD_Y)
     except (ValueError, TypeError) as error:
         message = str(error)
     else:
         return
     assert f"'{name}'" in message or message.startswith("Training met")  # a penalty of 1e300, say
-    assert all(vars(clf)[name] is value for name, value in before.items())
+    assert all(vars(estimator)[name] is value for name, value in before.items())
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from joblib import Parallel, delayed
 from sklearn.datasets import make_moons
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.training._keras import keras
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -18,28 +18,30 @@ pytestmark = [pytest.mark.slow, pytest.mark.trains]
 FIT = """
 import hashlib, sys
 from sklearn.datasets import make_moons
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 X, y = make_moons(150, noise=0.2, random_state=0)
-for dropout in map(float, sys.argv[1:]):
-    clf = KerasMoonClassifier(dropout=dropout, epochs=20, random_state=7).fit(X, y)
-    print(hashlib.sha256(b"".join(array.tobytes() for array in clf.coefs_ + clf.intercepts_)).hexdigest())
+for network in (KerasMoonClassifier, KerasMoonRegressor):
+    for dropout in map(float, sys.argv[1:]):
+        fitted = network(dropout=dropout, epochs=20, random_state=7).fit(X, y)
+        print(hashlib.sha256(b"".join(array.tobytes() for array in fitted.coefs_ + fitted.intercepts_)).hexdigest())
 """
 
 
-def fingerprint(clf):
-    return hashlib.sha256(b"".join(array.tobytes() for array in clf.coefs_ + clf.intercepts_)).hexdigest()
+def fingerprint(fitted):
+    return hashlib.sha256(b"".join(array.tobytes() for array in fitted.coefs_ + fitted.intercepts_)).hexdigest()
 
 
-def fit(random_state=7, dropout=0.0):
+def fit(random_state=7, dropout=0.0, network=KerasMoonClassifier):
     X, y = make_moons(150, noise=0.2, random_state=0)
-    return KerasMoonClassifier(dropout=dropout, epochs=20, random_state=random_state).fit(X, y)
+    return network(dropout=dropout, epochs=20, random_state=random_state).fit(X, y)
 
 
 RATES = [0.0, 0.2]
+NETWORKS = [KerasMoonClassifier, KerasMoonRegressor]
 
 
 def test_the_same_bits_in_another_process_and_on_one_core(run_python):
-    expected = [fingerprint(fit(dropout=rate)) for rate in RATES]
+    expected = [fingerprint(fit(dropout=rate, network=network)) for network in NETWORKS for rate in RATES]
     # Each compiles for itself: a program that they share would have the same bits anyway
     own = {"JAX_ENABLE_COMPILATION_CACHE": "false", "TF_XLA_FLAGS": ""}
     assert run_python(FIT, *map(str, RATES), **own).split() == expected
@@ -48,27 +50,31 @@ def test_the_same_bits_in_another_process_and_on_one_core(run_python):
         assert run_python(one_core + FIT, *map(str, RATES), **own).split() == expected
 
 
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("rate", RATES)
-def test_the_same_bits_again_and_among_threads(rate):
-    expected = fingerprint(fit(dropout=rate))
-    assert fingerprint(fit(dropout=rate)) == expected
-    among_threads = Parallel(n_jobs=3, backend="threading")(delayed(fit)(7, rate) for _ in range(6))
-    assert {fingerprint(clf) for clf in among_threads} == {expected}
+def test_the_same_bits_again_and_among_threads(rate, network):
+    expected = fingerprint(fit(7, rate, network))
+    assert fingerprint(fit(7, rate, network)) == expected
+    among_threads = Parallel(n_jobs=3, backend="threading")(delayed(fit)(7, rate, network) for _ in range(6))
+    assert {fingerprint(fitted) for fitted in among_threads} == {expected}
 
 
-def test_other_seeds_other_bits():
-    assert len({fingerprint(fit(seed)) for seed in (0, 1, 2, None, None)}) == 5
+@pytest.mark.parametrize("network", NETWORKS)
+def test_other_seeds_other_bits(network):
+    assert len({fingerprint(fit(seed, network=network)) for seed in (0, 1, 2, None, None)}) == 5
 
 
-def test_a_random_state_instance_moves_on_as_in_scikit_learn():
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_random_state_instance_moves_on_as_in_scikit_learn(network):
     first, second = (np.random.RandomState(3) for _ in range(2))
-    assert fingerprint(fit(first)) == fingerprint(fit(second))
-    assert fingerprint(fit(first)) != fingerprint(fit(np.random.RandomState(3)))
+    assert fingerprint(fit(first, network=network)) == fingerprint(fit(second, network=network))
+    assert fingerprint(fit(first, network=network)) != fingerprint(fit(np.random.RandomState(3), network=network))
 
 
-def test_dropout_leaves_initial_weights_and_order_as_they_are():
+@pytest.mark.parametrize("network", NETWORKS)
+def test_dropout_leaves_initial_weights_and_order_as_they_are(network):
     # So that a search over dropout compares dropout alone: what a rate close to 0 learns is close to what none does
-    without, hardly_any = fit(dropout=0.0), fit(dropout=1e-12)
+    without, hardly_any = fit(dropout=0.0, network=network), fit(dropout=1e-12, network=network)
     assert np.abs(without.coefs_[1] - hardly_any.coefs_[1]).max() < 1e-6
 
 
@@ -114,6 +120,7 @@ def test_no_global_generator_or_setting_is_touched():
     keras.utils.set_random_seed(11)
     fit(random_state=None, dropout=0.1)
     fit(random_state=0)
+    fit(random_state=0, network=KerasMoonRegressor)
     assert globals_now() == expected
 
 
@@ -121,8 +128,9 @@ def test_keras_s_names_go_on_as_if_moonnet_had_not_been_there(run_python):
     program = """
 from moonnet.training._keras import keras
 from sklearn.datasets import make_moons
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 KerasMoonClassifier(epochs=1, dropout=0.1, l2=0.1).fit(*make_moons(20)).model_
+KerasMoonRegressor(epochs=1, dropout=0.1, l2=0.1, loss="pinball").fit(*make_moons(20)).model_
 model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dropout(0.1)])
 print(model.name, [layer.name for layer in model.layers], keras.optimizers.RMSprop().name, keras.optimizers.Adam().name)
 """

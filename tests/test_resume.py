@@ -4,19 +4,23 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
+from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_iris, make_friedman1, make_moons, make_multilabel_classification
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.training._keras import keras
 from moonnet.training._network import optimizer_classes
 
 pytestmark = pytest.mark.trains
 
 
-def state(clf):
+def state(estimator):
     """Return all that was learned, as text that equal states share and others do not."""
-    learned = {name: value for name, value in vars(clf).items() if name.endswith("_") or name == "_checkpoint"}
+    learned = {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") or name in ("_checkpoint", "_trained_with")
+    }
     with np.printoptions(threshold=10**9, floatmode="unique"):
         return repr(sorted(learned.items()))
 
@@ -37,59 +41,100 @@ EARLY = {
 }
 
 
+LOSSES = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
+BEGUN = {
+    **{name: KerasMoonClassifier(random_state=4, **parameters) for name, parameters in CONFIGURATIONS.items()},
+    **{loss: KerasMoonRegressor(random_state=4, loss=loss, dropout=0.1, l2=1e-3) for loss in LOSSES},
+}
+
+
+STOPPED = {
+    **{
+        name: KerasMoonClassifier(random_state=4, early_stopping=True, **parameters)
+        for name, parameters in EARLY.items()
+    },
+    **{
+        name: KerasMoonRegressor(
+            random_state=4, early_stopping=True, learning_rate=0.05, n_iter_no_change=3, **parameters
+        )
+        for name, parameters in {
+            **{loss: {"loss": loss} for loss in LOSSES},
+            "scored": {"scoring": "neg_median_absolute_error"},
+        }.items()
+    },
+}
+NUMBERS = make_friedman1(160, noise=1, random_state=0)
+COLUMNS = NUMBERS[0], np.abs(np.column_stack([NUMBERS[1], 1e4 - NUMBERS[1] ** 2]))
+
+
+@pytest.fixture
+def samples_for(moons):
+    """Return a function from an estimator to samples that it can learn."""
+    return lambda estimator: moons if is_classifier(estimator) else NUMBERS
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_sixty_epochs_and_forty_are_a_hundred(moons, parameters):
-    whole = KerasMoonClassifier(random_state=4, **parameters).fit(*moons)
-    parts = clone(whole).set_params(epochs=60, warm_start=True).fit(*moons)
+@pytest.mark.parametrize("begun", BEGUN.values(), ids=BEGUN)
+def test_sixty_epochs_and_forty_are_a_hundred(samples_for, begun):
+    samples = samples_for(begun)
+    whole = clone(begun).fit(*samples)
+    parts = clone(whole).set_params(epochs=60, warm_start=True).fit(*samples)
     kept = pickle.loads(pickle.dumps(parts)).set_params(epochs=40)
-    assert state(kept.fit(*moons)) == state(whole)
+    assert state(kept.fit(*samples)) == state(whole)
 
 
-@pytest.mark.parametrize("parameters", EARLY.values(), ids=EARLY)
-def test_a_training_that_stops_early_may_be_cut_anywhere(moons, parameters):
-    whole = KerasMoonClassifier(random_state=4, early_stopping=True, **parameters).fit(*moons)
-    best = int(np.argmin(whole.history_["val_loss"])) + 1
+@pytest.mark.parametrize("begun", STOPPED.values(), ids=STOPPED)
+def test_a_training_that_stops_early_may_be_cut_anywhere(samples_for, begun):
+    samples = samples_for(begun)
+    whole = clone(begun).fit(*samples)
+    figures = whole.history_.get("val_score", np.negative(whole.history_["val_loss"]))
+    best = int(np.argmax(figures)) + 1
     assert 2 < best < whole.n_iter_ - 1 < 99
     for cut in (1, best - 1, best, best + 1, whole.n_iter_ - 1):
-        parts = clone(whole).set_params(epochs=cut, warm_start=True).fit(*moons)
+        parts = clone(whole).set_params(epochs=cut, warm_start=True).fit(*samples)
         kept = pickle.loads(pickle.dumps(parts)).set_params(epochs=100 - cut)
         assert kept.n_iter_ == cut
-        assert state(kept.fit(*moons)) == state(whole)
+        assert state(kept.fit(*samples)) == state(whole)
 
 
 RESUME = """
 import pickle, sys
 with open(sys.argv[1], "rb") as file:
-    clf, X, y = pickle.load(file)
-clf.set_params(epochs=40).fit(X, y)
+    estimator, X, y = pickle.load(file)
+estimator.set_params(epochs=40).fit(X, y)
 for _ in range(3):
-    clf.partial_fit(X[:70], y[:70])
+    estimator.partial_fit(X[:70], y[:70])
 with open(sys.argv[1], "wb") as file:
-    pickle.dump(clf, file)
+    pickle.dump(estimator, file)
 """
 
 
 @pytest.mark.slow
-def test_it_goes_on_in_another_process(moons, run_python, tmp_path):
-    X, y = moons
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_it_goes_on_in_another_process(moons, network, run_python, tmp_path):
+    X, y = moons if network is KerasMoonClassifier else COLUMNS
     path = tmp_path / "half.pickle"
-    half = KerasMoonClassifier(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
+    half = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
     path.write_bytes(pickle.dumps((half, X, y)))
     run_python(RESUME, str(path))
-    whole = KerasMoonClassifier(dropout=0.1, random_state=4).fit(X, y)
+    whole = network(dropout=0.1, random_state=4).fit(X, y)
     for _ in range(3):
         whole.partial_fit(X[:70], y[:70])
     assert state(pickle.loads(path.read_bytes())) == state(whole)
 
 
-def test_epochs_one_by_one_are_a_fit(moons):
-    X, y = moons
-    clf = KerasMoonClassifier(random_state=4)
+@pytest.mark.parametrize(
+    "begun",
+    [KerasMoonClassifier(random_state=4), *(KerasMoonRegressor(random_state=4, loss=loss) for loss in LOSSES)],
+    ids=["classifier", *LOSSES],
+)
+def test_epochs_one_by_one_are_a_fit(samples_for, begun):
+    X, y = samples_for(begun)
+    estimator = clone(begun)
     for _ in range(10):
-        clf.partial_fit(X, y, classes=[0, 1])
-    assert state(clf) == state(KerasMoonClassifier(random_state=4, epochs=10).fit(X, y))
-    assert clf.n_iter_ == len(clf.history_["loss"]) == 10
+        estimator.partial_fit(X, y, **({"classes": [0, 1]} if is_classifier(begun) else {}))
+    assert state(estimator) == state(clone(begun).set_params(epochs=10).fit(X, y))
+    assert estimator.n_iter_ == len(estimator.history_["loss"]) == 10
 
 
 def test_blocks_of_other_sizes_and_classes(moons):
@@ -190,6 +235,42 @@ def test_a_stopped_training_goes_on_when_asked(moons):
     assert (clf.coefs_[0] != first).any() == improved
 
 
+def unit(reg):
+    """Return what y is standardised by."""
+    return [reg._trained_with["targets"][name].tolist() for name in ("center", "scale")]
+
+
+def test_numbers_stay_standardised_as_in_the_first_block():
+    X, y = COLUMNS
+    reg = KerasMoonRegressor(random_state=0).partial_fit(X[:50], y[:50])
+    first = unit(reg)
+    np.testing.assert_allclose(first, [y[:50].mean(axis=0), y[:50].std(axis=0)])
+    slow = reg.set_params(learning_rate=1e-30).partial_fit(X[50:], 100 * y[50:] + 7)
+    assert unit(slow) == first
+    np.testing.assert_allclose(slow.predict(X), reg.predict(X), rtol=1e-12)
+    assert unit(reg.fit(X, 100 * y)) != first  # anew, without warm_start
+
+
+def test_numbers_in_another_unit_are_learned_after_all():
+    X, y = NUMBERS
+    reg = KerasMoonRegressor(random_state=0, warm_start=True, optimizer="adam", learning_rate=0.02).fit(X, y)
+    assert reg.set_params(epochs=300).fit(X, 5 * y - 20).score(X, 5 * y - 20) > 0.9
+
+
+def test_the_quantile_may_change():
+    X, y = NUMBERS
+    reg = KerasMoonRegressor(
+        (), loss="pinball", warm_start=True, random_state=0, optimizer="adam", learning_rate=0.01, batch_size=160
+    ).fit(X, y)
+    before = unit(reg)
+    for quantile in (0.9, 0.1):
+        reg.set_params(quantile=quantile, epochs=500).fit(X, y)
+        assert np.mean(y <= reg.predict(X)) == pytest.approx(quantile, abs=0.08)
+        assert unit(reg) == before
+    as_loss = np.maximum(0.1 * (y - reg.predict(X)), -0.9 * (y - reg.predict(X))).mean()
+    assert reg.history_["loss"][-1] == pytest.approx(as_loss, rel=0.1)
+
+
 BAD_CALLS = {
     "no classes": (
         {},
@@ -276,3 +357,62 @@ def test_a_first_call_that_fails_leaves_no_trace():
     with pytest.raises(ValueError, match="one label a sample"):
         clf.partial_fit(X, y + 5, classes=[0, 1])
     assert not [name for name in vars(clf) if name.endswith("_")]
+
+
+BAD_NUMBERS = {
+    "another loss": (
+        {"loss": "huber"},
+        lambda X, y, reg: reg.fit(X, y),
+        r"'loss' parameter must stay as it is while a training goes on, here 'poisson'\. Got 'huber'",
+    ),
+    "another loss for a block": (
+        {"loss": "pinball"},
+        lambda X, y, reg: reg.partial_fit(X, y),
+        "'loss' .* Got 'pinball'",
+    ),
+    "one column": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must hold 2 numbers a sample\. .* \(160,\)"),
+    "three columns": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must hold 2 .* \(160, 3\)"),
+    "negative": (
+        {},
+        lambda X, y, reg: reg.fit(X, y - 100),
+        r"y must hold no negative number for loss='poisson'\. Got -9",
+    ),
+    "no number": ({}, lambda X, y, reg: reg.partial_fit(X, np.where(y > 9, np.nan, y)), "Input y contains NaN"),
+    "infinite": ({}, lambda X, y, reg: reg.fit(X, np.where(y > 9, np.inf, y)), "Input y contains infinity"),
+    "huge": ({}, lambda X, y, reg: reg.fit(X, y * 1e160), r"y must hold numbers of at most 1e\+150"),
+    "words": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must hold numbers. Got .* of dtype <U32"),
+    "objects": ({}, lambda X, y, reg: reg.fit(X, np.full(y.shape, "a", object)), "y must hold numbers"),
+    "complex": ({}, lambda X, y, reg: reg.fit(X, y + 1j), "Complex data not supported"),
+    "dates": ({}, lambda X, y, reg: reg.fit(X, y.astype("M8[s]")), "y must hold numbers"),
+    "too few": ({}, lambda X, y, reg: reg.fit(X, y[1:]), r"inconsistent numbers of samples: \[160, 159\]"),
+    "none": ({}, lambda X, y, reg: reg.fit(X, None), "requires y to be passed"),
+    "columns of X": ({}, lambda X, y, reg: reg.fit(X[:, 1:], y), "X has 9 features, but .* is expecting 10"),
+    "layers": ({"hidden_layer_sizes": 7}, lambda X, y, reg: reg.fit(X, y), "'hidden_layer_sizes' .* Got 7 for"),
+    "weights": ({}, lambda X, y, reg: reg.fit(X, y, np.zeros(160)), "at least one non-zero"),
+    "validation without y": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X), "y_val must be given together with X_val"),
+    "validation of one column": (
+        {},
+        lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=y[:, 0]),
+        r"y_val must hold 2 numbers a sample\. .* \(160,\)",
+    ),
+    "negative validation": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=-y), "y_val must hold no negative"),
+    "quantile": ({"quantile": 1}, lambda X, y, reg: reg.fit(X, y), "'quantile' parameter .* Got 1 instead"),
+    "unknown loss": ({"loss": "mse"}, lambda X, y, reg: reg.fit(X, y), "'loss' parameter .* Got 'mse' instead"),
+    "diverging": (
+        {"optimizer": "sgd", "learning_rate": 1e30, "activation": "linear"},
+        lambda X, y, reg: reg.fit(X, y),
+        "lower learning_rate",
+    ),
+}
+
+
+@pytest.mark.parametrize(("parameters", "call", "message"), BAD_NUMBERS.values(), ids=BAD_NUMBERS)
+def test_numbers_that_cannot_go_on_are_named_and_nothing_is_lost(parameters, call, message):
+    X, y = COLUMNS
+    reg = KerasMoonRegressor(loss="poisson", epochs=2, warm_start=True, random_state=0).fit(X, y)
+    before, predicted = state(reg), reg.predict(X)
+    reg.set_params(**parameters)
+    with pytest.raises((ValueError, TypeError), match=message):
+        call(X, y, reg)
+    assert state(reg) == before
+    assert (reg.predict(X) == predicted).all()

@@ -16,7 +16,7 @@ def _squared_error(xp: Any, y: Any, outputs: Any, _: Any) -> Any:
 
 
 def _absolute_error(xp: Any, y: Any, outputs: Any, _: Any) -> Any:
-    return xp.abs(y - outputs)
+    return _magnitude(xp, y - outputs)
 
 
 def _huber(xp: Any, y: Any, outputs: Any, delta: Any) -> Any:
@@ -33,7 +33,13 @@ def _poisson(xp: Any, y: Any, outputs: Any, _: Any) -> Any:
 
 def _pinball(xp: Any, y: Any, outputs: Any, quantile: Any) -> Any:
     error = y - outputs
-    return xp.maximum(quantile * error, (quantile - 1) * error)
+    magnitude = _magnitude(xp, error)
+    return xp.where(error > 0, quantile * magnitude, (1 - quantile) * magnitude)
+
+
+def _magnitude(xp: Any, error: Any) -> Any:
+    """Return the absolute value, with a gradient of 0 at 0: that of abs is 0 on TensorFlow and 1 on JAX."""
+    return error * xp.sign(error)
 
 
 LOSSES: dict[str, Loss] = {

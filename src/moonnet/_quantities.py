@@ -68,8 +68,9 @@ class Quantities(Targets):
             columns = np.ldexp(columns, -exponent)
             center, scale = _robust_unit(columns, weight) if self.name in _ROBUST else _usual_unit(columns, weight)
             center, scale = np.ldexp(center, exponent), np.ldexp(scale, exponent)
-        # Numbers that are all alike, or so close that the square of their spread is none
-        scale = np.where(np.square(scale) > np.finfo(float).tiny, scale, 1.0)
+        # Numbers that are all alike but for rounding, or so close that the square of their spread is none
+        spread = (np.square(scale) > np.finfo(float).tiny) & (scale > 10 * np.finfo(float).eps * np.abs(center))
+        scale = np.where(spread, scale, 1.0)
         return replace(self, center=center, scale=scale)
 
     @property
@@ -166,18 +167,26 @@ def _means(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def _usual_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each column."""
     center = _means(columns, weight)
+    center += _means(columns - center, weight)  # so that rounding does not spread numbers that are all alike
     return center, np.sqrt(_means(np.square(columns - center), weight))
 
 
 def _robust_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return median and spread of the quartiles of each column; where these are one, the standard deviation."""
-    quartiles = [
-        np.quantile(column, [0.25, 0.5, 0.75], method="inverted_cdf", weights=weight.astype(np.float64))
-        for column in columns.T
-    ]
-    low, center, high = np.transpose(quartiles)
+    low, center, high = np.transpose([_quartiles(column, weight.astype(np.float64)) for column in columns.T])
     spread = (high - low) / _QUARTILES_APART
     return center, np.where(spread > 0, spread, _usual_unit(columns, weight)[1])
+
+
+def _quartiles(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted quartiles: between two numbers that share a quartile their middle, as in NumPy's median."""
+    order = np.argsort(column)
+    weights = np.cumsum(weight[order])
+    wanted = weights[-1] * np.array([0.25, 0.5, 0.75])
+    rounding = weights[-1] * len(order) * np.finfo(float).eps  # so that weights of any unit share the same quartiles
+    first = np.searchsorted(weights, wanted - rounding)
+    last = np.searchsorted(weights, wanted + rounding, side="right")
+    return (column[order[first]] + column[order[last]]) / 2
 
 
 def _plain(values: np.ndarray) -> Any:
