@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 import results
 from children import Worker, run_python, serve
-from rivals import REGRESSORS, RIVALS, SIBLINGS, backend_of, import_libraries
+from rivals import CLASSIFIER_OF, REGRESSORS, RIVALS, backend_of, import_libraries
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 
@@ -67,7 +67,7 @@ def regressor_fit(rival: str) -> Figures:
     """Return the seconds, and those of the library's classifier on the lecture's labels, measured in turn."""
     seconds, fitted = seconds_of(lambda: REGRESSORS[rival](0).fit(X, NUMBERS))
     assert fitted.score(X, NUMBERS) > 0.5
-    of_classifier = lecture_fit(SIBLINGS.get(rival, rival))
+    of_classifier = lecture_fit(CLASSIFIER_OF.get(rival, rival))
     return {"seconds": seconds, "times as long as a classifier": seconds / of_classifier}
 
 

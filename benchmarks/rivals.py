@@ -130,7 +130,7 @@ class Skorch:
         return self.net.predict_proba(X.astype(np.float32))
 
 
-class Patient:
+class TrainsAllEpochs:
     """Makes scikit-learn's networks train for as many epochs as the others and say nothing of convergence."""
 
     @functools.wraps(MLPClassifier.fit)
@@ -139,15 +139,15 @@ class Patient:
             return super().fit(X, y)  # type: ignore[misc]
 
 
-class Mlp(Patient, MLPClassifier):
+class MlpClassifier(TrainsAllEpochs, MLPClassifier):
     """scikit-learn's classifier."""
 
 
-class MlpOfNumbers(Patient, MLPRegressor):
+class MlpRegressor(TrainsAllEpochs, MLPRegressor):
     """scikit-learn's regressor."""
 
 
-def mlp(seed: int = 0, kind: Any = Mlp, **settings: Any) -> Any:
+def mlp(seed: int = 0, kind: Any = MlpClassifier, **settings: Any) -> Any:
     chosen = SETTINGS | settings
     return kind(
         hidden_layer_sizes=chosen["hidden"],
@@ -175,10 +175,10 @@ RIVALS: dict[str, Any] = {
 REGRESSORS: dict[str, Any] = {
     "moonnet": moonnet_regressor,
     "moonnet on JAX": moonnet_regressor,
-    "MLPRegressor": functools.partial(mlp, kind=MlpOfNumbers),
+    "MLPRegressor": functools.partial(mlp, kind=MlpRegressor),
 }
 # Each regressor's library for classes
-SIBLINGS = {"MLPRegressor": "MLPClassifier"}
+CLASSIFIER_OF = {"MLPRegressor": "MLPClassifier"}
 
 
 def backend_of(rival: str) -> str:

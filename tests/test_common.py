@@ -38,7 +38,9 @@ ESTIMATORS = {
     "regressor, early stopping": KerasMoonRegressor(early_stopping=True),
     "regressor, callbacks": KerasMoonRegressor(**CALLBACKS),
     # Without a momentum, which would still move predictions, though not labels
-    "regressor, warm start": KerasMoonRegressor(**AT_REST | {"optimizer": "sgd"}, warm_start=True),
+    "regressor, warm start": KerasMoonRegressor(
+        learning_rate=keras.optimizers.schedules.CosineDecay(0.03, 80), warm_start=True
+    ),
     "absolute error": KerasMoonRegressor(loss="absolute_error"),
     "huber": KerasMoonRegressor(loss="huber"),
     "poisson": KerasMoonRegressor(loss="poisson"),

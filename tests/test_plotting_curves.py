@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -101,6 +102,14 @@ def test_a_regressor_s_loss_has_a_panel_and_scikit_learn_s_score_another():
     display = TrainingCurveDisplay.from_estimator(theirs)
     assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "score"]
     assert display.lines_["val_score"][0].get_ydata().tolist() == theirs.validation_scores_
+
+
+def test_a_transformed_target_is_no_obstacle():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    network = KerasMoonRegressor(epochs=3, random_state=0)
+    model = TransformedTargetRegressor(make_pipeline(StandardScaler(), network), func=np.log, inverse_func=np.exp)
+    display = TrainingCurveDisplay.from_estimator(model.fit(X, np.exp(X[:, 0])))
+    assert display.lines_["loss"][0].get_ydata().tolist() == model.regressor_[-1].history_["loss"]
 
 
 def test_only_the_axes_given_are_drawn_on():

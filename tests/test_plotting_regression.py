@@ -75,6 +75,20 @@ def test_names_come_from_a_frame_and_a_series():
     assert_allclose(line.points_.get_offsets()[:, 0], FRAME["width"])
 
 
+@pytest.mark.parametrize(
+    ("y", "name"),
+    [
+        (Y1, "y"),
+        (pd.Series(Y1), "y"),
+        (pd.Series(Y1, name=0), "0"),
+        (pd.DataFrame({"price": Y1}), "price"),
+        (pd.DataFrame({"name": Y1}), "name"),
+    ],
+)
+def test_what_is_predicted_is_named_as_y_is(forests, y, name):
+    assert RegressionDisplay.from_estimator(forests[0], X1, y).target_name == name
+
+
 def test_without_data_only_the_prediction_is_drawn(forests):
     curve = RegressionDisplay.from_estimator(forests[0], X1)
     surface = RegressionDisplay.from_estimator(forests[1], X2, contour_kw=False, colorbar_kw=False)
@@ -136,6 +150,12 @@ def test_a_plane_of_one_number_is_drawn():
         ((LinearRegression().fit(X1, Y1), X1), {"ylim": (0, 1)}, r"ylim must be None for one feature.*\(0, 1\)"),
         ((LinearRegression().fit(X2, Y2), X2), {"features": 7}, r"features must name columns.*0 to 1\. Got 7"),
         ((LinearRegression().fit(np.c_[X2, X1], Y2), np.c_[X2, X1]), {}, "one column of X or two.* 3 columns"),
+        (
+            (LinearRegression().fit(X2, Y2), X2),
+            {"features": []},
+            r"one column of X or two, by name or index.* Got \[\]",
+        ),
+        ((LinearRegression().fit(X2, Y2), X2), {"features": (0, 0)}, r"different columns of X\. Got \(0, 0\)"),
         ((LinearRegression().fit(X2, Y2), X2), {"features": [0], "held": {0: 1.0}}, r"held .*\['feature 0'\]"),
     ],
 )

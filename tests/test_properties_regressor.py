@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from moonnet import KerasMoonRegressor, _forward
-from moonnet._quantities import Quantities
+from moonnet._regression_targets import RegressionTargets
 from moonnet.training import _loop
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -166,8 +166,8 @@ def test_weight_0_is_absence_and_weight_2_is_repetition(loss, y, weight, unit, k
 def test_the_unit_of_weights_does_not_count(loss, y, weight, unit):
     weight = weight[: len(y)]
     repeated = np.repeat(y, weight, axis=0)
-    weighted = Quantities.of(y, loss, 0.5).fitted(y, weight * unit)
-    expected = Quantities.of(y, loss, 0.5).fitted(repeated, np.ones(len(repeated)))
+    weighted = RegressionTargets.of(y, loss, 0.5).fitted(y, weight * unit, np.dtype(float))
+    expected = RegressionTargets.of(y, loss, 0.5).fitted(repeated, np.ones(len(repeated)), np.dtype(float))
     assert_allclose(weighted.center, expected.center, rtol=1e-12)
     assert_allclose(weighted.scale, expected.scale, rtol=1e-12)
     if loss in ROBUST:
@@ -270,9 +270,11 @@ def test_odd_numbers_are_learned_too(loss, y):
     arrays(float, st.integers(1, 24), elements=st.floats(1e-3, 1e3)),
 )
 def test_numbers_that_are_all_alike_spread_by_nothing(loss, value, weight):
-    quantities = Quantities.of(np.full(len(weight), value), loss, 0.5).fitted(np.full(len(weight), value), weight)
-    assert quantities.center == [value]
-    assert quantities.scale == [1]
+    targets = RegressionTargets.of(np.full(len(weight), value), loss, 0.5).fitted(
+        np.full(len(weight), value), weight, np.dtype(float)
+    )
+    assert targets.center == [value]
+    assert targets.scale == [1]
 
 
 @pytest.mark.parametrize("alike", [[0.1, 0.1], [0.3, 0.1 + 0.2]], ids=["equal", "but for rounding"])

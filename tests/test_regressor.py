@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._losses import LOSSES
+from moonnet._loss_formulas import LOSSES
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
@@ -157,8 +157,39 @@ def test_the_keras_model_is_saved_and_loaded_and_trains_on(loss, tmp_path):
         loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert (loaded.predict(X, verbose=0) == model.predict(X, verbose=0)).all()
     before = loaded.evaluate(X, y, verbose=0)
+    assert before == pytest.approx(model.evaluate(X, y, verbose=0))
     loaded.fit(X, y, epochs=3, verbose=0)
     assert loaded.evaluate(X, y, verbose=0) < before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["huber", "pinball"])
+def test_another_process_loads_a_network_of_our_losses(loss, run_python, tmp_path):
+    X, y = positive(n_outputs=2)
+    model = regressor(loss=loss, quantile=0.8).fit(X, y).model_
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    program = """
+import sys, warnings
+import numpy as np
+import moonnet.losses
+import keras
+warnings.simplefilter("ignore")
+data = np.load(sys.argv[2])
+print(keras.saving.load_model(sys.argv[1]).evaluate(data["X"], data["y"], verbose=0))
+"""
+    printed = run_python(program, str(tmp_path / "model.keras"), str(tmp_path / "data.npz"))
+    assert float(printed.split()[-1]) == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)
+
+
+def test_a_unit_that_keras_has_no_room_for_is_told():
+    X, y = positive()
+    reg = regressor().fit(X, 1e60 * y)
+    assert reg.score(X, 1e60 * y) == pytest.approx(regressor().fit(X, y).score(X, y))
+    with pytest.raises(ValueError, match="float32, Keras's own float type, has room for"):
+        _ = reg.model_
+    with pytest.raises(ValueError, match="float32, Keras's own float type, has room for"):
+        regressor(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, 1e60 * y)
 
 
 @pytest.mark.parametrize("loss", IN_OWN_UNIT)
@@ -357,6 +388,21 @@ def test_the_loss_stays_while_a_training_goes_on(learned):
     assert (reg.predict(X) == before).all()
 
 
+def test_weights_that_the_user_changed_are_gone_on_from(learned):
+    reg, X, y = learned
+    reg = clone(reg).set_params(warm_start=True, learning_rate=1e-12, epochs=1).fit(X, y)
+    reg.coefs_ = [0.5 * coef for coef in reg.coefs_]
+    changed = reg.predict(X)
+    assert_allclose(reg.fit(X, y).predict(X), changed, rtol=1e-6)
+
+
+def test_a_scorer_that_fails_names_the_parameter():
+    X, y = positive()
+    with pytest.raises(AttributeError) as raised:
+        regressor(early_stopping=True, scoring="roc_auc").fit(X, y)
+    assert raised.value.__notes__ == ["This was raised by the 'scoring' parameter, 'roc_auc'."]
+
+
 def test_blocks_keep_the_unit_of_the_first():
     X, y = positive()
     reg = regressor().partial_fit(X[:60], y[:60])
@@ -427,9 +473,10 @@ def test_a_bad_validation_set_is_named(learned, own, message):
 
 
 def test_both_estimators_say_the_same_of_the_parameters_that_they_share():
-    def described(cls):
-        text = inspect.getdoc(cls).partition("Parameters\n----------\n")[2].partition("\nAttributes\n")[0]
-        return {part.partition(" :")[0]: part for part in re.split(r"\n\n(?=\w)", text)}
+    def described(documented):
+        text = inspect.getdoc(documented).partition("Parameters\n----------\n")[2]
+        text = re.split(r"\n(?:Attributes|Returns)\n-", text)[0]
+        return {part.partition(" :")[0]: part.strip() for part in re.split(r"\n\n(?=\w)", text)}
 
     classifier, reg = described(KerasMoonClassifier), described(KerasMoonRegressor)
     shared = classifier.keys() & reg.keys()
@@ -438,5 +485,8 @@ def test_both_estimators_say_the_same_of_the_parameters_that_they_share():
     assert different == {
         *("hidden_layer_sizes", "l2", "validation_fraction", "scoring", "tol", "callbacks", "warm_start"),
     }
+    ours, theirs = described(KerasMoonClassifier.fit), described(KerasMoonRegressor.fit)
+    assert ours.keys() == theirs.keys()
+    assert {name for name in ours if ours[name] != theirs[name]} == {"y", "y_val", "sample_weight_val"}
     defaults = [inspect.signature(cls).parameters for cls in (KerasMoonClassifier, KerasMoonRegressor)]
     assert all(defaults[0][name].default == defaults[1][name].default for name in shared)

@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris, make_moons, make_multilabel_classificati
 from sklearn.model_selection import GridSearchCV, KFold
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._losses import LOSSES
+from moonnet._loss_formulas import LOSSES
 from moonnet.training import _loop, _network, _program
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine

@@ -7,7 +7,7 @@ import functools
 import math
 import operator
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -54,10 +54,10 @@ class _Validation(NamedTuple):
 
 
 # From the checked y, and what an earlier fit learned of it if the training goes on, to the targets
-ReadTargets = Callable[[np.ndarray, Any], Any]
+ReadTargets = Callable[[np.ndarray, Any], Targets]
 
 
-class BaseKerasMoon(InternalsMixin, BaseEstimator):
+class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     """A small Keras network as a scikit-learn estimator; subclasses add what their targets mean."""
 
     # "no_validation": what only Keras can judge is judged where Keras is at hand, in _network.
@@ -126,12 +126,12 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
     # What a subclass says of its targets
 
     @abstractmethod
-    def _read_targets(self, y: np.ndarray, known: Any) -> Any:
+    def _read_targets(self, y: np.ndarray, known: Any) -> Targets:
         """Return the targets in y; ``known`` are those of an earlier fit that goes on, or None. Raises ValueError."""
 
     @property
     @abstractmethod
-    def _targets(self) -> Any:
+    def _targets(self) -> Targets:
         """The targets that were learned."""
 
     def _balance(self, y: np.ndarray, targets: Any) -> Balance | None:
@@ -250,7 +250,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
         self,
         X: Any,
         y: np.ndarray,
-        targets: Any,
+        targets: Targets,
         epochs: int,
         early_stopping: bool,
         validation: _Validation | None,
@@ -285,7 +285,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
             validation = _Validation(X[held_out], y[held_out], weight[held_out], weighted)
             X, y, weight = X[train], y[train], weight[train]
         if previous is None:
-            targets = targets.fitted(y, weight)
+            targets = targets.fitted(y, weight, X.dtype)
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
         observers: list[Any] = []
         if validation is not None:
@@ -358,7 +358,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator):
 
         def score(weights: list[np.ndarray]) -> float:
             estimator.__dict__.update(self._network_attributes(targets, weights))
-            value = scorer(estimator, validation.X, validation.y, **options)
+            try:
+                value = scorer(estimator, validation.X, validation.y, **options)
+            except Exception as error:
+                error.add_note(f"This was raised by the 'scoring' parameter, {self.scoring!r}.")
+                raise
             if not isinstance(value, Real) or math.isnan(value):
                 raise ValueError(
                     f"The 'scoring' parameter of {type(self).__name__} must give a number for the validation set. "

@@ -13,8 +13,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._losses import LOSSES
-from moonnet._quantities import Quantities
+from moonnet._loss_formulas import LOSSES
+from moonnet._regression_targets import RegressionTargets
 from moonnet._sklearn import Interval, StrOptions
 
 
@@ -87,17 +87,19 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         least 0.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer, whose last
-        layer brings predictions into y's unit. They may change weights, optimizer and learning rate, and may stop the
-        training. Each fit trains with copies, so that these here stay as they are. With early stopping, validation
-        comes first: the weights kept are those that were scored, and the hooks of validation (``on_test_begin``, ...)
-        are not called. Callbacks of scikit-learn go to :meth:`set_callbacks`.
+        Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer. Its weights are
+        those of the standardised y, and its last layer, without weights, brings predictions into y's unit. Callbacks
+        may change weights, optimizer and learning rate, and may stop the training. Each fit trains with copies, so that
+        these here stay as they are. With early stopping, validation comes first: the weights kept are those that were
+        scored, and the hooks of validation (``on_test_begin``, ...) are not called. Callbacks of scikit-learn go to
+        :meth:`set_callbacks`.
 
     warm_start : bool, default=False
         Whether fit trains the network of an earlier fit further, for ``epochs`` more epochs, with the optimizer and the
         random streams as they were left: 60 epochs and then 40 give the same bits as 100 (callbacks begin anew in each
         fit). Layers, loss and columns of y must be the same, and y stays standardised as it was. Another optimizer
-        begins afresh, also one whose learning rate becomes a schedule.
+        begins afresh, also one whose learning rate becomes a schedule. ``quantile`` may change: earlier losses in
+        ``history_`` are then those of another quantile.
 
     verbose : {0, 1, 2}, default=0
         0 prints nothing, 1 shows one progress bar for the fit (ten lines where the output is no terminal), 2 prints a
@@ -118,10 +120,10 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Bias of each layer, shape (n_units,).
 
     history_ : dict of str to list of float
-        ``"loss"`` of each epoch, in y's unit or its square: the mean over the epoch's batches while the weights were
-        changing, weighted by the samples. With early stopping or ``X_val`` also ``"val_loss"``: that of the validation
-        set, after the epoch; NaN for epochs trained without. Where early stopping watches a score, it is
-        ``"val_score"``. Fits that go on with a network add to its history.
+        ``"loss"`` of each epoch, in y's unit, or for ``"squared_error"`` and ``"huber"`` in its square: the mean over
+        the epoch's batches while the weights were changing, weighted by the samples. With early stopping or ``X_val``
+        also ``"val_loss"``: that of the validation set, after the epoch; NaN for epochs trained without. Where early
+        stopping watches a score, it is ``"val_score"``. Fits that go on with a network add to its history.
 
     model_ : keras.Sequential
         The learned network as a new, compiled Keras model at each access: keep it before training or saving it.
@@ -158,11 +160,18 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     columns each is standardised by itself, and counts as much as the others: losses are means over the standardised
     columns, times the mean of their units.
 
-    Biases of hidden layers begin at random numbers, as in scikit-learn's networks: at 0, as Keras has them, all units
-    bend at one point, and a curve over a single feature is learned slowly.
+    With several columns, losses therefore equal neither scikit-learn's metrics nor Keras's ``evaluate``, and
+    ``model_`` weighs columns by their units if it is trained further; ``scoring`` monitors a metric of your own.
 
-    Losses are those of Keras, but that ``"poisson"`` is half the Poisson deviance, as in scikit-learn, which Keras's
-    loss differs from by what depends on y alone. ``model_`` is compiled with Keras's, in y's unit.
+    Biases of hidden layers begin at random numbers, as in scikit-learn's networks. With Keras's zeros, a curve over a
+    single feature is learned more slowly, because all hidden units have their kink at one point.
+
+    The losses equal Keras's. ``"poisson"`` is half the Poisson deviance, as in scikit-learn; Keras's loss differs from
+    it by a constant. ``model_`` is compiled with Keras's losses, in y's unit, and with those of :mod:`moonnet.losses`
+    for ``"huber"`` and ``"pinball"``.
+
+    In float32, predictions have float32's resolution in y's unit. Where that is too coarse for y's spread, ``fit``
+    raises an error.
 
     Examples
     --------
@@ -323,9 +332,9 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         """
         return self._partial_fit(X, y, sample_weight, self._read_targets)
 
-    def _read_targets(self, y: np.ndarray, known: Quantities | None) -> Quantities:
+    def _read_targets(self, y: np.ndarray, known: RegressionTargets | None) -> RegressionTargets:
         if known is None:
-            return Quantities.of(y, self.loss, self.quantile)
+            return RegressionTargets.of(y, self.loss, self.quantile)
         if self.loss != known.loss:
             raise ValueError(
                 f"The 'loss' parameter must stay as it is while a training goes on, here {known.loss!r}. "
@@ -335,10 +344,10 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return replace(known, quantile=self.quantile)
 
     @property
-    def _targets(self) -> Quantities:
-        return Quantities(**self._trained_with["targets"])
+    def _targets(self) -> RegressionTargets:
+        return RegressionTargets(**self._trained_with["targets"])
 
-    def _network_attributes(self, targets: Quantities, weights: list[np.ndarray]) -> dict[str, Any]:
+    def _network_attributes(self, targets: RegressionTargets, weights: list[np.ndarray]) -> dict[str, Any]:
         attributes = self._network(targets.in_own_unit(weights))
         # The output layer as well in the unit of the training, which goes on from these very bits
         attributes["_trained_with"] |= {"targets": dict(vars(targets)), "output_layer": weights[-2:]}
@@ -346,7 +355,10 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     @property
     def _training_weights(self) -> list[np.ndarray]:
-        return [*self._weights[:-2], *self._trained_with["output_layer"]]
+        targets, output_layer = self._targets, self._trained_with["output_layer"]
+        as_trained = [*self._weights[:-2], *output_layer]
+        is_untouched = all(map(np.array_equal, targets.in_own_unit(as_trained)[-2:], self._weights[-2:]))
+        return as_trained if is_untouched else targets.in_training_unit(self._weights)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the number or numbers of each sample.

@@ -39,8 +39,8 @@ class Targets(ABC):
     def check(self, y: np.ndarray, name: str = "y") -> None:
         """Raise ValueError if y, the argument ``name``, is of another kind."""
 
-    def fitted(self, y: np.ndarray, weight: np.ndarray) -> Self:
-        """Return these targets with what the samples to train on tell of them."""
+    def fitted(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
+        """Return these targets with what the samples to train on, in ``dtype``, tell of them."""
         return self
 
     @abstractmethod

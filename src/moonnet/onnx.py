@@ -12,7 +12,8 @@ unless skl2onnx's option ``zipmap``, which is on by default and which ONNX Runti
 dictionaries of them, or ``raw_scores`` asks for logits instead, in two columns for two classes. Probabilities below the
 rounding error of 1 may be 0.
 
-A regressor's output are the numbers that ``predict`` returns, of shape (n_samples, n_outputs).
+A regressor's output holds the numbers that ``predict`` returns, of shape (n_samples, n_outputs). In float32 they have
+float32's resolution in y's unit.
 
 Raises
 ------

@@ -252,11 +252,12 @@ class TrainingCurveDisplay:
 
 
 def innermost(estimator: Any) -> Any:
-    """Return the estimator that learns in the end: of a pipeline the last step, of a search the best one."""
+    """Return the estimator that learns in the end, within pipelines, searches and what transforms the target."""
     if isinstance(estimator, Pipeline):
         return innermost(estimator.steps[-1][1])
-    if hasattr(estimator, "best_estimator_"):
-        return innermost(estimator.best_estimator_)
+    for name in ("best_estimator_", "regressor_"):  # of a search, and of TransformedTargetRegressor
+        if hasattr(estimator, name):
+            return innermost(getattr(estimator, name))
     return estimator
 
 

@@ -45,7 +45,8 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
                 "Got None instead."
             )
         features = (0, 1)
-    return _plane_of_features(X, names, _two_columns(features, names, n_features), held)
+    drawn = _columns(features, names, n_features, (2,), "two columns of X, by name or index, or 'pca'")
+    return _plane_of_features(X, names, drawn, held)
 
 
 def choose_line_or_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
@@ -62,15 +63,10 @@ def choose_line_or_plane(X: Any, features: Any = None, held: Mapping[Any, Any] |
                 "Got None instead."
             )
         features = range(n_features)
-    if isinstance(features, Iterable) and not isinstance(features, str):
-        listed = list(features)
-        drawn = (
-            (_column(listed[0], names, n_features, "features"),)
-            if len(listed) == 1
-            else _two_columns(features, names, n_features)
-        )
-    else:
-        drawn = (_column(features, names, n_features, "features"),)
+    one = isinstance(features, str) or not isinstance(features, Iterable)
+    drawn = _columns(
+        [features] if one else features, names, n_features, (1, 2), "one column of X or two, by name or index"
+    )
     return _plane_of_features(X, names, drawn, held)
 
 
@@ -174,15 +170,17 @@ def _principal_plane(X: Any, names: list | None) -> Plane:
     return Plane(points, (first, second), "", samples_at)
 
 
-def _two_columns(features: Any, names: list | None, n_features: int) -> tuple[int, int]:
-    """Return the indices of two different columns."""
-    pair = list(features) if isinstance(features, Iterable) and not isinstance(features, str) else []
-    if len(pair) != 2:
-        raise ValueError(f"features must be two columns of X, by name or index, or 'pca'. Got {features!r} instead.")
-    first, second = (_column(key, names, n_features, "features") for key in pair)
-    if first == second:
-        raise ValueError(f"features must be two different columns of X. Got {features!r} instead.")
-    return first, second
+def _columns(
+    features: Any, names: list | None, n_features: int, numbers: tuple[int, ...], expected: str
+) -> tuple[int, ...]:
+    """Return the indices of different columns, of which there must be as many as one of ``numbers``."""
+    listed = list(features) if isinstance(features, Iterable) and not isinstance(features, str) else []
+    if len(listed) not in numbers:
+        raise ValueError(f"features must be {expected}. Got {features!r} instead.")
+    indices = tuple(_column(key, names, n_features, "features") for key in listed)
+    if len(set(indices)) < len(indices):
+        raise ValueError(f"features must be different columns of X. Got {features!r} instead.")
+    return indices
 
 
 def _column(key: Any, names: list | None, n_features: int, parameter: str) -> int:

@@ -202,7 +202,7 @@ class RegressionDisplay:
             X=None if numbers is None else plane.points,
             y=numbers,
             feature_names=plane.labels,
-            target_name=str(getattr(y, "name", None) or "y"),
+            target_name=_name_of(y),
             title=plane.title,
         )
         return display.plot(ax=ax, **plot_options)
@@ -221,7 +221,7 @@ class RegressionDisplay:
     ) -> Self:
         """Draw the curve through the data; or the surface with the data in its colours, and a colour bar.
 
-        Each ``..._kw`` holds arguments that win over the defaults here; False leaves that part out.
+        Each ``..._kw`` holds arguments that win over the defaults here.
 
         Parameters
         ----------
@@ -243,13 +243,13 @@ class RegressionDisplay:
             Arguments of ``Axes.pcolormesh`` for the surface.
 
         contour_kw : dict or False, default=None
-            Arguments of ``Axes.contour`` for the lines of equal prediction.
+            Arguments of ``Axes.contour`` for the lines of equal prediction. False draws none.
 
         scatter_kw : dict, default=None
             Arguments of ``Axes.scatter`` for the data.
 
         colorbar_kw : dict or False, default=None
-            Arguments of ``Figure.colorbar``.
+            Arguments of ``Figure.colorbar``. False draws none.
 
         Returns
         -------
@@ -333,3 +333,9 @@ class RegressionDisplay:
             self.points_ = ax.scatter(self.X[:, 0], self.X[:, 1], **(points | given))
         ax.set(xlim=xlim, ylim=ylim, aspect=aspect)
         label_axes(ax, self.feature_names)
+
+
+def _name_of(y: Any) -> str:
+    """Return the name of a series, or of the one column of a dataframe."""
+    names = list(y.columns) if hasattr(y, "columns") else [getattr(y, "name", None)]
+    return "y" if len(names) != 1 or names[0] is None else str(names[0])

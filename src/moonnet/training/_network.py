@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._losses import LOSSES
+from moonnet import losses
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
@@ -246,6 +246,14 @@ def user_model(
     )
     if rescaling is not None:
         model.add(keras.layers.Rescaling(*rescaling, name="rescaling"))
+    floatx = keras.config.floatx()
+    with np.errstate(over="ignore"):
+        numbers = [np.asarray(array, floatx) for array in (*weights, *(rescaling or ()))]
+    if not all(np.isfinite(array).all() for array in numbers):
+        raise ValueError(
+            f"A Keras model of this network needs weights that {floatx}, Keras's own float type, has room for. Learn y "
+            "in another unit, or call keras.config.set_floatx('float64')."
+        )
     model.set_weights(weights)
     metrics: list[Any] = list(spec.figures[1:])
     # With several sigmoid units Keras would take "accuracy" for that of the most probable one
@@ -258,30 +266,10 @@ def user_model(
 def _keras_loss(name: str, parameter: Any) -> Any:
     """Return what Keras compiles for a loss."""
     if name == "huber":
-        return keras.losses.Huber(parameter)
+        return losses.Huber(parameter)
     if name == "pinball":
-        return Pinball(parameter)
+        return losses.Pinball(parameter)
     return {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error"}.get(name, name)
-
-
-@keras.saving.register_keras_serializable("moonnet")
-class Pinball(keras.losses.Loss):
-    """The pinball loss, which Keras has not: a network that minimises it predicts a quantile."""
-
-    def __init__(self, quantile: float, name: str = "pinball", **options: Any) -> None:
-        super().__init__(name=name, **options)
-        self.quantile = quantile
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the mean over the outputs."""
-        y_true = keras.ops.reshape(
-            y_true, keras.ops.shape(y_pred)
-        )  # Keras's own losses take one dimension for a column
-        return keras.ops.mean(LOSSES["pinball"](keras.ops, y_true, y_pred, self.quantile), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the settings."""
-        return super().get_config() | {"quantile": self.quantile}
 
 
 def _sequential(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._losses import LOSSES
+from moonnet._loss_formulas import LOSSES
 from moonnet.training._keras import keras
 from moonnet.training._network import NetworkSpec, OptimizerSpec, training_model
 from moonnet.training._packing import Packing, is_elementwise

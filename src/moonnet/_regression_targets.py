@@ -1,7 +1,7 @@
-"""Numbers to what the network is trained on, and the network back to the numbers' own units.
+"""How y of numbers is standardised for training, and the trained network brought back to y's own unit.
 
-A training sees y with its usual value at 0 and its spread at 1, so that it goes alike in any unit. The output layer
-that it ends with is then given y's own unit, so that nothing need be scaled back when the network predicts.
+Training sees y with its centre at 0 and its spread at 1, so that it goes alike in any unit. The output layer is then
+given y's own unit, so that nothing need be scaled back when the network predicts.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from moonnet._losses import LOSSES
+from moonnet._loss_formulas import LOSSES
 from moonnet._targets import Targets
 
 # Losses that outliers should not rule by way of the scale either
@@ -17,18 +17,21 @@ _ROBUST = {"absolute_error", "huber", "pinball"}
 # Losses that are in y's unit rather than in its square
 _LINEAR = {"absolute_error", "pinball", "poisson"}
 _LARGEST = 1e150
+# Steps between numbers of the training's float type, as a share of y's spread: what is coarser spoils predictions
+_COARSEST = 0.05
 # How far apart the quartiles of a normal distribution are, in its standard deviations
 _QUARTILES_APART = 1.3489795003921634
 
 
 @dataclass(frozen=True, eq=False)
-class Quantities(Targets):
+class RegressionTargets(Targets):
     """One number a sample or several, the loss that they are learned with, and their unit."""
 
-    # With biases of 0, all units bend at one point, where a curve over a single feature needs them to bend all over it
+    # With biases of 0, all hidden units have their kink at one point, where a curve over a single feature needs kinks
+    # all over it
     random_biases: ClassVar[bool] = True
 
-    name: str  # of the loss
+    loss_name: str
     quantile: float  # of the pinball loss
     one_column: bool  # whether y has one dimension
     center: np.ndarray  # (n_outputs,), what is 0 to the network
@@ -36,11 +39,11 @@ class Quantities(Targets):
 
     @classmethod
     def of(cls, y: np.ndarray, loss: str, quantile: float) -> Self:
-        """Return the quantities in y, of shape (n_samples,) or (n_samples, n_outputs); they have no unit yet."""
+        """Return the targets in y, of shape (n_samples,) or (n_samples, n_outputs); not standardised yet."""
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        quantities = cls(loss, quantile, y.ndim == 1, np.zeros(n_outputs), np.ones(n_outputs))
-        quantities.check(y)
-        return quantities
+        targets = cls(loss, quantile, y.ndim == 1, np.zeros(n_outputs), np.ones(n_outputs))
+        targets.check(y)
+        return targets
 
     def check(self, y: np.ndarray, name: str = "y") -> None:
         """Raise if y, the argument ``name``, holds anything but finite numbers, or not as many a sample."""
@@ -54,24 +57,31 @@ class Quantities(Targets):
                 f"{name} must hold numbers of at most {_LARGEST:g}, whose squares are finite. "
                 f"Got {numbers.flat[np.abs(numbers).argmax()]:g}."
             )
-        if self.name == "poisson" and (numbers < 0).any():
+        if self.loss_name == "poisson" and (numbers < 0).any():
             raise ValueError(f"{name} must hold no negative number for loss='poisson'. Got {numbers.min():g}.")
 
-    def fitted(self, y: np.ndarray, weight: np.ndarray) -> Self:
-        """Return the quantities with their unit: where y usually is, and how far it spreads."""
+    def fitted(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
+        """Return these targets with centre and scale of y, the samples to train on."""
         columns = _columns(y)
-        if self.name == "poisson":  # the logarithm of a mean moves, and does not spread
+        if self.loss_name == "poisson":  # the logarithm of a mean moves, and does not spread
             center, scale = np.zeros(columns.shape[1]), _means(columns, weight)
         else:
             # Exact, and squares neither overflow nor underflow then
             exponent = np.frexp(np.abs(columns).max(axis=0))[1]
             columns = np.ldexp(columns, -exponent)
-            center, scale = _robust_unit(columns, weight) if self.name in _ROBUST else _usual_unit(columns, weight)
+            unit_of = _median_and_spread if self.loss_name in _ROBUST else _mean_and_deviation
+            center, scale = unit_of(columns, weight)
             center, scale = np.ldexp(center, exponent), np.ldexp(scale, exponent)
         # Numbers that are all alike but for rounding, or so close that the square of their spread is none
         spread = (np.square(scale) > np.finfo(float).tiny) & (scale > 10 * np.finfo(float).eps * np.abs(center))
-        scale = np.where(spread, scale, 1.0)
-        return replace(self, center=center, scale=scale)
+        steps = np.finfo(dtype).eps * np.abs(center) / np.where(spread, scale, np.inf)
+        if steps.max() > _COARSEST:
+            column = steps.argmax()
+            raise ValueError(
+                f"y must vary by more than the steps that {dtype}, the type of X, has between such numbers. Got about "
+                f"{center[column]:g} with a spread of {scale[column]:g}: give X in float64, or take an offset off y."
+            )
+        return replace(self, center=center, scale=np.where(spread, scale, 1.0))
 
     @property
     def n_outputs(self) -> int:
@@ -81,31 +91,38 @@ class Quantities(Targets):
     @property
     def loss(self) -> str:
         """The name of the loss, scikit-learn's."""
-        return self.name
+        return self.loss_name
 
     @property
     def loss_parameter(self) -> float:
         """The quantile, or where Huber's loss turns linear."""
-        return self.quantile if self.name == "pinball" else 1.0
+        return self.quantile if self.loss_name == "pinball" else 1.0
 
     @property
     def loss_unit(self) -> float:
         """A loss of 1 in y's own unit, or in its square: with several outputs, the mean over them."""
-        return float(np.mean(self.scale if self.name in _LINEAR else np.square(self.scale)))
+        return float(np.mean(self.scale if self.loss_name in _LINEAR else np.square(self.scale)))
 
     def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Return the numbers in the unit of the training, shape (n_samples, n_outputs)."""
-        return ((_columns(y) - self.center) / self.scale).astype(dtype)
+        """Return the standardised numbers, shape (n_samples, n_outputs)."""
+        with np.errstate(over="ignore"):
+            encoded = ((_columns(y) - self.center) / self.scale).astype(dtype)
+        if not np.isfinite(encoded).all():
+            raise ValueError(
+                f"y must not hold outliers that {dtype}, the type of X, has no room for once y is standardised. "
+                f"Got {y.flat[(~np.isfinite(encoded)).argmax()]:g}."
+            )
+        return encoded
 
     def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
-        """Return each sample's loss in the unit of the training, a mean over its outputs."""
-        return LOSSES[self.name](np, encoded, outputs, self.loss_parameter).mean(axis=1)
+        """Return each sample's loss of the standardised numbers, a mean over its outputs."""
+        return LOSSES[self.loss_name](np, encoded, outputs, self.loss_parameter).mean(axis=1)
 
     def in_own_unit(self, weights: list[np.ndarray]) -> list[np.ndarray]:
         """Return the weights of a network whose outputs are in y's own unit."""
         *hidden, kernel, bias = weights
         with np.errstate(over="ignore"):
-            if self.name == "poisson":
+            if self.loss_name == "poisson":
                 own = kernel, (bias + np.log(self.scale)).astype(bias.dtype)
             else:
                 own = (
@@ -119,25 +136,33 @@ class Quantities(Targets):
             )
         return [*hidden, *own]
 
+    def in_training_unit(self, weights: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the weights of a network whose outputs are standardised, up to rounding."""
+        *hidden, kernel, bias = weights
+        if self.loss_name == "poisson":
+            return [*hidden, kernel, (bias - np.log(self.scale)).astype(bias.dtype)]
+        standardised = kernel / self.scale, (bias - self.center) / self.scale
+        return [*hidden, *(array.astype(kernel.dtype) for array in standardised)]
+
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Return what a network in y's own unit predicts."""
-        numbers = np.exp(outputs) if self.name == "poisson" else outputs
+        numbers = np.exp(outputs) if self.loss_name == "poisson" else outputs
         return numbers[:, 0] if self.one_column else numbers
 
     @property
     def rescaling(self) -> tuple[Any, Any]:
-        """What the training's predictions are multiplied by, and what is added, to be in y's own unit."""
+        """Factor and offset that bring the training's predictions into y's own unit."""
         return _plain(self.scale), _plain(self.center)
 
     @property
     def model_parameter(self) -> Any:
         """The loss's parameter in y's own unit."""
-        return _plain(self.scale) if self.name == "huber" else self.loss_parameter
+        return _plain(self.scale) if self.loss_name == "huber" else self.loss_parameter
 
     def penalties(self, l2: float, n_layers: int) -> list[float]:
-        """Return each layer's factor of the L2 penalty, which the training puts on weights in its own unit."""
+        """Return each layer's factor of the L2 penalty in y's own unit; of several outputs, for their mean."""
         factor = l2 * self.loss_unit
-        of_output = factor if self.name == "poisson" else factor / float(np.mean(np.square(self.scale)))
+        of_output = factor if self.loss_name == "poisson" else factor / float(np.mean(np.square(self.scale)))
         return [*[factor] * (n_layers - 1), of_output]
 
 
@@ -164,18 +189,18 @@ def _means(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return weight.astype(np.float64) @ columns / weight.sum(dtype=np.float64)
 
 
-def _usual_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_deviation(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each column."""
     center = _means(columns, weight)
     center += _means(columns - center, weight)  # so that rounding does not spread numbers that are all alike
     return center, np.sqrt(_means(np.square(columns - center), weight))
 
 
-def _robust_unit(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return median and spread of the quartiles of each column; where these are one, the standard deviation."""
     low, center, high = np.transpose([_quartiles(column, weight.astype(np.float64)) for column in columns.T])
     spread = (high - low) / _QUARTILES_APART
-    return center, np.where(spread > 0, spread, _usual_unit(columns, weight)[1])
+    return center, np.where(spread > 0, spread, _mean_and_deviation(columns, weight)[1])
 
 
 def _quartiles(column: np.ndarray, weight: np.ndarray) -> np.ndarray:

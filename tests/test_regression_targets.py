@@ -5,15 +5,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from moonnet._losses import LOSSES
-from moonnet._quantities import Quantities
+from moonnet._loss_formulas import LOSSES
+from moonnet._regression_targets import RegressionTargets
 
 FLOAT64 = np.dtype(float)
 
 
 def fitted(y, loss="squared_error", weight=None):
     y = np.asarray(y, dtype=float)
-    return Quantities.of(y, loss, 0.5).fitted(y, np.ones(len(y)) if weight is None else np.asarray(weight, float))
+    return RegressionTargets.of(y, loss, 0.5).fitted(
+        y, np.ones(len(y)) if weight is None else np.asarray(weight, float), FLOAT64
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -59,7 +61,7 @@ def test_where_most_numbers_are_one_the_others_give_the_unit():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("value", [0.0, 7.5])
+@pytest.mark.parametrize("value", [0.0, 7.5, 0.1, 1e6 + 0.1])
 def test_numbers_that_are_all_alike_are_learned_as_they_are(loss, value):
     known = fitted([value] * 5, loss)
     assert np.isfinite(known.encode(np.full(5, value), FLOAT64)).all()
@@ -101,7 +103,7 @@ def test_columns_have_units_of_their_own():
 )
 def test_what_is_no_number_is_told(y, loss, message):
     with pytest.raises(ValueError, match=message):
-        Quantities.of(y, loss, 0.5)
+        RegressionTargets.of(y, loss, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +115,35 @@ def test_what_is_no_number_is_told(y, loss, message):
     ],
 )
 def test_as_many_numbers_a_sample_as_before(first, then, message):
-    known = Quantities.of(np.ones(first), "squared_error", 0.5)
+    known = RegressionTargets.of(np.ones(first), "squared_error", 0.5)
     known.check(np.zeros(first), "y_val")
     with pytest.raises(ValueError, match=message):
         known.check(np.ones(then), "y_val")
+
+
+@pytest.mark.parametrize("offset", [2e7, -1e9])
+def test_float32_must_tell_numbers_apart(offset):
+    y = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e9] + [offset, 0]
+    targets = RegressionTargets.of(y, "squared_error", 0.5)
+    targets.fitted(y, np.ones(50), FLOAT64)
+    with pytest.raises(ValueError, match=r"steps that float32, .* Got about (2e\+07|-1e\+09) with a spread of [01]\."):
+        targets.fitted(y, np.ones(50), np.dtype("float32"))
+
+
+def test_float32_must_have_room_for_outliers():
+    y = np.array([0.0, 1, 2, 3, 4, 1e60])
+    known = fitted(y, "huber")
+    with pytest.raises(ValueError, match=r"outliers that float32, .* Got 1e\+60"):
+        known.encode(y, np.dtype("float32"))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_come_back_from_y_s_unit(loss):
+    rng = np.random.default_rng(0)
+    known = fitted(rng.exponential(size=(50, 2)) * [1e-3, 1e5] + 7, loss)
+    weights = [rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(3, 2)), rng.normal(size=2)]
+    for mine, yours in zip(known.in_training_unit(known.in_own_unit(weights)), weights, strict=True):
+        assert_allclose(mine, yours, rtol=1e-9, atol=1e-9)
 
 
 def test_float32_must_have_room_for_the_unit():
