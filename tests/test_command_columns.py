@@ -117,6 +117,13 @@ def test_a_few_marks_between_numbers_are_missing_values(kind_of):
     assert kind_of(["-", "1.5", "2.5"] * (N // 3)).kind == "category"
 
 
+@pytest.mark.parametrize("cell", ["${}", "€ {}", "{} %", "{}.5 kg", "EUR {}"])
+def test_numbers_with_signs_beside_them_are_left_out_and_told(kind_of, cell):
+    column = kind_of([cell.format(number) for number in range(100, 100 + N)])
+    assert column.kind == ""
+    assert column.what == f"numbers with signs beside them, such as {cell.format(100)!r}"
+
+
 def test_columns_that_are_named_are_not_left_out(kind_of):
     assert kind_of(range(N), features=["x"]).kind == "number"
     assert kind_of([f"k{i}" for i in range(N)], features=["x"]).kind == "category"

@@ -73,7 +73,7 @@ def test_what_looks_like_a_number_and_is_none(read, cell):
     assert not table.is_number(table.text["a"]).any()
 
 
-def test_text_is_read_in_utf_8_with_or_without_a_mark_and_else_in_latin_1_which_is_said(read):
+def test_text_is_read_in_utf_8_with_or_without_a_mark_and_else_in_windows_1252_which_is_said(read):
     content = "größe,y\n1,weiß\n"
     for encoding in ("utf-8", "utf-8-sig"):
         table = read(content, encoding=encoding)
@@ -82,7 +82,13 @@ def test_text_is_read_in_utf_8_with_or_without_a_mark_and_else_in_latin_1_which_
     table = read(content, encoding="latin-1")
     assert rows(table) == [["1", "weiß"]]
     assert list(table.text) == ["größe", "y"]
-    assert table.notes[0].endswith("data.csv is not in UTF-8: read as Latin-1")
+    assert table.notes[0].endswith("data.csv is not in UTF-8: read as cp1252")
+    table = read("Preis €,y\n1,Müller€s\n", encoding="cp1252")
+    assert list(table.text) == ["Preis €", "y"]
+    assert rows(table) == [["1", "Müller€s"]]
+    table = read("gr\x81\xf6\xdfe,y\n1,2\n", encoding="latin-1")  # holds a byte that Windows-1252 does not know
+    assert list(table.text) == ["gr\x81\xf6\xdfe", "y"]
+    assert table.notes[0].endswith("read as Latin-1")
 
 
 def test_what_excel_calls_unicode_text(read):

@@ -193,8 +193,9 @@ def _predict_csv(options: argparse.Namespace) -> None:
     for line in [*table.notes, *notes]:
         print(line)
     table.write(predicted, out)
+    in_utf8 = "" if table.options["encoding"] == "utf-8-sig" else ", in UTF-8"
     added = shorten(", ".join(predicted.columns[table.text.shape[1] :]), 200, placeholder=" ...")
-    print(f"wrote {out}: {len(predicted)} rows of {table.path}, with {added}")
+    print(f"wrote {out}{in_utf8}: {len(predicted)} rows of {table.path}, with {added}")
 
 
 def _split(X: Any, y: np.ndarray, is_regression: bool, options: argparse.Namespace) -> Problem:
@@ -209,9 +210,10 @@ def _split(X: Any, y: np.ndarray, is_regression: bool, options: argparse.Namespa
         # Three quarters of each class must fill the folds of the cross-validation
         if counts.min() < 2 * N_FOLDS:
             rare = str(labels[counts.argmin()])
+            hint = " (Numbers to measure take --task regression.)" if y.dtype.kind in "iuf" else ""
             raise ValueError(
                 f"column {target!r} must hold each class at least {2 * N_FOLDS} times, to be cross-validated. "
-                f"Got {rare!r} {counts.min()} times. (Numbers to measure take --task regression.)"
+                f"Got {len(labels)} classes, {rare!r} of them {counts.min()} times.{hint}"
             )
     stratify = None if is_regression else y
     X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=options.seed)

@@ -166,9 +166,9 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     Biases of hidden layers begin at random numbers, as in scikit-learn's networks. With Keras's zeros, a curve over a
     single feature is learned more slowly, because all hidden units have their kink at one point.
 
-    The losses equal Keras's. ``"poisson"`` is half the Poisson deviance, as in scikit-learn; Keras's loss differs from
-    it by a constant. ``model_`` is compiled with Keras's losses, in y's unit, and with those of :mod:`moonnet.losses`
-    for ``"huber"`` and ``"pinball"``.
+    All losses but ``"poisson"`` equal Keras's. ``"poisson"`` is half the Poisson deviance, as in scikit-learn, which
+    Keras's loss differs from by a number that depends on y alone. ``model_`` is compiled with Keras's losses, in y's
+    unit, and with those of :mod:`moonnet.losses` for ``"huber"`` and ``"pinball"``.
 
     In float32, predictions have float32's resolution in y's unit. Where that is too coarse for y's spread, ``fit``
     raises an error.

@@ -24,6 +24,8 @@ _MOST_MARKED, _MOST_MARKS = 0.1, 5
 _KEY_NAME = re.compile(
     r"(?i:(?:.*[\W_])?(?:id|key|index|uuid|guid|no|nr|number|code)[\W_]*)|.*[a-z](?:Id|ID|Key|Nr|No)"
 )
+# Numbers with a currency, a percent sign or a unit: $1,234.50, 12 %, 81.0 kg
+_SIGNED_NUMBER = r"\s*(?:[$€£¥]|[A-Z]{3}\s)?\s*[+-]?\d[\d.,]*\s*(?:[$€£¥%°]|\s[A-Za-zµ°²³/]{1,5})?\s*"
 _ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 # What pandas does not guess: years of two digits, and hours of twelve
 _MORE_FORMATS = ["%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"]
@@ -164,6 +166,8 @@ def _why_useless(table: Table, name: str, cells: "pd.Series[str]") -> str | None
         if all_different and (_KEY_NAME.fullmatch(name) or _loses_digits(cells)):
             return "key, each row its own"
     elif not table.is_number(cells).mean() > 1 - _MOST_MARKED and not any(_date_formats(cells)):
+        if cells.str.fullmatch(_SIGNED_NUMBER).mean() > 1 - _MOST_MARKED:
+            return f"numbers with signs beside them, such as {cells.iloc[0]!r}"
         if all_different:
             return "key, each row its own"
         if n_distinct > len(cells) / 2:

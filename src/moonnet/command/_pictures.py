@@ -11,6 +11,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 
+PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
 # Held-out samples on which it is measured which columns matter
 _MOST_MEASURED = 300
 # A column of numbers with fewer values than this is drawn only where there is no other
@@ -46,8 +47,11 @@ def draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
         return out / name
 
     def new_figure(width: float = 6.4, height: float = 4.8) -> Any:
-        return Figure(figsize=(width, height), layout="constrained")
+        # Compressed, so that a colour bar is as tall as axes of equal units
+        return Figure(figsize=(width, height), layout="compressed")
 
+    for name in PICTURES:  # which an earlier run may have drawn of other data
+        (out / name).unlink(missing_ok=True)
     with mpl.rc_context({"text.parse_math": False}):  # names may hold dollar signs
         X, features = _seen(problem, model)
         if features and not problem.is_regression:
@@ -128,11 +132,15 @@ def _name_axes(ax: Any, features: Any, names: list[str]) -> None:
 
 def _draw_held_out(problem: Problem, model: Any, ax: Any) -> None:
     """Draw predictions against the truth, for samples held out."""
+    from matplotlib.ticker import MaxNLocator
+
     if problem.is_regression:
         PredictionErrorDisplay.from_estimator(
             model, problem.X_held_out, problem.y_held_out, kind="actual_vs_predicted", ax=ax
         )
         ax.set(xlabel=f"{problem.target}, predicted", ylabel=f"{problem.target}, actual")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(6))
     else:
         ConfusionMatrixDisplay.from_estimator(
             model, problem.X_held_out, problem.y_held_out, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45

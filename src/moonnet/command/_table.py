@@ -69,11 +69,13 @@ def read_table(path: Path) -> Table:
     Raises OSError, or ValueError where it is no table.
     """
     try:
-        try:
-            return _read(path, "utf-8-sig")
-        except UnicodeDecodeError:
-            # Latin-1, in which each byte is a character, or what Excel calls Unicode text
-            return _read(path, "utf-16" if _starts_as_utf16(path) else "Latin-1")
+        # What Excel calls Unicode text; and Windows-1252, which extends Latin-1 (in which each byte is a character)
+        for encoding in ["utf-8-sig", *(["utf-16"] if _starts_as_utf16(path) else []), "cp1252"]:
+            try:
+                return _read(path, encoding)
+            except UnicodeDecodeError:
+                continue
+        return _read(path, "Latin-1")
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty. Expected a line of column names, then a line a sample.") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pd.errors.ParserError) as error:

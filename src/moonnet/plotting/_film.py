@@ -182,6 +182,7 @@ class LearningFilm:
             )
         if figure is None:
             figure = plt.figure(figsize=(9.6, 3.6), layout="constrained")
+            figure.get_layout_engine().set(wspace=0.05)
         self.figure_: Any = figure
         self.ax_: Any = figure.subplots(1, 2, width_ratios=[3, 2])
         prediction_ax, curve_ax = self.ax_

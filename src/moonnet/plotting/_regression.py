@@ -182,6 +182,9 @@ class RegressionDisplay:
         numbers = None
         if y is not None:
             check_consistent_length(X, y)
+            shape = np.shape(y)
+            if len(shape) == 2 and shape[1] > 1:
+                raise ValueError(f"y must hold one number a sample to be drawn. Got an array of shape {shape} instead.")
             numbers = check_array(column_or_1d(y), ensure_2d=False, dtype=float, input_name="y")
         resolution = check_resolution(_RESOLUTION[n_drawn] if grid_resolution is None else grid_resolution)
         if n_drawn == 1 and ylim is not None:
