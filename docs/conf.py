@@ -54,6 +54,8 @@ autosummary_context = {
             "set_callbacks",
             "model_",
         ],
+        "KerasMoonRegressor": ["fit", "partial_fit", "predict", "score", "set_callbacks", "model_"],
+        "RegressionDisplay": ["from_estimator", "plot"],
         "DecisionRegionDisplay": ["from_estimator", "plot"],
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],

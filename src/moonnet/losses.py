@@ -5,18 +5,6 @@ loss of this module: Keras has no pinball loss, and forgets the threshold of its
 losses need nothing of it, and neither does ``keras.saving.load_model(path, compile=False)``.
 
 Importing this module imports Keras.
-
-Examples
---------
->>> import keras, os, tempfile
->>> import moonnet.losses
->>> from moonnet import KerasMoonRegressor
->>> X, y = [[0.0], [1.0], [2.0]], [0.0, 10.0, 20.0]
->>> reg = KerasMoonRegressor(loss="pinball", quantile=0.9, epochs=2, random_state=0).fit(X, y)
->>> with tempfile.TemporaryDirectory() as folder:
-...     path = os.path.join(folder, "model.keras")
-...     reg.model_.save(path)
-...     loaded = keras.saving.load_model(path)  # doctest: +SKIP
 """
 
 from typing import Any
@@ -37,9 +25,9 @@ class _Loss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each sample, shape (n_samples,)."""
-        y_true = keras.ops.reshape(
-            y_true, keras.ops.shape(y_pred)
-        )  # Keras's own losses take one dimension for a column
+        y_pred = keras.ops.convert_to_tensor(y_pred)
+        # Keras's own losses take one dimension for a column
+        y_true = keras.ops.reshape(keras.ops.convert_to_tensor(y_true, y_pred.dtype), keras.ops.shape(y_pred))
         value = keras.ops.convert_to_tensor(self._value, y_pred.dtype)
         return keras.ops.mean(LOSSES[self.formula](keras.ops, y_true, y_pred, value), axis=-1)
 
@@ -62,6 +50,12 @@ class Pinball(_Loss):
 
     **options : dict
         Further arguments of ``keras.losses.Loss``.
+
+    Examples
+    --------
+    >>> from moonnet.losses import Pinball
+    >>> [round(float(Pinball(0.75)([[10.0]], [[predicted]])), 2) for predicted in (6.0, 14.0)]
+    [3.0, 1.0]
     """
 
     formula, parameter = "pinball", "quantile"
@@ -84,6 +78,12 @@ class Huber(_Loss):
 
     **options : dict
         Further arguments of ``keras.losses.Loss``.
+
+    Examples
+    --------
+    >>> from moonnet.losses import Huber
+    >>> [round(float(Huber(2.0)([[10.0]], [[predicted]])), 2) for predicted in (9.0, 0.0)]
+    [0.5, 18.0]
     """
 
     formula, parameter = "huber", "delta"
