@@ -40,8 +40,6 @@ from sklearn.utils import get_tags
 
 from moonnet import KerasMoonRegressor
 
-pytestmark = pytest.mark.trains
-
 NETWORK = KerasMoonRegressor((12, 6), epochs=60, optimizer="adam", learning_rate=0.02, random_state=0)
 LINE = KerasMoonRegressor((), epochs=60, learning_rate=0.02, random_state=0)
 

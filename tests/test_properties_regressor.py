@@ -17,7 +17,7 @@ from moonnet import KerasMoonRegressor, _forward
 from moonnet._regression_targets import RegressionTargets
 from moonnet.training import _loop
 
-pytestmark = [pytest.mark.slow, pytest.mark.trains]
+pytestmark = pytest.mark.slow
 dozens = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 LOSSES = ["squared_error", "absolute_error", "huber", "poisson", "pinball"]
@@ -287,6 +287,7 @@ def test_a_first_block_of_numbers_that_are_all_alike_does_no_harm(loss, alike):
     assert np.abs(reg.predict(X) - y).mean() < np.abs(y - np.median(y)).mean() / 2
 
 
+@pytest.mark.trains  # engines have gradients of their own there
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
 def test_a_number_that_is_predicted_exactly_pulls_nowhere(loss, optimizer):
