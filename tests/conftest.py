@@ -19,6 +19,7 @@ os.environ.setdefault(
 import matplotlib as mpl
 import numpy as np
 import pytest
+import sklearn
 from matplotlib import pyplot as plt
 from sklearn.datasets import make_moons
 
@@ -82,6 +83,27 @@ def assert_same_scores():
         assert search.best_params_ == other.best_params_
         for name, values in scores(search).items():
             assert np.array_equal(values, scores(other)[name]), name
+
+    return check
+
+
+@pytest.fixture
+def routing():
+    """Let scikit-learn route metadata."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def is_plain():
+    """Return a function that says whether a value is made of arrays, numbers and strings alone."""
+
+    def check(value):
+        if isinstance(value, list | tuple):
+            return all(map(check, value))
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and check(item) for key, item in value.items())
+        return value is None or isinstance(value, np.ndarray | int | float | str)
 
     return check
 

@@ -247,12 +247,6 @@ def test_tags_say_what_the_network_can_do():
 # Metadata routing
 
 
-@pytest.fixture
-def routing():
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
-
-
 def weighted(noisy):
     X, _, y, _ = noisy
     return X, y, np.where(y == 1, 5.0, 1.0)

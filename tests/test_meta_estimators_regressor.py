@@ -396,12 +396,6 @@ def test_tags_say_what_the_network_can_do(loss):
 # Metadata routing
 
 
-@pytest.fixture
-def routing():
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
-
-
 def weighted(friedman):
     X, _, y, _ = friedman
     return X, y, np.where(y > 15, 5.0, 1.0)

@@ -250,15 +250,8 @@ def test_learned_attributes(learned):
     assert not hasattr(reg, "classes_")
 
 
-def test_fitted_state_is_arrays_and_plain_values(learned):
-    def plain(value):
-        if isinstance(value, list | tuple):
-            return all(map(plain, value))
-        if isinstance(value, dict):
-            return all(isinstance(key, str) and plain(item) for key, item in value.items())
-        return value is None or isinstance(value, np.ndarray | int | float | str)
-
-    assert all(map(plain, vars(learned[0]).values()))
+def test_fitted_state_is_arrays_and_plain_values(learned, is_plain):
+    assert all(map(is_plain, vars(learned[0]).values()))
 
 
 def test_several_numbers_a_sample():

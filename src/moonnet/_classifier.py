@@ -348,9 +348,6 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     def _balance(self, y: np.ndarray, targets: Labels) -> Balance | None:
         return targets.balance(y, self.class_weight)
 
-    def _strata(self, y: np.ndarray, targets: Labels) -> np.ndarray | None:
-        return None if targets.multilabel else y
-
     def _network_attributes(self, targets: Labels, weights: list[np.ndarray]) -> dict[str, Any]:
         attributes = self._network(weights) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel

@@ -138,10 +138,6 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         """Return what turns weights of samples into weights that respect their targets; None where nothing does."""
         return None
 
-    def _strata(self, y: np.ndarray, targets: Any) -> np.ndarray | None:
-        """Return the labels by which samples are held out in proportion; None where there are none."""
-        return None
-
     @abstractmethod
     def _network_attributes(self, targets: Any, weights: list[np.ndarray]) -> dict[str, Any]:
         """Return what it takes to predict."""
@@ -279,8 +275,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         else:
             streams = _loop.Streams.resume(previous.checkpoint["streams"])
         if validation is None and early_stopping:
-            strata = self._strata(y, targets)
-            train, held_out = _validation.hold_out(len(y), self.validation_fraction, strata, streams.split)
+            train, held_out = _validation.hold_out(len(y), self.validation_fraction, targets.strata(y), streams.split)
             weighted = sample_weight is not None or balance is not None
             validation = _Validation(X[held_out], y[held_out], weight[held_out], weighted)
             X, y, weight = X[train], y[train], weight[train]

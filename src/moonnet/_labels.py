@@ -75,6 +75,10 @@ class Labels(Targets):
             message = f"{name} must hold {self}. {_got(y)}"
             raise ValueError(message + remedy if y.ndim == 1 and not self.multilabel else message)
 
+    def strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Return y, unless samples may have several labels."""
+        return None if self.multilabel else y
+
     @property
     def n_outputs(self) -> int:
         """Units of the output layer."""

@@ -39,6 +39,10 @@ class Targets(ABC):
     def check(self, y: np.ndarray, name: str = "y") -> None:
         """Raise ValueError if y, the argument ``name``, is of another kind."""
 
+    def strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the labels by which samples are held out in proportion; None where there are none."""
+        return None
+
     def fitted(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
         """Return these targets with what the samples to train on, in ``dtype``, tell of them."""
         return self

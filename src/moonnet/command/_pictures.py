@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.inspection import permutation_importance
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
@@ -87,6 +86,8 @@ def _seen(problem: Problem, model: Any) -> tuple[Any, Any]:
 
 def _telling(problem: Problem, model: Any, names: list[str]) -> list[str]:
     """Return the two of these columns without which the model does worst, in their order."""
+    from sklearn.inspection import permutation_importance  # which --help need not wait for
+
     samples = min(_MOST_MEASURED, len(problem.X_held_out))
     importance = permutation_importance(
         model, problem.X_held_out, problem.y_held_out, max_samples=samples, n_repeats=5, random_state=0
