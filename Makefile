@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 FLOORS = $(VENV)-floors
-EXTRAS = csv,dask,jax,onnx
+EXTRAS = csv,dask,explore,jax,onnx
 
 # What must not follow the caller's choice of an engine; JAX starts sooner
 test test-quick: export KERAS_BACKEND = jax

@@ -35,17 +35,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the lecture, or learn from a CSV file or predict one; return the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    _check_together(parser, options)
+    """Run the lecture, learn from a CSV file or predict one, or open the explorer; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["explore"]:
+        parser = _explore_parser()
+        options = parser.parse_args(arguments[1:])
+        run = _explore
+    else:
+        parser = _parser()
+        options = parser.parse_args(arguments)
+        _check_together(parser, options)
+        run = _learn_moons if options.csv is None else _learn_csv if options.model is None else _predict_csv
     try:
-        if options.csv is None:
-            _learn_moons(options)
-        elif options.model is None:
-            _learn_csv(options)
-        else:
-            _predict_csv(options)
+        run(options)
     except BrokenPipeError:  # who read the output has gone: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -64,6 +66,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="moonnet",
         description="Train the lecture's network, Dense 50-20-1, on half-moons or a CSV file, and draw what it learns.",
+        epilog="moonnet explore opens a page on which the network learns as its settings move: moonnet explore --help",
     )
     parser.add_argument("--samples", type=_number(int, 20), help="half-moon samples (default: 200)")
     parser.add_argument("--noise", type=_number(float, 0), help="their noise (default: 0.2)")
@@ -102,6 +105,20 @@ def _parser() -> Parser:
     return parser
 
 
+def _explore_parser() -> Parser:
+    parser = Parser(
+        prog="moonnet explore",
+        description="Open a page in the browser on which the network learns as its settings move. Ctrl-C ends it.",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="a table of your own to learn")
+    parser.add_argument(
+        "--target", metavar="COLUMN", help="the column of the file to predict (default: the last of classes)"
+    )
+    parser.add_argument("--port", type=_number(int, 1, 65535), help="port to listen on (default: 8642, or a free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    return parser
+
+
 def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:
     """Return a converter of an option's text to a finite number within the bounds."""
 
@@ -135,6 +152,22 @@ def _check_together(parser: Parser, options: argparse.Namespace) -> None:
 def _flag(names: set[str]) -> str:
     """Return one of the options as the user writes it."""
     return f"--{min(names).replace('_', '-')}"
+
+
+def _explore(options: argparse.Namespace) -> None:
+    """Serve the explorer until Ctrl-C."""
+    import asyncio
+
+    from moonnet.explore._server import explore
+    from moonnet.explore._tables import CsvTable
+
+    if options.target is not None and options.csv is None:
+        raise ValueError("--target goes with a CSV file: give --csv FILE too")
+    own = None if options.csv is None else CsvTable(options.csv, options.target)
+    try:
+        asyncio.run(explore(own, options.port, opens_browser=not options.no_browser))
+    except KeyboardInterrupt:
+        print("\nThe explorer has ended.")
 
 
 def _learn_moons(options: argparse.Namespace) -> None:

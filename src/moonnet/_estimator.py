@@ -144,8 +144,15 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     # Learning
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_set: tuple[Any, Any, Any]) -> Self:
-        """Train for all epochs, on what is not held out."""
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        validation_set: tuple[Any, Any, Any] = (None, None, None),
+        observers: Sequence[Any] = (),
+    ) -> Self:
+        """Train for all epochs, on what is not held out; ``observers`` follow the training, as in ``training._loop``."""
         interrupted = self._learn(
             X,
             y,
@@ -155,6 +162,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             goes_on=self.warm_start,
             early_stopping=self.early_stopping,
             validation_set=validation_set,
+            observers=observers,
         )
         return self._warn_if(interrupted)
 
@@ -185,6 +193,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         goes_on: bool,
         early_stopping: bool = False,
         validation_set: tuple[Any, Any, Any] = (None, None, None),
+        observers: Sequence[Any] = (),
     ) -> bool:
         """Check everything, train, and return whether Ctrl-C ended the training."""
         self._check_parameters()
@@ -193,7 +202,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         X, y = self._check_data(X, y, previous)
         targets = read_targets(y, None if previous is None else self._targets)
         validation = self._check_validation_set(*validation_set, targets, X.dtype)
-        return self._train(X, y, targets, int(epochs), bool(early_stopping), validation, previous, fit_arguments)
+        return self._train(
+            X, y, targets, int(epochs), bool(early_stopping), validation, previous, fit_arguments, observers
+        )
 
     def _check_parameters(self) -> None:
         name = type(self).__name__
@@ -252,10 +263,12 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         validation: _Validation | None,
         previous: Any,
         fit_arguments: dict[str, Any],
+        more_observers: Sequence[Any],
     ) -> bool:
         """Train on checked X and y and set the fitted attributes; return whether Ctrl-C ended the training.
 
-        ``fit_arguments`` are the caller's, as scikit-learn's callbacks get them.
+        ``fit_arguments`` are the caller's, as scikit-learn's callbacks get them. ``more_observers`` come after those
+        that validate.
         """
         sample_weight, balance = fit_arguments["metadata"].get("sample_weight"), self._balance(y, targets)
         X, y, weight = _counted(X, y, sample_weight, balance)
@@ -313,7 +326,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             ),
             streams,
             previous,
-            [*observers, *tasks, *_progress.progress(self.verbose)],
+            [*observers, *more_observers, *tasks, *_progress.progress(self.verbose)],
         )
         for name, value in self._attributes(targets, result).items():
             setattr(self, name, value)

@@ -1,0 +1,270 @@
+"""What one open page asks for, answered on a thread of its own; the newest request wins."""
+
+import base64
+import binascii
+import csv
+import io
+import json
+import logging
+import math
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+
+from moonnet import KerasMoonClassifier
+from moonnet.explore._data import Data, OwnTable, Samples, edited, samples_of
+from moonnet.explore._messages import NewestOfEachKind, packed
+from moonnet.explore._picture import picture
+from moonnet.explore._script import script
+from moonnet.explore._settings import Origin, Settings, controls
+from moonnet.explore._tables import MOST_BYTES, CsvTable
+
+# Fits of more steps show pictures on the way, each so many seconds
+_MOST_STEPS_AT_ONCE = 2000
+_SECONDS_BETWEEN_PICTURES = 0.1
+
+_log = logging.getLogger("moonnet.explore")
+# Of what programs have been compiled for in this process: only to tell the page
+_compiled: set[tuple] = set()
+
+
+class _Fitted(NamedTuple):
+    """The network on the page."""
+
+    settings: Settings
+    data: Data
+    classifier: KerasMoonClassifier
+    weights: list[list[np.ndarray]]  # of each epoch, the initial ones first; empty until they are recorded
+
+
+class Session:
+    """One page's requests and what they led to.
+
+    ``send`` is called on the session's thread, with an answer's kind and the packed answer.
+    """
+
+    def __init__(self, send: Callable[[str, bytes], None], own: OwnTable | None = None) -> None:
+        self._send = send
+        self._own = own
+        self._requests = NewestOfEachKind()
+        self._samples: tuple[Origin, OwnTable | None, Samples] | None = None
+        self._fitted: _Fitted | None = None
+        self._answers = {
+            "hello": self._hello,
+            "train": self._train,
+            "frame": self._frame,
+            "script": self._script,
+            "file": self._file,
+            "upload": self._upload,
+        }
+        self._thread = threading.Thread(target=self._work, name="moonnet-explorer", daemon=True)
+        self._thread.start()
+
+    def receive(self, message: Any) -> None:
+        """Take a request: a dict, or its JSON text. What is none is answered with a problem."""
+        try:
+            if isinstance(message, str | bytes):
+                message = json.loads(message)
+            if not isinstance(message, dict) or message.get("kind") not in self._answers:
+                raise ValueError(f"A request must have a kind: {', '.join(self._answers)}.")
+            request_id = message.get("id", 0)
+            if type(request_id) is not int or not 0 <= request_id < 2**53:
+                raise ValueError("A request's id must be a whole number.")
+        except (ValueError, TypeError, RecursionError) as error:
+            self._problem(0, f"The page sent what is no request: {error}")
+        else:
+            self._requests.put(message["kind"], message)
+
+    def close(self) -> None:
+        """Stop what is under way, and wait until it has stopped."""
+        self._requests.close()
+        self._thread.join(timeout=5)
+
+    @property
+    def estimator(self) -> Any:
+        """The fitted estimator on the page, with what comes before the network where there is something; or None."""
+        if self._fitted is None:
+            return None
+        prepare = self._fitted.data.samples.prepare
+        return self._fitted.classifier if prepare is None else make_pipeline(prepare, self._fitted.classifier)
+
+    def _work(self) -> None:
+        self._answer(0, "busy", what="Keras is starting")
+        import moonnet.training._loop  # noqa: F401
+
+        while (request := self._requests.take()) is not None:
+            try:
+                self._answers[request["kind"]](request)
+            except (ValueError, ImportError, RuntimeError, MemoryError) as error:
+                self._problem(request.get("id", 0), str(error))
+            except Exception:
+                _log.exception("The explorer could not answer %s", request["kind"])
+                self._problem(request.get("id", 0), "That went wrong on Python's side. Its output says how.")
+
+    def _answer(self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any) -> None:
+        self._send(kind, packed({"kind": kind, "id": request_id, **header}, arrays))
+
+    def _problem(self, request_id: int, message: str) -> None:
+        self._answer(request_id, "problem", message=message[:1000])
+
+    def _hello(self, request: dict[str, Any]) -> None:
+        """Tell the page what it may ask for."""
+        self._answer(
+            request.get("id", 0), "controls", controls=controls(), most_bytes=MOST_BYTES, **self._own_described()
+        )
+
+    def _own_described(self) -> dict[str, Any]:
+        """Return what a page needs to know of the user's own table."""
+        if self._own is None:
+            return {"own": None}
+        features = {target: self._own.features(target) for target in self._own.targets}
+        return {"own": {"name": self._own.name, "features": features}}
+
+    def _upload(self, request: dict[str, Any]) -> None:
+        """Take a CSV file as the user's own table."""
+        name, content = request.get("name"), request.get("content")
+        if not isinstance(name, str) or not isinstance(content, str):
+            raise ValueError("A file must have a name and a content.")
+        try:
+            table = CsvTable.of_bytes(name, base64.b64decode(content, validate=True))
+        except binascii.Error:
+            raise ValueError("A file's content must be in Base64.") from None
+        for target in table.targets:
+            table.features(target)
+        self._own = table
+        self._answer(request.get("id", 0), "table", **self._own_described())
+
+    def _train(self, request: dict[str, Any]) -> None:
+        """Train a network as the page wants it: show it at once, then record its epochs for the film."""
+        request_id, settings = request.get("id", 0), Settings.read(request.get("settings"))
+        data = edited(self._samples_of(settings.origin), settings)
+        described = self._plane_described(data.samples)
+        steps = settings.epochs * math.ceil(len(data.y) / settings.batch_size)
+        architecture = (
+            settings.hidden_layer_sizes,
+            settings.activation,
+            settings.optimizer,
+            settings.dropout > 0,
+            settings.batch_size,
+            len(data.samples.classes),
+        )
+        if architecture not in _compiled:
+            self._answer(request_id, "busy", what="compiling")
+        if steps <= _MOST_STEPS_AT_ONCE and not settings.early_stopping:
+            classifier = settings.classifier().fit(data.X, data.y)
+            _compiled.add(architecture)
+            self._fitted = _Fitted(settings, data, classifier, [])
+            history = {name: _finite(values) for name, values in classifier.history_.items()}
+            self._show(request_id, data, classifier._weights, settings, history=history, final=True, **described)
+        self._record(request_id, settings, data, described)
+        _compiled.add(architecture)
+
+    def _record(self, request_id: int, settings: Settings, data: Data, described: dict[str, Any]) -> None:
+        """Train the same network once more, and keep the weights of each epoch; show some on the way."""
+        from moonnet.explore._recorder import Recorder
+
+        is_shown = self._fitted is not None and self._fitted.settings == settings and self._fitted.data is data
+        shown_at = time.monotonic()
+
+        def wants_to_go_on(recorder: Recorder) -> bool:
+            nonlocal shown_at
+            if self._requests.holds("train", "upload"):
+                return False
+            if not is_shown and time.monotonic() - shown_at > _SECONDS_BETWEEN_PICTURES:
+                history = {name: _finite(values) for name, values in recorder.history.items()}
+                self._show(request_id, data, recorder.weights[-1], settings, history=history, final=False, **described)
+                shown_at = time.monotonic()
+            return True
+
+        recorder = Recorder(data, settings.activation, wants_to_go_on)
+        classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
+        if self._requests.holds("train", "upload"):
+            return
+        recorder.weights[-1] = classifier._weights  # those of the best epoch, with early stopping
+        self._fitted = _Fitted(settings, data, classifier, recorder.weights)
+        history = {name: _finite(values) for name, values in recorder.history.items()}
+        if not is_shown:
+            self._show(request_id, data, classifier._weights, settings, history=history, final=True, **described)
+        self._answer(request_id, "film", history=history, epochs=len(recorder.weights) - 1)
+
+    def _show(self, request_id: int, data: Data, weights: list[np.ndarray], settings: Settings, **header: Any) -> None:
+        figures, arrays = picture(data, weights, settings.activation)
+        self._answer(request_id, "picture", arrays, **figures, **header)
+
+    def _frame(self, request: dict[str, Any]) -> None:
+        """Show the network as it was after an epoch."""
+        fitted, epoch = self._current(), request.get("epoch")
+        if type(epoch) is not int or not 0 <= epoch < len(fitted.weights):
+            raise ValueError(f"epoch must be a whole number from 0 to {len(fitted.weights) - 1}.")
+        figures, arrays = picture(fitted.data, fitted.weights[epoch], fitted.settings.activation)
+        described = self._plane_described(fitted.data.samples)
+        self._answer(request.get("id", 0), "frame", arrays, epoch=epoch, **figures, **described)
+
+    def _script(self, request: dict[str, Any]) -> None:
+        """Send the script that trains the network again."""
+        import keras
+
+        fitted = self._current()
+        text = script(fitted.settings, fitted.data.samples, keras.backend.backend())
+        self._answer(request.get("id", 0), "script", text=text)
+
+    def _file(self, request: dict[str, Any]) -> None:
+        """Send the network or its samples as a file."""
+        makers = {"skops": self._as_skops, "keras": self._as_keras, "csv": self._as_csv}
+        ending = request.get("format")
+        if not isinstance(ending, str) or ending not in makers:
+            raise ValueError(f"format must be one of {', '.join(makers)}.")
+        content = makers[ending](self._current())
+        name = f"{self._current().settings.data}.{ending}"
+        self._answer(request.get("id", 0), "file", {"content": np.frombuffer(content, np.uint8)}, name=name)
+
+    def _as_skops(self, fitted: _Fitted) -> bytes:
+        try:
+            import skops.io
+        except ImportError as error:
+            raise ImportError("A skops file needs skops: pip install 'moonnet[explore]'") from error
+
+        return skops.io.dumps(self.estimator, compression=zipfile.ZIP_DEFLATED)
+
+    def _as_keras(self, fitted: _Fitted) -> bytes:
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "network.keras")
+            fitted.classifier.model_.save(path)
+            return path.read_bytes()
+
+    def _as_csv(self, fitted: _Fitted) -> bytes:
+        samples = fitted.data.samples
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow([*(axis.name for axis in samples.axes), "class", "held_out"])
+        for X, y, held_out in ((fitted.data.X, fitted.data.y, 0), (samples.X_test, samples.y_test, 1)):
+            known = X * [axis.scale for axis in samples.axes] + [axis.offset for axis in samples.axes]
+            rows.writerows([*point, label, held_out] for point, label in zip(known.tolist(), y.tolist(), strict=True))
+        return text.getvalue().encode()
+
+    def _current(self) -> _Fitted:
+        if self._fitted is None:
+            raise ValueError("There is no network yet.")
+        return self._fitted
+
+    def _samples_of(self, origin: Origin) -> Samples:
+        """Return the samples; those asked for last are kept."""
+        if self._samples is None or self._samples[0] != origin or self._samples[1] is not self._own:
+            self._samples = origin, self._own, samples_of(origin, self._own)
+        return self._samples[2]
+
+    @staticmethod
+    def _plane_described(samples: Samples) -> dict[str, Any]:
+        return {"axes": [axis._asdict() for axis in samples.axes], "classes": list(map(str, samples.classes.tolist()))}
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    """Return numbers that JSON knows."""
+    return [value if math.isfinite(value) else None for value in values]

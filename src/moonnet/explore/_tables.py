@@ -1,0 +1,142 @@
+"""The user's own tables: a notebook's X and y, or a CSV file."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+from moonnet.explore._data import FEWEST_OF_A_CLASS, MOST_CLASSES, Code
+
+MOST_BYTES = 4 * 2**20  # of a file that a page sends
+MOST_COLUMNS = 200
+
+
+class ArrayTable:
+    """X and y, as fit takes them."""
+
+    name = "X"
+
+    def __init__(self, X: Any, y: Any) -> None:
+        self._names = list(X.columns) if hasattr(X, "columns") else None
+        self._X = check_array(X, dtype=np.float64, input_name="X", ensure_min_features=2)
+        self._y = column_or_1d(y)
+        check_consistent_length(self._X, self._y)
+        n_classes = len(np.unique(self._y))
+        if not 2 <= n_classes <= MOST_CLASSES:
+            raise ValueError(f"y must hold labels of 2 to {MOST_CLASSES} classes. Got {n_classes} classes instead.")
+        self._features = [str(name) for name in self._names or range(self._X.shape[1])]
+        if len(set(self._features)) < len(self._features):
+            raise ValueError(f"X must have columns of different names. Got {self._features} instead.")
+        self.targets = [str(getattr(y, "name", None) or "y")]
+
+    def features(self, target: str) -> list[str]:
+        """Return the columns of X."""
+        return self._features
+
+    def read(self, target: str, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return these columns of X, and y."""
+        return self._X[:, [self._features.index(name) for name in features]], self._y
+
+    def code(self, target: str, features: Sequence[str]) -> Code:
+        """Return Python that takes the columns from X; X and y are there in the notebook."""
+        lines = ["# X and y are those that Explorer was given"]
+        indices = [self._features.index(name) for name in features]
+        if self._names is not None:
+            lines.append(f"X = X[{[self._names[index] for index in indices]!r}]")
+        elif indices != list(range(self._X.shape[1])):
+            lines.append(f"X = np.asarray(X)[:, {indices}]")
+        return Code((), "\n".join([*lines, "X, y = np.asarray(X, dtype=float), np.asarray(y)"]))
+
+
+class CsvTable:
+    """A CSV file, read as ``moonnet --csv`` reads it."""
+
+    def __init__(self, path: Path, target: str | None = None) -> None:
+        from moonnet.command._table import read_table
+
+        self.name = path.name
+        self._path = str(path)  # as the code names it
+        self._table = read_table(path)
+        n_columns = self._table.text.shape[1]
+        if n_columns > MOST_COLUMNS:
+            raise ValueError(f"{path} must have at most {MOST_COLUMNS} columns. Got {n_columns}.")
+        self._described: dict[str, tuple[Any, list[Any]]] = {}
+        counts = {name: self._table.text[name].value_counts() for name in self._table.text}
+        self.targets = [
+            name
+            for name, rows in counts.items()
+            if 2 <= len(rows) <= MOST_CLASSES and rows.min() >= FEWEST_OF_A_CLASS and name not in self._table.repeated
+        ]
+        if target is not None:
+            self._describe(target)  # says what is wrong with it
+            self.targets = [name for name in self.targets if name != target] + [target]
+        if not self.targets:
+            raise ValueError(
+                f"{path} must have a column of 2 to {MOST_CLASSES} classes, each at least {FEWEST_OF_A_CLASS} times. "
+                f"Its columns are {self._table.names}."
+            )
+
+    @classmethod
+    def of_bytes(cls, name: str, content: bytes) -> "CsvTable":
+        """Return the table in a file that a page sends. Raises ValueError."""
+        name = PurePosixPath(name.replace("\\", "/")).name[:100]
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"{name} must hold at most {MOST_BYTES // 2**20} MB. Got {len(content) / 2**20:.1f} MB.")
+        first_line = content.partition(b"\n")[0]
+        if max(first_line.count(sign.encode()) for sign in ",;\t|") >= MOST_COLUMNS:
+            raise ValueError(f"{name} must have at most {MOST_COLUMNS} columns. Its first line has more.")
+        folder = TemporaryDirectory(prefix="moonnet-")
+        path = Path(folder.name, "table.csv")  # pandas decompresses by the name's ending, and this one says not to
+        path.write_bytes(content)
+        try:
+            table = cls(path)
+        except (OSError, ValueError) as error:
+            raise ValueError(str(error).replace(str(path), name)) from None
+        table.name = table._path = name
+        table._folder = folder
+        return table
+
+    _folder: Any = None  # goes when the table goes
+
+    def features(self, target: str) -> list[str]:
+        """Return the columns of numbers beside a target."""
+        _, columns = self._describe(target)
+        return [column.name for column in columns if column.kind == "number"]
+
+    def read(self, target: str, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return X and y of the rows without gaps in these columns."""
+        described, _ = self._describe(target)
+        types = {**dict.fromkeys(features, "float64"), target: "str"}
+        frame = self._table.read(types, self._marks(target, features)).dropna()
+        X, y = frame[list(features)].to_numpy(), frame[target].astype(described.dtype).to_numpy()
+        if not np.isfinite(X).all():
+            raise ValueError(f"{self.name} must hold numbers that fit a float64.")
+        return X, y
+
+    def code(self, target: str, features: Sequence[str]) -> Code:
+        """Return Python that reads the same."""
+        options = self._table.options | ({"na_values": marks} if (marks := self._marks(target, features)) else {})
+        given = "".join(f"    {name}={value!r},\n" for name, value in options.items())
+        body = (
+            f"features, target = {list(features)!r}, {target!r}\n"
+            f"table = pd.read_csv(\n    {self._path!r},\n    usecols=[*features, target],\n"
+            f"    dtype=dict.fromkeys(features, 'float64') | {{target: 'str'}},\n{given}).dropna()\n"
+            f"X, y = table[features].to_numpy(), table[target].astype({self._describe(target)[0].dtype!r}).to_numpy()"
+        )
+        return Code(("import pandas as pd",), body)
+
+    def _describe(self, target: str) -> tuple[Any, list[Any]]:
+        """Return what is known of the target and of each other column."""
+        if target not in self._described:
+            from moonnet.command._columns import describe
+
+            self._described[target] = describe(self._table, target, None, "classification", month_first=False)
+        return self._described[target]
+
+    def _marks(self, target: str, features: Sequence[str]) -> dict[str, list[str]]:
+        """Return the cells that stand for missing values in a column."""
+        columns = self._describe(target)[1]
+        return {column.name: column.marks for column in columns if column.name in features and column.marks}

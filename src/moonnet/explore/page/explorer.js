@@ -1,0 +1,1378 @@
+// The explorer's page, one module for a browser and for a notebook. A notebook calls render with anywidget's model; in a
+// browser, the socket at the end of this file stands in for it. All arithmetic of the network is Python's: the page
+// sends settings and draws the pictures that come back.
+
+const SHAPES = ["circle", "square", "triangle"];
+const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
+const FILM_SECONDS = 5;
+const FRAMES_A_SECOND = 20;
+const TOOLS = { look: "Look", erase: "Erase" };
+const TITLES = { data: "Data", network: "Network", training: "Training" };
+const GROUPS = {
+  data: ["data", "target", "features", "n_samples", "noise", "random_state"],
+  network: ["hidden_layer_sizes", "activation", "dropout", "l2"],
+  training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping"],
+};
+const NUMPY_TYPES = {
+  float64: Float64Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array,
+};
+let nExplorers = 0;
+
+// ---- small helpers
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// The header and arrays of an answer, as _messages.py packs them
+function unpacked(view) {
+  const length = view.getUint32(0, true);
+  const start = view.byteOffset + 4;
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(view.buffer, start, length)));
+  const arrays = {};
+  for (const [name, type, shape, offset] of header.arrays) {
+    const size = shape.reduce((product, length) => product * length, 1);
+    const Type = NUMPY_TYPES[type];
+    const at = start + length + offset;
+    // A notebook may hand over bytes that begin anywhere
+    arrays[name] = at % Type.BYTES_PER_ELEMENT === 0
+      ? new Type(view.buffer, at, size)
+      : new Type(view.buffer.slice(at, at + size * Type.BYTES_PER_ELEMENT));
+  }
+  return { header, arrays };
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function shownNumber(value) {
+  if (value === null) return "None";
+  return Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential().replace("e-", "e−") : String(value);
+}
+
+// Round numbers between two limits, at most so many
+function ticks(lower, upper, most) {
+  const rough = (upper - lower) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
+  const found = [];
+  for (let index = Math.ceil(lower / step); index * step <= upper + 1e-9 * step; index += 1) {
+    found.push(Number((index * step).toPrecision(12)));
+  }
+  return found;
+}
+
+function nearestIndex(values, value) {
+  if (values.includes(value)) return values.indexOf(value);
+  const distances = values.map((known) => (known === null || value === null ? Infinity : Math.abs(known - value)));
+  return distances.indexOf(Math.min(...distances));
+}
+
+function rgb(color) {
+  return [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
+}
+
+function mixed(from, to, share) {
+  return from.map((value, index) => value + share * (to[index] - value));
+}
+
+function save(content, name, type = "application/octet-stream") {
+  const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}
+
+// Set a canvas to its size on the page, in the screen's own pixels; return its context and that size
+function contextOf(canvas) {
+  const ratio = window.devicePixelRatio || 1;
+  const { width, height } = canvas.getBoundingClientRect();
+  const pixels = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== pixels[0]) canvas.width = pixels[0];
+  if (canvas.height !== pixels[1]) canvas.height = pixels[1];
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return { context, width, height };
+}
+
+// ---- what is drawn: functions of a context, sizes, a view (header and arrays of a picture) and a palette
+
+function planeRectangle(width, height) {
+  const { left, right, top, bottom } = PLANE_MARGIN;
+  return { x: left, y: top, width: width - left - right, height: height - top - bottom };
+}
+
+// From coordinates on the plane to the canvas, and back
+function planeScale(header, rectangle) {
+  const [[left, right], [lower, upper]] = header.axes.map((axis) => axis.limits);
+  const { x, y, width, height } = rectangle;
+  return {
+    toX: (value) => x + ((value - left) / (right - left)) * width,
+    toY: (value) => y + ((upper - value) / (upper - lower)) * height,
+    fromX: (pixel) => left + ((pixel - x) / width) * (right - left),
+    fromY: (pixel) => upper - ((pixel - y) / height) * (upper - lower),
+  };
+}
+
+function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
+  const { header, arrays } = view;
+  const rectangle = planeRectangle(width, height);
+  const scale = planeScale(header, rectangle);
+  context.save();
+  context.beginPath();
+  context.rect(rectangle.x, rectangle.y, rectangle.width, rectangle.height);
+  context.clip();
+  if (unit === null) {
+    drawGrid(context, rectangle, header.resolution, (index) => probabilityColor(arrays, header, index, palette));
+    drawBoundary(context, rectangle, view, palette);
+  } else {
+    const size = header.unit_resolution ** 2;
+    const bytes = arrays.units.subarray(unit * size, (unit + 1) * size);
+    drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
+  }
+  if (showsHeldOut) {
+    drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, false);
+  }
+  drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, true);
+  if (cursor !== null) {
+    context.strokeStyle = palette.text;
+    context.lineWidth = 1.5;
+    const [x, y] = [scale.toX(cursor[0]), scale.toY(cursor[1])];
+    context.beginPath();
+    context.moveTo(x - 9, y);
+    context.lineTo(x + 9, y);
+    context.moveTo(x, y - 9);
+    context.lineTo(x, y + 9);
+    context.stroke();
+  }
+  context.restore();
+  drawAxes(context, rectangle, header, scale, palette);
+}
+
+// Colours of a grid's points, row by row from below, smoothly over a rectangle whose edges are the outermost points
+function drawGrid(context, rectangle, resolution, colorOf) {
+  const image = new ImageData(resolution, resolution);
+  for (let row = 0; row < resolution; row += 1) {
+    for (let column = 0; column < resolution; column += 1) {
+      const [red, green, blue] = colorOf((resolution - 1 - row) * resolution + column);
+      const at = 4 * (row * resolution + column);
+      image.data[at] = red;
+      image.data[at + 1] = green;
+      image.data[at + 2] = blue;
+      image.data[at + 3] = 255;
+    }
+  }
+  const small = new OffscreenCanvas(resolution, resolution);
+  small.getContext("2d").putImageData(image, 0, 0);
+  const stepX = rectangle.width / (resolution - 1);
+  const stepY = rectangle.height / (resolution - 1);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(
+    small, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY,
+  );
+}
+
+function probabilityColor(arrays, header, index, palette) {
+  const nClasses = header.classes.length;
+  if (nClasses === 2) {
+    const probability = arrays.probability[index];
+    return palette.shades[probability > 0.5 ? 1 : 0][Math.round(255 * Math.abs(2 * probability - 1))];
+  }
+  let best = 0;
+  for (let label = 1; label < nClasses; label += 1) {
+    if (arrays.probability[index * nClasses + label] > arrays.probability[index * nClasses + best]) best = label;
+  }
+  const lead = (arrays.probability[index * nClasses + best] * nClasses - 1) / (nClasses - 1);
+  return palette.shades[best][Math.round(255 * Math.min(1, Math.max(0, lead)))];
+}
+
+function activationColor(byte, palette) {
+  return byte > 128 ? palette.positive[2 * (byte - 128)] : palette.negative[2 * (128 - byte)];
+}
+
+function drawBoundary(context, rectangle, { header, arrays }, palette) {
+  const step = [rectangle.width, rectangle.height].map((length) => length / (header.resolution - 1));
+  context.beginPath();
+  let start = 0;
+  for (const end of arrays.boundary_ends) {
+    for (let index = start; index < end; index += 1) {
+      const x = rectangle.x + arrays.boundary[2 * index] * step[0];
+      const y = rectangle.y + rectangle.height - arrays.boundary[2 * index + 1] * step[1];
+      if (index === start) context.moveTo(x, y);
+      else context.lineTo(x, y);
+    }
+    start = end;
+  }
+  context.strokeStyle = palette.text;
+  context.lineWidth = 1.5;
+  context.stroke();
+}
+
+function drawPoints(context, scale, points, labels, wrong, palette, isFilled) {
+  for (let index = 0; index < labels.length; index += 1) {
+    const [x, y] = [scale.toX(points[2 * index]), scale.toY(points[2 * index + 1])];
+    const color = palette.classes[labels[index]];
+    outline(context, SHAPES[labels[index] % SHAPES.length], x, y, isFilled ? 4 : 3);
+    if (isFilled) {
+      context.fillStyle = color;
+      context.fill();
+      context.lineWidth = 1;
+      context.strokeStyle = palette.background;
+    } else {
+      context.lineWidth = 1.4;
+      context.strokeStyle = color;
+    }
+    context.stroke();
+    if (wrong[index] && isFilled) {
+      outline(context, "circle", x, y, 7);
+      context.lineWidth = 1.2;
+      context.strokeStyle = palette.text;
+      context.stroke();
+    }
+  }
+}
+
+function outline(context, shape, x, y, radius) {
+  context.beginPath();
+  if (shape === "circle") {
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+  } else if (shape === "square") {
+    context.rect(x - 0.9 * radius, y - 0.9 * radius, 1.8 * radius, 1.8 * radius);
+  } else {
+    context.moveTo(x, y - 1.2 * radius);
+    context.lineTo(x + 1.1 * radius, y + 0.8 * radius);
+    context.lineTo(x - 1.1 * radius, y + 0.8 * radius);
+    context.closePath();
+  }
+}
+
+function drawAxes(context, rectangle, header, scale, palette) {
+  context.strokeStyle = palette.line;
+  context.lineWidth = 1;
+  context.strokeRect(rectangle.x, rectangle.y, rectangle.width, rectangle.height);
+  context.fillStyle = palette.muted;
+  context.font = palette.font;
+  header.axes.forEach((axis, index) => {
+    const known = axis.limits.map((value) => value * axis.scale + axis.offset);
+    for (const tick of ticks(known[0], known[1], 5)) {
+      const value = (tick - axis.offset) / axis.scale;
+      if (index === 0) {
+        context.textAlign = "center";
+        context.textBaseline = "top";
+        context.fillText(String(tick), scale.toX(value), rectangle.y + rectangle.height + 4);
+      } else {
+        context.textAlign = "right";
+        context.textBaseline = "middle";
+        context.fillText(String(tick), rectangle.x - 5, scale.toY(value));
+      }
+    }
+  });
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  const bottom = rectangle.y + rectangle.height + PLANE_MARGIN.bottom - 2;
+  context.fillText(header.axes[0].name, rectangle.x + rectangle.width / 2, bottom, rectangle.width);
+  context.save();
+  context.translate(12, rectangle.y + rectangle.height / 2);
+  context.rotate(-Math.PI / 2);
+  context.fillText(header.axes[1].name, 0, 0, rectangle.height);
+  context.restore();
+}
+
+// Where each unit's tile lies: the layers from left to right, each in as many columns as it needs
+function networkLayout(layerSizes, width, height) {
+  const gap = 3;
+  const between = Math.max(20, Math.min(70, width / (2.2 * layerSizes.length)));
+  let best = { size: 0 };
+  for (const rows of [6, 8, 10, 12, 16, 20, 25, 32]) {
+    const columns = layerSizes.map((units) => Math.ceil(units / rows));
+    const nColumns = columns.reduce((sum, count) => sum + count, 0);
+    const available = width - 2 - (layerSizes.length - 1) * between;
+    const size = Math.min(34, available / nColumns - gap, height / rows - gap);
+    if (size > best.size) best = { size, rows, columns, nColumns };
+  }
+  const { size, rows, columns, nColumns } = best;
+  const pitch = size + gap;
+  const used = nColumns * pitch + (layerSizes.length - 1) * between;
+  let x = (width - used) / 2;
+  return layerSizes.map((units, layer) => {
+    const inColumn = Math.ceil(units / columns[layer]);
+    const top = (height - Math.min(units, inColumn) * pitch) / 2;
+    const tiles = Array.from({ length: units }, (_, unit) => ({
+      x: x + Math.floor(unit / inColumn) * pitch, y: top + (unit % inColumn) * pitch, size,
+    }));
+    x += columns[layer] * pitch + between;
+    return { tiles, rows };
+  });
+}
+
+function drawNetwork(context, layers, view, palette, chosen) {
+  const { header, arrays } = view;
+  drawConnections(context, layers, header.layer_sizes, arrays.weights, palette);
+  const side = header.unit_resolution;
+  const nUnits = layers.reduce((sum, { tiles }) => sum + tiles.length, 0);
+  const across = Math.min(nUnits, 32);
+  const image = new ImageData(across * side, Math.ceil(nUnits / across) * side);
+  for (let unit = 0; unit < nUnits; unit += 1) {
+    const [left, top] = [(unit % across) * side, Math.floor(unit / across) * side];
+    for (let row = 0; row < side; row += 1) {
+      for (let column = 0; column < side; column += 1) {
+        const byte = arrays.units[(unit * side + side - 1 - row) * side + column];
+        const color = activationColor(byte, palette);
+        const at = 4 * ((top + row) * across * side + left + column);
+        [image.data[at], image.data[at + 1], image.data[at + 2], image.data[at + 3]] = [...color, 255];
+      }
+    }
+  }
+  const atlas = new OffscreenCanvas(image.width, image.height);
+  atlas.getContext("2d").putImageData(image, 0, 0);
+  let unit = 0;
+  for (const { tiles } of layers) {
+    for (const { x, y, size } of tiles) {
+      const [left, top] = [(unit % across) * side, Math.floor(unit / across) * side];
+      context.drawImage(atlas, left, top, side, side, x, y, size, size);
+      context.lineWidth = unit === chosen ? 3 : 1;
+      context.strokeStyle = unit === chosen ? palette.accent : palette.line;
+      context.strokeRect(x, y, size, size);
+      unit += 1;
+    }
+  }
+}
+
+// A line for each weight, as thick as it is large beside its layer's largest; a few strokes for all of a kind
+function drawConnections(context, layers, layerSizes, weights, palette) {
+  const nLevels = 8;
+  let start = 0;
+  for (let layer = 0; layer + 1 < layerSizes.length; layer += 1) {
+    const [from, to] = [layers[layer].tiles, layers[layer + 1].tiles];
+    const kernel = weights.subarray(start, start + from.length * to.length);
+    start += kernel.length + to.length;
+    const crowd = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines still tell apart
+    let largest = 0;
+    for (const weight of kernel) largest = Math.max(largest, Math.abs(weight));
+    const paths = Array.from({ length: 2 * nLevels }, () => new Path2D());
+    for (let index = 0; index < kernel.length; index += 1) {
+      const level = Math.min(nLevels - 1, Math.floor((nLevels * Math.abs(kernel[index])) / largest));
+      if (level < 1) continue; // too thin to be seen
+      const [a, b] = [from[Math.floor(index / to.length)], to[index % to.length]];
+      const path = paths[kernel[index] > 0 ? level : nLevels + level];
+      const [x, y, endX, endY] = [a.x + a.size, a.y + a.size / 2, b.x, b.y + b.size / 2];
+      const middle = (x + endX) / 2;
+      path.moveTo(x, y);
+      path.bezierCurveTo(middle, y, middle, endY, endX, endY);
+    }
+    paths.forEach((path, index) => {
+      const share = ((index % nLevels) + 1) / nLevels;
+      context.strokeStyle = index < nLevels ? palette.positiveLine : palette.negativeLine;
+      context.globalAlpha = (0.1 + 0.7 * share) * crowd;
+      context.lineWidth = 0.4 + 2.6 * share;
+      context.stroke(path);
+    });
+    context.globalAlpha = 1;
+  }
+}
+
+function drawCurves(context, width, height, curves, epoch, palette, { label, limits }) {
+  const rectangle = { x: 44, y: 8, width: width - 54, height: height - 32 };
+  const values = curves.flatMap(({ values: own }) => own.filter((value) => value !== null));
+  const nEpochs = Math.max(1, ...curves.map(({ values: own }) => own.length));
+  if (values.length === 0) return;
+  const [lower, upper] = limits ?? [0, Math.max(...values) * 1.05 || 1];
+  const bottom = limits ? Math.min(limits[1] - 0.1, Math.min(...values) - 0.02) : lower;
+  const toX = (index) => rectangle.x + ((index - 1) / Math.max(1, nEpochs - 1)) * rectangle.width;
+  const toY = (value) => rectangle.y + ((upper - value) / (upper - bottom)) * rectangle.height;
+  context.font = palette.font;
+  context.fillStyle = palette.muted;
+  context.strokeStyle = palette.line;
+  context.lineWidth = 1;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const tick of ticks(bottom, upper, 3)) {
+    context.beginPath();
+    context.moveTo(rectangle.x, toY(tick));
+    context.lineTo(rectangle.x + rectangle.width, toY(tick));
+    context.stroke();
+    context.fillText(String(tick), rectangle.x - 5, toY(tick));
+  }
+  context.textBaseline = "top";
+  context.textAlign = "left";
+  context.fillText("1", rectangle.x, rectangle.y + rectangle.height + 5);
+  context.textAlign = "right";
+  context.fillText(`${nEpochs} epochs`, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
+  context.save();
+  context.translate(11, rectangle.y + rectangle.height / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  context.fillText(label, 0, 0);
+  context.restore();
+  for (const { values: own, color, dash } of curves) {
+    context.beginPath();
+    own.forEach((value, index) => {
+      if (value !== null) context.lineTo(toX(index + 1), toY(value));
+    });
+    context.setLineDash(dash);
+    context.strokeStyle = color;
+    context.lineWidth = 2;
+    context.stroke();
+  }
+  context.setLineDash([]);
+  if (epoch !== null && epoch > 0) {
+    context.beginPath();
+    context.moveTo(toX(epoch), rectangle.y);
+    context.lineTo(toX(epoch), rectangle.y + rectangle.height);
+    context.strokeStyle = palette.accent;
+    context.lineWidth = 1.5;
+    context.stroke();
+  }
+}
+
+// ---- the page
+
+class Explorer {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    this.prefix = `moonnet-${(nExplorers += 1)}`;
+    this.settings = { ...model.get("settings") };
+    this.defaults = {};
+    this.controls = {};
+    this.own = null;
+    this.lastId = 0; // of requests
+    this.trainId = 0; // of the newest training asked for
+    this.shownId = 0; // of the training on the page
+    this.movedAt = new Map(); // when the movement was that led to a request
+    this.view = null;
+    this.history = {};
+    this.nEpochs = 0; // of the film; 0 while there is none
+    this.epoch = null; // on the page; null is the end of the training
+    this.frameAsked = false;
+    this.playing = null;
+    this.tool = "look";
+    this.undone = []; // what drawn and erased were before each change
+    this.unit = null;
+    this.cursor = null;
+    this.stroke = null;
+    this.build();
+    this.listen();
+    this.ask("hello");
+  }
+
+  value(name) {
+    return this.settings[name] ?? this.defaults[name];
+  }
+
+  ask(kind, content = {}) {
+    this.lastId += 1;
+    this.model.send({ kind, id: this.lastId, ...content });
+    return this.lastId;
+  }
+
+  // -- building
+
+  build() {
+    const button = (name, text, onclick, attributes = {}) => {
+      this[name] = element("button", { type: "button", onclick, ...attributes }, text);
+      return this[name];
+    };
+    this.status = element("p", { class: "status", role: "status" }, "Connecting");
+    this.accuracy = element("output", { class: "accuracy" }, "–");
+    this.figures = element("p", { class: "figures" });
+    this.plane = element("canvas", {
+      class: "plane", tabindex: 0, role: "img", "aria-label": "The plane, not yet learned",
+      "aria-describedby": `${this.prefix}-drawing`,
+    });
+    this.networkTitle = element("h2", {}, "Network");
+    this.network = element("canvas", { class: "network", tabindex: 0, role: "img", "aria-label": "The network" });
+    this.lossCurves = element("canvas", { class: "curves", role: "img", "aria-label": "Loss by epoch" });
+    this.accuracyCurves = element("canvas", { class: "curves", role: "img", "aria-label": "Accuracy by epoch" });
+    this.tools = element("fieldset", { class: "tools" }, element("legend", {}, "Draw"));
+    this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => this.draw() });
+    this.film = element("input", {
+      type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch of the film",
+      oninput: () => this.showEpoch(Number(this.film.value)),
+    });
+    this.filmEpoch = element("output", {}, "");
+    this.form = element("form", { class: "controls", onsubmit: (event) => event.preventDefault() });
+    this.file = element("input", {
+      type: "file", accept: ".csv,.tsv,.txt,text/csv", hidden: true, "aria-label": "CSV file",
+      onchange: () => this.upload(),
+    });
+    this.dialog = element(
+      "dialog", { class: "script", "aria-label": "Python" },
+      element("pre", { tabindex: 0 }),
+      element("p", { role: "status" }),
+      element("form", { method: "dialog" }, element("button", { autofocus: true }, "Close")),
+    );
+    const film = element(
+      "div", { class: "film", role: "group", "aria-label": "Film of the training" },
+      button("playButton", "Play", () => this.togglePlay(), { disabled: true }),
+      button("backButton", "‹", () => this.step(-1), { disabled: true, "aria-label": "One epoch back" }),
+      button("onButton", "›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" }),
+      this.film, this.filmEpoch,
+    );
+    const downloads = element(
+      "div", { class: "downloads", role: "group", "aria-label": "Take it home" },
+      button("copyButton", "Copy Python", () => this.ask("script"), { class: "main" }),
+      button("pngButton", "PNG", () => this.savePicture(), { title: "The plane as a picture" }),
+      button("skopsButton", "skops", () => this.ask("file", { format: "skops" }), {
+        title: "The scikit-learn estimator, for skops.io.load",
+      }),
+      button("kerasButton", "Keras", () => this.ask("file", { format: "keras" }), {
+        title: "The Keras model, for keras.models.load_model",
+      }),
+      button("csvButton", "CSV", () => this.ask("file", { format: "csv" }), { title: "The samples as a table" }),
+    );
+    this.root.replaceChildren(
+      element(
+        "div", { class: "layout" },
+        element(
+          "header", {},
+          element("h1", {}, "moonnet ", element("span", {}, "explorer")),
+          this.status,
+          button("resetButton", "Reset", (event) => this.reset(event), { title: "Begin again with all defaults" }),
+        ),
+        element("section", { class: "panel settings", "aria-label": "Settings" }, this.form, this.file),
+        element(
+          "section", { class: "panel picture", "aria-label": "Plane" },
+          this.plane,
+          element(
+            "p", { id: `${this.prefix}-drawing`, class: "hidden" },
+            "With a drawing tool chosen, the arrow keys move a cross over the plane, and Enter draws or erases there.",
+          ),
+          this.tools,
+          film,
+        ),
+        element(
+          "section", { class: "panel results", "aria-label": "Results" },
+          element("p", { class: "accuracy-label" }, "Accuracy on held-out points"),
+          this.accuracy, this.figures,
+          element(
+            "p", { class: "legend" },
+            element("span", { class: "training" }, "training"), element("span", { class: "held-out" }, "held out"),
+          ),
+          this.lossCurves, this.accuracyCurves, downloads,
+        ),
+        element("section", { class: "panel units", "aria-label": "Network" }, this.networkTitle, this.network),
+      ),
+      this.dialog,
+    );
+  }
+
+  listen() {
+    this.stopping = new AbortController();
+    const { signal } = this.stopping;
+    const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
+    on(this.plane, "pointerdown", (event) => this.beginStroke(event));
+    on(this.plane, "pointermove", (event) => this.goOnWithStroke(event));
+    for (const name of ["pointerup", "pointercancel"]) on(this.plane, name, () => this.endStroke());
+    on(this.plane, "keydown", (event) => this.drawByKey(event));
+    on(this.plane, "blur", () => this.moveCursor(null));
+    on(this.network, "pointermove", (event) => this.choose(this.unitAt(event)));
+    on(this.network, "pointerdown", (event) => this.choose(this.unitAt(event)));
+    on(this.network, "pointerleave", () => this.choose(null));
+    on(this.network, "blur", () => this.choose(null));
+    on(this.network, "keydown", (event) => this.chooseByKey(event));
+    on(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
+    this.sizes = new ResizeObserver(() => this.draw());
+    this.sizes.observe(this.root);
+    this.onMessage = (content, buffers) => this.receive(unpacked(buffers[0]));
+    this.onSettings = () => this.takeSettings();
+    this.onConnection = ({ open }) => this.connectionChanged(open);
+    this.model.on("msg:custom", this.onMessage);
+    this.model.on("change:settings", this.onSettings);
+    this.model.on("connection", this.onConnection);
+  }
+
+  close() {
+    this.stopping.abort();
+    this.sizes.disconnect();
+    clearTimeout(this.playing);
+    this.model.off("msg:custom", this.onMessage);
+    this.model.off("change:settings", this.onSettings);
+    this.model.off("connection", this.onConnection);
+  }
+
+  // -- answers
+
+  receive({ header, arrays }) {
+    const answers = {
+      controls: () => this.takeControls(header),
+      table: () => this.takeTable(header),
+      busy: () => this.say(`${header.what} …`, "busy"),
+      problem: () => this.say(header.message, "problem"),
+      picture: () => this.takePicture(header, arrays),
+      film: () => this.takeFilm(header),
+      frame: () => this.takeFrame(header, arrays),
+      script: () => this.showScript(header.text),
+      file: () => save(arrays.content, header.name),
+    };
+    answers[header.kind]?.();
+  }
+
+  say(text, kind = "") {
+    this.status.textContent = text;
+    this.status.dataset.kind = kind;
+  }
+
+  connectionChanged(open) {
+    if (open) this.ask("hello");
+    else this.say("Not connected: trying again …", "problem");
+  }
+
+  takeControls(header) {
+    this.own = header.own;
+    this.mostBytes = header.most_bytes;
+    this.described = header.controls;
+    this.defaults = Object.fromEntries(header.controls.map((control) => [control.name, control.default]));
+    this.buildControls();
+    this.train();
+  }
+
+  takeTable(header) {
+    this.own = header.own;
+    this.change({ data: "own", target: undefined, features: undefined });
+  }
+
+  takePicture(header, arrays) {
+    if (header.id < this.trainId && header.id < this.shownId) return;
+    const isNew = header.id !== this.shownId;
+    this.shownId = header.id;
+    this.view = { header, arrays };
+    this.history = isNew && this.history.test_loss && !header.history.test_loss
+      ? header.history : { ...this.history, ...header.history };
+    this.setFilm(0);
+    this.draw();
+    if (header.final) this.describe(header.id);
+    else this.say(`training … epoch ${header.history.loss.length}`, "busy");
+    const moved = this.movedAt.get(header.id);
+    if (moved !== undefined) this.measure(header.id, moved);
+    for (const id of this.movedAt.keys()) if (id <= header.id) this.movedAt.delete(id);
+  }
+
+  // How long a movement took to become pixels: the next task after the frame's is when it is on the screen
+  measure(id, moved) {
+    requestAnimationFrame(() => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        performance.measure("moonnet-movement", { start: moved, end: performance.now(), detail: { id } });
+        port1.close();
+      };
+      port2.postMessage(null);
+    });
+  }
+
+  takeFilm(header) {
+    if (header.id !== this.shownId) return;
+    this.history = header.history;
+    this.setFilm(header.epochs);
+    this.drawResults();
+    this.describe(header.id);
+  }
+
+  takeFrame(header, arrays) {
+    this.frameAsked = false;
+    if (this.nEpochs === 0 || header.id < this.shownId) return;
+    this.view = { header, arrays };
+    this.epoch = header.epoch === this.nEpochs ? null : header.epoch;
+    this.draw();
+    if (this.epochWanted !== header.epoch) this.showEpoch(this.epochWanted);
+  }
+
+  describe(id) {
+    if (id < this.trainId) return;
+    const nEpochs = this.history.loss?.length ?? 0;
+    this.say(`${nEpochs} epochs trained`, "");
+  }
+
+  // -- settings
+
+  change(values, event = null) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined || JSON.stringify(value) === JSON.stringify(this.defaults[name])) {
+        delete this.settings[name];
+      } else this.settings[name] = value;
+    }
+    // Indices of erased samples say nothing of others; points that were drawn lie on another plane
+    const isElsewhere = ["data", "target", "features"].some((name) => name in values);
+    if (isElsewhere || "n_samples" in values || "random_state" in values) {
+      delete this.settings.erased;
+      if (isElsewhere) delete this.settings.drawn;
+      this.undone = [];
+    }
+    this.keepSettings();
+    this.refreshControls();
+    this.train(event);
+  }
+
+  keepSettings() {
+    this.model.set("settings", { ...this.settings });
+    this.model.save_changes();
+  }
+
+  // Settings that came from elsewhere: Python, or the address
+  takeSettings() {
+    const settings = this.model.get("settings");
+    if (JSON.stringify(settings) === JSON.stringify(this.settings)) return;
+    this.settings = { ...settings };
+    this.undone = [];
+    this.refreshControls();
+    this.train();
+  }
+
+  train(event = null) {
+    this.stop();
+    this.trainId = this.ask("train", { settings: this.settings });
+    this.movedAt.set(this.trainId, event?.timeStamp ?? performance.now());
+  }
+
+  reset(event) {
+    this.settings = {};
+    this.undone = [];
+    this.tool = "look";
+    this.keepSettings();
+    this.refreshControls();
+    this.train(event);
+  }
+
+  buildControls() {
+    const byName = Object.fromEntries(this.described.map((control) => [control.name, control]));
+    this.form.replaceChildren(...Object.entries(GROUPS).map(([group, names]) => element(
+      "fieldset", {}, element("legend", {}, TITLES[group]),
+      ...names.map((name) => this.buildControl(name, byName[name])),
+    )));
+    this.refreshControls();
+  }
+
+  buildControl(name, control) {
+    const id = `${this.prefix}-${name}`;
+    const builders = {
+      choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
+      flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
+      layers: () => this.layersControl(name, control),
+    };
+    const { input, refresh, extra } = name === "target" ? this.targetControl()
+      : name === "features" ? this.featuresControl() : builders[control.kind]();
+    input.id = id;
+    const output = element("output", { for: id });
+    const doc = element("div", { id: `${id}-doc`, class: "doc", popover: true }, control.doc);
+    const help = element(
+      "button", { type: "button", class: "help", popovertarget: doc.id, "aria-label": `What is ${name}?` }, "?",
+    );
+    const label = element(input.tagName === "DIV" ? "span" : "label", { title: control.doc, for: id }, name);
+    const row = element("div", { class: `control ${name}` }, element("div", { class: "name" }, label,
+      ...(control.doc ? [help, doc] : []), output), input, ...(extra ? [extra] : []));
+    input.setAttribute("data-setting", name);
+    if (input.tagName === "DIV") input.setAttribute("aria-label", name);
+    this.controls[name] = () => refresh(output, row);
+    return row;
+  }
+
+  choiceControl(name, { values }) {
+    const input = element("select", {
+      onchange: (event) => {
+        if (input.value === "own" && this.own === null) {
+          input.value = this.value(name);
+          this.file.click();
+        } else this.change({ [name]: input.value }, event);
+      },
+    }, ...values.map((value) => element("option", { value }, value === "own" ? "own CSV file …" : value)));
+    const open = element("button", { type: "button", class: "open", onclick: () => this.file.click() }, "Open CSV");
+    const refresh = (output) => {
+      if (name === "data") {
+        input.lastChild.textContent = this.own === null ? "own CSV file …" : this.own.name;
+      }
+      input.value = this.value(name);
+      output.textContent = "";
+    };
+    return { input, refresh, extra: name === "data" ? open : null };
+  }
+
+  numberControl(name, { values }) {
+    const input = element("input", {
+      type: "range", min: 0, max: values.length - 1, step: 1,
+      oninput: (event) => this.change({ [name]: values[input.value] }, event),
+    });
+    const isOfToys = name === "noise" || name === "n_samples";
+    const refresh = (output, row) => {
+      const value = this.value(name);
+      input.value = nearestIndex(values, value);
+      input.setAttribute("aria-valuetext", shownNumber(value));
+      output.textContent = shownNumber(value);
+      row.hidden = isOfToys && this.value("data") === "own";
+    };
+    return { input, refresh };
+  }
+
+  flagControl(name) {
+    const input = element("input", {
+      type: "checkbox", onchange: (event) => this.change({ [name]: input.checked }, event),
+    });
+    return { input, refresh: () => { input.checked = this.value(name); } };
+  }
+
+  seedControl(name, { bounds }) {
+    const input = element("input", {
+      type: "number", min: bounds[0], max: bounds[1], step: 1,
+      onchange: (event) => this.change({ [name]: Math.round(Number(input.value)) }, event),
+    });
+    const next = element("button", {
+      type: "button", class: "next", title: "Other samples, and other initial weights",
+      onclick: (event) => this.change({ [name]: (this.value(name) + 1) % (bounds[1] + 1) }, event),
+    }, "Next seed");
+    return { input, refresh: () => { input.value = this.value(name); }, extra: next };
+  }
+
+  layersControl(name, { most_layers: mostLayers, most_units: mostUnits }) {
+    const input = element("div", { role: "group", class: "layers" });
+    const add = element("button", {
+      type: "button", class: "add",
+      onclick: (event) => this.change({ [name]: [...this.value(name), 8] }, event),
+    }, "Add layer");
+    const refresh = () => {
+      const layers = this.value(name);
+      while (input.children.length > layers.length) input.lastChild.remove();
+      while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, mostUnits));
+      layers.forEach((units, index) => {
+        const [range, output] = input.children[index].children;
+        range.value = units;
+        range.setAttribute("aria-valuetext", `${units} units`);
+        output.textContent = units;
+      });
+      add.disabled = layers.length >= mostLayers;
+    };
+    return { input, refresh, extra: add };
+  }
+
+  layerRow(name, index, mostUnits) {
+    const changed = (units, event) => {
+      const layers = [...this.value(name)];
+      layers.splice(index, 1, ...units);
+      this.change({ [name]: layers }, event);
+    };
+    const range = element("input", {
+      type: "range", min: 1, max: mostUnits, "aria-label": `Units of layer ${index + 1}`,
+      oninput: (event) => changed([Number(range.value)], event),
+    });
+    const remove = element("button", {
+      type: "button", class: "remove", "aria-label": `Remove layer ${index + 1}`, onclick: (event) => changed([], event),
+    }, "×");
+    return element("div", { class: "layer" }, range, element("output"), remove);
+  }
+
+  targetControl() {
+    const input = element("select", {
+      onchange: (event) => this.change({ target: input.value, features: undefined }, event),
+    });
+    const refresh = (output, row) => {
+      row.hidden = this.value("data") !== "own" || this.own === null;
+      if (row.hidden) return;
+      const targets = Object.keys(this.own.features);
+      input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
+      input.value = this.value("target") ?? targets.at(-1);
+    };
+    return { input, refresh };
+  }
+
+  featuresControl() {
+    const changed = (event) => {
+      if (first.value === "") this.change({ features: undefined }, event);
+      else {
+        const others = [...second.options].map((option) => option.value).filter((name) => name !== first.value);
+        const other = second.value === first.value ? others[0] : second.value;
+        this.change({ features: [first.value, other] }, event);
+      }
+    };
+    const first = element("select", { "aria-label": "First feature", onchange: changed });
+    const second = element("select", { "aria-label": "Second feature", onchange: changed });
+    const input = element("div", { role: "group", class: "features" }, first, second);
+    const refresh = (output, row) => {
+      row.hidden = this.value("data") !== "own" || this.own === null;
+      if (row.hidden) return;
+      const target = this.value("target") ?? Object.keys(this.own.features).at(-1);
+      const names = this.own.features[target] ?? [];
+      const chosen = this.value("features") ?? (names.length === 2 ? names : null);
+      const options = names.map((value) => [value, value]);
+      if (names.length > 2) options.unshift(["", "principal plane of all"]);
+      first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+      second.replaceChildren(...names.map((value) => element("option", { value }, value)));
+      first.value = chosen?.[0] ?? "";
+      if (chosen) [, second.value] = chosen;
+      second.hidden = chosen === null;
+    };
+    return { input, refresh };
+  }
+
+  refreshControls() {
+    for (const refresh of Object.values(this.controls)) refresh();
+    this.refreshTools();
+  }
+
+  // -- own table
+
+  async upload() {
+    const [file] = this.file.files;
+    this.file.value = "";
+    if (!file) return;
+    if (file.size > this.mostBytes) {
+      this.say(`${file.name} must hold at most ${this.mostBytes / 2 ** 20} MB.`, "problem");
+      return;
+    }
+    this.say(`reading ${file.name} …`, "busy");
+    const address = await new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(file);
+    });
+    this.ask("upload", { name: file.name, content: address.slice(address.indexOf(",") + 1) });
+  }
+
+  // -- drawing points
+
+  refreshTools() {
+    const classes = this.view?.header.classes ?? ["0", "1"];
+    const key = JSON.stringify([classes, this.prefix]);
+    if (this.toolsKey !== key) {
+      this.toolsKey = key;
+      const tools = { look: TOOLS.look };
+      classes.forEach((label, index) => { tools[`class-${index}`] = `Class ${label}`; });
+      tools.erase = TOOLS.erase;
+      if (!(this.tool in tools)) this.tool = "look";
+      this.undoButton = element("button", { type: "button", onclick: (event) => this.undo(event) }, "Undo");
+      this.tools.replaceChildren(
+        element("legend", {}, "Draw"),
+        ...Object.entries(tools).map(([tool, text]) => element(
+          "label", { class: tool },
+          element("input", {
+            type: "radio", name: `${this.prefix}-tool`, value: tool, onchange: () => this.takeTool(tool),
+          }), element("span", {}, text),
+        )),
+        this.undoButton,
+        element("label", { class: "show" }, this.heldOut, element("span", {}, "held out")),
+      );
+    }
+    for (const input of this.tools.querySelectorAll("input[type=radio]")) input.checked = input.value === this.tool;
+    this.undoButton.disabled = this.undone.length === 0;
+    this.plane.dataset.tool = this.tool;
+  }
+
+  takeTool(tool) {
+    this.tool = tool;
+    this.refreshTools();
+    this.draw();
+  }
+
+  pointOf(event) {
+    const { left, top, width, height } = this.plane.getBoundingClientRect();
+    const rectangle = planeRectangle(width, height);
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
+      && y >= rectangle.y && y <= rectangle.y + rectangle.height;
+    const scale = planeScale(this.view.header, rectangle);
+    return isWithin ? { x: scale.fromX(x), y: scale.fromY(y), pixel: [x, y] } : null;
+  }
+
+  beginStroke(event) {
+    if (this.view === null || this.tool === "look" || event.button !== 0) return;
+    const point = this.pointOf(event);
+    if (point === null) return;
+    event.preventDefault();
+    this.plane.setPointerCapture(event.pointerId);
+    this.stroke = { before: this.edits(), last: null };
+    this.goOnWithStroke(event);
+  }
+
+  goOnWithStroke(event) {
+    if (this.stroke === null) return;
+    const point = this.pointOf(event);
+    if (point === null) return;
+    const { last } = this.stroke;
+    const isFar = last === null || Math.hypot(point.pixel[0] - last[0], point.pixel[1] - last[1]) > 12;
+    if (!isFar && this.tool !== "erase") return;
+    this.stroke.last = point.pixel;
+    this.edit([point.x, point.y], event);
+  }
+
+  endStroke() {
+    if (this.stroke === null) return;
+    this.rememberEdits(this.stroke.before);
+    this.stroke = null;
+  }
+
+  edits() {
+    return { drawn: this.value("drawn"), erased: this.value("erased") };
+  }
+
+  rememberEdits(before) {
+    if (JSON.stringify(before) !== JSON.stringify(this.edits())) this.undone.push(before);
+    this.refreshTools();
+  }
+
+  // Draw a point, or erase those nearby
+  edit([x, y], event) {
+    if (this.tool === "erase") {
+      this.eraseAround(x, y, event);
+      return;
+    }
+    const label = Number(this.tool.slice("class-".length));
+    const rounded = [x, y].map((value) => Number(value.toFixed(3)));
+    this.change({ drawn: [...this.value("drawn"), [...rounded, label]] }, event);
+  }
+
+  eraseAround(x, y, event) {
+    const { width, height } = this.plane.getBoundingClientRect();
+    const scale = planeScale(this.view.header, planeRectangle(width, height));
+    const isNear = (point) => Math.hypot(scale.toX(point[0]) - scale.toX(x), scale.toY(point[1]) - scale.toY(y)) < 10;
+    const { points, index } = this.view.arrays;
+    const erased = new Set(this.value("erased"));
+    index.forEach((sample, at) => {
+      if (sample >= 0 && isNear([points[2 * at], points[2 * at + 1]])) erased.add(sample);
+    });
+    const drawn = this.value("drawn").filter((point) => !isNear(point));
+    if (drawn.length === this.value("drawn").length && erased.size === this.value("erased").length) return;
+    this.change({ drawn, erased: [...erased].sort((a, b) => a - b) }, event);
+  }
+
+  undo(event) {
+    const before = this.undone.pop();
+    if (before !== undefined) this.change(before, event);
+  }
+
+  moveCursor(cursor) {
+    if (cursor === this.cursor) return;
+    this.cursor = cursor;
+    this.drawPlane();
+  }
+
+  drawByKey(event) {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (this.view === null || this.tool === "look") return;
+    const limits = this.view.header.axes.map((axis) => axis.limits);
+    if (event.key in moves) {
+      event.preventDefault();
+      const from = this.cursor ?? limits.map(([lower, upper]) => (lower + upper) / 2);
+      this.moveCursor(from.map((value, axis) => {
+        const [lower, upper] = limits[axis];
+        const moved = value + (moves[event.key][axis] * (upper - lower)) / (event.shiftKey ? 10 : 40);
+        return Math.min(upper, Math.max(lower, moved));
+      }));
+    } else if ((event.key === "Enter" || event.key === " ") && this.cursor !== null) {
+      event.preventDefault();
+      const before = this.edits();
+      this.edit(this.cursor, event);
+      this.rememberEdits(before);
+    }
+  }
+
+  // -- the film
+
+  setFilm(nEpochs) {
+    this.nEpochs = nEpochs;
+    this.epoch = null;
+    this.epochWanted = nEpochs;
+    this.frameAsked = false;
+    this.film.max = nEpochs;
+    this.film.value = nEpochs;
+    for (const control of [this.playButton, this.backButton, this.onButton, this.film]) {
+      control.disabled = nEpochs === 0;
+    }
+    this.refreshFilm();
+  }
+
+  refreshFilm() {
+    const epoch = this.epoch ?? this.nEpochs;
+    this.filmEpoch.textContent = this.nEpochs === 0 ? "" : `epoch ${epoch} of ${this.nEpochs}`;
+    this.film.setAttribute("aria-valuetext", this.filmEpoch.textContent);
+    this.playButton.textContent = this.playing === null ? "Play" : "Pause";
+  }
+
+  showEpoch(epoch) {
+    this.epochWanted = epoch;
+    this.film.value = epoch;
+    if (this.frameAsked || this.nEpochs === 0) return;
+    this.frameAsked = true;
+    this.ask("frame", { epoch });
+  }
+
+  step(epochs) {
+    this.stop();
+    const epoch = (this.epoch ?? this.nEpochs) + epochs;
+    this.showEpoch(Math.min(this.nEpochs, Math.max(0, epoch)));
+  }
+
+  togglePlay() {
+    if (this.playing !== null) {
+      this.stop();
+      return;
+    }
+    if (this.epochWanted >= this.nEpochs) this.showEpoch(0);
+    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_A_SECOND)));
+    const tick = () => {
+      if (!this.frameAsked) {
+        if (this.epochWanted >= this.nEpochs) {
+          this.stop();
+          return;
+        }
+        this.showEpoch(Math.min(this.nEpochs, this.epochWanted + stride));
+      }
+      this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+    };
+    this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+    this.refreshFilm();
+  }
+
+  stop() {
+    clearTimeout(this.playing);
+    this.playing = null;
+    this.refreshFilm();
+  }
+
+  // -- units
+
+  unitAt(event) {
+    if (!this.layers) return null;
+    const { left, top } = this.network.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const tiles = this.layers.flatMap((layer) => layer.tiles);
+    const unit = tiles.findIndex((tile) => x >= tile.x && x <= tile.x + tile.size && y >= tile.y && y <= tile.y + tile.size);
+    return unit < 0 ? null : unit;
+  }
+
+  choose(unit) {
+    if (unit === this.unit || this.view === null) return;
+    this.unit = unit;
+    this.drawPlane();
+    this.drawUnits();
+  }
+
+  chooseByKey(event) {
+    const moves = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+    if (event.key === "Escape") this.choose(null);
+    if (!(event.key in moves) || !this.layers) return;
+    event.preventDefault();
+    const nUnits = this.layers.reduce((sum, layer) => sum + layer.tiles.length, 0);
+    this.choose(this.unit === null ? 0 : (this.unit + moves[event.key] + nUnits) % nUnits);
+  }
+
+  // -- drawing
+
+  palette() {
+    const isDark = this.isDark();
+    this.root.classList.toggle("dark", isDark);
+    const style = getComputedStyle(this.root);
+    const color = (name) => style.getPropertyValue(`--${name}`).trim();
+    if (this.kept?.isDark !== isDark) {
+      const background = rgb(color("plane"));
+      const fading = (name, least, most) => {
+        const target = rgb(color(name));
+        return Array.from({ length: 256 }, (_, index) => mixed(background, target, least + (most - least) * (index / 255)));
+      };
+      const classes = Array.from({ length: 10 }, (_, index) => color(`class-${index}`));
+      this.kept = {
+        isDark, classes, background: color("plane"), text: color("text"), muted: color("muted"), line: color("line"),
+        accent: color("accent"), font: `11px ${style.fontFamily}`,
+        shades: classes.map((_, index) => fading(`class-${index}`, 0.12, 0.62)),
+        positive: fading("class-1", 0, 1), negative: fading("class-0", 0, 1),
+        positiveLine: color("class-1"), negativeLine: color("class-0"),
+      };
+    }
+    return this.kept;
+  }
+
+  // A notebook has a theme of its own: as dark as what the page lies on
+  isDark() {
+    if (this.root.dataset.moonnetSocket !== undefined) return matchMedia("(prefers-color-scheme: dark)").matches;
+    for (let at = this.root.parentElement; at !== null; at = at.parentElement) {
+      const [red, green, blue, alpha = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g).map(Number);
+      if (alpha > 0.5) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
+    }
+    return false;
+  }
+
+  draw() {
+    const palette = this.palette();
+    if (this.view === null) return;
+    this.refreshTools();
+    this.drawPlane(palette);
+    this.drawUnits(palette);
+    this.drawResults(palette);
+    this.refreshFilm();
+  }
+
+  drawPlane(palette = this.palette()) {
+    if (this.view === null) return;
+    const { context, width, height } = contextOf(this.plane);
+    const nUnits = this.view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
+    const unit = this.unit !== null && this.unit < nUnits ? this.unit : null;
+    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: this.cursor };
+    drawPlane(context, width, height, this.view, palette, options);
+    const { header } = this.view;
+    const kind = unit === null ? "Decision regions" : `Activation of unit ${unit + 1}`;
+    this.plane.setAttribute("aria-label",
+      `${kind} over ${header.axes[0].name} and ${header.axes[1].name}; held-out accuracy ${percent(header.test_accuracy)}`);
+  }
+
+  drawUnits(palette = this.palette()) {
+    const { context, width, height } = contextOf(this.network);
+    const sizes = this.view.header.layer_sizes;
+    this.layers = networkLayout(sizes, width, height);
+    drawNetwork(context, this.layers, this.view, palette, this.unit);
+    const nWeights = this.view.arrays.weights.length;
+    const title = `Network ${sizes.join("–")}, ${nWeights.toLocaleString("en")} parameters`;
+    this.networkTitle.textContent = title;
+    this.network.setAttribute("aria-label", `${title}. The arrow keys show the units on the plane one by one.`);
+  }
+
+  drawResults(palette = this.palette()) {
+    const { header } = this.view;
+    this.accuracy.textContent = percent(header.test_accuracy);
+    const at = (this.epoch ?? this.history.loss?.length ?? 0) - 1;
+    const shown = (name) => this.history[name]?.[at]?.toFixed(3);
+    const parts = [`training accuracy ${percent(header.accuracy)}`];
+    if (shown("loss")) parts.push(`training loss ${shown("loss")}`);
+    if (shown("test_loss")) parts.push(`held-out loss ${shown("test_loss")}`);
+    this.figures.textContent = parts.join(", ");
+    const curves = (name) => [
+      { values: this.history[name] ?? [], color: palette.text, dash: [] },
+      { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3] },
+    ];
+    const loss = contextOf(this.lossCurves);
+    drawCurves(loss.context, loss.width, loss.height, curves("loss"), this.epoch, palette, { label: "loss" });
+    const accuracy = contextOf(this.accuracyCurves);
+    drawCurves(accuracy.context, accuracy.width, accuracy.height, curves("accuracy"), this.epoch, palette, {
+      label: "accuracy", limits: [0, 1],
+    });
+  }
+
+  // -- taking it home
+
+  async savePicture() {
+    if (this.view === null) return;
+    const [size, ratio] = [640, 2];
+    const canvas = new OffscreenCanvas(size * ratio, size * ratio);
+    const context = canvas.getContext("2d");
+    const palette = this.palette();
+    context.scale(ratio, ratio);
+    context.fillStyle = palette.background;
+    context.fillRect(0, 0, size, size);
+    const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
+    drawPlane(context, size, size, this.view, palette, options);
+    save(await canvas.convertToBlob({ type: "image/png" }), `${this.value("data")}.png`);
+  }
+
+  async showScript(text) {
+    const [code, status] = this.dialog.children;
+    code.textContent = text;
+    status.textContent = "";
+    if (!this.dialog.open) this.dialog.showModal();
+    try {
+      await navigator.clipboard.writeText(text);
+      status.textContent = "Copied to the clipboard.";
+    } catch {
+      status.textContent = "The clipboard is closed to this page: select the text and copy it.";
+    }
+  }
+}
+
+export function render({ model, el }) {
+  const root = element("div", {});
+  root.classList.add("moonnet-explorer");
+  el.append(root);
+  const explorer = new Explorer(model, root);
+  return () => explorer.close();
+}
+
+export default { render };
+
+// ---- in a browser: a socket in place of anywidget's model, and the address in place of its settings
+
+class SocketModel {
+  constructor(path) {
+    const address = new URL(path, location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.hash = "";
+    this.address = address;
+    this.handlers = {};
+    this.settings = settingsOf(location.hash);
+    window.addEventListener("hashchange", () => {
+      this.settings = settingsOf(location.hash);
+      this.call("change:settings");
+    });
+    this.connect(0);
+  }
+
+  connect(wait) {
+    this.socket = new WebSocket(this.address);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.addEventListener("message", ({ data }) => this.call("msg:custom", {}, [new DataView(data)]));
+    this.socket.addEventListener("open", () => {
+      this.wait = 0;
+      this.call("connection", { open: true });
+    });
+    this.socket.addEventListener("close", () => {
+      this.call("connection", { open: false });
+      setTimeout(() => this.connect(Math.min(2000, 2 * wait + 250)), wait);
+    });
+  }
+
+  get() {
+    return this.settings;
+  }
+
+  set(name, settings) {
+    this.settings = settings;
+  }
+
+  // Browsers allow few changes of the address in a short time
+  save_changes() {
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => history.replaceState(null, "", `#${hashOf(this.settings)}`), 250);
+  }
+
+  send(content) {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(content));
+  }
+
+  on(name, handler) {
+    (this.handlers[name] ??= new Set()).add(handler);
+  }
+
+  off(name, handler) {
+    this.handlers[name]?.delete(handler);
+  }
+
+  call(name, ...content) {
+    for (const handler of this.handlers[name] ?? []) handler(...content);
+  }
+}
+
+function hashOf(settings) {
+  const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  return Object.entries(settings).map(([name, value]) => `${name}=${encodeURIComponent(plain(value))}`).join("&");
+}
+
+function settingsOf(hash) {
+  const settings = {};
+  for (const [name, text] of new URLSearchParams(hash.slice(1))) {
+    try {
+      settings[name] = JSON.parse(text);
+    } catch {
+      settings[name] = text;
+    }
+  }
+  return settings;
+}
+
+const page = document.querySelector("main[data-moonnet-socket]");
+if (page !== null) {
+  page.classList.add("moonnet-explorer");
+  page.replaceChildren();
+  new Explorer(new SocketModel(page.dataset.moonnetSocket), page);
+}
