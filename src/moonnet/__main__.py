@@ -111,9 +111,7 @@ def _explore_parser() -> Parser:
         description="Open a page in the browser on which the network learns as its settings move. Ctrl-C ends it.",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a table of your own to learn")
-    parser.add_argument(
-        "--target", metavar="COLUMN", help="the column of the file to predict (default: the last of classes)"
-    )
+    parser.add_argument("--target", metavar="COLUMN", help="the column of classes to predict (default: the last one)")
     parser.add_argument("--port", type=_number(int, 1, 65535), help="port to listen on (default: 8642, or a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
     return parser

@@ -152,7 +152,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         validation_set: tuple[Any, Any, Any] = (None, None, None),
         observers: Sequence[Any] = (),
     ) -> Self:
-        """Train for all epochs, on what is not held out; ``observers`` follow the training, as in ``training._loop``."""
+        """Train for all epochs, on what is not held out; ``observers`` are those of ``training._loop``."""
         interrupted = self._learn(
             X,
             y,

@@ -55,7 +55,7 @@ class Data(NamedTuple):
 
     X: np.ndarray  # (n_samples, 2), coordinates on the plane
     y: np.ndarray
-    index: np.ndarray  # each sample's index before any were erased; -1 where it was drawn
+    indices: np.ndarray  # each sample's index before any were erased; -1 where it was drawn
     samples: Samples
 
 
@@ -122,8 +122,8 @@ def samples_of(origin: Origin, own: OwnTable | None) -> Samples:
 
 def edited(samples: Samples, settings: Settings) -> Data:
     """Return the samples without those that were erased, and with those that were drawn. Raises ValueError."""
-    index = np.setdiff1d(np.arange(len(samples.y_train)), settings.erased)
-    X, y = samples.X_train[index], samples.y_train[index]
+    indices = np.setdiff1d(np.arange(len(samples.y_train)), settings.erased)
+    X, y = samples.X_train[indices], samples.y_train[indices]
     if settings.drawn:
         drawn = np.array(settings.drawn)
         labels = drawn[:, 2].astype(int)
@@ -135,13 +135,11 @@ def edited(samples: Samples, settings: Settings) -> Data:
         if ((drawn[:, :2] < lower) | (drawn[:, :2] > upper)).any():
             raise ValueError(f"drawn must hold points from {lower.tolist()} to {upper.tolist()}. Got one beyond.")
         X, y = np.concatenate([X, drawn[:, :2]]), np.concatenate([y, samples.classes[labels]])
-        index = np.concatenate([index, np.full(len(drawn), -1)])
+        indices = np.concatenate([indices, np.full(len(drawn), -1)])
     missing = [label for label in samples.classes.tolist() if label not in y]
     if missing:
-        raise ValueError(
-            f"The samples to train on must hold each class. There is none of class {missing[0]}: draw one."
-        )
-    return Data(X, y, index, samples)
+        raise ValueError(f"The samples to train on must hold each class. None is of class {missing[0]}: draw one.")
+    return Data(X, y, indices, samples)
 
 
 def editing_code(samples: Samples, settings: Settings) -> str:
@@ -174,22 +172,14 @@ def _toy_samples(toy: _Toy, origin: Origin) -> Samples:
         f"X_{part}, y_{part} = {name}({origin.n_samples}, {given}, random_state={seed})"
         for part, seed in (("train", origin.random_state), ("test", origin.random_state + 1))
     ]
-    axes = tuple(Axis(letter, 1.0, 0.0, limits) for letter, limits in zip("xy", toy.limits, strict=True))
+    axes = Axis("x", 1.0, 0.0, toy.limits[0]), Axis("y", 1.0, 0.0, toy.limits[1])
     code = Code(imports, "\n".join([*source, *calls]))
     return Samples(X_train, y_train, X_test, y_test, np.unique(y_train), axes, None, code)
 
 
 def _own_samples(own: OwnTable, origin: Origin) -> Samples:
     """Return the samples of a table on the plane of two columns, or on the principal plane of all its numbers."""
-    target = own.targets[-1] if origin.target is None else origin.target
-    if target not in own.targets:
-        raise ValueError(f"target must be one of {', '.join(own.targets)}. Got {target!r} instead.")
-    known = own.features(target)
-    if len(known) < 2:
-        raise ValueError(f"{own.name} must have two columns of numbers beside {target!r}. Got {known}.")
-    features = known if origin.features is None else list(origin.features)
-    if not set(features) <= set(known):
-        raise ValueError(f"features must be two of {', '.join(known)}. Got {', '.join(features)} instead.")
+    target, features = _own_columns(own, origin)
     X, y = own.read(target, features)
     classes, counts = np.unique(y, return_counts=True)
     if not 2 <= len(classes) <= MOST_CLASSES or counts.min() < FEWEST_OF_A_CLASS:
@@ -201,24 +191,43 @@ def _own_samples(own: OwnTable, origin: Origin) -> Samples:
     if len(y) > sum(MOST_ROWS):
         sizes = {"train_size": MOST_ROWS[0], "test_size": MOST_ROWS[1]}
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=origin.random_state, **sizes)
-    on_principal_plane = len(features) > 2
-    prepare = make_pipeline(StandardScaler(), PCA(2, svd_solver="full")) if on_principal_plane else StandardScaler()
+    is_principal = len(features) > 2
+    prepare = make_pipeline(StandardScaler(), PCA(2, svd_solver="full")) if is_principal else StandardScaler()
     X_train = prepare.fit_transform(X_train)
     X_test = prepare.transform(X_test)
-    limits = [axis_limits("limits", None, np.concatenate([X_train[:, i], X_test[:, i]])) for i in range(2)]
-    if on_principal_plane:
-        shares = prepare[-1].explained_variance_ratio_
-        axes = tuple(
-            Axis(f"principal component {i + 1} ({shares[i]:.0%} of the variance)", 1.0, 0.0, limits[i])
-            for i in range(2)
-        )
+    limits = [axis_limits("limits", None, values) for values in np.concatenate([X_train, X_test]).T]
+    if is_principal:
+        known = [
+            (f"principal component {number} ({share:.0%} of the variance)", 1.0, 0.0)
+            for number, share in enumerate(prepare[-1].explained_variance_ratio_, start=1)
+        ]
     else:
-        axes = tuple(Axis(features[i], float(prepare.scale_[i]), float(prepare.mean_[i]), limits[i]) for i in range(2))
-    made = "make_pipeline(StandardScaler(), PCA(2, svd_solver='full'))" if on_principal_plane else "StandardScaler()"
-    read = own.code(target, features)
+        known = list(zip(features, prepare.scale_.tolist(), prepare.mean_.tolist(), strict=True))
+    first, second = (Axis(*axis, ends) for axis, ends in zip(known, limits, strict=True))
+    code = _own_code(own.code(target, features), origin.random_state, sizes, is_principal)
+    return Samples(X_train, y_train, X_test, y_test, classes, (first, second), prepare, code)
+
+
+def _own_columns(own: OwnTable, origin: Origin) -> tuple[str, list[str]]:
+    """Return the column to learn, and those to learn it from. Raises ValueError."""
+    target = own.targets[-1] if origin.target is None else origin.target
+    if target not in own.targets:
+        raise ValueError(f"target must be one of {', '.join(own.targets)}. Got {target!r} instead.")
+    known = own.features(target)
+    if len(known) < 2:
+        raise ValueError(f"{own.name} must have two columns of numbers beside {target!r}. Got {known}.")
+    features = known if origin.features is None else list(origin.features)
+    if not set(features) <= set(known):
+        raise ValueError(f"features must be two of {', '.join(known)}. Got {', '.join(features)} instead.")
+    return target, features
+
+
+def _own_code(read: Code, random_state: int, sizes: dict[str, Any], is_principal: bool) -> Code:
+    """Return the code for a table's samples, from that which reads it."""
+    made = "make_pipeline(StandardScaler(), PCA(2, svd_solver='full'))" if is_principal else "StandardScaler()"
     imports = (
         *read.imports,
-        *(["from sklearn.decomposition import PCA"] if on_principal_plane else []),
+        *(["from sklearn.decomposition import PCA"] if is_principal else []),
         "from sklearn.model_selection import train_test_split",
         "from sklearn.pipeline import make_pipeline",
         "from sklearn.preprocessing import StandardScaler",
@@ -227,10 +236,10 @@ def _own_samples(own: OwnTable, origin: Origin) -> Samples:
     body = f"""\
 {read.body}
 X_train, X_test, y_train, y_test = train_test_split(
-    X, y, stratify=y, random_state={origin.random_state}, {given}
+    X, y, stratify=y, random_state={random_state}, {given}
 )
 
 prepare = {made}  # from the columns to the plane
 X_train = prepare.fit_transform(X_train)
 X_test = prepare.transform(X_test)"""
-    return Samples(X_train, y_train, X_test, y_test, classes, axes, prepare, Code(imports, body))
+    return Code(imports, body)

@@ -1,4 +1,4 @@
-"""How Python and the page talk: JSON from the page, a header and arrays in one piece to it, and boxes for the newest."""
+"""How Python talks to the page: a header and arrays in one piece; and where requests wait, the newest of each kind."""
 
 import json
 import threading

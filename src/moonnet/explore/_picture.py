@@ -47,7 +47,7 @@ def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple
         "weights": np.concatenate([array.ravel() for array in weights]),
         "points": data.X.astype(np.float32),
         "labels": np.searchsorted(labels.classes, data.y).astype(np.uint8),
-        "index": data.index.astype(np.int32),
+        "indices": data.indices.astype(np.int32),
         "wrong": (~is_right).astype(np.uint8),
         "test_points": samples.X_test.astype(np.float32),
         "test_labels": np.searchsorted(labels.classes, samples.y_test).astype(np.uint8),

@@ -3,6 +3,10 @@
 from moonnet.explore._data import Samples, editing_code
 from moonnet.explore._settings import Settings
 
+_SCORES = """\
+print(f"training accuracy {network.score(X_train, y_train):.3f}")
+print(f"held-out accuracy {network.score(X_test, y_test):.3f}")"""
+
 
 def script(settings: Settings, samples: Samples, backend: str) -> str:
     """Return the script; ``backend`` is Keras's, on which the bits depend."""
@@ -14,8 +18,7 @@ def script(settings: Settings, samples: Samples, backend: str) -> str:
         samples.code.body,
         editing_code(samples, settings),
         f"network = {network}\nnetwork.fit(X_train, y_train)",
-        'print(f"training accuracy {network.score(X_train, y_train):.3f}")\n'
-        'print(f"held-out accuracy {network.score(X_test, y_test):.3f}")',
+        _SCORES,
     ]
     if samples.prepare is not None:
         parts.append("model = make_pipeline(prepare, network)  # takes the columns as they are")

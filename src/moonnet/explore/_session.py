@@ -104,7 +104,7 @@ class Session:
                 self._answers[request["kind"]](request)
             except (ValueError, ImportError, RuntimeError, MemoryError) as error:
                 self._problem(request.get("id", 0), str(error))
-            except Exception:
+            except Exception:  # noqa: BLE001 - the page goes on, whatever one request led to
                 _log.exception("The explorer could not answer %s", request["kind"])
                 self._problem(request.get("id", 0), "That went wrong on Python's side. Its output says how.")
 
@@ -116,9 +116,8 @@ class Session:
 
     def _hello(self, request: dict[str, Any]) -> None:
         """Tell the page what it may ask for."""
-        self._answer(
-            request.get("id", 0), "controls", controls=controls(), most_bytes=MOST_BYTES, **self._own_described()
-        )
+        described = {"controls": controls(), "most_bytes": MOST_BYTES, **self._own_described()}
+        self._answer(request.get("id", 0), "controls", **described)
 
     def _own_described(self) -> dict[str, Any]:
         """Return what a page needs to know of the user's own table."""

@@ -254,11 +254,11 @@ def parameter_docs() -> dict[str, str]:
     return documented
 
 
-def _is_number(value: Any, kind: type) -> bool:
+def _is_number(value: Any, kind: type[Integral] | type[Real]) -> bool:
     """Return whether a value is a finite number of this kind, and one that a float has room for."""
     if isinstance(value, bool) or not isinstance(value, kind):
         return False
-    return abs(value) <= sys.float_info.max if isinstance(value, int) else math.isfinite(value)
+    return abs(value) <= sys.float_info.max if isinstance(value, int) else math.isfinite(float(value))
 
 
 def _frozen(value: Any) -> Any:

@@ -1030,9 +1030,9 @@ class Explorer {
     const { width, height } = this.plane.getBoundingClientRect();
     const scale = planeScale(this.view.header, planeRectangle(width, height));
     const isNear = (point) => Math.hypot(scale.toX(point[0]) - scale.toX(x), scale.toY(point[1]) - scale.toY(y)) < 10;
-    const { points, index } = this.view.arrays;
+    const { points, indices } = this.view.arrays;
     const erased = new Set(this.value("erased"));
-    index.forEach((sample, at) => {
+    indices.forEach((sample, at) => {
       if (sample >= 0 && isNear([points[2 * at], points[2 * at + 1]])) erased.add(sample);
     });
     const drawn = this.value("drawn").filter((point) => !isNear(point));
