@@ -54,6 +54,11 @@ class NewestOfEachKind:
             self._changed.wait_for(lambda: self._messages or self._closed)
             return None if self._closed else self._messages.pop(next(iter(self._messages)))
 
+    def waits_for(self, seconds: float) -> bool:
+        """Wait so long for a message; return whether one came, or the box is closed."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: self._messages or self._closed, seconds))
+
     def holds(self, *kinds: str) -> bool:
         """Return whether a message of one of the kinds waits, or the box is closed."""
         with self._changed:

@@ -29,6 +29,8 @@ from moonnet.explore._tables import MOST_BYTES, CsvTable
 # Fits of more steps show pictures on the way, each so many seconds
 _MOST_STEPS_AT_ONCE = 2000
 _SECONDS_BETWEEN_PICTURES = 0.1
+# The film is recorded when the page has asked for nothing else for so long: until then the processor is the browser's
+_SECONDS_OF_REST = 0.15
 
 _log = logging.getLogger("moonnet.explore")
 # Of what programs have been compiled for in this process: only to tell the page
@@ -162,6 +164,8 @@ class Session:
             self._fitted = _Fitted(settings, data, classifier, [])
             history = {name: _finite(values) for name, values in classifier.history_.items()}
             self._show(request_id, data, classifier._weights, settings, history=history, final=True, **described)
+            if self._requests.waits_for(_SECONDS_OF_REST):
+                return
         self._record(request_id, settings, data, described)
         _compiled.add(architecture)
 

@@ -4,7 +4,6 @@ import inspect
 import math
 import re
 import reprlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
@@ -258,7 +257,10 @@ def _is_number(value: Any, kind: type[Integral] | type[Real]) -> bool:
     """Return whether a value is a finite number of this kind, and one that a float has room for."""
     if isinstance(value, bool) or not isinstance(value, kind):
         return False
-    return abs(value) <= sys.float_info.max if isinstance(value, int) else math.isfinite(float(value))
+    try:
+        return math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return False
 
 
 def _frozen(value: Any) -> Any:

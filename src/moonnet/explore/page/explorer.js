@@ -4,6 +4,7 @@
 
 const SHAPES = ["circle", "square", "triangle"];
 const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
+const MOVEMENT = "moonnet-movement";
 const FILM_SECONDS = 5;
 const FRAMES_A_SECOND = 20;
 const TOOLS = { look: "Look", erase: "Erase" };
@@ -80,8 +81,32 @@ function rgb(color) {
   return [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
 }
 
-function mixed(from, to, share) {
-  return from.map((value, index) => value + share * (to[index] - value));
+// Pixels of 256 colours between two, as an ImageData's buffer has them
+function pixelsBetween(from, to, least, most) {
+  const pixels = new Uint8ClampedArray(4 * 256);
+  for (let index = 0; index < 256; index += 1) {
+    const share = least + (most - least) * (index / 255);
+    pixels.set([...from.map((value, channel) => value + share * (to[channel] - value)), 255], 4 * index);
+  }
+  return new Uint32Array(pixels.buffer);
+}
+
+// Call a function when what was drawn is on the screen: the first task after the frame
+function afterFrame(task) {
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      task();
+    };
+    port2.postMessage(null);
+  });
+}
+
+// Keep how long a movement took to become pixels, among the page's performance entries
+function measureMovement(id, moved) {
+  if (performance.getEntriesByName(MOVEMENT).length >= 1000) performance.clearMeasures(MOVEMENT);
+  performance.measure(MOVEMENT, { start: moved, end: performance.now(), detail: { id } });
 }
 
 function save(content, name, type = "application/octet-stream") {
@@ -160,15 +185,10 @@ function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, 
 // Colours of a grid's points, row by row from below, smoothly over a rectangle whose edges are the outermost points
 function drawGrid(context, rectangle, resolution, colorOf) {
   const image = new ImageData(resolution, resolution);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let row = 0; row < resolution; row += 1) {
-    for (let column = 0; column < resolution; column += 1) {
-      const [red, green, blue] = colorOf((resolution - 1 - row) * resolution + column);
-      const at = 4 * (row * resolution + column);
-      image.data[at] = red;
-      image.data[at + 1] = green;
-      image.data[at + 2] = blue;
-      image.data[at + 3] = 255;
-    }
+    const [from, to] = [(resolution - 1 - row) * resolution, row * resolution];
+    for (let column = 0; column < resolution; column += 1) pixels[to + column] = colorOf(from + column);
   }
   const small = new OffscreenCanvas(resolution, resolution);
   small.getContext("2d").putImageData(image, 0, 0);
@@ -195,7 +215,7 @@ function probabilityColor(arrays, header, index, palette) {
 }
 
 function activationColor(byte, palette) {
-  return byte > 128 ? palette.positive[2 * (byte - 128)] : palette.negative[2 * (128 - byte)];
+  return byte > 128 ? palette.positive[2 * (byte - 128)] : palette.negative[Math.min(255, 2 * (128 - byte))];
 }
 
 function drawBoundary(context, rectangle, { header, arrays }, palette) {
@@ -320,14 +340,13 @@ function drawNetwork(context, layers, view, palette, chosen) {
   const nUnits = layers.reduce((sum, { tiles }) => sum + tiles.length, 0);
   const across = Math.min(nUnits, 32);
   const image = new ImageData(across * side, Math.ceil(nUnits / across) * side);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let unit = 0; unit < nUnits; unit += 1) {
     const [left, top] = [(unit % across) * side, Math.floor(unit / across) * side];
     for (let row = 0; row < side; row += 1) {
+      const [from, to] = [(unit * side + side - 1 - row) * side, (top + row) * across * side + left];
       for (let column = 0; column < side; column += 1) {
-        const byte = arrays.units[(unit * side + side - 1 - row) * side + column];
-        const color = activationColor(byte, palette);
-        const at = 4 * ((top + row) * across * side + left + column);
-        [image.data[at], image.data[at + 1], image.data[at + 2], image.data[at + 3]] = [...color, 255];
+        pixels[to + column] = activationColor(arrays.units[from + column], palette);
       }
     }
   }
@@ -346,9 +365,9 @@ function drawNetwork(context, layers, view, palette, chosen) {
   }
 }
 
-// A line for each weight, as thick as it is large beside its layer's largest; a few strokes for all of a kind
+// A line for each weight, as thick as it is large beside its layer's largest. Each line is a stroke of its own: browsers
+// take much longer over one path of many lines that cross.
 function drawConnections(context, layers, layerSizes, weights, palette) {
-  const nLevels = 8;
   let start = 0;
   for (let layer = 0; layer + 1 < layerSizes.length; layer += 1) {
     const [from, to] = [layers[layer].tiles, layers[layer + 1].tiles];
@@ -357,24 +376,18 @@ function drawConnections(context, layers, layerSizes, weights, palette) {
     const crowd = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines still tell apart
     let largest = 0;
     for (const weight of kernel) largest = Math.max(largest, Math.abs(weight));
-    const paths = Array.from({ length: 2 * nLevels }, () => new Path2D());
     for (let index = 0; index < kernel.length; index += 1) {
-      const level = Math.min(nLevels - 1, Math.floor((nLevels * Math.abs(kernel[index])) / largest));
-      if (level < 1) continue; // too thin to be seen
+      const share = Math.abs(kernel[index]) / largest;
+      if (share < 0.1) continue; // too thin to be seen
       const [a, b] = [from[Math.floor(index / to.length)], to[index % to.length]];
-      const path = paths[kernel[index] > 0 ? level : nLevels + level];
-      const [x, y, endX, endY] = [a.x + a.size, a.y + a.size / 2, b.x, b.y + b.size / 2];
-      const middle = (x + endX) / 2;
-      path.moveTo(x, y);
-      path.bezierCurveTo(middle, y, middle, endY, endX, endY);
-    }
-    paths.forEach((path, index) => {
-      const share = ((index % nLevels) + 1) / nLevels;
-      context.strokeStyle = index < nLevels ? palette.positiveLine : palette.negativeLine;
+      context.strokeStyle = kernel[index] > 0 ? palette.positiveLine : palette.negativeLine;
       context.globalAlpha = (0.1 + 0.7 * share) * crowd;
       context.lineWidth = 0.4 + 2.6 * share;
-      context.stroke(path);
-    });
+      context.beginPath();
+      context.moveTo(a.x + a.size, a.y + a.size / 2);
+      context.lineTo(b.x, b.y + b.size / 2);
+      context.stroke();
+    }
     context.globalAlpha = 1;
   }
 }
@@ -649,24 +662,17 @@ class Explorer {
     this.history = isNew && this.history.test_loss && !header.history.test_loss
       ? header.history : { ...this.history, ...header.history };
     this.setFilm(0);
-    this.draw();
+    this.refreshTools();
+    this.drawPlane();
+    this.drawResults();
     if (header.final) this.describe(header.id);
     else this.say(`training … epoch ${header.history.loss.length}`, "busy");
     const moved = this.movedAt.get(header.id);
-    if (moved !== undefined) this.measure(header.id, moved);
-    for (const id of this.movedAt.keys()) if (id <= header.id) this.movedAt.delete(id);
-  }
-
-  // How long a movement took to become pixels: the next task after the frame's is when it is on the screen
-  measure(id, moved) {
-    requestAnimationFrame(() => {
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => {
-        performance.measure("moonnet-movement", { start: moved, end: performance.now(), detail: { id } });
-        port1.close();
-      };
-      port2.postMessage(null);
+    afterFrame(() => {
+      if (moved !== undefined) measureMovement(header.id, moved);
+      this.drawUnits(); // later, for it takes longest
     });
+    for (const id of this.movedAt.keys()) if (id <= header.id) this.movedAt.delete(id);
   }
 
   takeFilm(header) {
@@ -1170,10 +1176,7 @@ class Explorer {
     const color = (name) => style.getPropertyValue(`--${name}`).trim();
     if (this.kept?.isDark !== isDark) {
       const background = rgb(color("plane"));
-      const fading = (name, least, most) => {
-        const target = rgb(color(name));
-        return Array.from({ length: 256 }, (_, index) => mixed(background, target, least + (most - least) * (index / 255)));
-      };
+      const fading = (name, least, most) => pixelsBetween(background, rgb(color(name)), least, most);
       const classes = Array.from({ length: 10 }, (_, index) => color(`class-${index}`));
       this.kept = {
         isDark, classes, background: color("plane"), text: color("text"), muted: color("muted"), line: color("line"),
