@@ -258,7 +258,7 @@ def _is_number(value: Any, kind: type[Integral] | type[Real]) -> bool:
     if isinstance(value, bool) or not isinstance(value, kind):
         return False
     try:
-        return math.isfinite(value)  # type: ignore[arg-type]
+        return math.isfinite(float(value))
     except OverflowError:
         return False
 
