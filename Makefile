@@ -6,13 +6,14 @@ FLOORS = $(VENV)-floors
 EXTRAS = csv,dask,explore,jax,onnx
 
 # What must not follow the caller's choice of an engine; JAX starts sooner
-test test-quick: export KERAS_BACKEND = jax
+test test-quick explorer-test: export KERAS_BACKEND = jax
 test-tensorflow test-floors package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
 PYTEST = python -m pytest --numprocesses 2 --dist worksteal
 MARKS = trains
-FAST = not slow and not site and not package
+FAST = not slow and not site and not package and not browser
 
-.PHONY: demo test test-quick test-tensorflow test-floors package-test bench bench-quick docs site-test clean
+.PHONY: demo test test-quick test-tensorflow test-floors package-test explorer-test bench bench-quick docs \
+	site-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -40,6 +41,10 @@ test-floors: $(FLOORS)/.installed
 # Builds the archives, and installs the wheel outside the clone.
 package-test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m package tests/test_package.py
+
+# Drives the explorer in Debian's chromium, by its chromium-driver.
+explorer-test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m browser tests
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/race.py

@@ -52,6 +52,8 @@ async def explore(
             if port is not None:
                 raise
             address = await stack.enter_async_context(server.listening(0))
+        if own is not None:
+            address += "#data=own"
         print(f"The explorer is at {address}\nCtrl-C ends it.", flush=True)
         if opens_browser:
             await asyncio.to_thread(webbrowser.open, address)

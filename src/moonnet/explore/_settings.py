@@ -176,7 +176,7 @@ class Origin(NamedTuple):
 class Settings:
     """All that a page may set. Where scikit-learn or the estimator has a name for it, it is that name."""
 
-    data: str = _setting(_Choice(*DATA), "moons", "The samples to learn, and as many others to measure accuracy on.")
+    data: str = _setting(_Choice(*DATA), "moons", "The samples to learn: a toy problem, or a CSV file of your own, of which a quarter is held out.")
     n_samples: int = _setting(
         _Number((20, MOST_SAMPLES), [20, 50, 100, 150, 200, 300, 400, 500, 700, 1000], whole=True),
         200,
@@ -202,8 +202,10 @@ class Settings:
     )
     early_stopping: bool = _setting(_Flag(), False)
     # Of a table alone
-    target: str | None = _setting(_Name(), None)
-    features: tuple[str, str] | None = _setting(_TwoNames(), None)
+    target: str | None = _setting(_Name(), None, "The column of the table that holds the classes.")
+    features: tuple[str, str] | None = _setting(
+        _TwoNames(), None, "Two columns of numbers to learn from, or the principal plane of all of them."
+    )
     # In the coordinates of the plane
     drawn: tuple[tuple[float, float, int], ...] = _setting(_Points(), ())
     erased: tuple[int, ...] = _setting(_Indices(), ())

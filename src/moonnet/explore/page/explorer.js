@@ -103,10 +103,10 @@ function afterFrame(task) {
   });
 }
 
-// Keep how long a movement took to become pixels, among the page's performance entries
+// Keep among the page's performance entries how many milliseconds a movement took to become pixels; return them
 function measureMovement(id, moved) {
   if (performance.getEntriesByName(MOVEMENT).length >= 1000) performance.clearMeasures(MOVEMENT);
-  performance.measure(MOVEMENT, { start: moved, end: performance.now(), detail: { id } });
+  return performance.measure(MOVEMENT, { start: moved, end: performance.now(), detail: { id } }).duration;
 }
 
 function save(content, name, type = "application/octet-stream") {
@@ -453,6 +453,7 @@ class Explorer {
   constructor(model, root) {
     this.model = model;
     this.root = root;
+    root.explorer = this; // for whoever looks at the page from its console
     this.prefix = `moonnet-${(nExplorers += 1)}`;
     this.settings = { ...model.get("settings") };
     this.defaults = {};
@@ -656,20 +657,18 @@ class Explorer {
 
   takePicture(header, arrays) {
     if (header.id < this.trainId && header.id < this.shownId) return;
-    const isNew = header.id !== this.shownId;
     this.shownId = header.id;
     this.view = { header, arrays };
-    this.history = isNew && this.history.test_loss && !header.history.test_loss
-      ? header.history : { ...this.history, ...header.history };
+    this.history = header.history;
     this.setFilm(0);
     this.refreshTools();
     this.drawPlane();
     this.drawResults();
-    if (header.final) this.describe(header.id);
-    else this.say(`training … epoch ${header.history.loss.length}`, "busy");
+    if (!header.final) this.say(`training … epoch ${header.history.loss.length}`, "busy");
     const moved = this.movedAt.get(header.id);
     afterFrame(() => {
-      if (moved !== undefined) measureMovement(header.id, moved);
+      const took = moved === undefined ? null : measureMovement(header.id, moved);
+      if (header.final && header.id === this.trainId) this.describe(took);
       this.drawUnits(); // later, for it takes longest
     });
     for (const id of this.movedAt.keys()) if (id <= header.id) this.movedAt.delete(id);
@@ -680,7 +679,6 @@ class Explorer {
     this.history = header.history;
     this.setFilm(header.epochs);
     this.drawResults();
-    this.describe(header.id);
   }
 
   takeFrame(header, arrays) {
@@ -692,10 +690,11 @@ class Explorer {
     if (this.epochWanted !== header.epoch) this.showEpoch(this.epochWanted);
   }
 
-  describe(id) {
-    if (id < this.trainId) return;
-    const nEpochs = this.history.loss?.length ?? 0;
-    this.say(`${nEpochs} epochs trained`, "");
+  describe(took) {
+    const nEpochs = this.history.loss.length;
+    const how = nEpochs < this.value("epochs") ? "Training stopped early, after" : "Trained for";
+    const time = took === null ? "" : `; on the screen after ${took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`}`;
+    this.say(`${how} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}${time}`);
   }
 
   // -- settings
@@ -1228,7 +1227,7 @@ class Explorer {
     this.layers = networkLayout(sizes, width, height);
     drawNetwork(context, this.layers, this.view, palette, this.unit);
     const nWeights = this.view.arrays.weights.length;
-    const title = `Network ${sizes.join("–")}, ${nWeights.toLocaleString("en")} parameters`;
+    const title = `Network ${sizes.join("-")}, ${nWeights.toLocaleString("en")} parameters`;
     this.networkTitle.textContent = title;
     this.network.setAttribute("aria-label", `${title}. The arrow keys show the units on the plane one by one.`);
   }

@@ -1,0 +1,613 @@
+"""The explorer's page in a real browser; ``make explorer-test`` comes here."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from matplotlib.image import imread
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from sklearn.datasets import load_iris, make_moons
+
+from moonnet import KerasMoonClassifier
+from moonnet.explore._data import edited, samples_of
+from moonnet.explore._settings import Settings
+
+pytestmark = pytest.mark.browser
+
+DESKTOP, PHONE = (1280, 900), (390, 844)
+
+
+class Server:
+    """``moonnet explore`` in a process of its own."""
+
+    def __init__(self, state, *options):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self._command = [sys.executable, "-m", "moonnet", "explore", "--no-browser", "--port", str(port), *options]
+        self._environment = os.environ | {"XDG_STATE_HOME": str(state)}
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._environment
+        )
+        self.address = re.search(r"http\S+", self._process.stdout.readline())[0]
+        assert self._process.stdout.readline() == "Ctrl-C ends it.\n"
+
+    def kill(self):
+        self._process.kill()
+        self._process.communicate()
+
+    def interrupt(self):
+        """End it by Ctrl-C; return what it wrote after its address, and its exit status."""
+        self._process.send_signal(signal.SIGINT)
+        return *self._process.communicate(timeout=60), self._process.returncode
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("state"))
+    yield server
+    out, err, status = server.interrupt()
+    assert out == "\nThe explorer has ended.\n"
+    assert err == ""
+    assert status == 0
+
+
+@pytest.fixture
+def page(browser, server):
+    """A page of the explorer that has trained its first network."""
+    return opened(browser, server.address)
+
+
+def opened(browser, address, size=DESKTOP, scheme="light"):
+    resize(browser, size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get("about:blank")  # for an address that differs in its hash alone loads nothing
+    browser.get_log("browser")
+    browser.get(address)
+    wait(browser, "explorer?.nEpochs > 0 && explorer.status.dataset.kind === ''")
+    return browser
+
+
+def resize(browser, size):
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def run(browser, script, *arguments):
+    """Return what a script says; ``explorer`` is the page's."""
+    return browser.execute_script(f"const {{ explorer }} = document.querySelector('main'); {script}", *arguments)
+
+
+def wait(browser, condition, seconds=60):
+    def holds(_):
+        return run(browser, f"return Boolean({condition})")
+
+    WebDriverWait(browser, seconds, poll_frequency=0.02).until(holds, f"{condition}: {status(browser)}")
+
+
+def status(browser):
+    return browser.find_element(By.CSS_SELECTOR, ".status").text
+
+
+def settle(browser):
+    """Wait until the newest settings have been trained and recorded."""
+    wait(browser, "explorer.shownId === explorer.trainId && explorer.nEpochs > 0")
+
+
+def setting(browser, name):
+    return browser.find_element(By.CSS_SELECTOR, f"[data-setting={name}]")
+
+
+def button(browser, text):
+    return browser.find_element(By.XPATH, f"//main//button[normalize-space()='{text}']")
+
+
+def weights(browser):
+    """Return the weights on the page, as they came."""
+    return np.array(run(browser, "return [...explorer.view.arrays.weights]"))
+
+
+def settings(browser):
+    return run(browser, "return explorer.settings")
+
+
+def fitted_by_hand(browser):
+    """Return the weights of the network that the settings on the page describe."""
+    read = Settings.read(settings(browser))
+    data = edited(samples_of(read.origin, None), read)
+    clf = read.classifier().fit(data.X, data.y)
+    return np.concatenate([array.ravel() for array in clf._weights])
+
+
+def console(browser):
+    return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def press(browser, *keys):
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def test_the_page_draws_the_lecture_s_network(page, server, moons):
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    X, y = make_moons(200, noise=0.2, random_state=1)
+    clf = KerasMoonClassifier(random_state=0).fit(*moons)
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * clf.score(X, y):.1f} %"
+    for canvas in page.find_elements(By.TAG_NAME, "canvas"):
+        assert run(page, DISTINCT_COLORS, canvas) > 5
+    assert console(page) == []
+    elsewhere = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert {name for name in elsewhere if not name.startswith(server.address)} == set()
+
+
+DISTINCT_COLORS = """
+const [canvas] = arguments;
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+return new Set(new Uint32Array(data.buffer)).size;
+"""
+
+
+NUMBERS = ["n_samples", "noise", "dropout", "l2", "learning_rate", "batch_size", "epochs"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_slider_trains_the_network_that_it_says(page, name):
+    setting(page, name).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    settle(page)
+    assert list(settings(page)) == [name]
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    row = setting(page, name).find_element(By.XPATH, "..")
+    shown = row.find_element(By.TAG_NAME, "output").text
+    assert float(shown.replace("\N{MINUS SIGN}", "-")) == settings(page)[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("data", "circles"),
+        ("data", "blobs"),
+        ("data", "spirals"),
+        ("data", "xor"),
+        ("activation", "tanh"),
+        ("optimizer", "adam"),
+    ],
+)
+def test_a_choice_trains_the_network_that_it_says(page, name, value):
+    setting(page, name).find_element(By.XPATH, f"option[.='{value}']").click()
+    settle(page)
+    assert settings(page) == {name: value}
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+
+
+def test_layers_are_added_resized_and_removed(page):
+    button(page, "Add layer").click()
+    settle(page)
+    assert settings(page) == {"hidden_layer_sizes": [50, 20, 8]}
+    setting(page, "hidden_layer_sizes").find_elements(By.TAG_NAME, "input")[2].send_keys(Keys.ARROW_LEFT * 5)
+    page.find_element(By.CSS_SELECTOR, "[aria-label='Remove layer 1']").click()
+    settle(page)
+    assert settings(page) == {"hidden_layer_sizes": [20, 3]}
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert page.find_element(By.CSS_SELECTOR, ".units h2").text == "Network 2-20-3-1, 127 parameters"
+    for _ in range(2):
+        page.find_element(By.CSS_SELECTOR, "[aria-label='Remove layer 1']").click()
+    settle(page)  # logistic regression
+    assert len(weights(page)) == 3
+    for _ in range(6):
+        button(page, "Add layer").click()
+    assert not button(page, "Add layer").is_enabled()
+
+
+def test_early_stopping_and_seed(page):
+    setting(page, "early_stopping").click()
+    button(page, "Next seed").click()
+    setting(page, "learning_rate").send_keys(Keys.END)
+    settle(page)
+    assert settings(page) == {"early_stopping": True, "random_state": 1, "learning_rate": 1}
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert run(page, "return explorer.nEpochs") < 100
+    assert "stopped early" in status(page)
+    button(page, "Reset").click()
+    settle(page)
+    assert settings(page) == {}
+
+
+def test_a_new_architecture_says_that_it_compiles_and_leaves_the_page_alive(page):
+    run(
+        page,
+        """
+        window.said = [];
+        new MutationObserver(() => window.said.push(explorer.status.textContent))
+            .observe(explorer.status, { childList: true });
+        window.frames_ = 0;
+        const count = () => { window.frames_ += 1; requestAnimationFrame(count); };
+        count();
+        """,
+    )
+    setting(page, "activation").find_element(By.XPATH, "option[.='softplus']").click()
+    wait(page, "window.said.some((text) => text.startsWith('compiling'))")
+    before = run(page, "return window.frames_")
+    settle(page)
+    assert run(page, "return window.frames_") > before
+
+
+def drag(page, points, tool):
+    """Drag the mouse over the plane, along points in shares of its size."""
+    page.find_element(By.CSS_SELECTOR, f".tools input[value={tool}]").click()
+    plane = page.find_element(By.CSS_SELECTOR, ".plane")
+    width, height = plane.size["width"], plane.size["height"]
+    offsets = [(round((x - 0.5) * width), round((0.5 - y) * height)) for x, y in points]
+    actions = ActionChains(page, duration=30).move_to_element_with_offset(plane, *offsets[0]).click_and_hold()
+    for offset in offsets[1:]:
+        actions.move_to_element_with_offset(plane, *offset)
+    actions.release().perform()
+    settle(page)
+
+
+def test_points_are_drawn_erased_and_brought_back(page):
+    drag(page, [(0.2, 0.2), (0.3, 0.2), (0.4, 0.2)], "class-0")
+    first = settings(page)["drawn"]
+    assert len(first) >= 3
+    assert {label for _, _, label in first} == {0}
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    drag(page, [(0.2, 0.9)], "class-1")
+    assert settings(page)["drawn"][-1][2] == 1
+    drag(page, [(0.2, 0.2), (0.5, 0.45), (0.6, 0.5)], "erase")
+    edited = settings(page)
+    assert edited["erased"]
+    assert len(edited["drawn"]) < len(first) + 1
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    for expected in (2, 1, 0):
+        button(page, "Undo").click()
+        settle(page)
+        assert len({label for *_, label in settings(page).get("drawn", [])}) == expected
+    assert settings(page) == {}
+    assert not button(page, "Undo").is_enabled()
+
+
+def test_a_finger_draws_too(page):
+    page.find_element(By.CSS_SELECTOR, ".tools input[value=class-1]").click()
+    where = page.find_element(By.CSS_SELECTOR, ".plane").rect
+    at = {"x": where["x"] + where["width"] / 2, "y": where["y"] + where["height"] / 3}
+    for kind, points in (("touchStart", [at]), ("touchMove", [at | {"x": at["x"] + 40}]), ("touchEnd", [])):
+        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    settle(page)
+    assert [label for *_, label in settings(page)["drawn"]] == [1, 1]
+
+
+def test_erasing_a_whole_class_is_told_of(page, moons):
+    run(page, "explorer.change({ erased: arguments[0] })", np.flatnonzero(moons[1] == 1).tolist())
+    wait(page, "explorer.status.dataset.kind === 'problem'")
+    assert status(page) == "The samples to train on must hold each class. None is of class 1: draw one."
+
+
+def test_the_film_plays_pauses_and_steps(page, moons):
+    button(page, "Play").click()
+    wait(page, "explorer.epoch !== null && explorer.epoch > 3")
+    button(page, "Pause").click()
+    wait(page, "!explorer.frameAsked")
+    epoch = run(page, "return explorer.epoch")
+    assert 3 < epoch < 100
+    clf = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
+    assert np.array_equal(weights(page), np.concatenate([array.ravel() for array in clf._weights]))
+    assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {epoch} of 100"
+    page.find_element(By.CSS_SELECTOR, "[aria-label='One epoch on']").click()
+    wait(page, f"explorer.epoch === {epoch + 1}")
+    page.find_element(By.CSS_SELECTOR, "[aria-label='One epoch back']").click()
+    wait(page, f"explorer.epoch === {epoch}")
+    film = page.find_element(By.CSS_SELECTOR, ".film input")
+    film.send_keys(Keys.HOME)
+    wait(page, "explorer.epoch === 0")
+    film.send_keys(Keys.END)
+    wait(page, "explorer.epoch === null && !explorer.frameAsked")
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+    button(page, "Play").click()  # to the end
+    wait(page, "explorer.playing === null && explorer.epoch === null")
+    assert button(page, "Play").is_enabled()
+
+
+def test_units_are_shown_on_the_plane(page):
+    network = page.find_element(By.CSS_SELECTOR, ".network")
+    before = run(page, "return explorer.plane.toDataURL()")
+    network.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert "Activation of unit 3" in page.find_element(By.CSS_SELECTOR, ".plane").get_attribute("aria-label")
+    assert run(page, "return explorer.plane.toDataURL()") != before
+    network.send_keys(Keys.ESCAPE)
+    assert run(page, "return explorer.plane.toDataURL()") == before
+    tile = run(page, "return explorer.layers[1].tiles[4]")
+    offset = [round(tile["x"] + 4 - network.size["width"] / 2), round(tile["y"] + 4 - network.size["height"] / 2)]
+    ActionChains(page).move_to_element_with_offset(network, *offset).perform()
+    assert run(page, "return explorer.unit") == 6
+
+
+@pytest.fixture(scope="module")
+def iris_csv(tmp_path_factory):
+    iris = load_iris()
+    frame = pd.DataFrame(iris.data, columns=["sl", "sw", "pl", "pw"])
+    path = tmp_path_factory.mktemp("csv") / "iris.csv"
+    frame.assign(species=iris.target_names[iris.target]).to_csv(path, index=False)
+    return path
+
+
+STATES = {
+    "moons with points": {"drawn": [[0.5, 2.0, 1], [1.25, -1.5, 0]], "erased": [3, 7, 100], "noise": 0.3},
+    "blobs": {"data": "blobs", "optimizer": "adam", "learning_rate": 0.01, "hidden_layer_sizes": [8, 8]},
+    "spirals": {"data": "spirals", "activation": "tanh", "epochs": 50, "batch_size": 20},
+    "xor": {"data": "xor", "early_stopping": True, "dropout": 0.1, "l2": 0.001, "random_state": 5},
+}
+
+
+def copied_script(page):
+    button(page, "Copy Python").click()
+    wait(page, "explorer.dialog.open && explorer.dialog.children[0].textContent !== ''")
+    text = page.find_element(By.CSS_SELECTOR, "dialog pre").text
+    button(page, "Close").click()
+    return text
+
+
+def predictions_of(script, page, folder):
+    """Run a copied script in a child process; return its probabilities on the page's grid, the page's, its output."""
+    view = run(page, "return [explorer.view.header.axes, explorer.view.header.resolution]")
+    limits, resolution = [axis["limits"] for axis in view[0]], view[1]
+    ending = f"""
+x, y = (np.linspace(*limits, {resolution}) for limits in {limits})
+grid = np.column_stack([np.tile(x, {resolution}), np.repeat(y, {resolution})])
+np.save("predictions.npy", network.predict_proba(grid))
+"""
+    (folder / "copied.py").write_text(script + ending)
+    environment = os.environ | {"KERAS_BACKEND": ""}
+    child = subprocess.run(
+        [sys.executable, "copied.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, child.stderr
+    shown = np.array(run(page, "return [...explorer.view.arrays.probability]"))
+    predicted = np.load(folder / "predictions.npy")
+    return (predicted[:, 1] if predicted.shape[1] == 2 else predicted.ravel()), shown, child.stdout
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_copied_script_predicts_the_page_s_bits(browser, server, tmp_path, state):
+    values = "&".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in STATES[state].items())
+    page = opened(browser, f"{server.address}#{values}")
+    assert settings(page) == STATES[state]
+    predicted, shown, printed = predictions_of(copied_script(page), page, tmp_path)
+    assert np.array_equal(predicted, shown)
+    accuracy = float(page.find_element(By.CSS_SELECTOR, ".accuracy").text.removesuffix(" %")) / 100
+    assert printed.endswith(f"held-out accuracy {accuracy:.3f}\n")
+
+
+def test_a_csv_file_is_explored_and_taken_home(page, iris_csv, tmp_path):
+    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(iris_csv))
+    wait(page, "explorer.view.header.classes.length === 3 && explorer.nEpochs > 0")
+    assert settings(page) == {"data": "own"}
+    (tmp_path / "iris.csv").write_bytes(iris_csv.read_bytes())
+    predicted, shown, _ = predictions_of(copied_script(page), page, tmp_path)
+    assert np.array_equal(predicted, shown)
+    first, second = setting(page, "features").find_elements(By.TAG_NAME, "select")
+    first.find_element(By.XPATH, "option[.='pw']").click()
+    second.find_element(By.XPATH, "option[.='sl']").click()
+    settle(page)
+    assert settings(page) == {"data": "own", "features": ["pw", "sl"]}
+    assert [axis["name"] for axis in run(page, "return explorer.view.header.axes")] == ["pw", "sl"]
+    predicted, shown, _ = predictions_of(copied_script(page), page, tmp_path)
+    assert np.array_equal(predicted, shown)
+    assert "class-2" in {tool.get_attribute("value") for tool in page.find_elements(By.CSS_SELECTOR, ".tools input")}
+
+
+def test_other_files_are_told_of_on_the_page(page, tmp_path):
+    (tmp_path / "numbers.csv").write_text("a,b\n1,2\n3,4\n")
+    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "numbers.csv"))
+    wait(page, "explorer.status.dataset.kind === 'problem'")
+    assert status(page).startswith("numbers.csv must have a column of 2 to 10 classes")
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+
+
+def test_a_file_on_the_command_line_is_explored_at_once(browser, iris_csv, tmp_path):
+    server = Server(tmp_path, "--csv", str(iris_csv), "--target", "species")
+    try:
+        page = opened(browser, server.address)
+        assert settings(page) == {"data": "own"}
+        assert run(page, "return explorer.view.header.classes") == ["setosa", "versicolor", "virginica"]
+        assert setting(page, "target").get_attribute("value") == "species"
+    finally:
+        server.interrupt()
+
+
+def downloaded(page, folder, name, text):
+    """Return the file that a button saves."""
+    folder.mkdir(exist_ok=True)
+    behavior = {"behavior": "allow", "downloadPath": str(folder)}
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
+    button(page, text).click()
+    WebDriverWait(page, 60, poll_frequency=0.05).until(lambda _: (folder / name).exists())
+    return folder / name
+
+
+def test_downloads_hold_what_is_on_the_page(page, tmp_path, keras):
+    setting(page, "noise").send_keys(Keys.ARROW_RIGHT)
+    settle(page)
+    image = imread(downloaded(page, tmp_path, "moons.png", "PNG"))
+    assert image.shape[:2] == (1280, 1280)
+    assert image.std() > 0.1
+    path = downloaded(page, tmp_path, "moons.skops", "skops")
+    clf = skops.io.load(path, trusted=["moonnet._classifier.KerasMoonClassifier"])
+    assert np.array_equal(np.concatenate([array.ravel() for array in clf._weights]), weights(page))
+    table = pd.read_csv(downloaded(page, tmp_path, "moons.csv", "CSV"))
+    X, y = table.loc[table["held_out"] == 1, ["x", "y"]].to_numpy(), table.loc[table["held_out"] == 1, "class"]
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * clf.score(X, y):.1f} %"
+    path = downloaded(page, tmp_path, "moons.keras", "Keras")
+    assert zipfile.is_zipfile(path)
+    probability = keras.models.load_model(path, compile=False).predict(X, verbose=0)[:, 0]
+    np.testing.assert_allclose(probability, clf.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-5)
+
+
+def test_the_address_brings_the_state_back(page):
+    drag(page, [(0.3, 0.3)], "class-1")
+    setting(page, "epochs").send_keys(Keys.ARROW_LEFT)
+    settle(page)
+    wait(page, "decodeURIComponent(location.hash).includes('epochs=75')")
+    address, state, before = page.current_url, settings(page), weights(page)
+    opened(page, address)
+    assert settings(page) == state
+    assert np.array_equal(weights(page), before)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("noise=NaN", "noise must be a number from 0 to 1. Got 'NaN' instead."),
+        ("epochs=1000000000", "epochs must be a whole number from 1 to 1000. Got 1000000000 instead."),
+        ("hidden_layer_sizes=[1e3]", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got"),
+        ("__proto__=1&evil=<img src=x>", "settings must be among data, n_samples"),
+        ("data=own", "data must be one of the toy problems until a CSV file is chosen. Got 'own' instead."),
+    ],
+)
+def test_nonsense_in_the_address_is_told_of(browser, server, values, message):
+    resize(browser, DESKTOP)
+    browser.get("about:blank")
+    browser.get(f"{server.address}#{values}")
+    wait(browser, "explorer?.status.dataset.kind === 'problem'")
+    assert status(browser).startswith(message)
+    assert run(browser, "return document.querySelectorAll('main img').length") == 0
+    button(browser, "Reset").click()
+    settle(browser)
+
+
+def test_four_pages_at_once_stay_correct(browser, server):
+    first = browser.current_window_handle
+    opened(browser, f"{server.address}#noise=0.1")
+    for index in range(3, 6):
+        browser.switch_to.new_window("tab")
+        resize(browser, DESKTOP)
+        browser.get(f"{server.address}#noise=0.{index}")
+    try:
+        for _ in range(2):  # in turn, none waiting for another
+            for handle in browser.window_handles:
+                browser.switch_to.window(handle)
+                wait(browser, "explorer?.trainId > 0")
+                setting(browser, "epochs").send_keys(Keys.ARROW_RIGHT)
+        noises = set()
+        for handle in browser.window_handles:
+            browser.switch_to.window(handle)
+            settle(browser)
+            assert settings(browser)["epochs"] == 200
+            assert np.array_equal(weights(browser), fitted_by_hand(browser))
+            noises.add(settings(browser)["noise"])
+        assert noises == {0.1, 0.3, 0.4, 0.5}
+    finally:
+        for handle in browser.window_handles:
+            browser.switch_to.window(handle)
+            if handle != first:
+                browser.close()
+        browser.switch_to.window(first)
+
+
+def test_a_page_finds_a_server_that_was_killed_and_started_again(browser, tmp_path):
+    server = Server(tmp_path)
+    try:
+        page = opened(browser, server.address)
+        server.kill()
+        wait(page, "explorer.status.dataset.kind === 'problem'")
+        assert status(page) == "Not connected: trying again …"
+        setting(page, "noise").send_keys(Keys.ARROW_RIGHT)  # which nobody hears
+        server.start()
+        wait(page, "explorer.status.dataset.kind === ''")
+        settle(page)
+        assert settings(page) == {"noise": 0.21}
+        assert np.array_equal(weights(page), fitted_by_hand(page))
+    finally:
+        server.interrupt()
+
+
+def test_a_phone_shows_everything_within_its_width(browser, server):
+    page = opened(browser, server.address, PHONE)
+    wide = run(
+        page,
+        """
+        return [document.documentElement, ...document.querySelectorAll("main *")]
+            .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5
+                && !element.matches(".hidden, [popover], [popover] *, dialog, dialog *"))
+            .map((element) => element.outerHTML.slice(0, 80));
+        """,
+    )
+    assert wide == []
+    for name in ("data", "noise", "epochs"):
+        assert setting(page, name).is_displayed()
+    assert page.find_element(By.CSS_SELECTOR, ".plane").size["width"] > 300
+
+
+def test_the_keyboard_reaches_and_does_everything(page):
+    run(page, "document.activeElement.blur()")
+    reached = []
+    for _ in range(80):
+        press(page, Keys.TAB)
+        active = page.switch_to.active_element
+        if active.tag_name == "body":
+            break
+        name = next(filter(None, map(active.get_attribute, ("data-setting", "aria-label", "value"))), active.text)
+        reached.append(name)
+    assert {"data", "Open CSV", "noise", "What is noise?", "random_state", "activation"} <= set(reached)
+    assert {"Units of layer 1", "Remove layer 1", "Add layer", "early_stopping", "Reset"} <= set(reached)
+    assert {"look", "Play", "One epoch back", "Epoch of the film", "Copy Python", "Keras"} <= set(reached)
+    page.find_element(By.CSS_SELECTOR, ".tools input[value=look]").send_keys(Keys.ARROW_RIGHT)  # class 0
+    plane = page.find_element(By.CSS_SELECTOR, ".plane")
+    plane.send_keys(Keys.ARROW_UP * 3, Keys.ARROW_RIGHT, Keys.ENTER)
+    settle(page)
+    (x, y, label) = settings(page)["drawn"][0]
+    assert (round(x, 4), round(y, 4), label) == (0.613, 0.588, 0)  # from the middle (0.5, 0.25), in fortieths of 4.5
+    page.find_element(By.CSS_SELECTOR, ".tools input[value=class-0]").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    plane.send_keys(Keys.ARROW_UP * 3, Keys.ARROW_RIGHT, Keys.SPACE)
+    settle(page)
+    assert "drawn" not in settings(page)
+
+
+def test_a_screen_reader_is_told_what_each_control_is(page):
+    page.execute_cdp_cmd("Accessibility.enable", {})
+    nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = {"slider", "combobox", "button", "checkbox", "radio", "spinbutton", "image", "group", "region"}
+    named = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node.get("ignored") and node.get("role", {}).get("value") in roles
+    ]
+    assert len(named) > 40
+    assert [role for role, name in named if not name.strip()] == []
+    assert ("slider", "noise") in named
+    assert ("image", "Decision regions over x and y; held-out accuracy 92.0 %") in named
+
+
+def test_a_parameter_s_documentation_is_a_click_away(page):
+    page.find_element(By.CSS_SELECTOR, "[aria-label='What is dropout?']").click()
+    doc = page.find_element(By.CSS_SELECTOR, ".dropout .doc")
+    assert doc.is_displayed()
+    assert doc.text == "Rate of the Dropout after each hidden layer, in [0, 1)."
+    press(page, Keys.ESCAPE)
+    assert not doc.is_displayed()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_dark_mode(browser, server, size):
+    page = opened(browser, server.address, size, scheme="dark")
+    color = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor.match(/\\d+/g).map(Number)"
+    assert max(run(page, color, ".panel")) < 60
+    light = opened(browser, server.address, size)
+    assert min(run(light, color, ".panel")) > 200
+
+
+def test_a_strange_address_shows_no_page(browser, server):
+    secret = server.address.rstrip("/").rpartition("/")[2]
+    browser.get(server.address.replace(secret, "0" * len(secret)))
+    assert "403" in browser.find_element(By.TAG_NAME, "body").text
