@@ -58,6 +58,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/blocks.py
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/exploring.py
 
 bench-quick: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/race.py --quick

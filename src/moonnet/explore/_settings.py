@@ -176,7 +176,11 @@ class Origin(NamedTuple):
 class Settings:
     """All that a page may set. Where scikit-learn or the estimator has a name for it, it is that name."""
 
-    data: str = _setting(_Choice(*DATA), "moons", "The samples to learn: a toy problem, or a CSV file of your own, of which a quarter is held out.")
+    data: str = _setting(
+        _Choice(*DATA),
+        "moons",
+        "The samples to learn: a toy problem, or a CSV file of your own, of which a quarter is held out.",
+    )
     n_samples: int = _setting(
         _Number((20, MOST_SAMPLES), [20, 50, 100, 150, 200, 300, 400, 500, 700, 1000], whole=True),
         200,

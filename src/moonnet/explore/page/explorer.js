@@ -315,7 +315,7 @@ function networkLayout(layerSizes, width, height) {
     const columns = layerSizes.map((units) => Math.ceil(units / rows));
     const nColumns = columns.reduce((sum, count) => sum + count, 0);
     const available = width - 2 - (layerSizes.length - 1) * between;
-    const size = Math.min(34, available / nColumns - gap, height / rows - gap);
+    const size = Math.min(42, available / nColumns - gap, height / rows - gap);
     if (size > best.size) best = { size, rows, columns, nColumns };
   }
   const { size, rows, columns, nColumns } = best;
@@ -374,11 +374,12 @@ function drawConnections(context, layers, layerSizes, weights, palette) {
     const kernel = weights.subarray(start, start + from.length * to.length);
     start += kernel.length + to.length;
     const crowd = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines still tell apart
+    const least = Math.min(0.4, Math.max(0.1, 1 - 1200 / kernel.length)); // below it, too thin to be seen
     let largest = 0;
     for (const weight of kernel) largest = Math.max(largest, Math.abs(weight));
     for (let index = 0; index < kernel.length; index += 1) {
       const share = Math.abs(kernel[index]) / largest;
-      if (share < 0.1) continue; // too thin to be seen
+      if (share < least) continue;
       const [a, b] = [from[Math.floor(index / to.length)], to[index % to.length]];
       context.strokeStyle = kernel[index] > 0 ? palette.positiveLine : palette.negativeLine;
       context.globalAlpha = (0.1 + 0.7 * share) * crowd;
@@ -560,6 +561,11 @@ class Explorer {
           element(
             "p", { id: `${this.prefix}-drawing`, class: "hidden" },
             "With a drawing tool chosen, the arrow keys move a cross over the plane, and Enter draws or erases there.",
+          ),
+          element(
+            "p", { class: "key" },
+            "Filled: training. Hollow: held out. Ringed: wrong.",
+            element("label", {}, this.heldOut, element("span", {}, "show held-out points")),
           ),
           this.tools,
           film,
@@ -960,7 +966,6 @@ class Explorer {
           }), element("span", {}, text),
         )),
         this.undoButton,
-        element("label", { class: "show" }, this.heldOut, element("span", {}, "held out")),
       );
     }
     for (const input of this.tools.querySelectorAll("input[type=radio]")) input.checked = input.value === this.tool;
@@ -1237,10 +1242,11 @@ class Explorer {
     this.accuracy.textContent = percent(header.test_accuracy);
     const at = (this.epoch ?? this.history.loss?.length ?? 0) - 1;
     const shown = (name) => this.history[name]?.[at]?.toFixed(3);
-    const parts = [`training accuracy ${percent(header.accuracy)}`];
-    if (shown("loss")) parts.push(`training loss ${shown("loss")}`);
-    if (shown("test_loss")) parts.push(`held-out loss ${shown("test_loss")}`);
-    this.figures.textContent = parts.join(", ");
+    const losses = [["training", shown("loss")], ["held-out", shown("test_loss")]].filter(([, loss]) => loss);
+    this.figures.replaceChildren(
+      element("span", {}, `training accuracy ${percent(header.accuracy)}`),
+      element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
+    );
     const curves = (name) => [
       { values: this.history[name] ?? [], color: palette.text, dash: [] },
       { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3] },
