@@ -38,6 +38,7 @@ def substitutions() -> dict[str, str]:
         "blocks_table": blocks_table(),
         "blocks_gigabytes": f"{read('blocks')['ways']['NumPy memmap']['gigabytes']:.0f} GB",
         "blocks_machine": machine("blocks"),
+        "exploring_sentence": exploring_sentence(),
         "scaling_table": scaling_table(),
         "scaling_machine": machine("scaling"),
         "scaling_workers": str(read("scaling")["workers"]),
@@ -83,6 +84,24 @@ def blocks_table() -> str:
             f"| {beyond['RssFile']:,.0f}{NBSP}MB |"
         )
     return "\n".join(rows)
+
+
+def exploring_sentence() -> str:
+    """Return how fast the explorer is, in words."""
+    figures = read("exploring")
+    of_engines = []
+    for engine, name in ENGINES.items():
+        median, percentile, pictures = (
+            f"{figures[engine][key]:.0f}" for key in ("median", "percentile_95", "pictures_a_second")
+        )
+        of_engines.append(
+            f"on {name} {median}{NBSP}ms (95th percentile {percentile}{NBSP}ms; {pictures} pictures a second in a drag)"
+        )
+    return (
+        f"From a slider's movement to the plane's new pixels it takes {' and '.join(of_engines)}. These are medians of "
+        f"{figures['jax']['movements']} movements with the lecture's data and network, in Chromium on "
+        f"{machine('exploring')}. The pictures of the units follow a frame later."
+    )
 
 
 def scaling_table() -> str:

@@ -60,6 +60,7 @@ autosummary_context = {
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],
         "DateEncoder": ["fit", "transform"],
+        "Explorer": ["estimator_", "close"],
     }
 }
 autodoc_typehints = "none"

@@ -1088,8 +1088,10 @@ class Explorer {
     this.epoch = null;
     this.epochWanted = nEpochs;
     this.frameAsked = false;
-    this.film.max = nEpochs;
-    this.film.value = nEpochs;
+    if (nEpochs > 0) {
+      this.film.max = nEpochs;
+      this.film.value = nEpochs;
+    }
     for (const control of [this.playButton, this.backButton, this.onButton, this.film]) {
       control.disabled = nEpochs === 0;
     }
@@ -1098,7 +1100,7 @@ class Explorer {
 
   refreshFilm() {
     const epoch = this.epoch ?? this.nEpochs;
-    this.filmEpoch.textContent = this.nEpochs === 0 ? "" : `epoch ${epoch} of ${this.nEpochs}`;
+    if (this.nEpochs > 0) this.filmEpoch.textContent = `epoch ${epoch} of ${this.nEpochs}`;
     this.film.setAttribute("aria-valuetext", this.filmEpoch.textContent);
     this.playButton.textContent = this.playing === null ? "Play" : "Pause";
   }
