@@ -7,6 +7,7 @@ import pytest
 PREDICT = """
 import pickle, sys
 import moonnet
+import moonnet.explore
 import moonnet.plotting
 import moonnet.preprocessing
 with open(sys.argv[1], "rb") as file:
@@ -15,7 +16,7 @@ assert (clf.predict_proba(X) == expected).all()
 clf.predict(X), clf.predict_log_proba(X), clf.decision_function(X), clf.score(X, clf.predict(X))
 repr(clf), clf._repr_html_()
 # scikit-learn imports pandas where it is installed; test_main.py runs the command without it
-heavy = {"tensorflow", "jax", "keras", "matplotlib", "h5py", "skops"}
+heavy = {"tensorflow", "jax", "keras", "matplotlib", "h5py", "skops", "anywidget", "websockets"}
 print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
 """
 
@@ -43,6 +44,12 @@ except ImportError as error:
     ("module", "missing", "message"),
     [
         ("moonnet.command._pipeline", "skops", "--csv needs skops: pip install 'moonnet[csv]'"),
+        ("moonnet.explore._server", "websockets", "moonnet explore needs websockets: pip install 'moonnet[explore]'"),
+        (
+            "moonnet.explore._widget",
+            "anywidget",
+            "moonnet.explore.Explorer needs anywidget: pip install 'moonnet[explore]'",
+        ),
         ("moonnet.onnx", "skl2onnx", "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'"),
         ("moonnet.dask", "distributed", "moonnet.dask needs Dask: pip install 'moonnet[dask]'"),
     ],

@@ -3,6 +3,7 @@
 import gzip
 import re
 import runpy
+import socket
 import subprocess
 import sys
 
@@ -314,6 +315,11 @@ BAD = [
     (["--csv", "{iris}", "--target", "species", "--task", "regression"], "must hold numbers for a regression"),
     (["--csv", "{iris}", "--target", "sl", "--task", "classification"], "must hold each class at least 10 times"),
     (["--out", "{iris}"], r"iris\.csv: File exists"),
+    (["explore", "--target", "y"], "--target goes with a CSV file: give --csv FILE too"),
+    (["explore", "--port", "65536"], r"argument --port: must be an integer from 1 to 65535\. Got '65536'"),
+    (["explore", "--csv", "nowhere.csv"], r"nowhere\.csv: No such file or directory"),
+    (["explore", "--csv", "{iris}", "--target", "kind"], "has no column 'kind'"),
+    (["explore", "--noise", "0.3"], "unrecognized arguments: --noise"),
     (["--csv", "{iris}", "--target", "species", "--out", "{iris}"], r"iris\.csv: File exists"),
 ]
 
@@ -325,7 +331,7 @@ def assert_one_line(options, message, capsys):
     assert exit_.value.code == 2
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert err.startswith("moonnet: error: ")
+    assert re.match("moonnet( explore)?: error: ", err)
     assert message in err
 
 
@@ -334,3 +340,11 @@ def assert_one_line(options, message, capsys):
 )
 def test_bad_options_are_one_line_and_status_2(options, message, iris_csv, capsys):
     assert_one_line([option.format(iris=iris_csv) for option in options], message.replace("\\", ""), capsys)
+
+
+def test_the_explorer_names_a_port_that_is_taken(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert_one_line(
+            ["explore", "--port", str(port), "--no-browser"], f"--port must be one to listen on. Got {port}", capsys
+        )

@@ -164,6 +164,8 @@ def _explore(options: argparse.Namespace) -> None:
     own = None if options.csv is None else CsvTable(options.csv, options.target)
     try:
         asyncio.run(explore(own, options.port, opens_browser=not options.no_browser))
+    except OSError as error:
+        raise ValueError(f"--port must be one to listen on. Got {options.port}: {error.strerror}") from error
     except KeyboardInterrupt:
         print("\nThe explorer has ended.")
 

@@ -16,7 +16,7 @@ try:
     from websockets.exceptions import ConnectionClosed
     from websockets.http11 import Request, Response
 except ImportError as error:
-    raise ImportError(f"moonnet explore needs {error.name}: pip install 'moonnet[explore]'") from error
+    raise ImportError("moonnet explore needs websockets: pip install 'moonnet[explore]'") from error
 
 from moonnet.explore._data import OwnTable
 from moonnet.explore._session import Session

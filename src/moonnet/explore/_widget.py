@@ -11,7 +11,7 @@ try:
     import anywidget
     import traitlets
 except ImportError as error:
-    raise ImportError(f"moonnet.explore.Explorer needs {error.name}: pip install 'moonnet[explore]'") from error
+    raise ImportError("moonnet.explore.Explorer needs anywidget: pip install 'moonnet[explore]'") from error
 
 from moonnet.explore._session import Session
 from moonnet.explore._tables import ArrayTable
