@@ -61,7 +61,7 @@ def server(tmp_path_factory):
     yield server
     out, err, status = server.interrupt()
     assert out == "\nThe explorer has ended.\n"
-    assert err == ""
+    assert "Traceback" not in err  # on JAX, Keras imports TensorFlow to save a model, which prints its log
     assert status == 0
 
 

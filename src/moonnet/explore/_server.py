@@ -124,7 +124,7 @@ class _Server:
 
     def _response(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> Response:
         if status != HTTPStatus.OK:
-            body = f"{status.value} {status.phrase}\n".encode()
+            body = f"{status.value} {status.phrase}: open the address that moonnet explore has printed.\n".encode()
         sockets = " ".join(f"ws://{host}" for host in sorted(self._hosts))
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -162,8 +162,8 @@ class _Server:
                     session.receive(message)
         finally:
             sending.cancel()
-            self._n_pages -= 1
             await asyncio.to_thread(session.close)
+            self._n_pages -= 1
 
 
 class _Outbox:

@@ -32,6 +32,9 @@ _SECONDS_BETWEEN_PICTURES = 0.1
 # The film is recorded when the page has asked for nothing else for so long: until then the processor is the browser's
 _SECONDS_OF_REST = 0.15
 
+# Requests that end what is under way
+_NEW_NETWORKS = "train", "upload"
+
 _log = logging.getLogger("moonnet.explore")
 # Of what programs have been compiled for in this process: only to tell the page
 _compiled: set[tuple] = set()
@@ -40,6 +43,7 @@ _compiled: set[tuple] = set()
 class _Fitted(NamedTuple):
     """The network on the page."""
 
+    request_id: int  # of the request that it was trained for
     settings: Settings
     data: Data
     classifier: KerasMoonClassifier
@@ -66,6 +70,7 @@ class Session:
             "file": self._file,
             "upload": self._upload,
         }
+        self._work_on = {**self._answers, "record": self._record_shown}
         self._thread = threading.Thread(target=self._work, name="moonnet-explorer", daemon=True)
         self._thread.start()
 
@@ -103,7 +108,7 @@ class Session:
 
         while (request := self._requests.take()) is not None:
             try:
-                self._answers[request["kind"]](request)
+                self._work_on[request["kind"]](request)
             except (ValueError, ImportError, RuntimeError, MemoryError) as error:
                 self._problem(request.get("id", 0), str(error))
             except Exception:  # noqa: BLE001 - the page goes on, whatever one request led to
@@ -143,11 +148,9 @@ class Session:
         self._answer(request.get("id", 0), "table", **self._own_described())
 
     def _train(self, request: dict[str, Any]) -> None:
-        """Train a network as the page wants it: show it at once, then record its epochs for the film."""
+        """Train a network as the page wants it, and show it; its epochs are recorded later."""
         request_id, settings = request.get("id", 0), Settings.read(request.get("settings"))
         data = edited(self._samples_of(settings.origin), settings)
-        described = self._plane_described(data.samples)
-        steps = settings.epochs * math.ceil(len(data.y) / settings.batch_size)
         architecture = (
             settings.hidden_layer_sizes,
             settings.activation,
@@ -158,57 +161,75 @@ class Session:
         )
         if architecture not in _compiled:
             self._answer(request_id, "busy", what="compiling")
-        if steps <= _MOST_STEPS_AT_ONCE and not settings.early_stopping:
+        steps = settings.epochs * math.ceil(len(data.y) / settings.batch_size)
+        if steps > _MOST_STEPS_AT_ONCE or settings.early_stopping:
+            self._record(request_id, settings, data, is_shown=False)
+        else:
             classifier = settings.classifier().fit(data.X, data.y)
-            _compiled.add(architecture)
-            self._fitted = _Fitted(settings, data, classifier, [])
+            self._fitted = _Fitted(request_id, settings, data, classifier, [])
             history = {name: _finite(values) for name, values in classifier.history_.items()}
-            self._show(request_id, data, classifier._weights, settings, history=history, final=True, **described)
-            if self._requests.waits_for(_SECONDS_OF_REST):
-                return
-        self._record(request_id, settings, data, described)
+            self._show(request_id, settings, data, classifier._weights, history=history, final=True)
+            self._requests.put("record", {"kind": "record", "id": request_id})
         _compiled.add(architecture)
 
-    def _record(self, request_id: int, settings: Settings, data: Data, described: dict[str, Any]) -> None:
-        """Train the same network once more, and keep the weights of each epoch; show some on the way."""
+    def _record_shown(self, request: dict[str, Any]) -> None:
+        """Record the epochs of the network on the page, when the page has nothing else to ask for."""
+        if not self._requests.waits_for(_SECONDS_OF_REST):
+            fitted = self._current()
+            self._record(fitted.request_id, fitted.settings, fitted.data, is_shown=True)
+        elif not self._requests.holds(*_NEW_NETWORKS):
+            self._requests.put("record", request)
+
+    def _record(self, request_id: int, settings: Settings, data: Data, *, is_shown: bool) -> None:
+        """Train a network and keep the weights of each epoch; what is not on the page yet is shown on the way."""
         from moonnet.explore._recorder import Recorder
 
-        is_shown = self._fitted is not None and self._fitted.settings == settings and self._fitted.data is data
         shown_at = time.monotonic()
 
         def wants_to_go_on(recorder: Recorder) -> bool:
             nonlocal shown_at
-            if self._requests.holds("train", "upload"):
+            if self._requests.holds(*_NEW_NETWORKS):
                 return False
             if not is_shown and time.monotonic() - shown_at > _SECONDS_BETWEEN_PICTURES:
-                history = {name: _finite(values) for name, values in recorder.history.items()}
-                self._show(request_id, data, recorder.weights[-1], settings, history=history, final=False, **described)
+                self._show(request_id, settings, data, recorder.weights[-1], history=figures(recorder), final=False)
                 shown_at = time.monotonic()
             return True
 
+        def figures(recorder: Recorder) -> dict[str, list[float | None]]:
+            return {name: _finite(values) for name, values in recorder.history.items()}
+
         recorder = Recorder(data, settings.activation, wants_to_go_on)
         classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
-        if self._requests.holds("train", "upload"):
+        if self._requests.holds(*_NEW_NETWORKS):
             return
         recorder.weights[-1] = classifier._weights  # those of the best epoch, with early stopping
-        self._fitted = _Fitted(settings, data, classifier, recorder.weights)
-        history = {name: _finite(values) for name, values in recorder.history.items()}
+        self._fitted = _Fitted(request_id, settings, data, classifier, recorder.weights)
         if not is_shown:
-            self._show(request_id, data, classifier._weights, settings, history=history, final=True, **described)
-        self._answer(request_id, "film", history=history, epochs=len(recorder.weights) - 1)
+            self._show(request_id, settings, data, classifier._weights, history=figures(recorder), final=True)
+        self._answer(request_id, "film", history=figures(recorder), epochs=len(recorder.weights) - 1)
 
-    def _show(self, request_id: int, data: Data, weights: list[np.ndarray], settings: Settings, **header: Any) -> None:
+    def _show(
+        self,
+        request_id: int,
+        settings: Settings,
+        data: Data,
+        weights: list[np.ndarray],
+        kind: str = "picture",
+        **header: Any,
+    ) -> None:
+        """Send a picture of a network with these weights."""
         figures, arrays = picture(data, weights, settings.activation)
-        self._answer(request_id, "picture", arrays, **figures, **header)
+        axes = [axis._asdict() for axis in data.samples.axes]
+        classes = list(map(str, data.samples.classes.tolist()))
+        self._answer(request_id, kind, arrays, axes=axes, classes=classes, **figures, **header)
 
     def _frame(self, request: dict[str, Any]) -> None:
         """Show the network as it was after an epoch."""
         fitted, epoch = self._current(), request.get("epoch")
         if type(epoch) is not int or not 0 <= epoch < len(fitted.weights):
             raise ValueError(f"epoch must be a whole number from 0 to {len(fitted.weights) - 1}.")
-        figures, arrays = picture(fitted.data, fitted.weights[epoch], fitted.settings.activation)
-        described = self._plane_described(fitted.data.samples)
-        self._answer(request.get("id", 0), "frame", arrays, epoch=epoch, **figures, **described)
+        weights = fitted.weights[epoch]
+        self._show(request.get("id", 0), fitted.settings, fitted.data, weights, kind="frame", epoch=epoch)
 
     def _script(self, request: dict[str, Any]) -> None:
         """Send the script that trains the network again."""
@@ -262,10 +283,6 @@ class Session:
         if self._samples is None or self._samples[0] != origin or self._samples[1] is not self._own:
             self._samples = origin, self._own, samples_of(origin, self._own)
         return self._samples[2]
-
-    @staticmethod
-    def _plane_described(samples: Samples) -> dict[str, Any]:
-        return {"axes": [axis._asdict() for axis in samples.axes], "classes": list(map(str, samples.classes.tolist()))}
 
 
 def _finite(values: list[float]) -> list[float | None]:

@@ -72,7 +72,7 @@ class Explorer(anywidget.AnyWidget):
         super().__init__(settings={} if own is None else {"data": "own"})
         self._own = own
         self._session: Session | None = None  # begins when a page asks for something
-        self.on_msg(self._receive)
+        self.on_msg(self._take_request)
 
     @property
     def estimator_(self) -> Any:
@@ -89,10 +89,10 @@ class Explorer(anywidget.AnyWidget):
             self._session.close()
         super().close()
 
-    def _send(self, kind: str, answer: bytes) -> None:
+    def _send_answer(self, kind: str, answer: bytes) -> None:
         self.send({"kind": kind}, [answer])
 
-    def _receive(self, widget: Any, request: Any, buffers: Any) -> None:
+    def _take_request(self, widget: Any, request: Any, buffers: Any) -> None:
         if self._session is None:
-            self._session = Session(self._send, self._own)
+            self._session = Session(self._send_answer, self._own)
         self._session.receive(request)
