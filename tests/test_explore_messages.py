@@ -146,7 +146,7 @@ def test_messages_of_many_threads_arrive_once_each_and_none_is_older_than_one_be
 
     def receive():
         taken = []
-        while len(last := {kind: number for kind, number in taken}) < 4 or set(last.values()) != {n_messages - 1}:
+        while len(last := dict(taken)) < 4 or set(last.values()) != {n_messages - 1}:
             taken.append(box.take())
         return taken
 

@@ -60,9 +60,11 @@ OTHERS = {
     "drawn": (
         POINTS,
         [[], [[0, 0.5, 9]], [[1e6, -1e6, 0]] * 1000],
-        [None, [0, 0, 0], [[0, 0]], [[0, 0, 0, 0]], [[0, 0, 10]], [[0, 0, -1]], [[0, 0, 0.0]], [[0, 0, True]]]
-        + [[[math.nan, 0, 0]], [[0, math.inf, 0]], [[1.1e6, 0, 0]], [["0", 0, 0]], [[10**400, 0, 0]], [[0, 0, 10**400]]]
-        + [[[0, 0, 0]] * 1001, {"0": [0, 0, 0]}],
+        [
+            *(None, [0, 0, 0], {"0": [0, 0, 0]}, [[0, 0, 0]] * 1001, [[0, 0]], [[0, 0, 0, 0]]),
+            *([[0, 0, 10]], [[0, 0, -1]], [[0, 0, 0.0]], [[0, 0, True]], [[0, 0, 10**400]]),
+            *([[math.nan, 0, 0]], [[0, math.inf, 0]], [[1.1e6, 0, 0]], [["0", 0, 0]], [[10**400, 0, 0]]),
+        ],
     ),
     "erased": (
         INDICES,
@@ -233,11 +235,10 @@ NAMES = st.sampled_from([setting.name for setting in fields(Settings)])
 def test_whatever_a_page_sends_is_settings_or_a_value_error(values):
     try:
         read = Settings.read(values)
-    except ValueError as error:
-        assert "must be" in str(error)
-    else:
-        assert read.classifier()
-        assert Settings.read(as_json({name: getattr(read, name) for name in values})) == read
+    except ValueError:
+        return
+    assert read.classifier()
+    assert Settings.read(as_json({name: getattr(read, name) for name in values})) == read
 
 
 TAKEN = {
