@@ -1,7 +1,6 @@
 """The user's own tables are seen as scikit-learn sees them, and the code that is sent reads the same."""
 
 import gzip
-import os
 import zipfile
 
 import numpy as np
@@ -403,4 +402,4 @@ def test_names_with_quotes_are_text_in_the_code(tmp_path, monkeypatch):
     names = run(own(known).code)
     assert names["X"].tolist() == content.iloc[:, :2].to_numpy().tolist()
     assert names["y"].tolist() == content["k'"].tolist()
-    assert os.listdir() == ["data.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
