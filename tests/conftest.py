@@ -1,5 +1,6 @@
 """What many tests share."""
 
+import json
 import os
 import subprocess
 import sys
@@ -106,6 +107,21 @@ def is_plain():
         return value is None or isinstance(value, np.ndarray | int | float | str)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def unpacked():
+    """Return a function that reads a message of the explorer as its page does: the header, and the arrays by name."""
+
+    def unpack(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+        begin = 4 + int.from_bytes(message[:4], "little")
+        header, arrays = json.loads(message[4:begin]), {}
+        for name, dtype, shape, offset in header["arrays"]:
+            array = np.frombuffer(message, dtype, int(np.prod(shape)), begin + offset)
+            arrays[name] = array.reshape(shape)
+        return header, arrays
+
+    return unpack
 
 
 @pytest.fixture

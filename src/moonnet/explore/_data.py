@@ -149,7 +149,8 @@ def editing_code(samples: Samples, settings: Settings) -> str:
         lines += [f"erased = {erased}", "X_train, y_train = np.delete(X_train, erased, 0), np.delete(y_train, erased)"]
     if settings.drawn:
         points = ",\n    ".join(str([x, y]) for x, y, _ in settings.drawn)
-        labels = [samples.classes[label].tolist() for _, _, label in settings.drawn]
+        classes = samples.classes.tolist()
+        labels = [classes[label] for _, _, label in settings.drawn]
         lines += [
             f"drawn = np.array([\n    {points},\n])",
             "X_train = np.concatenate([X_train, drawn])",

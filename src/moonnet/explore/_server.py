@@ -65,7 +65,7 @@ def _user_token() -> str:
     path = platformdirs.user_state_path("moonnet") / "explore-token"
     try:
         token = path.read_text()
-        if len(token) >= 32 and token.isalnum() and path.stat().st_mode & 0o077 == 0:
+        if len(token) >= 32 and token.isascii() and token.isalnum() and path.stat().st_mode & 0o077 == 0:
             return token
     except (OSError, ValueError):
         pass
@@ -109,7 +109,9 @@ class _Server:
         # A page of another host that has made its name point here (DNS rebinding) names that host
         if request.headers.get_all("Host") not in [[host] for host in self._hosts]:
             return self._response(HTTPStatus.MISDIRECTED_REQUEST)
-        token, _, name = request.path.removeprefix("/").partition("/")
+        if getattr(request, "method", "GET") != "GET":  # older versions of websockets answer no other
+            return self._response(HTTPStatus.METHOD_NOT_ALLOWED)
+        token, slash, name = request.path.removeprefix("/").partition("/")
         if not secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode()):
             return self._response(HTTPStatus.FORBIDDEN)
         if name == "socket":
@@ -117,7 +119,7 @@ class _Server:
             if origins not in [[f"http://{host}"] for host in self._hosts]:
                 return self._response(HTTPStatus.FORBIDDEN)
             return None if self._n_pages < MOST_PAGES else self._response(HTTPStatus.TOO_MANY_REQUESTS)
-        if name not in _FILES:
+        if not slash or name not in _FILES:  # without a slash, the page's links would lead elsewhere
             return self._response(HTTPStatus.NOT_FOUND)
         file, content_type = _FILES[name]
         return self._response(HTTPStatus.OK, (_PAGE / file).read_bytes(), content_type)

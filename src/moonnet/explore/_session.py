@@ -1,7 +1,6 @@
 """What one open page asks for, answered on a thread of its own; the newest request wins."""
 
 import base64
-import binascii
 import csv
 import io
 import json
@@ -109,7 +108,7 @@ class Session:
         while (request := self._requests.take()) is not None:
             try:
                 self._work_on[request["kind"]](request)
-            except (ValueError, ImportError, RuntimeError, MemoryError) as error:
+            except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
                 self._problem(request.get("id", 0), str(error))
             except Exception:  # noqa: BLE001 - the page goes on, whatever one request led to
                 _log.exception("The explorer could not answer %s", request["kind"])
@@ -139,9 +138,10 @@ class Session:
         if not isinstance(name, str) or not isinstance(content, str):
             raise ValueError("A file must have a name and a content.")
         try:
-            table = CsvTable.of_bytes(name, base64.b64decode(content, validate=True))
-        except binascii.Error:
+            decoded = base64.b64decode(content, validate=True)
+        except ValueError:
             raise ValueError("A file's content must be in Base64.") from None
+        table = CsvTable.of_bytes(name, decoded)
         for target in table.targets:
             table.features(target)
         self._own = table
@@ -226,6 +226,8 @@ class Session:
     def _frame(self, request: dict[str, Any]) -> None:
         """Show the network as it was after an epoch."""
         fitted, epoch = self._current(), request.get("epoch")
+        if not fitted.weights:
+            raise ValueError("The network's epochs are not recorded yet.")
         if type(epoch) is not int or not 0 <= epoch < len(fitted.weights):
             raise ValueError(f"epoch must be a whole number from 0 to {len(fitted.weights) - 1}.")
         weights = fitted.weights[epoch]
@@ -259,8 +261,9 @@ class Session:
 
     def _as_keras(self, fitted: _Fitted) -> bytes:
         with TemporaryDirectory() as folder:
-            path = Path(folder, "network.keras")
-            fitted.classifier.model_.save(path)
+            path, model = Path(folder, "network.keras"), fitted.classifier.model_
+            model.optimizer.build(model.trainable_variables)  # or Keras warns of what it misses when it loads the file
+            model.save(path)
             return path.read_bytes()
 
     def _as_csv(self, fitted: _Fitted) -> bytes:

@@ -1,8 +1,12 @@
 """The user's own tables: a notebook's X and y, or a CSV file."""
 
-from collections.abc import Sequence
+import re
+import shutil
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -85,21 +89,21 @@ class CsvTable:
         name = PurePosixPath(name.replace("\\", "/")).name[:100]
         if len(content) > MOST_BYTES:
             raise ValueError(f"{name} must hold at most {MOST_BYTES // 2**20} MB. Got {len(content) / 2**20:.1f} MB.")
-        first_line = content.partition(b"\n")[0]
+        first_line = re.split(rb"[\r\n]", content.lstrip(), maxsplit=1)[0]
         if max(first_line.count(sign.encode()) for sign in ",;\t|") >= MOST_COLUMNS:
             raise ValueError(f"{name} must have at most {MOST_COLUMNS} columns. Its first line has more.")
-        folder = TemporaryDirectory(prefix="moonnet-")
-        path = Path(folder.name, "table.csv")  # pandas decompresses by the name's ending, and this one says not to
-        path.write_bytes(content)
-        try:
-            table = cls(path)
-        except (OSError, ValueError) as error:
-            raise ValueError(str(error).replace(str(path), name)) from None
-        table.name = table._path = name
-        table._folder = folder
+        with ExitStack() as cleaning:
+            folder = mkdtemp(prefix="moonnet-")
+            cleaning.callback(shutil.rmtree, folder, ignore_errors=True)
+            path = Path(folder, "table.csv")  # pandas decompresses by the name's ending, and this one says not to
+            path.write_bytes(content)
+            try:
+                table = cls(path)
+            except (OSError, ValueError) as error:
+                raise ValueError(str(error).replace(str(path), name)) from None
+            table.name = table._path = name
+            weakref.finalize(table, cleaning.pop_all().close)
         return table
-
-    _folder: Any = None  # goes when the table goes
 
     def features(self, target: str) -> list[str]:
         """Return the columns of numbers beside a target."""
@@ -110,7 +114,8 @@ class CsvTable:
         """Return X and y of the rows without gaps in these columns."""
         described, _ = self._describe(target)
         types = {**dict.fromkeys(features, "float64"), target: "str"}
-        frame = self._table.read(types, self._marks(target, features)).dropna()
+        with self._naming_the_file():
+            frame = self._table.read(types, self._marks(target, features)).dropna()
         X, y = frame[list(features)].to_numpy(), frame[target].astype(described.dtype).to_numpy()
         if not np.isfinite(X).all():
             raise ValueError(f"{self.name} must hold numbers that fit a float64.")
@@ -133,8 +138,17 @@ class CsvTable:
         if target not in self._described:
             from moonnet.command._columns import describe
 
-            self._described[target] = describe(self._table, target, None, "classification", month_first=False)
+            with self._naming_the_file():
+                self._described[target] = describe(self._table, target, None, "classification", month_first=False)
         return self._described[target]
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        """Let errors name the file as the user does: one that a page sent lies elsewhere."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(self._table.path), self._path)) from None
 
     def _marks(self, target: str, features: Sequence[str]) -> dict[str, list[str]]:
         """Return the cells that stand for missing values in a column."""

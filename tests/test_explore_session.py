@@ -1,0 +1,485 @@
+"""A page is answered with what its newest request asks for, and told what is wrong with another."""
+
+import base64
+import io
+import json
+import threading
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+
+from moonnet import KerasMoonClassifier
+from moonnet.explore import _session
+from moonnet.explore._data import edited, samples_of
+from moonnet.explore._picture import picture
+from moonnet.explore._session import Session
+from moonnet.explore._settings import Settings, controls
+from moonnet.explore._tables import ArrayTable
+
+SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
+# A million steps: minutes, unless it is dropped
+LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
+IRIS = load_iris()
+IRIS_NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
+IRIS_CSV = (
+    pd.DataFrame(IRIS.data, columns=IRIS_NAMES).assign(kind=IRIS.target_names[IRIS.target]).to_csv(index=False).encode()
+)
+
+
+class Page:
+    """What a page does: it asks, and keeps what it is answered."""
+
+    def __init__(self, unpacked, own=None):
+        self._unpacked = unpacked
+        self._answered = threading.Condition()
+        self._last_id = 0
+        self.answers = []
+        self.session = Session(self._read, own)
+
+    def _read(self, kind, message):
+        header, arrays = self._unpacked(message)
+        assert header["kind"] == kind
+        with self._answered:
+            self.answers.append((header, arrays))
+            self._answered.notify_all()
+
+    def send(self, kind, **request):
+        """Ask for something and return the request's id."""
+        self._last_id += 1
+        self.session.receive({"kind": kind, "id": self._last_id, **request})
+        return self._last_id
+
+    def all(self, kind, request_id):
+        return [answer for answer in self.answers if (answer[0]["kind"], answer[0]["id"]) == (kind, request_id)]
+
+    def wait(self, kind, request_id, **expected):
+        """Return the first answer of this kind and with these values; fail where there is a problem instead."""
+
+        def answers():
+            problems = self.all("problem", request_id) if kind != "problem" else []
+            assert not problems, problems[0][0]["message"]
+            return [
+                answer
+                for answer in self.all(kind, request_id)
+                if all(answer[0][name] == value for name, value in expected.items())
+            ]
+
+        with self._answered:
+            assert self._answered.wait_for(answers, 60), f"no {kind} came"
+            return answers()[0]
+
+    def ask(self, kind, answer, **request):
+        return self.wait(answer, self.send(kind, **request))
+
+    def train(self, **settings):
+        """Return the picture of a network, once its film is there as well."""
+        request_id = self.send("train", settings={**SMALL, **settings})
+        self.wait("film", request_id)
+        return self.wait("picture", request_id, final=True)
+
+    def upload(self, content, name="data.csv"):
+        return self.ask("upload", "table", name=name, content=base64.b64encode(content).decode())
+
+    def problem(self, request):
+        """Return what is wrong with a request, which is sent as it is."""
+        n_before = len(self.answers)
+        self.session.receive(request)
+        with self._answered:
+            assert self._answered.wait_for(lambda: len(self.answers) > n_before, 60)
+        header, _ = self.answers[-1]
+        assert header["kind"] == "problem"
+        return header["message"]
+
+
+@pytest.fixture
+def open_page(unpacked):
+    """Return a function that opens a page."""
+    pages = []
+
+    def open_one(own=None):
+        pages.append(Page(unpacked, own))
+        return pages[-1]
+
+    yield open_one
+    for page in pages:
+        page.session.close()
+        assert not page.session._thread.is_alive()
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+def expected(own=None, **values):
+    """Return the data that settings ask for, and the classifier fitted to them."""
+    settings = Settings.read({**SMALL, **values})
+    data = edited(samples_of(settings.origin, own), settings)
+    return data, settings.classifier().fit(data.X, data.y)
+
+
+def weights_of(classifier):
+    """Return a network's weights as a page gets them."""
+    layers = zip(classifier.coefs_, classifier.intercepts_, strict=True)
+    return np.concatenate([array.ravel() for layer in layers for array in layer])
+
+
+# Trainings
+
+
+def test_a_page_is_told_what_it_may_ask_for(page, open_page):
+    header, _ = page.ask("hello", "controls")
+    assert header["controls"] == json.loads(json.dumps(controls()))
+    assert header["most_bytes"] == 4 * 2**20
+    assert header["own"] is None
+    header, _ = open_page(ArrayTable(IRIS.data, IRIS.target)).ask("hello", "controls")
+    assert header["own"] == {"name": "X", "features": {"y": ["0", "1", "2", "3"]}}
+
+
+@pytest.mark.parametrize("values", [{}, {"data": "blobs", "drawn": [[0.5, 0, 2]], "erased": [7], "random_state": 3}])
+def test_a_network_is_shown_as_fit_trains_it_and_then_its_film(page, values):
+    header, arrays = page.train(**values)
+    data, classifier = expected(**values)
+    assert_array_equal(arrays["weights"], weights_of(classifier))
+    figures, drawn = picture(data, classifier._weights, "relu")
+    for name, array in drawn.items():
+        assert_array_equal(arrays[name], array)
+    assert {name: header[name] for name in figures} == figures
+    assert header["history"] == classifier.history_
+    assert header["classes"] == list(map(str, classifier.classes_.tolist()))
+    assert [axis["name"] for axis in header["axes"]] == ["x", "y"]
+    assert page.session.estimator.predict(data.X).tolist() == classifier.predict(data.X).tolist()
+
+    film, _ = page.all("film", header["id"])[0]
+    assert film["epochs"] == 6
+    assert film["history"].keys() == {"loss", "accuracy", "test_loss", "test_accuracy"}
+    assert film["history"]["loss"] == classifier.history_["loss"]
+    for epoch in (6, 2):
+        _, classifier = expected(**{**values, "epochs": epoch})
+        frame, arrays = page.ask("frame", "frame", epoch=epoch)
+        assert_array_equal(arrays["weights"], weights_of(classifier))
+        assert frame["epoch"] == epoch
+        assert frame["test_accuracy"] == film["history"]["test_accuracy"][epoch - 1]
+    page.ask("frame", "frame", epoch=0)
+
+
+def test_the_picture_comes_before_the_film_and_says_when_it_compiles(page):
+    # A network that no other test trains
+    request_id = page.send("train", settings={**SMALL, "hidden_layer_sizes": [3, 2, 3], "activation": "silu"})
+    page.wait("film", request_id)
+    assert [answer["kind"] for answer, _ in page.answers if answer["id"] == request_id] == ["busy", "picture", "film"]
+    header, _ = page.train(hidden_layer_sizes=[3, 2, 3], activation="silu", random_state=1)
+    assert not page.all("busy", header["id"])
+
+
+def test_a_newer_request_drops_an_older_one(page):
+    older = page.send("train", settings=LONG)
+    page.wait("picture", older, final=False)
+    dropped = page.send("train", settings={"epochs": "so many"})
+    newer = page.send("train", settings=SMALL)
+    _, arrays = page.wait("picture", newer, final=True)
+    page.wait("film", newer)
+    assert_array_equal(arrays["weights"], weights_of(expected()[1]))
+    assert not page.all("film", older)
+    assert not any(header["final"] for header, _ in page.all("picture", older))
+    assert len(page.all("problem", dropped)) <= 1
+
+
+def test_of_many_requests_that_wait_the_newest_is_answered(page, monkeypatch):
+    begun, may_go_on = threading.Event(), threading.Event()
+    answer = page.session._answers["hello"]
+
+    def slow(request):
+        begun.set()
+        assert may_go_on.wait(60)
+        answer(request)
+
+    monkeypatch.setitem(page.session._answers, "hello", slow)
+    page.send("hello")
+    assert begun.wait(60)
+    requests = [page.send("train", settings={**SMALL, "random_state": index}) for index in range(50)]
+    may_go_on.set()
+    page.wait("film", requests[-1])
+    assert not any(answer["id"] in requests[:-1] for answer, _ in page.answers)
+    _, arrays = page.wait("picture", requests[-1])
+    assert_array_equal(arrays["weights"], weights_of(expected(random_state=49)[1]))
+
+
+def test_a_film_gives_way_to_a_newer_request_and_is_not_recorded(page, monkeypatch):
+    monkeypatch.setattr(_session, "_SECONDS_OF_REST", 1000)
+    older = page.send("train", settings=SMALL)
+    page.wait("picture", older)
+    newer = page.send("script")
+    page.wait("script", newer)
+    assert not page.all("film", older)
+    message = page.problem({"kind": "frame", "epoch": 0})
+    assert message == "The network's epochs are not recorded yet."
+
+
+def test_long_trainings_are_shown_on_the_way(page, monkeypatch):
+    monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
+    monkeypatch.setattr(_session, "_MOST_STEPS_AT_ONCE", 10)
+    header, arrays = page.train(epochs=8)
+    shown = page.all("picture", header["id"])
+    assert [picture["final"] for picture, _ in shown] == [False] * 8 + [True]
+    for epoch, (early, drawn) in enumerate(shown[:-1], start=1):
+        assert {len(values) for values in early["history"].values()} == {epoch}
+        if epoch in (1, 5):
+            assert_array_equal(drawn["weights"], weights_of(expected(epochs=epoch)[1]))
+    _, classifier = expected(epochs=8)
+    assert_array_equal(arrays["weights"], weights_of(classifier))
+    assert header["history"]["accuracy"] == classifier.history_["accuracy"]
+
+
+def test_early_stopping_shows_the_network_that_was_best(page):
+    values = {"early_stopping": True, "epochs": 300, "learning_rate": 0.05, "noise": 0.5}
+    header, arrays = page.train(**values)
+    _, classifier = expected(**values)
+    assert 10 < classifier.n_iter_ < 300
+    assert_array_equal(arrays["weights"], weights_of(classifier))
+    film, _ = page.wait("film", header["id"])
+    assert film["epochs"] == classifier.n_iter_
+    _, arrays = page.ask("frame", "frame", epoch=film["epochs"])
+    assert_array_equal(arrays["weights"], weights_of(classifier))
+
+
+def test_figures_that_are_no_numbers_are_null():
+    assert _session._finite([1.5, float("nan"), float("inf"), 0.0]) == [1.5, None, None, 0.0]
+
+
+def test_a_training_that_diverges_says_what_to_do_and_the_page_goes_on(page):
+    diverging = {"optimizer": "sgd", "learning_rate": 10, "hidden_layer_sizes": [64] * 6, "data": "xor", "epochs": 50}
+    request_id = page.send("train", settings={**SMALL, **diverging, "activation": "softplus"})
+    header, _ = page.wait("problem", request_id)
+    assert "lower learning_rate" in header["message"]
+    page.train()
+
+
+def test_closing_ends_a_training(open_page):
+    page = open_page()
+    page.wait("picture", page.send("train", settings=LONG), final=False)
+    begun = time.monotonic()
+    page.session.close()
+    assert not page.session._thread.is_alive()
+    assert time.monotonic() - begun < 5  # the longest that close waits
+
+
+def test_without_a_network_there_is_no_estimator(page):
+    assert page.session.estimator is None
+
+
+# What is no request
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("{", "The page sent what is no request: Expecting property name"),
+        ("", "no request: Expecting value"),
+        (b"\xff\xfe\xfd", "no request: "),
+        ("[" * 100_000, "no request: maximum recursion depth"),
+        ('{"a":' * 100_000, "no request: maximum recursion depth"),
+        ("1" * 5000, "no request: Exceeds the limit"),
+        ("[]", r"A request must have a kind: hello, train, .*upload\."),
+        (None, "must have a kind"),
+        (7, "must have a kind"),
+        ("{}", "must have a kind"),
+        ({"kind": "fly"}, "must have a kind"),
+        ({"kind": ["train"]}, "no request: "),
+        ({"kind": {}}, "no request: "),
+        ('{"kind": NaN}', "must have a kind"),
+        ({"kind": "hello", "id": -1}, "A request's id must be a whole number"),
+        ({"kind": "hello", "id": 2**53}, "id must be a whole number"),
+        ({"kind": "hello", "id": 1.0}, "id must be a whole number"),
+        ({"kind": "hello", "id": True}, "id must be a whole number"),
+        ({"kind": "hello", "id": "1"}, "id must be a whole number"),
+        ({"kind": "hello", "id": None}, "id must be a whole number"),
+        ('{"kind": "hello", "id": NaN}', "id must be a whole number"),
+        ({"kind": "train"}, "settings must be an object. Got None instead"),
+        ('{"kind": "train", "settings": {"noise": NaN}}', r"noise must be a number from 0 to 1\. Got nan instead"),
+        ('{"kind": "train", "settings": {"l2": -Infinity}}', "l2 must be"),
+        ('{"kind": "train", "settings": {"l2": 1e999}}', "l2 must be"),
+        ('{"kind": "train", "settings": {"epochs": 1' + "0" * 400 + "}}", "epochs must be"),
+        ({"kind": "train", "settings": {"data": "own"}}, "until a CSV file is chosen"),
+        ({"kind": "train", "settings": {"drawn": [[0, 0, 5]]}}, "drawn must hold points of 2 classes"),
+        ({"kind": "frame", "epoch": 0}, r"There is no network yet\."),
+        ({"kind": "script"}, r"There is no network yet\."),
+        ({"kind": "file", "format": "skops"}, r"There is no network yet\."),
+        ({"kind": "file", "format": "exe"}, r"format must be one of skops, keras, csv\."),
+        ({"kind": "file", "format": ["csv"]}, "format must be"),
+        ({"kind": "file"}, "format must be"),
+        ({"kind": "upload"}, "A file must have a name and a content"),
+        ({"kind": "upload", "name": "a.csv", "content": 5}, "must have a name and a content"),
+        ({"kind": "upload", "name": ["a"], "content": "YQ=="}, "must have a name and a content"),
+        ({"kind": "upload", "name": "a.csv", "content": "YQ="}, "A file's content must be in Base64"),
+        ({"kind": "upload", "name": "a.csv", "content": "Y Q=="}, "A file's content must be in Base64"),
+        ({"kind": "upload", "name": "a.csv", "content": "größe"}, "A file's content must be in Base64"),
+        ({"kind": "upload", "name": "a.csv", "content": ""}, r"^a\.csv is empty"),
+        ({"kind": "upload", "name": "\ud800\0", "content": "YQ=="}, "holds column names and no sample"),
+    ],
+)
+def test_requests_that_will_not_do(page, request_, message):
+    page.wait("busy", 0, what="Keras is starting")
+    with pytest.raises(ValueError, match=message):
+        raise ValueError(page.problem(request_))
+    page.ask("hello", "controls")  # the page goes on
+
+
+@pytest.mark.parametrize("epoch", [-1, 7, 1.0, True, None, "1", 10**30])
+def test_epochs_that_are_not_there(page, epoch):
+    page.train()
+    assert page.problem({"kind": "frame", "epoch": epoch}) == "epoch must be a whole number from 0 to 6."
+
+
+def test_problems_are_told_of_their_request_and_are_never_long(page):
+    request_id = page.send("train", settings={"x" * 10_000: 1})
+    header, _ = page.wait("problem", request_id)
+    assert len(header["message"]) <= 1000
+
+
+def test_what_nobody_expected_is_logged_and_the_page_goes_on(page, monkeypatch, caplog):
+    def fails(*arguments):
+        raise ZeroDivisionError("by nobody")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_session, "samples_of", fails)
+        assert page.ask("train", "problem", settings=SMALL)[0]["message"].startswith("That went wrong on Python's side")
+    assert "The explorer could not answer train" in caplog.text
+    assert "by nobody" in caplog.text
+    page.train()
+
+
+# What it gives away
+
+
+def test_a_file_that_is_sent_is_learned(page):
+    header, _ = page.upload(IRIS_CSV, name="C:\\iris.csv")
+    assert header["own"] == {"name": "iris.csv", "features": {"kind": IRIS_NAMES}}
+    header, _ = page.train(data="own", features=["petal width", "petal length"])
+    assert [axis["name"] for axis in header["axes"]] == ["petal width", "petal length"]
+    assert header["classes"] == ["setosa", "versicolor", "virginica"]
+    assert page.ask("hello", "controls")[0]["own"]["name"] == "iris.csv"
+
+    # Another file under the same settings is another table
+    page.upload(IRIS_CSV.replace(b"setosa", b"iris s."), name="iris.csv")
+    header, _ = page.train(data="own", features=["petal width", "petal length"])
+    assert header["classes"] == ["iris s.", "versicolor", "virginica"]
+
+
+def test_a_file_that_will_not_do_leaves_the_table_before(page):
+    page.upload(IRIS_CSV)
+    message = page.problem({"kind": "upload", "name": "b.csv", "content": base64.b64encode(b"a,b\n1,1\n").decode()})
+    assert message.startswith("b.csv must have a column of 2 to 10 classes")
+    content = base64.b64encode(b"a,kind\n" + b"1,x\n1,y\n" * 4).decode()
+    message = page.problem({"kind": "upload", "name": "b.csv", "content": content})
+    assert message.startswith("b.csv has no column beside 'kind'")
+    page.train(data="own")
+
+
+SCRIPTS = {
+    "moons": {"drawn": [[0.1, 1 / 3, 1], [-0.5, 0.25, 0]], "erased": [3, 39], "learning_rate": 0.003, "l2": 1e-4},
+    "blobs": {"data": "blobs", "dropout": 0.2, "optimizer": "adam", "activation": "tanh"},
+    "spirals": {"data": "spirals", "noise": 0.05, "random_state": 4},
+    "xor": {"data": "xor", "hidden_layer_sizes": [3, 2], "early_stopping": True},
+    "circles": {"data": "circles", "batch_size": 7, "hidden_layer_sizes": []},
+    "two columns": {"data": "own", "features": ["petal width", "sepal length"], "drawn": [[0, 0, 2]], "erased": [5]},
+    "principal plane": {"data": "own", "random_state": 7},
+}
+# Runs each script as the user would, and prints the network that it leaves
+RUN_SCRIPTS = """\
+import os, runpy, sys
+os.chdir(sys.argv[1])
+for name in sys.argv[2:]:
+    left = runpy.run_path(name + ".py")
+    print(name + ":", *(array.tobytes().hex() for array in left["network"]._weights))
+    if "model" in left:
+        seen = left["prepare"].transform(left["X"])
+        assert (left["model"].predict(left["X"]) == left["network"].predict(seen)).all()
+"""
+
+
+@pytest.mark.trains
+@pytest.mark.slow
+def test_the_script_trains_the_same_network_in_another_process(page, tmp_path, run_python):
+    (tmp_path / "iris.csv").write_bytes(IRIS_CSV)
+    page.upload(IRIS_CSV, name="iris.csv")
+    shown = {}
+    for name, values in SCRIPTS.items():
+        header, arrays = page.train(**values)
+        shown[name] = header, arrays["weights"]
+        script, _ = page.ask("script", "script")
+        assert f'os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"' in script["text"]
+        (tmp_path / f"{name}.py").write_text(script["text"])
+    output = run_python(RUN_SCRIPTS, str(tmp_path), *SCRIPTS)
+    for name, (header, weights) in shown.items():
+        accuracies = f"training accuracy {header['accuracy']:.3f}\nheld-out accuracy {header['test_accuracy']:.3f}\n"
+        before, _, after = output.partition(f"{name}: ")
+        assert before.endswith(accuracies)
+        assert bytes.fromhex(after.partition("\n")[0]) == weights.tobytes(), name
+
+
+@pytest.fixture
+def fitted_page(open_page):
+    """Two pages with a network: of a toy problem, and of a table of four columns."""
+    pages = open_page(), open_page(ArrayTable(IRIS.data, IRIS.target_names[IRIS.target]))
+    pages[0].train()
+    pages[1].train(data="own", epochs=30, learning_rate=0.03)
+    return pages
+
+
+@pytest.mark.slow
+def test_a_skops_file_holds_the_estimator(fitted_page):
+    for page, X in zip(fitted_page, (np.random.default_rng(0).normal(size=(50, 2)), IRIS.data), strict=True):
+        header, arrays = page.ask("file", "file", format="skops")
+        content = arrays["content"].tobytes()
+        untrusted = skops.io.get_untrusted_types(data=content)
+        assert untrusted == ["moonnet._classifier.KerasMoonClassifier"]
+        loaded = skops.io.loads(content, trusted=untrusted)
+        assert_array_equal(loaded.predict_proba(X), page.session.estimator.predict_proba(X))
+        assert header["name"] == ("moons.skops" if page is fitted_page[0] else "own.skops")
+    assert isinstance(fitted_page[0].session.estimator, KerasMoonClassifier)
+    assert loaded.score(IRIS.data, IRIS.target_names[IRIS.target]) > 0.8
+
+
+@pytest.mark.slow
+def test_a_keras_file_holds_the_network(fitted_page, tmp_path):
+    for page in fitted_page:
+        header, arrays = page.ask("file", "file", format="keras")
+        path = tmp_path / header["name"]
+        path.write_bytes(arrays["content"].tobytes())
+        model = keras.saving.load_model(path)
+        classifier = page.session._fitted.classifier
+        X = np.random.default_rng(0).normal(size=(50, 2))
+        probabilities = np.asarray(model(X))
+        theirs = classifier.predict_proba(X)
+        assert_allclose(probabilities, theirs[:, 1:] if len(classifier.classes_) == 2 else theirs, atol=1e-6)
+
+
+def test_a_csv_file_holds_the_samples(page):
+    page.train(drawn=[[0.5, 0.25, 1]], erased=[0])
+    header, arrays = page.ask("file", "file", format="csv")
+    assert header["name"] == "moons.csv"
+    read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
+    assert list(read) == ["x", "y", "class", "held_out"]
+    data, _ = expected(drawn=[[0.5, 0.25, 1]], erased=[0])
+    assert_allclose(read[["x", "y"]], np.concatenate([data.X, data.samples.X_test]), rtol=1e-15)
+    assert read["class"].tolist() == [*data.y, *data.samples.y_test]
+    assert read["held_out"].tolist() == [0] * 40 + [1] * 40
+
+
+def test_a_csv_file_of_two_columns_holds_them_in_their_own_units(page):
+    page.upload(IRIS_CSV)
+    page.train(data="own", features=["petal width", "sepal length"])
+    _, arrays = page.ask("file", "file", format="csv")
+    read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
+    assert list(read) == ["petal width", "sepal length", "class", "held_out"]
+    assert read["held_out"].sum() == 38
+    ours = sorted(zip(read["petal width"].round(6), read["sepal length"].round(6), read["class"], strict=True))
+    kinds = IRIS.target_names[IRIS.target]
+    assert ours == sorted(zip(IRIS.data[:, 3], IRIS.data[:, 0], kinds, strict=True))

@@ -1,0 +1,260 @@
+"""A page may ask for what is within bounds, and is told what else it asked for."""
+
+import inspect
+import json
+import math
+import re
+from dataclasses import fields
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moonnet import KerasMoonClassifier
+from moonnet._forward import ACTIVATIONS as KNOWN_ACTIVATIONS
+from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Origin, Settings, controls, parameter_docs
+
+ESTIMATOR_PARAMETERS = [
+    "hidden_layer_sizes",
+    "activation",
+    "dropout",
+    "l2",
+    "optimizer",
+    "learning_rate",
+    "batch_size",
+    "epochs",
+    "early_stopping",
+    "random_state",
+]
+NOT_A_NUMBER = [None, True, "5", [5], {}, math.nan, math.inf, -math.inf, 10**400, -(10**400)]
+# Each setting: what the message expects, what is taken, and what is refused beside what no setting of its kind takes
+NUMBERS = {
+    "n_samples": ("a whole number from 20 to 1000", [20, 1000], [19, 1001, 50.0]),
+    "noise": ("a number from 0 to 1", [0, 0.005, 1], [-1e-9, 1.001]),
+    "random_state": ("a whole number from 0 to 9999", [0, 9999], [-1, 10_000, 0.5]),
+    "dropout": ("a number from 0 to 0.95", [0, 0.95], [-0.1, 0.96]),
+    "l2": ("a number from 0 to 1", [0, 1e-300, 1], [-1e-300, 2]),
+    "learning_rate": ("a number from 1e-06 to 10 or null", [1e-6, 10], [0, 9e-7, 10.01]),
+    "batch_size": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.0]),
+    "epochs": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.5]),
+}
+LAYERS = "a list of at most 6 whole numbers from 1 to 64"
+POINTS = r"a list of at most 1000 points \[x, y, index of the class\]"
+INDICES = "a list of at most 1000 different indices of samples"
+OTHERS = {
+    "data": ("one of moons, circles, .*own", list(DATA), ["Moons", "", None, 1, ["moons"], {"moons": 1}]),
+    "activation": ("one of relu, tanh", list(ACTIVATIONS), ["exponential", None, 0, [], {}]),
+    "optimizer": ("one of rmsprop, adam", list(OPTIMIZERS), ["SGD", None, 0, [], {}]),
+    "early_stopping": ("true or false", [True, False], [0, 1, None, "true", []]),
+    "hidden_layer_sizes": (
+        LAYERS,
+        [[], [1], [64] * 6],
+        [None, 5, "5", [0], [65], [True], [5.0], [[5]], [math.nan], [10**400], [4] * 7, {"0": 5}],
+    ),
+    "target": ("the name of a column, or null", [None, "", "species"], [0, True, ["a"], {}, math.nan]),
+    "features": (
+        "a list of two names of columns, or null",
+        [None, ["a", "b"]],
+        ["ab", ["a"], ["a", "a"], ["a", "b", "c"], ["a", 1], [None, "a"], {}, [["a"], ["b"]]],
+    ),
+    "drawn": (
+        POINTS,
+        [[], [[0, 0.5, 9]], [[1e6, -1e6, 0]] * 1000],
+        [
+            *(None, [0, 0, 0], {"0": [0, 0, 0]}, [[0, 0, 0]] * 1001, [[0, 0]], [[0, 0, 0, 0]]),
+            *([[0, 0, 10]], [[0, 0, -1]], [[0, 0, 0.0]], [[0, 0, True]], [[0, 0, 10**400]]),
+            *([[math.nan, 0, 0]], [[0, math.inf, 0]], [[1.1e6, 0, 0]], [["0", 0, 0]], [[10**400, 0, 0]]),
+        ],
+    ),
+    "erased": (
+        INDICES,
+        [[], [0, 999_999], list(range(1000))],
+        [None, 3, [-1], [10**6], [1, 1], [1.0], [True], [math.nan], [10**400], [[1]], list(range(1001)), "12"],
+    ),
+}
+CASES = {
+    **{
+        name: (expected, taken, refused + [value for value in NOT_A_NUMBER if name != "learning_rate" or value])
+        for name, (expected, taken, refused) in NUMBERS.items()
+    },
+    **OTHERS,
+}
+
+
+def as_json(value):
+    """Return a value as it comes from a page."""
+    return json.loads(json.dumps(value))
+
+
+def plain(value):
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def test_each_setting_has_a_case():
+    assert CASES.keys() == {setting.name for setting in fields(Settings)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_within_bounds_is_taken(name):
+    for value in CASES[name][1]:
+        read = getattr(Settings.read(as_json({name: value})), name)
+        assert plain(read) == value
+        assert hash(read) is not None  # frozen, so that settings can be compared and kept
+    if name in ("noise", "dropout", "l2", "learning_rate"):
+        assert type(getattr(Settings.read({name: CASES[name][1][-1]}), name)) is float
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_out_of_bounds_is_refused_with_name_value_and_expectation(name):
+    expected, _, refused = CASES[name]
+    for value in refused:
+        value = as_json(value)
+        with pytest.raises(ValueError, match=rf"^{name} must be {expected}.*\. Got .+ instead\.$") as raised:
+            Settings.read({name: value})
+        if not isinstance(value, list | dict | int) or isinstance(value, bool):
+            assert f"Got {value!r} instead." in str(raised.value)
+        assert len(str(raised.value)) < 400  # also where the value is long
+
+
+def test_an_optional_number_may_be_null():
+    assert Settings.read({"learning_rate": None}).learning_rate is None
+
+
+@pytest.mark.parametrize("values", [None, [], "moons", 3, math.nan, [["data", "moons"]]])
+def test_settings_that_are_no_object(values):
+    with pytest.raises(ValueError, match=r"^settings must be an object\. Got .+ instead\.$"):
+        Settings.read(values)
+
+
+def test_a_setting_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match=r"^settings must be among data, n_samples, .*erased\. Got 'shuffle' instead"):
+        Settings.read({"epochs": 3, "shuffle": False, "warm_start": True})
+    for name in ("read", "origin", "__class__", "x" * 10_000):
+        with pytest.raises(ValueError, match=r"Got '.{4,40}' instead"):
+            Settings.read({name: 1})
+
+
+def test_no_settings_are_the_defaults():
+    assert Settings.read({}) == Settings()
+
+
+def test_defaults_are_the_estimator_s_apart_from_the_seed():
+    theirs = KerasMoonClassifier().get_params()
+    assert {name: theirs[name] for name in ESTIMATOR_PARAMETERS} == {
+        **{name: getattr(Settings(), name) for name in ESTIMATOR_PARAMETERS},
+        "random_state": None,
+    }
+    assert Settings().random_state == 0  # so that a page shows the same twice
+    assert Settings().classifier().get_params() == {**theirs, "random_state": 0}
+
+
+def test_the_classifier_has_what_was_set():
+    chosen = {
+        "hidden_layer_sizes": [3, 2],
+        "activation": "tanh",
+        "dropout": 0.25,
+        "l2": 1e-3,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "batch_size": 7,
+        "epochs": 11,
+        "early_stopping": True,
+        "random_state": 5,
+    }
+    assert list(chosen) == ESTIMATOR_PARAMETERS
+    classifier = Settings.read({**chosen, "data": "xor", "n_samples": 30}).classifier()
+    changed = {**chosen, "hidden_layer_sizes": (3, 2)}
+    assert classifier.get_params() == {**KerasMoonClassifier().get_params(), **changed}
+
+
+def test_the_origin_is_what_decides_on_the_samples():
+    read = Settings.read({"data": "own", "features": ["b", "a"], "target": "y", "erased": [3, 1], "epochs": 7})
+    assert read.origin == Origin("own", 200, 0.2, 0, "y", ("b", "a"))
+    assert read.erased == (1, 3)
+
+
+def test_activations_and_optimizers_are_known(keras):
+    assert set(ACTIVATIONS) <= set(KNOWN_ACTIVATIONS)
+    for name in ACTIVATIONS:
+        assert callable(keras.activations.get(name))
+    for name in OPTIMIZERS:
+        assert isinstance(keras.optimizers.get(name), keras.optimizers.Optimizer)
+
+
+def test_controls_are_json_and_say_what_settings_take():
+    sent = json.loads(json.dumps(controls(), allow_nan=False))
+    assert [control["name"] for control in sent] == [setting.name for setting in fields(Settings)]
+    by_name = {control["name"]: control for control in sent}
+    for name, control in by_name.items():
+        assert Settings.read({name: control["default"]}) == Settings()
+        for value in control.get("values", []):
+            assert getattr(Settings.read({name: value}), name) == value, name
+        if control.get("kind") == "number":
+            values = [value for value in control["values"] if value is not None]
+            assert values == sorted(set(values))
+            assert control["default"] in control["values"]
+    for value in by_name["random_state"]["bounds"]:
+        Settings.read({"random_state": value})
+    layers = by_name["hidden_layer_sizes"]
+    Settings.read({"hidden_layer_sizes": [layers["most_units"]] * layers["most_layers"]})
+    for sizes in ([1] * (layers["most_layers"] + 1), [layers["most_units"] + 1]):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be"):
+            Settings.read({"hidden_layer_sizes": sizes})
+
+
+def test_controls_say_of_each_parameter_what_the_docstring_says():
+    docs = {control["name"]: control["doc"] for control in controls()}
+    words = " ".join(re.findall(r"\w+", inspect.getdoc(KerasMoonClassifier)))
+    for name in ESTIMATOR_PARAMETERS:
+        assert len(docs[name]) > 20, name
+        assert docs[name].endswith(".")
+        assert "`" not in docs[name]
+        assert " ".join(re.findall(r"\w+", docs[name])) in words, name
+    assert docs["epochs"] == "How often the samples are gone through, at least 1."
+    assert docs["dropout"] == "Rate of the Dropout after each hidden layer, in [0, 1)."
+    assert docs["data"]
+    assert docs["n_samples"]
+    assert docs["noise"]
+
+
+def test_each_parameter_of_the_estimator_has_its_text():
+    assert list(parameter_docs()) == list(inspect.signature(KerasMoonClassifier).parameters)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(0, 100) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from([setting.name for setting in fields(Settings)])
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(JSON | st.dictionaries(NAMES, JSON, max_size=4) | st.dictionaries(NAMES, st.lists(JSON), max_size=2))
+def test_whatever_a_page_sends_is_settings_or_a_value_error(values):
+    try:
+        read = Settings.read(values)
+    except ValueError:
+        return
+    assert read.classifier()
+    assert Settings.read(as_json({name: getattr(read, name) for name in values})) == read
+
+
+TAKEN = {
+    "n_samples": st.integers(20, 1000),
+    "noise": st.floats(0, 1),
+    "learning_rate": st.none() | st.floats(1e-6, 10),
+    "dropout": st.floats(0, 0.95),
+    "hidden_layer_sizes": st.lists(st.integers(1, 64), max_size=6),
+    "erased": st.lists(st.integers(0, 999), unique=True, max_size=20),
+    "drawn": st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2), st.integers(0, 9)).map(list), max_size=5),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=TAKEN))
+def test_settings_within_bounds_are_what_the_estimator_takes(values):
+    read = Settings.read(as_json(values))
+    for name, value in values.items():
+        assert plain(getattr(read, name)) == (sorted(value) if name == "erased" else value)
+    read.classifier()._check_parameters()
