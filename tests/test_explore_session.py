@@ -178,14 +178,17 @@ def test_the_picture_comes_before_the_film_and_says_when_it_compiles(page):
     assert not page.all("busy", header["id"])
 
 
-def test_a_newer_request_drops_an_older_one(page):
+def test_a_newer_request_drops_an_older_one(page, monkeypatch):
+    monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
     older = page.send("train", settings=LONG)
     page.wait("picture", older, final=False)
     dropped = page.send("train", settings={"epochs": "so many"})
     newer = page.send("train", settings=SMALL)
+    n_shown = len(page.all("picture", older))
     _, arrays = page.wait("picture", newer, final=True)
     page.wait("film", newer)
     assert_array_equal(arrays["weights"], weights_of(expected()[1]))
+    assert len(page.all("picture", older)) <= n_shown + 1  # which was on its way
     assert not page.all("film", older)
     assert not any(header["final"] for header, _ in page.all("picture", older))
     assert len(page.all("problem", dropped)) <= 1
@@ -386,8 +389,8 @@ SCRIPTS = {
     "moons": {"drawn": [[0.1, 1 / 3, 1], [-0.5, 0.25, 0]], "erased": [3, 39], "learning_rate": 0.003, "l2": 1e-4},
     "blobs": {"data": "blobs", "dropout": 0.2, "optimizer": "adam", "activation": "tanh"},
     "spirals": {"data": "spirals", "noise": 0.05, "random_state": 4},
-    "xor": {"data": "xor", "hidden_layer_sizes": [3, 2], "early_stopping": True},
-    "circles": {"data": "circles", "batch_size": 7, "hidden_layer_sizes": []},
+    "xor": {"data": "xor", "early_stopping": True},
+    "circles": {"data": "circles", "batch_size": 7},
     "two columns": {"data": "own", "features": ["petal width", "sepal length"], "drawn": [[0, 0, 2]], "erased": [5]},
     "principal plane": {"data": "own", "random_state": 7},
 }
