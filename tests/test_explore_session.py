@@ -196,14 +196,14 @@ def test_a_newer_request_drops_an_older_one(page, monkeypatch):
 
 def test_of_many_requests_that_wait_the_newest_is_answered(page, monkeypatch):
     begun, may_go_on = threading.Event(), threading.Event()
-    answer = page.session._answers["hello"]
+    answer = page.session._work_on["hello"]
 
     def slow(request):
         begun.set()
         assert may_go_on.wait(60)
         answer(request)
 
-    monkeypatch.setitem(page.session._answers, "hello", slow)
+    monkeypatch.setitem(page.session._work_on, "hello", slow)
     page.send("hello")
     assert begun.wait(60)
     requests = [page.send("train", settings={**SMALL, "random_state": index}) for index in range(50)]
