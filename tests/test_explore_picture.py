@@ -96,6 +96,18 @@ def test_a_unit_that_is_zero_everywhere_is_grey():
     assert arrays["boundary_ends"].shape == (0,)
 
 
+@pytest.mark.parametrize("size", [1e160, 1e300])
+def test_a_network_that_diverges_is_drawn_without_a_warning(size):
+    settings = Settings()
+    data = edited(samples_of(settings.origin, None), settings)
+    weights = [np.array([[size, -size], [-size, size]]), np.zeros(2), np.full((2, 2), size), np.zeros(2)]
+    weights += [np.array([[size], [-size]]), np.zeros(1)]
+    figures, arrays = picture(data, weights, "linear")
+    assert arrays["units"].min() >= 1
+    assert np.isin(arrays["units"][2:4], (1, 255)).any(axis=1).all()  # the first layer can be told
+    assert 0 <= figures["accuracy"] <= 1
+
+
 def test_the_two_most_probable_classes_are_equally_so_along_the_boundary(drawn):
     _, classifier, _, arrays = drawn
     probability = arrays["probability"]

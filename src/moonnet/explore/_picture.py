@@ -14,6 +14,7 @@ RESOLUTION = 96  # points of the grid along each axis, for the probabilities
 UNIT_RESOLUTION = 24  # and for the activation of each unit
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what diverges is for the training to say
 def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return figures and arrays: what the network does to the plane, and how it does on the samples.
 
@@ -92,5 +93,6 @@ def _unit_pictures(
     for layer in layers:
         largest = np.abs(layer).max(axis=0)
         scaled = layer / np.where(largest > 0, largest, 1)
+        scaled = np.nan_to_num(scaled).clip(-1, 1)  # where a unit overflows, as in a training that diverges
         pictures.append((128.5 + 127 * scaled).astype(np.uint8).T)
     return np.concatenate(pictures)
