@@ -92,6 +92,7 @@ def test_a_series_names_the_target():
         (IRIS.data, KINDS[:-1], r"inconsistent numbers of samples: \[150, 149\]"),
         (IRIS.data, np.arange(150), r"y must hold labels of 2 to 10 classes\. Got 150 classes instead\."),
         (IRIS.data, np.zeros(150), "Got 1 classes"),
+        (IRIS.data, ["a"] * 75 + [None] * 75, "labels that can be sorted"),
         (np.where(IRIS.data > 7, np.nan, IRIS.data), KINDS, "X contains NaN"),
         (FRAME, KINDS, "could not convert string to float"),
         (IRIS.data, IRIS.data, "y should be a 1d array"),
@@ -104,7 +105,7 @@ def test_a_series_names_the_target():
     ],
 )
 def test_arrays_that_will_not_do(X, y, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         ArrayTable(X, y)
 
 

@@ -188,6 +188,8 @@ def _own_samples(own: OwnTable, origin: Origin) -> Samples:
             f"{target} must hold 2 to {MOST_CLASSES} classes, each at least {FEWEST_OF_A_CLASS} times in rows without "
             f"gaps. Got {len(classes)} classes, the rarest {counts.min() if len(counts) else 0} times."
         )
+    if not np.ptp(X, axis=0).any():
+        raise ValueError(f"{own.name} must have a column of numbers that varies. Got {', '.join(features)}.")
     sizes: dict[str, Any] = {"test_size": 0.25}
     if len(y) > sum(MOST_ROWS):
         sizes = {"train_size": MOST_ROWS[0], "test_size": MOST_ROWS[1]}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from moonnet._labels import Labels
 from moonnet.explore._data import FEWEST_OF_A_CLASS, MOST_CLASSES, Code
 
 MOST_BYTES = 4 * 2**20  # of a file that a page sends
@@ -28,9 +29,10 @@ class ArrayTable:
         self._X = check_array(X, dtype=np.float64, input_name="X", ensure_min_features=2)
         self._y = column_or_1d(y)
         check_consistent_length(self._X, self._y)
-        n_classes = len(np.unique(self._y))
+        n_classes = len(set(self._y.tolist()))
         if not 2 <= n_classes <= MOST_CLASSES:
             raise ValueError(f"y must hold labels of 2 to {MOST_CLASSES} classes. Got {n_classes} classes instead.")
+        Labels.of(self._y)  # says what else is wrong with them
         self._features = [str(name) for name in self._names or range(self._X.shape[1])]
         if len(set(self._features)) < len(self._features):
             raise ValueError(f"X must have columns of different names. Got {self._features} instead.")

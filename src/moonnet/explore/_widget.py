@@ -45,6 +45,9 @@ class Explorer(anywidget.AnyWidget):
     ValueError
         If X or y is not what is described here.
 
+    TypeError
+        If y holds labels that cannot be sorted.
+
     ImportError
         If the extra ``explore`` is not installed.
 
