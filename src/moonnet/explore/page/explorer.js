@@ -81,6 +81,14 @@ function rgb(color) {
   return [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
 }
 
+// Red, green, blue and alpha, up to 255, of a colour in whichever of CSS's many forms
+function pixelOf(color) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.fillStyle = color;
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data;
+}
+
 // Pixels of 256 colours between two, as an ImageData's buffer has them
 function pixelsBetween(from, to, least, most) {
   const pixels = new Uint8ClampedArray(4 * 256);
@@ -801,7 +809,7 @@ class Explorer {
       "button", { type: "button", class: "help", popovertarget: doc.id, "aria-label": `What is ${name}?` }, "?",
     );
     const label = element(input.tagName === "DIV" ? "span" : "label", { title: control.doc, for: id }, name);
-    const row = element("div", { class: `control ${name}` }, element("div", { class: "name" }, label,
+    const row = element("div", { class: `control row-${name}` }, element("div", { class: "name" }, label,
       ...(control.doc ? [help, doc] : []), output), input, ...(extra ? [extra] : []));
     input.setAttribute("data-setting", name);
     if (input.tagName === "DIV") input.setAttribute("aria-label", name);
@@ -1222,9 +1230,10 @@ class Explorer {
   isDark() {
     if (this.root.dataset.moonnetSocket !== undefined) return matchMedia("(prefers-color-scheme: dark)").matches;
     if (!this.root.isConnected) return this.kept?.isDark ?? false;
-    for (let at = this.root.parentElement; at !== null; at = at.parentElement) {
-      const [red, green, blue, alpha = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g).map(Number);
-      if (alpha > 0.5) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
+    for (let at = this.root.parentElement; at; at = at.parentElement ?? at.getRootNode().host) {
+      const { backgroundColor } = getComputedStyle(at);
+      const [red, green, blue, alpha] = backgroundColor === "rgba(0, 0, 0, 0)" ? [0, 0, 0, 0] : pixelOf(backgroundColor);
+      if (alpha > 127) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
     }
     return false;
   }
