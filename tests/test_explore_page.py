@@ -591,7 +591,7 @@ def test_a_screen_reader_is_told_what_each_control_is(page):
 
 def test_a_parameter_s_documentation_is_a_click_away(page):
     page.find_element(By.CSS_SELECTOR, "[aria-label='What is dropout?']").click()
-    doc = page.find_element(By.CSS_SELECTOR, ".dropout .doc")
+    doc = page.find_element(By.CSS_SELECTOR, ".row-dropout .doc")
     assert doc.is_displayed()
     assert doc.text == "Rate of the Dropout after each hidden layer, in [0, 1)."
     press(page, Keys.ESCAPE)

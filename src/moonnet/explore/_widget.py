@@ -67,6 +67,8 @@ class Explorer(anywidget.AnyWidget):
     _esm = _PAGE / "explorer.js"
     _css = _PAGE / "explorer.css"
     settings = traitlets.Dict().tag(sync=True)
+    # Begins when a page asks for something. The class has it, for what was never made is closed, too.
+    _session: Session | None = None
 
     def __init__(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> None:
         if (X is None) != (y is None):
@@ -74,7 +76,6 @@ class Explorer(anywidget.AnyWidget):
         own = None if X is None else ArrayTable(X, y)
         super().__init__(settings={} if own is None else {"data": "own"})
         self._own = own
-        self._session: Session | None = None  # begins when a page asks for something
         self.on_msg(self._take_request)
 
     @property

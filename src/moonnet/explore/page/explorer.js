@@ -17,7 +17,7 @@ const GROUPS = {
 const NUMPY_TYPES = {
   float64: Float64Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array,
 };
-let nExplorers = 0;
+let lastId = 0; // of requests, of every view of a widget
 
 // ---- small helpers
 
@@ -79,6 +79,14 @@ function nearestIndex(values, value) {
 
 function rgb(color) {
   return [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
+}
+
+// Red, green, blue and alpha, up to 255, of a colour in whichever of CSS's many forms
+function pixelOf(color) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.fillStyle = color;
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data;
 }
 
 // Pixels of 256 colours between two, as an ImageData's buffer has them
@@ -455,12 +463,12 @@ class Explorer {
     this.model = model;
     this.root = root;
     root.explorer = this; // for whoever looks at the page from its console
-    this.prefix = `moonnet-${(nExplorers += 1)}`;
+    this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // a notebook loads this module for each widget anew
     this.settings = { ...model.get("settings") };
     this.defaults = {};
     this.controls = {};
     this.own = null;
-    this.lastId = 0; // of requests
+    this.asked = new Set(); // requests whose answers are this view's alone
     this.trainId = 0; // of the newest training asked for
     this.shownId = 0; // of the training on the page
     this.movedAt = new Map(); // when the movement was that led to a request
@@ -469,6 +477,7 @@ class Explorer {
     this.nEpochs = 0; // of the film; 0 while there is none
     this.epoch = null; // on the page; null is the end of the training
     this.frameAsked = false;
+    this.frameId = 0;
     this.playing = null;
     this.tool = "look";
     this.undone = []; // what drawn and erased were before each change
@@ -485,9 +494,11 @@ class Explorer {
   }
 
   ask(kind, content = {}) {
-    this.lastId += 1;
-    this.model.send({ kind, id: this.lastId, ...content });
-    return this.lastId;
+    // Rises from one view of a widget to the next, in whichever window it is
+    lastId = Math.max(lastId + 1, 1000 * Date.now());
+    if (kind !== "train") this.asked.add(lastId);
+    this.model.send({ kind, id: lastId, ...content });
+    return lastId;
   }
 
   // -- building
@@ -601,8 +612,16 @@ class Explorer {
     on(this.network, "blur", () => this.choose(null));
     on(this.network, "keydown", (event) => this.chooseByKey(event));
     on(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
+    // Keys without Ctrl, Alt or Meta are the page's where it has the focus, not JupyterLab's
+    window.addEventListener("keydown", ({ target, ctrlKey, altKey, metaKey }) => {
+      if (this.root.contains(target)) {
+        target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || altKey || metaKey));
+      }
+    }, { signal, capture: true });
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.root);
+    this.themes = new MutationObserver(() => this.isDark() !== this.kept?.isDark && this.draw());
+    for (const node of [document.documentElement, document.body]) this.themes.observe(node, { attributes: true });
     this.onMessage = (content, buffers) => this.receive(unpacked(buffers[0]));
     this.onSettings = () => this.takeSettings();
     this.onConnection = ({ open }) => this.connectionChanged(open);
@@ -614,6 +633,7 @@ class Explorer {
   close() {
     this.stopping.abort();
     this.sizes.disconnect();
+    this.themes.disconnect();
     clearTimeout(this.playing);
     this.model.off("msg:custom", this.onMessage);
     this.model.off("change:settings", this.onSettings);
@@ -634,7 +654,18 @@ class Explorer {
       script: () => this.showScript(header.text),
       file: () => save(arrays.content, header.name),
     };
-    answers[header.kind]?.();
+    if (this.isForMe(header)) answers[header.kind]?.();
+  }
+
+  // Python's answers reach every view of a widget, but only the training is shared
+  isForMe({ kind, id }) {
+    const isOwn = this.asked.delete(id);
+    if (kind === "controls") return isOwn || this.described === undefined;
+    if (kind === "frame" && !isOwn && this.frameAsked && id > this.frameId) { // Python drops the older of two requests
+      this.frameAsked = false;
+      this.showEpoch(this.epochWanted);
+    }
+    return isOwn || !["frame", "script", "file"].includes(kind);
   }
 
   say(text, kind = "") {
@@ -674,7 +705,7 @@ class Explorer {
     const moved = this.movedAt.get(header.id);
     afterFrame(() => {
       const took = moved === undefined ? null : measureMovement(header.id, moved);
-      if (header.final && header.id === this.trainId) this.describe(took);
+      if (header.final && header.id >= this.trainId) this.describe(took);
       this.drawUnits(); // later, for it takes longest
     });
     for (const id of this.movedAt.keys()) if (id <= header.id) this.movedAt.delete(id);
@@ -778,7 +809,7 @@ class Explorer {
       "button", { type: "button", class: "help", popovertarget: doc.id, "aria-label": `What is ${name}?` }, "?",
     );
     const label = element(input.tagName === "DIV" ? "span" : "label", { title: control.doc, for: id }, name);
-    const row = element("div", { class: `control ${name}` }, element("div", { class: "name" }, label,
+    const row = element("div", { class: `control row-${name}` }, element("div", { class: "name" }, label,
       ...(control.doc ? [help, doc] : []), output), input, ...(extra ? [extra] : []));
     input.setAttribute("data-setting", name);
     if (input.tagName === "DIV") input.setAttribute("aria-label", name);
@@ -1110,7 +1141,7 @@ class Explorer {
     this.film.value = epoch;
     if (this.frameAsked || this.nEpochs === 0) return;
     this.frameAsked = true;
-    this.ask("frame", { epoch });
+    this.frameId = this.ask("frame", { epoch });
   }
 
   step(epochs) {
@@ -1198,16 +1229,23 @@ class Explorer {
   // A notebook has a theme of its own: as dark as what the page lies on
   isDark() {
     if (this.root.dataset.moonnetSocket !== undefined) return matchMedia("(prefers-color-scheme: dark)").matches;
-    for (let at = this.root.parentElement; at !== null; at = at.parentElement) {
-      const [red, green, blue, alpha = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g).map(Number);
-      if (alpha > 0.5) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
+    if (!this.root.isConnected) return this.kept?.isDark ?? false;
+    for (let at = this.root.parentElement; at; at = at.parentElement ?? at.getRootNode().host) {
+      const { backgroundColor } = getComputedStyle(at);
+      const [red, green, blue, alpha] = backgroundColor === "rgba(0, 0, 0, 0)" ? [0, 0, 0, 0] : pixelOf(backgroundColor);
+      if (alpha > 127) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
     }
     return false;
   }
 
+  // Where the output is folded or scrolled far away, nothing is drawn until it comes back
+  isSeen() {
+    return this.view !== null && this.root.clientWidth > 0;
+  }
+
   draw() {
     const palette = this.palette();
-    if (this.view === null) return;
+    if (!this.isSeen()) return;
     this.refreshTools();
     this.drawPlane(palette);
     this.drawUnits(palette);
@@ -1216,7 +1254,7 @@ class Explorer {
   }
 
   drawPlane(palette = this.palette()) {
-    if (this.view === null) return;
+    if (!this.isSeen()) return;
     const { context, width, height } = contextOf(this.plane);
     const nUnits = this.view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
     const unit = this.unit !== null && this.unit < nUnits ? this.unit : null;
@@ -1229,6 +1267,7 @@ class Explorer {
   }
 
   drawUnits(palette = this.palette()) {
+    if (!this.isSeen()) return;
     const { context, width, height } = contextOf(this.network);
     const sizes = this.view.header.layer_sizes;
     this.layers = networkLayout(sizes, width, height);
@@ -1240,6 +1279,7 @@ class Explorer {
   }
 
   drawResults(palette = this.palette()) {
+    if (!this.isSeen()) return;
     const { header } = this.view;
     this.accuracy.textContent = percent(header.test_accuracy);
     const at = (this.epoch ?? this.history.loss?.length ?? 0) - 1;
@@ -1291,7 +1331,7 @@ class Explorer {
   }
 }
 
-export function render({ model, el }) {
+function render({ model, el }) {
   const root = element("div", {});
   root.classList.add("moonnet-explorer");
   el.append(root);

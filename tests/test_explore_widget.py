@@ -1,0 +1,434 @@
+"""The explorer in a notebook: the widget by itself, and in JupyterLab in a real browser (``make explorer-test``)."""
+
+import json
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import skops.io
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from sklearn.datasets import load_iris, make_moons
+
+from moonnet import KerasMoonClassifier, explore
+from moonnet.explore import Explorer
+
+PAGE = Path(explore.__file__).parent / "page"
+
+# ---- without a browser
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What widgets send to their pages, as (content, buffers)."""
+    sent = queue.Queue()
+    monkeypatch.setattr(Explorer, "send", lambda self, content, buffers=None: sent.put((content, buffers)))
+    return sent
+
+
+@pytest.fixture
+def make_explorer():
+    """Return a function that makes widgets, which are closed after the test."""
+    made = []
+
+    def make(*arguments):
+        made.append(Explorer(*arguments))
+        return made[-1]
+
+    yield make
+    for explorer in made:
+        explorer.close()
+
+
+def ask(explorer, kind, **content):
+    """Hand over a request as a page's comm does."""
+    explorer.comm.handle_msg(
+        {"content": {"data": {"method": "custom", "content": {"kind": kind, "id": 1, **content}}}, "buffers": []}
+    )
+
+
+def answer(answers, kind):
+    """Return the header of the next answer of a kind."""
+    while True:
+        content, [packed] = answers.get(timeout=60)
+        length = int.from_bytes(packed[:4], "little")
+        header = json.loads(packed[4 : 4 + length])
+        assert content == {"kind": header["kind"]}
+        assert header["kind"] != "problem" or kind == "problem", header
+        if header["kind"] == kind:
+            return header
+
+
+def test_x_and_y_are_given_together(moons):
+    X, y = moons
+    with pytest.raises(ValueError, match=r"X and y must be given together\. Got X alone\."):
+        Explorer(X)
+    with pytest.raises(ValueError, match=r"X and y must be given together\. Got y alone\."):
+        Explorer(y=y)
+    with pytest.raises(ValueError, match=r"y must hold labels of 2 to 10 classes\. Got 200 classes instead\."):
+        Explorer(X, np.arange(200))
+
+
+def test_the_widget_holds_the_page(make_explorer, moons):
+    state = make_explorer().get_state()
+    assert state["_esm"] == (PAGE / "explorer.js").read_text(encoding="utf-8")
+    assert state["_css"] == (PAGE / "explorer.css").read_text(encoding="utf-8")
+    assert state["settings"] == {}
+    assert make_explorer(*moons).get_state("settings") == {"settings": {"data": "own"}}
+
+
+def test_nothing_begins_before_a_page_asks(make_explorer):
+    before = threading.active_count()
+    explorer = make_explorer()
+    explorer.settings = {"noise": 0.4}
+    assert explorer.estimator_ is None
+    assert threading.active_count() == before
+    explorer.close()
+    assert explorer.comm is None
+
+
+def test_pages_are_answered(make_explorer, answers, moons):
+    explorer = make_explorer()
+    ask(explorer, "hello")
+    assert answer(answers, "controls")["own"] is None
+    ask(explorer, "train", settings={"epochs": 5})
+    assert answer(answers, "picture")["final"]
+    clf = KerasMoonClassifier(epochs=5, random_state=0).fit(*moons)
+    assert explorer.estimator_.get_params() == clf.get_params()
+    assert np.array_equal(explorer.estimator_.predict_proba(moons[0]), clf.predict_proba(moons[0]))
+    ask(explorer, "nonsense")
+    assert "what is no request" in answer(answers, "problem")["message"]
+
+
+def test_the_estimator_takes_the_columns_of_x(make_explorer, answers):
+    X, y = load_iris(return_X_y=True)
+    explorer = make_explorer(X, y)
+    ask(explorer, "hello")
+    assert answer(answers, "controls")["own"] == {"name": "X", "features": {"y": ["0", "1", "2", "3"]}}
+    ask(explorer, "train", settings={"data": "own"})
+    assert answer(answers, "picture")["classes"] == ["0", "1", "2"]
+    assert explorer.estimator_.score(X, y) > 0.9
+    ask(explorer, "train", settings={"data": "own", "features": ["3", "0"]})
+    answer(answers, "picture")
+    assert explorer.estimator_.score(X[:, [3, 0]], y) > 0.9
+
+
+def test_closing_ends_the_training(make_explorer, answers):
+    explorer = make_explorer()
+    ask(explorer, "train", settings={"epochs": 1000, "batch_size": 1, "n_samples": 1000})
+    answer(answers, "picture")
+    explorer.close()
+    assert "moonnet-explorer" not in {thread.name for thread in threading.enumerate()}
+    assert explorer.comm is None
+    explorer.close()
+
+
+# ---- in JupyterLab
+
+in_browser = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed"),
+]
+
+CELLS = [
+    "from moonnet.explore import Explorer\nexplorer = Explorer()\nexplorer",
+    "explorer",
+    "from sklearn.datasets import load_iris\nX, y = load_iris(return_X_y=True)\niris = Explorer(X, y)\niris",
+    "from sklearn.datasets import make_moons\nanother = Explorer()\nanother",
+]
+FIRST, SECOND, IRIS, ANOTHER = range(4)
+
+
+def as_notebook(cells):
+    empty = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    return {
+        "cells": [{**empty, "id": f"cell-{index}", "source": source} for index, source in enumerate(cells)],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """JupyterLab with a notebook; nothing of the user's is read or written."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    root, log = folder / "root", folder / "log"
+    root.mkdir()
+    (root / "explorer.ipynb").write_text(json.dumps(as_notebook(CELLS)))
+    names = {
+        "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR",
+    }  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", "--IdentityProvider.token=secret",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly", "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    address = f"http://127.0.0.1:{port}/"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {name: str(folder / name.lower()) for name in names},
+        )
+    try:
+        await_answer(f"{address}api/status?token=secret", process, log)
+        yield SimpleNamespace(address=address, log=log)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def await_answer(address, process, log):
+    end = monotonic() + 60
+    while monotonic() < end and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(address, timeout=10):
+            return
+        sleep(0.1)
+    pytest.fail(f"JupyterLab has not started:\n{log.read_text()}")
+
+
+class Notebook:
+    """The open notebook, whose cells have run; ``explorers`` are the pages on it, one a cell."""
+
+    def __init__(self, browser, server):
+        self.browser = browser
+        browser.set_script_timeout(60)
+        metrics = {"width": 1400, "height": 4200, "deviceScaleFactor": 1, "mobile": False}  # shows every cell
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.get(f"{server.address}lab/tree/explorer.ipynb?token=secret&reset")
+        self.wait("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+        self.command("notebook:run-all-cells")
+        self.wait(f"explorers.length === {len(CELLS)}")
+        self.settle()
+
+    def run(self, script, *arguments):
+        explorers = "[...document.querySelectorAll('.moonnet-explorer')].map(root => root.explorer)"
+        return self.browser.execute_script(f"const explorers = {explorers}; {script}", *arguments)
+
+    def wait(self, condition):
+        def holds(_):
+            return self.run(f"return Boolean({condition})")
+
+        WebDriverWait(self.browser, 60, poll_frequency=0.02).until(holds, condition)
+
+    def settle(self):
+        """Wait until every page shows its newest settings and their film."""
+        self.wait("explorers.every(page => page.shownId >= page.trainId && page.nEpochs > 0)")
+
+    def command(self, name, **arguments):
+        script = "const [name, options, done] = arguments; jupyterapp.commands.execute(name, options).finally(done)"
+        self.browser.execute_async_script(script, name, arguments)
+
+    def python(self, code):
+        """Return what code prints that runs in the kernel."""
+        printed, error = self.browser.execute_async_script(
+            """
+            const [code, done] = arguments;
+            const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+            const future = kernel.requestExecute({ code, store_history: false });
+            let [printed, error] = ["", null];
+            future.onIOPub = ({ header, content }) => {
+              if (header.msg_type === "stream") printed += content.text;
+              if (header.msg_type === "error") error = content.traceback.join("\\n");
+            };
+            future.done.finally(() => done([printed, error]));
+            """,
+            code,
+        )
+        assert error is None, error
+        return printed
+
+    def set(self, name, **settings):
+        """Set a widget's settings in Python, and wait until its pages show them."""
+        before = self.run("return Math.max(...explorers.map(page => page.trainId))")
+        self.python(f"{name}.settings = {settings!r}")
+        self.wait(f"explorers.some(page => page.trainId > {before})")
+        self.settle()
+
+    def settings(self, name):
+        return json.loads(self.python(f"import json; print(json.dumps({name}.settings))"))
+
+    def pages(self, what):
+        """Return what is to be said of each page."""
+        return self.run(f"return explorers.map(page => {what})")
+
+    def element(self, index, selector):
+        return self.run("return explorers[arguments[0]].root.querySelector(arguments[1])", index, selector)
+
+    def button(self, index, text):
+        return self.element(index, ".layout").find_element(By.XPATH, f".//button[normalize-space()='{text}']")
+
+    def press(self, *keys):
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+
+# JupyterLab's own code sometimes takes a theme's style sheet away twice
+THEME_ERROR = "Failed to execute 'removeChild' on 'Node'"
+
+
+@pytest.fixture(scope="module")
+def opened_notebook(browser, server):
+    yield Notebook(browser, server)
+    told = [entry["message"] for entry in browser.get_log("browser") if entry["level"] not in ("DEBUG", "INFO")]
+    assert [message for message in told if not ("/static/lab/" in message and THEME_ERROR in message)] == []
+    requested = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [name for name in requested if not name.startswith((server.address, "data:", "blob:"))] == []
+    assert browser.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.stderr']") == []
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def notebook(opened_notebook):
+    """The notebook with the widgets' settings at their defaults."""
+    for name, default in (("explorer", {}), ("iris", {"data": "own"})):
+        if opened_notebook.settings(name) != default:
+            opened_notebook.set(name, **default)
+    return opened_notebook
+
+
+COLORS = """
+return explorers.flatMap(({ root }) => [...root.querySelectorAll("canvas")].map((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+}));
+"""
+WEIGHTS = "[...page.view.arrays.weights]"
+
+
+class TestInJupyterLab:
+    pytestmark = in_browser
+
+    def test_the_pages_are_drawn(self, notebook, moons):
+        assert min(notebook.run(COLORS)) > 5
+        clf = KerasMoonClassifier(random_state=0).fit(*moons)
+        accuracy = clf.score(*make_moons(200, noise=0.2, random_state=1))
+        assert notebook.element(FIRST, ".accuracy").text == f"{100 * accuracy:.1f} %"
+        weights = np.concatenate([array.ravel() for array in clf._weights])
+        first, second, _, _ = notebook.pages(WEIGHTS)
+        assert np.array_equal(first, weights)
+        assert np.array_equal(second, weights)
+
+    def test_ids_are_unique_in_the_document(self, notebook):
+        ids = notebook.run("return [...document.querySelectorAll('.moonnet-explorer [id]')].map(node => node.id)")
+        assert len(ids) == len(set(ids))
+
+    def test_python_follows_the_page(self, notebook):
+        notebook.element(SECOND, "[data-setting=noise]").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+        notebook.settle()
+        assert notebook.settings("explorer") == {"noise": 0.22}
+        assert notebook.pages("page.value('noise')") == [0.22, 0.22, 0.2, 0.2]
+        printed = notebook.python(
+            "import numpy as np\n"
+            "print(np.concatenate([array.ravel() for array in explorer.estimator_._weights]).tolist())"
+        )
+        first, second, _, _ = notebook.pages(WEIGHTS)
+        assert json.loads(printed) == first == second
+
+    def test_the_page_follows_python(self, notebook):
+        notebook.set("explorer", noise=0.4)
+        first, second, _, another = notebook.pages(
+            "[page.value('noise'), page.root.querySelector('.accuracy').textContent, page.status.dataset.kind]"
+        )
+        assert first == second
+        assert first[0] == 0.4
+        assert first[2] == ""
+        assert another[0] == 0.2
+        notebook.python("explorer.settings = {'noise': 7}")
+        notebook.wait("explorers[0].status.textContent.startsWith('noise must be a number from 0 to 1')")
+
+    def test_each_page_has_a_film_of_its_own(self, notebook):
+        notebook.element(FIRST, "[aria-label='One epoch back']").click()
+        notebook.wait("explorers[0].epoch === 99")
+        notebook.button(SECOND, "Play").click()
+        notebook.wait("explorers[1].epoch > 10")
+        assert notebook.pages("page.epoch")[FIRST] == 99
+        notebook.button(FIRST, "Play").click()
+        notebook.wait("explorers.every(page => page.playing === null && page.epoch === null)")
+
+    def test_each_page_has_a_script_of_its_own(self, notebook):
+        notebook.set("explorer", noise=0.1)
+        notebook.button(FIRST, "Copy Python").click()
+        notebook.wait("explorers[0].dialog.open")
+        assert "noise=0.1, random_state=0)" in notebook.element(FIRST, "dialog pre").text
+        assert notebook.pages("page.dialog.open") == [True, False, False, False]
+        notebook.press(Keys.ESCAPE)
+        notebook.wait("!explorers[0].dialog.open")
+
+    def test_downloads_hold_what_is_on_the_page(self, notebook, tmp_path):
+        behavior = {"behavior": "allow", "downloadPath": str(tmp_path)}
+        notebook.browser.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
+        notebook.button(FIRST, "skops").click()
+        path = tmp_path / "moons.skops"
+        WebDriverWait(notebook.browser, 60, poll_frequency=0.05).until(lambda _: path.exists())
+        clf = skops.io.load(path, trusted=["moonnet._classifier.KerasMoonClassifier"])
+        weights = np.concatenate([array.ravel() for array in clf._weights])
+        assert np.array_equal(weights, notebook.pages(WEIGHTS)[FIRST])
+        assert [file.name for file in tmp_path.iterdir()] == ["moons.skops"]
+
+    def test_own_data_are_on_their_principal_plane(self, notebook):
+        X, y = load_iris(return_X_y=True)
+        printed = notebook.python("print(iris.estimator_.score(X, y), iris.settings)")
+        accuracy, _, settings = printed.partition(" ")
+        assert float(accuracy) > 0.9
+        assert settings == "{'data': 'own'}\n"
+        axis = notebook.pages("page.view.header.axes[0].name")[IRIS]
+        assert axis.startswith("principal component 1 (")
+        n_points = notebook.pages("page.view.arrays.points.length / 2 + page.view.arrays.test_points.length / 2")[IRIS]
+        assert n_points == len(y) == len(X)
+
+    def test_keys_on_a_page_are_not_jupyterlab_s(self, notebook):
+        notebook.element(FIRST, "input[value=class-1]").click()
+        notebook.run("explorers[0].plane.focus()")
+        notebook.press("dd", "b", Keys.ARROW_UP, Keys.ENTER)
+        notebook.settle()
+        [[_, _, label]] = notebook.settings("explorer")["drawn"]
+        assert label == 1
+        assert len(notebook.browser.find_elements(By.CSS_SELECTOR, ".jp-CodeCell")) == len(CELLS)
+        ActionChains(notebook.browser).key_down(Keys.CONTROL).send_keys("s").key_up(Keys.CONTROL).perform()
+        notebook.wait("!jupyterapp.shell.currentWidget.context.model.dirty")
+
+    def test_pages_follow_the_theme(self, notebook):
+        for theme, is_dark in (("JupyterLab Dark", "true"), ("JupyterLab Light", "false")):
+            notebook.command("apputils:change-theme", theme=theme)
+            notebook.wait(f"document.body.dataset.jpThemeName === '{theme}'")
+            notebook.wait(f"explorers.every(page => page.root.classList.contains('dark') === {is_dark})")
+
+    def test_a_folded_page_is_drawn_when_it_comes_back(self, notebook):
+        notebook.run("window.folded = explorers")
+        notebook.command("notebook:hide-all-cell-outputs")
+        notebook.wait("window.folded.every(page => page.root.clientWidth === 0)")
+        notebook.python("explorer.settings = {'noise': 0}")
+        notebook.wait("window.folded[0].shownId >= window.folded[0].trainId && window.folded[0].nEpochs > 0")
+        notebook.command("notebook:show-all-cell-outputs")
+        notebook.wait("explorers.length === 4")
+        notebook.settle()
+        accuracy = notebook.python(
+            "print(f'{100 * explorer.estimator_.score(*make_moons(200, random_state=1)):.1f} %')"
+        )
+        notebook.wait(f"explorers[0].root.querySelector('.accuracy').textContent === {accuracy.strip()!r}")
+
+    def test_closing_removes_the_page(self, notebook):
+        count = "import threading; print([thread.name for thread in threading.enumerate()].count('moonnet-explorer'))"
+        assert notebook.python(count) == "3\n"
+        notebook.python("another.close()")
+        notebook.wait("explorers.length === 3")
+        assert notebook.python(count) == "2\n"
