@@ -539,7 +539,7 @@ def test_a_phone_shows_everything_within_its_width(browser, server):
         """
         return [document.documentElement, ...document.querySelectorAll("main *")]
             .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5
-                && !element.matches(".hidden, [popover], [popover] *, dialog, dialog *"))
+                && !element.matches(".visually-hidden, [popover], [popover] *, dialog, dialog *"))
             .map((element) => element.outerHTML.slice(0, 80));
         """,
     )

@@ -68,8 +68,8 @@ class OwnTable(Protocol):
     def features(self, target: str) -> list[str]:
         """Return the columns of numbers beside a target."""
 
-    def read(self, target: str, features: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return X (n_rows, n_features) and y of the rows that have both. Raises ValueError."""
+    def read(self, target: str, features: list[str]) -> tuple[Any, np.ndarray]:
+        """Return X (n_rows, n_features), an array or a dataframe, and y of rows that have both. Raises ValueError."""
 
     def code(self, target: str, features: list[str]) -> Code:
         """Return Python that makes the same X and y."""
@@ -188,7 +188,7 @@ def _own_samples(own: OwnTable, origin: Origin) -> Samples:
             f"{target} must hold 2 to {MOST_CLASSES} classes, each at least {FEWEST_OF_A_CLASS} times in rows without "
             f"gaps. Got {len(classes)} classes, the rarest {counts.min() if len(counts) else 0} times."
         )
-    if not np.ptp(X, axis=0).any():
+    if not np.ptp(np.asarray(X), axis=0).any():
         raise ValueError(f"{own.name} must have a column of numbers that varies. Got {', '.join(features)}.")
     sizes: dict[str, Any] = {"test_size": 0.25}
     if len(y) > sum(MOST_ROWS):

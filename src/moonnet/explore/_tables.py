@@ -25,7 +25,7 @@ class ArrayTable:
     name = "X"
 
     def __init__(self, X: Any, y: Any) -> None:
-        self._names = list(X.columns) if hasattr(X, "columns") else None
+        self._frame: Any = X if hasattr(X, "columns") else None
         self._X = check_array(X, dtype=np.float64, input_name="X", ensure_min_features=2)
         self._y = column_or_1d(y)
         check_consistent_length(self._X, self._y)
@@ -33,7 +33,7 @@ class ArrayTable:
         if not 2 <= n_classes <= MOST_CLASSES:
             raise ValueError(f"y must hold labels of 2 to {MOST_CLASSES} classes. Got {n_classes} classes instead.")
         Labels.of(self._y)  # says what else is wrong with them
-        self._features = [str(name) for name in self._names or range(self._X.shape[1])]
+        self._features = [str(name) for name in (range(self._X.shape[1]) if self._frame is None else X.columns)]
         if len(set(self._features)) < len(self._features):
             raise ValueError(f"X must have columns of different names. Got {self._features} instead.")
         self.targets = [str(getattr(y, "name", None) or "y")]
@@ -42,19 +42,24 @@ class ArrayTable:
         """Return the columns of X."""
         return self._features
 
-    def read(self, target: str, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return these columns of X, and y."""
-        return self._X[:, [self._features.index(name) for name in features]], self._y
+    def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
+        """Return these columns of X, as an array or a dataframe, and y."""
+        indices = [self._features.index(name) for name in features]
+        return (self._X[:, indices] if self._frame is None else self._columns(indices)), self._y
 
     def code(self, target: str, features: Sequence[str]) -> Code:
         """Return Python that takes the columns from X; X and y are there in the notebook."""
         lines = ["# X and y are those that Explorer was given"]
         indices = [self._features.index(name) for name in features]
-        if self._names is not None:
-            lines.append(f"X = X[{[self._names[index] for index in indices]!r}]")
-        elif indices != list(range(self._X.shape[1])):
-            lines.append(f"X = np.asarray(X)[:, {indices}]")
-        return Code((), "\n".join([*lines, "X, y = np.asarray(X, dtype=float), np.asarray(y)"]))
+        if self._frame is not None:
+            lines.append(f"X = X[{list(self._columns(indices).columns)!r}]")
+        else:
+            lines.append(f"X = np.asarray(X, dtype=float)[:, {indices}]")
+        return Code((), "\n".join([*lines, "y = np.asarray(y)"]))
+
+    def _columns(self, indices: Sequence[int]) -> Any:
+        """Return columns of the dataframe, of pandas or polars."""
+        return self._frame[[self._frame.columns[index] for index in indices]]
 
 
 class CsvTable:
@@ -112,14 +117,14 @@ class CsvTable:
         _, columns = self._describe(target)
         return [column.name for column in columns if column.kind == "number"]
 
-    def read(self, target: str, features: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return X and y of the rows without gaps in these columns."""
+    def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
+        """Return X, a dataframe, and y of the rows without gaps in these columns."""
         described, _ = self._describe(target)
         types = {**dict.fromkeys(features, "float64"), target: "str"}
         with self._naming_the_file():
             frame = self._table.read(types, self._marks(target, features)).dropna()
-        X, y = frame[list(features)].to_numpy(), frame[target].astype(described.dtype).to_numpy()
-        if not np.isfinite(X).all():
+        X, y = frame[list(features)], frame[target].astype(described.dtype).to_numpy()
+        if not np.isfinite(X.to_numpy()).all():
             raise ValueError(f"{self.name} must hold numbers that fit a float64.")
         return X, y
 
@@ -131,7 +136,7 @@ class CsvTable:
             f"features, target = {list(features)!r}, {target!r}\n"
             f"table = pd.read_csv(\n    {self._path!r},\n    usecols=[*features, target],\n"
             f"    dtype=dict.fromkeys(features, 'float64') | {{target: 'str'}},\n{given}).dropna()\n"
-            f"X, y = table[features].to_numpy(), table[target].astype({self._describe(target)[0].dtype!r}).to_numpy()"
+            f"X, y = table[features], table[target].astype({self._describe(target)[0].dtype!r}).to_numpy()"
         )
         return Code(("import pandas as pd",), body)
 

@@ -570,7 +570,7 @@ class Explorer {
           "section", { class: "panel picture", "aria-label": "Plane" },
           this.plane,
           element(
-            "p", { id: `${this.prefix}-drawing`, class: "hidden" },
+            "p", { id: `${this.prefix}-drawing`, class: "visually-hidden" },
             "With a drawing tool chosen, the arrow keys move a cross over the plane, and Enter draws or erases there.",
           ),
           element(
