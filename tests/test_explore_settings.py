@@ -40,7 +40,7 @@ NUMBERS = {
 }
 LAYERS = "a list of at most 6 whole numbers from 1 to 64"
 POINTS = r"a list of at most 1000 points \[x, y, index of the class\]"
-INDICES = "a list of at most 1000 different indices of samples"
+INDICES = "a list of at most 3000 different indices of samples"
 OTHERS = {
     "data": ("one of moons, circles, .*own", list(DATA), ["Moons", "", None, 1, ["moons"], {"moons": 1}]),
     "activation": ("one of relu, tanh", list(ACTIVATIONS), ["exponential", None, 0, [], {}]),

@@ -109,14 +109,14 @@ def test_pages_are_answered(make_explorer, answers, moons):
     assert explorer.estimator_.get_params() == clf.get_params()
     assert np.array_equal(explorer.estimator_.predict_proba(moons[0]), clf.predict_proba(moons[0]))
     ask(explorer, "nonsense")
-    assert "what is no request" in answer(answers, "problem")["message"]
+    assert "Invalid request" in answer(answers, "problem")["message"]
 
 
 def test_the_estimator_takes_the_columns_of_x(make_explorer, answers):
     X, y = load_iris(return_X_y=True)
     explorer = make_explorer(X, y)
     ask(explorer, "hello")
-    assert answer(answers, "controls")["own"] == {"name": "X", "features": {"y": ["0", "1", "2", "3"]}}
+    assert answer(answers, "controls")["own"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
     ask(explorer, "train", settings={"data": "own"})
     assert answer(answers, "picture")["classes"] == ["0", "1", "2"]
     assert explorer.estimator_.score(X, y) > 0.9

@@ -316,7 +316,7 @@ BAD = [
     (["--csv", "{iris}", "--target", "sl", "--task", "classification"], "must hold each class at least 10 times"),
     (["--out", "{iris}"], r"iris\.csv: File exists"),
     (["explore", "--target", "y"], "--target goes with a CSV file: give --csv FILE too"),
-    (["explore", "--port", "65536"], r"argument --port: must be an integer from 1 to 65535\. Got '65536'"),
+    (["explore", "--port", "65536"], r"argument --port: must be an integer from 1024 to 65535\. Got '65536'"),
     (["explore", "--csv", "nowhere.csv"], r"nowhere\.csv: No such file or directory"),
     (["explore", "--csv", "{iris}", "--target", "kind"], "has no column 'kind'"),
     (["explore", "--noise", "0.3"], "unrecognized arguments: --noise"),

@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the lecture, learn from a CSV file or predict one, or open the explorer; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["explore"]:
+    if list(arguments[:1]) == ["explore"]:
         parser = _explore_parser()
         options = parser.parse_args(arguments[1:])
         run = _explore
@@ -112,7 +112,7 @@ def _explore_parser() -> Parser:
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a table of your own to learn")
     parser.add_argument("--target", metavar="COLUMN", help="the column of classes to predict (default: the last one)")
-    parser.add_argument("--port", type=_number(int, 1, 65535), help="port to listen on (default: 8642, or a free one)")
+    parser.add_argument("--port", type=_number(int, 1024, 65535), help="the port (default: 8642, or a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
     return parser
 
@@ -155,6 +155,7 @@ def _flag(names: set[str]) -> str:
 def _explore(options: argparse.Namespace) -> None:
     """Serve the explorer until Ctrl-C."""
     import asyncio
+    import signal
 
     from moonnet.explore._server import explore
     from moonnet.explore._tables import CsvTable
@@ -162,10 +163,9 @@ def _explore(options: argparse.Namespace) -> None:
     if options.target is not None and options.csv is None:
         raise ValueError("--target goes with a CSV file: give --csv FILE too")
     own = None if options.csv is None else CsvTable(options.csv, options.target)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and leaves no files behind
     try:
         asyncio.run(explore(own, options.port, opens_browser=not options.no_browser))
-    except OSError as error:
-        raise ValueError(f"--port must be one to listen on. Got {options.port}: {error.strerror}") from error
     except KeyboardInterrupt:
         print("\nThe explorer has ended.")
 

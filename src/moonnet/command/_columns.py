@@ -72,7 +72,7 @@ def describe(
     if features is not None and len(set(features)) < len(features):
         raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
     names = table.text.columns.drop(target) if features is None else features
-    columns = [_describe(table, name, chosen=features is not None, month_first=month_first) for name in names]
+    columns = [describe_column(table, name, chosen=features is not None, month_first=month_first) for name in names]
     if not any(column.kind for column in columns):
         left_out = ", ".join(f"{column.name} ({column.what})" for column in columns[:5]) or "nothing else"
         raise ValueError(f"{table.path} has no column beside {target!r} to predict from. Got {left_out}.")
@@ -128,7 +128,8 @@ def _is_regression(table: Table, cells: "pd.Series[str]") -> bool:
     return not whole.all() or cells.nunique() > MOST_CLASSES
 
 
-def _describe(table: Table, name: str, *, chosen: bool, month_first: bool) -> Column:
+def describe_column(table: Table, name: str, *, chosen: bool, month_first: bool) -> Column:
+    """Return what is known of a column. One that was chosen is never left out, if it holds anything."""
     cells = table.text[name].dropna()
     useless = None if chosen and len(cells) else _why_useless(table, name, cells)
     if useless:

@@ -11,12 +11,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moonnet.explore._settings import Origin, Settings
+from moonnet.explore._settings import MOST_ROWS, Origin, Settings
 from moonnet.plotting._plane import axis_limits
 
 MOST_CLASSES = 10
-# Of a table's rows, as many at the most are trained on and held out
-MOST_ROWS = 3000, 1000
+MOST_ROWS_HELD_OUT = 1000
 # Each class must be there to train on and to be held out
 FEWEST_OF_A_CLASS = 4
 
@@ -168,9 +167,9 @@ def _toy_samples(toy: _Toy, origin: Origin) -> Samples:
     is_ours = toy.make.__module__ == __name__
     imports = () if is_ours else (f"from sklearn.datasets import {name}",)
     source = [f"\n{inspect.getsource(toy.make)}\n"] if is_ours else []
-    given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+    arguments = ", ".join(f"{option}={value!r}" for option, value in options.items())
     calls = [
-        f"X_{part}, y_{part} = {name}({origin.n_samples}, {given}, random_state={seed})"
+        f"X_{part}, y_{part} = {name}({origin.n_samples}, {arguments}, random_state={seed})"
         for part, seed in (("train", origin.random_state), ("test", origin.random_state + 1))
     ]
     axes = Axis("x", 1.0, 0.0, toy.limits[0]), Axis("y", 1.0, 0.0, toy.limits[1])
@@ -191,22 +190,24 @@ def _own_samples(own: OwnTable, origin: Origin) -> Samples:
     if not np.ptp(np.asarray(X), axis=0).any():
         raise ValueError(f"{own.name} must have a column of numbers that varies. Got {', '.join(features)}.")
     sizes: dict[str, Any] = {"test_size": 0.25}
-    if len(y) > sum(MOST_ROWS):
-        sizes = {"train_size": MOST_ROWS[0], "test_size": MOST_ROWS[1]}
+    if len(y) > MOST_ROWS + MOST_ROWS_HELD_OUT:
+        sizes = {"train_size": MOST_ROWS, "test_size": MOST_ROWS_HELD_OUT}
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=origin.random_state, **sizes)
     is_principal = len(features) > 2
     prepare = make_pipeline(StandardScaler(), PCA(2, svd_solver="full")) if is_principal else StandardScaler()
     X_train = prepare.fit_transform(X_train)
     X_test = prepare.transform(X_test)
+    if not (np.isfinite(X_train).all() and np.isfinite(X_test).all()):
+        raise ValueError(f"{own.name} must have numbers that can be standardised. Some are too large for it.")
     limits = [axis_limits("limits", None, values) for values in np.concatenate([X_train, X_test]).T]
     if is_principal:
-        known = [
+        labels = [
             (f"principal component {number} ({share:.0%} of the variance)", 1.0, 0.0)
             for number, share in enumerate(prepare[-1].explained_variance_ratio_, start=1)
         ]
     else:
-        known = list(zip(features, prepare.scale_.tolist(), prepare.mean_.tolist(), strict=True))
-    first, second = (Axis(*axis, ends) for axis, ends in zip(known, limits, strict=True))
+        labels = list(zip(features, prepare.scale_.tolist(), prepare.mean_.tolist(), strict=True))
+    first, second = (Axis(*axis, ends) for axis, ends in zip(labels, limits, strict=True))
     code = _own_code(own.code(target, features), origin.random_state, sizes, is_principal)
     return Samples(X_train, y_train, X_test, y_test, classes, (first, second), prepare, code)
 
@@ -227,7 +228,7 @@ def _own_columns(own: OwnTable, origin: Origin) -> tuple[str, list[str]]:
 
 def _own_code(read: Code, random_state: int, sizes: dict[str, Any], is_principal: bool) -> Code:
     """Return the code for a table's samples, from that which reads it."""
-    made = "make_pipeline(StandardScaler(), PCA(2, svd_solver='full'))" if is_principal else "StandardScaler()"
+    prepare = "make_pipeline(StandardScaler(), PCA(2, svd_solver='full'))" if is_principal else "StandardScaler()"
     imports = (
         *read.imports,
         *(["from sklearn.decomposition import PCA"] if is_principal else []),
@@ -235,14 +236,14 @@ def _own_code(read: Code, random_state: int, sizes: dict[str, Any], is_principal
         "from sklearn.pipeline import make_pipeline",
         "from sklearn.preprocessing import StandardScaler",
     )
-    given = ", ".join(f"{name}={value}" for name, value in sizes.items())
+    arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
     body = f"""\
 {read.body}
 X_train, X_test, y_train, y_test = train_test_split(
-    X, y, stratify=y, random_state={random_state}, {given}
+    X, y, stratify=y, random_state={random_state}, {arguments}
 )
 
-prepare = {made}  # from the columns to the plane
+prepare = {prepare}  # from the columns to the plane
 X_train = prepare.fit_transform(X_train)
 X_test = prepare.transform(X_test)"""
     return Code(imports, body)

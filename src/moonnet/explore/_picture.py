@@ -14,7 +14,7 @@ RESOLUTION = 96  # points of the grid along each axis, for the probabilities
 UNIT_RESOLUTION = 24  # and for the activation of each unit
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what diverges is for the training to say
+@np.errstate(over="ignore", invalid="ignore")  # training reports divergence
 def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return figures and arrays: what the network does to the plane, and how it does on the samples.
 

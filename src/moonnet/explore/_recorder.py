@@ -13,13 +13,13 @@ from moonnet.training._validation import Validation
 class Recorder(Validation):
     """Keeps the weights of each epoch, the initial ones first, and may stop the training.
 
-    ``wants_to_go_on`` is called after each epoch with this recording.
+    ``should_continue`` is called after each epoch with this recording.
     """
 
-    def __init__(self, data: Data, activation: str, wants_to_go_on: Callable[["Recorder"], bool]) -> None:
+    def __init__(self, data: Data, activation: str, should_continue: Callable[["Recorder"], bool]) -> None:
         labels, X, y = Labels(data.samples.classes), data.samples.X_test, data.samples.y_test
         super().__init__(Samples(X, labels.encode(y, X.dtype), np.ones(len(y))), labels, activation)
-        self._wants_to_go_on = wants_to_go_on
+        self._should_continue = should_continue
         self.weights: list[list[np.ndarray]] = []
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "test_loss": [], "test_accuracy": []}
 
@@ -36,4 +36,4 @@ class Recorder(Validation):
         figures = {"test_loss": figures["val_loss"], "test_accuracy": figures["val_accuracy"]}
         for name, values in self.history.items():
             values.append({**logs, **figures}[name])
-        self._training.stopped |= not self._wants_to_go_on(self)
+        self._training.stopped |= not self._should_continue(self)

@@ -19,12 +19,14 @@ except ImportError as error:
     raise ImportError("moonnet explore needs websockets: pip install 'moonnet[explore]'") from error
 
 from moonnet.explore._data import OwnTable
+from moonnet.explore._messages import packed
 from moonnet.explore._session import Session
 from moonnet.explore._tables import MOST_BYTES
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8642
 MOST_PAGES = 8
+TOO_MANY_PAGES = 4000  # why a socket is closed; the page knows the number
 # A file of the most bytes in Base64, and what is around it
 MOST_MESSAGE_BYTES = MOST_BYTES * 4 // 3 + 2**16
 
@@ -42,15 +44,16 @@ async def explore(
 ) -> None:
     """Serve the page until cancelled.
 
-    ``port`` None is the usual one, or where that is taken any that is free. ``token`` None is the user's own.
+    ``port`` None is the usual one, or where that is taken any that is free. ``token`` None is the user's own. Raises
+    ValueError where there is no listening on the port.
     """
     server = _Server(own, _user_token() if token is None else token)
     async with contextlib.AsyncExitStack() as stack:
         try:
             address = await stack.enter_async_context(server.listening(DEFAULT_PORT if port is None else port))
-        except OSError:
+        except OSError as error:
             if port is not None:
-                raise
+                raise ValueError(f"--port must be one to listen on. Got {port}: {error.strerror}") from error
             address = await stack.enter_async_context(server.listening(0))
         if own is not None:
             address += "#data=own"
@@ -89,7 +92,7 @@ class _Server:
         """Listen on a port, 0 for any; yield the address of the page."""
         quiet = logging.getLogger("moonnet.explore.server")
         quiet.addHandler(logging.NullHandler())
-        quiet.propagate = False  # who sends nonsense need not be told of in the terminal
+        quiet.propagate = False  # do not log malformed requests
         async with serve(
             self._serve_page,
             HOST,
@@ -106,7 +109,7 @@ class _Server:
 
     def _answer_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return a file of the page, or an error; None lets a page open its socket."""
-        # A page of another host that has made its name point here (DNS rebinding) names that host
+        # DNS rebinding: a page of another host whose name points here still names that host
         if request.headers.get_all("Host") not in [[host] for host in self._hosts]:
             return self._response(HTTPStatus.MISDIRECTED_REQUEST)
         if getattr(request, "method", "GET") != "GET":  # older versions of websockets answer no other
@@ -118,7 +121,7 @@ class _Server:
             origins = request.headers.get_all("Origin")
             if origins not in [[f"http://{host}"] for host in self._hosts]:
                 return self._response(HTTPStatus.FORBIDDEN)
-            return None if self._n_pages < MOST_PAGES else self._response(HTTPStatus.TOO_MANY_REQUESTS)
+            return None
         if not slash or name not in _FILES:  # without a slash, the page's links would lead elsewhere
             return self._response(HTTPStatus.NOT_FOUND)
         file, content_type = _FILES[name]
@@ -149,6 +152,11 @@ class _Server:
 
     async def _serve_page(self, socket: ServerConnection) -> None:
         """Pass on what a page asks and what its session answers."""
+        if self._n_pages >= MOST_PAGES:
+            problem = f"At most {MOST_PAGES} pages may be open at once. Close one, and load this one again."
+            await socket.send(packed({"kind": "problem", "id": 0, "message": problem}))
+            await socket.close(TOO_MANY_PAGES)
+            return
         loop, outbox = asyncio.get_running_loop(), _Outbox()
 
         def send(kind: str, answer: bytes) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -25,8 +26,9 @@ from moonnet.explore._script import script
 from moonnet.explore._settings import Origin, Settings, controls
 from moonnet.explore._tables import MOST_BYTES, CsvTable
 
-# Fits of more steps show pictures on the way, each so many seconds
-_MOST_STEPS_AT_ONCE = 2000
+# Fits of more work, as _work counts it, send pictures during the training, each so many seconds. Only these can be
+# stopped. The lecture's 400 steps are a fifth of it.
+_MOST_WORK_AT_ONCE = 1.6e8
 _SECONDS_BETWEEN_PICTURES = 0.1
 # The film is recorded when the page has asked for nothing else for so long: until then the processor is the browser's
 _SECONDS_OF_REST = 0.15
@@ -35,7 +37,7 @@ _SECONDS_OF_REST = 0.15
 _NEW_NETWORKS = "train", "upload"
 
 _log = logging.getLogger("moonnet.explore")
-# Of what programs have been compiled for in this process: only to tell the page
+# Architectures compiled so far; used for the page's status only
 _compiled: set[tuple] = set()
 
 
@@ -52,7 +54,8 @@ class _Fitted(NamedTuple):
 class Session:
     """One page's requests and what they led to.
 
-    ``send`` is called on the session's thread, with an answer's kind and the packed answer.
+    ``send`` is called with an answer's box and the packed answer, on the session's thread, and for invalid requests on
+    the caller's. The box is the answer's kind, for files with their name: of those in a box, only the newest counts.
     """
 
     def __init__(self, send: Callable[[str, bytes], None], own: OwnTable | None = None) -> None:
@@ -61,6 +64,7 @@ class Session:
         self._requests = NewestOfEachKind()
         self._samples: tuple[Origin, OwnTable | None, Samples] | None = None
         self._fitted: _Fitted | None = None
+        self._interrupted: dict[str, Any] | None = None  # the request of a training that a newer request has ended
         self._answers = {
             "hello": self._hello,
             "train": self._train,
@@ -74,7 +78,7 @@ class Session:
         self._thread.start()
 
     def receive(self, message: Any) -> None:
-        """Take a request: a dict, or its JSON text. What is none is answered with a problem."""
+        """Take a request: a dict, or its JSON text. Invalid requests are answered with a problem, on this thread."""
         try:
             if isinstance(message, str | bytes):
                 message = json.loads(message)
@@ -84,38 +88,55 @@ class Session:
             if type(request_id) is not int or not 0 <= request_id < 2**53:
                 raise ValueError("A request's id must be a whole number.")
         except (ValueError, TypeError, RecursionError) as error:
-            self._problem(0, f"The page sent what is no request: {error}")
+            self._problem(0, f"Invalid request: {error}")
         else:
-            self._requests.put(message["kind"], message)
+            self._requests.put(_box(message), message)
 
     def close(self) -> None:
-        """Stop what is under way, and wait until it has stopped."""
+        """Stop what is under way, and wait until it has stopped: a program that is being compiled takes seconds."""
         self._requests.close()
-        self._thread.join(timeout=5)
+        self._thread.join()
 
     @property
     def estimator(self) -> Any:
         """The fitted estimator on the page, with what comes before the network where there is something; or None."""
-        if self._fitted is None:
+        fitted = self._fitted  # once, for the session's thread may replace it
+        if fitted is None:
             return None
-        prepare = self._fitted.data.samples.prepare
-        return self._fitted.classifier if prepare is None else make_pipeline(prepare, self._fitted.classifier)
+        prepare = fitted.data.samples.prepare
+        return fitted.classifier if prepare is None else make_pipeline(prepare, fitted.classifier)
 
     def _work(self) -> None:
         self._answer(0, "busy", what="Keras is starting")
-        import moonnet.training._loop  # noqa: F401
-
+        try:
+            import moonnet.training._loop  # noqa: F401
+        except (ImportError, RuntimeError, ValueError) as error:  # which each training then raises, too
+            self._problem(0, str(error))
         while (request := self._requests.take()) is not None:
             try:
                 self._work_on[request["kind"]](request)
             except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
                 self._problem(request.get("id", 0), str(error))
+                self._resume(request)
             except Exception:  # noqa: BLE001 - the page goes on, whatever one request led to
                 _log.exception("The explorer could not answer %s", request["kind"])
-                self._problem(request.get("id", 0), "That went wrong on Python's side. Its output says how.")
+                self._problem(request.get("id", 0), "Internal error. The terminal has the details.")
+                self._resume(request)
+
+    def _resume(self, failed: dict[str, Any]) -> None:
+        """Take up again what a request ended that then failed."""
+        if failed["kind"] not in _NEW_NETWORKS or self._requests.holds(*_NEW_NETWORKS):
+            return
+        if self._interrupted is not None:
+            self._requests.put("train", self._interrupted)
+        elif self._fitted is not None and not self._fitted.weights:
+            self._requests.put("record", {"kind": "record"})
 
     def _answer(self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any) -> None:
-        self._send(kind, packed({"kind": kind, "id": request_id, **header}, arrays))
+        self._send(
+            _box({"kind": kind, "format": header.get("name")}),
+            packed({"kind": kind, "id": request_id, **header}, arrays),
+        )
 
     def _problem(self, request_id: int, message: str) -> None:
         self._answer(request_id, "problem", message=message[:1000])
@@ -129,7 +150,7 @@ class Session:
         """Return what a page needs to know of the user's own table."""
         if self._own is None:
             return {"own": None}
-        features = {target: self._own.features(target) for target in self._own.targets}
+        features = [(target, self._own.features(target)) for target in self._own.targets]
         return {"own": {"name": self._own.name, "features": features}}
 
     def _upload(self, request: dict[str, Any]) -> None:
@@ -142,35 +163,39 @@ class Session:
         except ValueError:
             raise ValueError("A file's content must be in Base64.") from None
         table = CsvTable.of_bytes(name, decoded)
-        for target in table.targets:
-            table.features(target)
         self._own = table
         self._answer(request.get("id", 0), "table", **self._own_described())
 
     def _train(self, request: dict[str, Any]) -> None:
         """Train a network as the page wants it, and show it; its epochs are recorded later."""
+        from moonnet.training._loop import batch_rows
+
+        self._interrupted = None
         request_id, settings = request.get("id", 0), Settings.read(request.get("settings"))
         data = edited(self._samples_of(settings.origin), settings)
+        if self._fitted is not None:  # whose film nobody sees any more
+            self._fitted = self._fitted._replace(weights=[])
         architecture = (
             settings.hidden_layer_sizes,
             settings.activation,
             settings.optimizer,
             settings.dropout > 0,
-            settings.batch_size,
+            batch_rows(settings.batch_size, len(data.y)),
             len(data.samples.classes),
         )
-        if architecture not in _compiled:
-            self._answer(request_id, "busy", what="compiling")
-        steps = settings.epochs * math.ceil(len(data.y) / settings.batch_size)
-        if steps > _MOST_STEPS_AT_ONCE or settings.early_stopping:
-            self._record(request_id, settings, data, is_shown=False)
+        takes_long = settings.early_stopping or _work(settings, data) > _MOST_WORK_AT_ONCE
+        if architecture not in _compiled or takes_long:
+            self._answer(request_id, "busy", what="training" if architecture in _compiled else "compiling")
+        _compiled.add(architecture)
+        if takes_long:
+            if not self._record(request_id, settings, data, is_shown=False):
+                self._interrupted = request
         else:
             classifier = settings.classifier().fit(data.X, data.y)
             self._fitted = _Fitted(request_id, settings, data, classifier, [])
             history = {name: _finite(values) for name, values in classifier.history_.items()}
             self._show(request_id, settings, data, classifier._weights, history=history, final=True)
-            self._requests.put("record", {"kind": "record", "id": request_id})
-        _compiled.add(architecture)
+            self._requests.put("record", {"kind": "record"})
 
     def _record_shown(self, request: dict[str, Any]) -> None:
         """Record the epochs of the network on the page, when the page has nothing else to ask for."""
@@ -180,13 +205,16 @@ class Session:
         elif not self._requests.holds(*_NEW_NETWORKS):
             self._requests.put("record", request)
 
-    def _record(self, request_id: int, settings: Settings, data: Data, *, is_shown: bool) -> None:
-        """Train a network and keep the weights of each epoch; what is not on the page yet is shown on the way."""
+    def _record(self, request_id: int, settings: Settings, data: Data, *, is_shown: bool) -> bool:
+        """Train a network and keep the weights of each epoch; send pictures during the training unless ``is_shown``.
+
+        Return False if a newer request has ended the training.
+        """
         from moonnet.explore._recorder import Recorder
 
         shown_at = time.monotonic()
 
-        def wants_to_go_on(recorder: Recorder) -> bool:
+        def should_continue(recorder: Recorder) -> bool:
             nonlocal shown_at
             if self._requests.holds(*_NEW_NETWORKS):
                 return False
@@ -198,15 +226,24 @@ class Session:
         def figures(recorder: Recorder) -> dict[str, list[float | None]]:
             return {name: _finite(values) for name, values in recorder.history.items()}
 
-        recorder = Recorder(data, settings.activation, wants_to_go_on)
+        recorder = Recorder(data, settings.activation, should_continue)
         classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
         if self._requests.holds(*_NEW_NETWORKS):
-            return
-        recorder.weights[-1] = classifier._weights  # those of the best epoch, with early stopping
+            return False
         self._fitted = _Fitted(request_id, settings, data, classifier, recorder.weights)
         if not is_shown:
             self._show(request_id, settings, data, classifier._weights, history=figures(recorder), final=True)
-        self._answer(request_id, "film", history=figures(recorder), epochs=len(recorder.weights) - 1)
+        # With early stopping, the network is that of the best epoch
+        of_epochs = [all(map(np.array_equal, weights, classifier._weights)) for weights in recorder.weights]
+        n_epochs = len(recorder.weights) - 1
+        self._answer(
+            request_id,
+            "film",
+            history=figures(recorder),
+            epochs=n_epochs,
+            final_epoch=n_epochs - of_epochs[::-1].index(True),
+        )
+        return True
 
     def _show(
         self,
@@ -288,6 +325,20 @@ class Session:
         return self._samples[2]
 
 
+def _box(request: dict[str, Any]) -> str:
+    """Return the kind of which only the newest request counts: files of different formats do not replace each other."""
+    return f"file {request.get('format')}" if request["kind"] == "file" else request["kind"]
+
+
+def _work(settings: Settings, data: Data) -> float:
+    """Return how long a fit takes, in products of a weight and a sample; each step takes some thousands more."""
+    sizes = [2, *settings.hidden_layer_sizes, len(data.samples.classes)]
+    n_weights = sum((inputs + 1) * units for inputs, units in pairwise(sizes))
+    batch_size = min(settings.batch_size, len(data.y))
+    steps = settings.epochs * math.ceil(len(data.y) / batch_size)
+    return steps * (20_000 + batch_size * n_weights)
+
+
 def _finite(values: list[float]) -> list[float | None]:
-    """Return numbers that JSON knows."""
+    """Replace numbers that are not finite by None."""
     return [value if math.isfinite(value) else None for value in values]

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Self
 from moonnet import KerasMoonClassifier
 
 MOST_POINTS = 1000  # drawn or erased
-MOST_SAMPLES = 1000
+MOST_SAMPLES = 1000  # of a toy problem
+MOST_ROWS = 3000  # of a table, to train on
 DATA = ("moons", "circles", "blobs", "spirals", "xor", "own")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky_relu", "softplus", "linear")
 OPTIMIZERS = ("rmsprop", "adam", "adamw", "nadam", "adagrad", "lion", "sgd")
@@ -131,6 +132,9 @@ class _Points(_Kind):
     def read(self, name: str, value: Any) -> Any:
         return tuple((float(x), float(y), int(label)) for x, y, label in super().read(name, value))
 
+    def control(self) -> dict[str, Any]:
+        return {"most": MOST_POINTS}
+
     @staticmethod
     def _is_point(value: Any) -> bool:
         return (
@@ -143,12 +147,12 @@ class _Points(_Kind):
 
 
 class _Indices(_Kind):
-    expected = f"a list of at most {MOST_SAMPLES} different indices of samples"
+    expected = f"a list of at most {MOST_ROWS} different indices of samples"
 
     def accepts(self, value: Any) -> bool:
         return (
             isinstance(value, list)
-            and len(value) <= MOST_SAMPLES
+            and len(value) <= MOST_ROWS
             and all(_is_number(index, Integral) and 0 <= index < 10**6 for index in value)
             and len(set(value)) == len(value)
         )

@@ -33,6 +33,11 @@ class ArrayTable:
         if not 2 <= n_classes <= MOST_CLASSES:
             raise ValueError(f"y must hold labels of 2 to {MOST_CLASSES} classes. Got {n_classes} classes instead.")
         Labels.of(self._y)  # says what else is wrong with them
+        if self._y.dtype.kind in "mM":
+            raise ValueError(f"y must hold labels that are numbers, strings or booleans. Got {self._y.dtype} instead.")
+        rarest = np.unique(self._y, return_counts=True)[1].min()
+        if rarest < FEWEST_OF_A_CLASS:
+            raise ValueError(f"y must hold each class at least {FEWEST_OF_A_CLASS} times. Got one {rarest} times.")
         self._features = [str(name) for name in (range(self._X.shape[1]) if self._frame is None else X.columns)]
         if len(set(self._features)) < len(self._features):
             raise ValueError(f"X must have columns of different names. Got {self._features} instead.")
@@ -55,7 +60,7 @@ class ArrayTable:
             lines.append(f"X = X[{list(self._columns(indices).columns)!r}]")
         else:
             lines.append(f"X = np.asarray(X, dtype=float)[:, {indices}]")
-        return Code((), "\n".join([*lines, "y = np.asarray(y)"]))
+        return Code((), "\n".join([*lines, "y = np.ravel(y)"]))
 
     def _columns(self, indices: Sequence[int]) -> Any:
         """Return columns of the dataframe, of pandas or polars."""
@@ -74,7 +79,8 @@ class CsvTable:
         n_columns = self._table.text.shape[1]
         if n_columns > MOST_COLUMNS:
             raise ValueError(f"{path} must have at most {MOST_COLUMNS} columns. Got {n_columns}.")
-        self._described: dict[str, tuple[Any, list[Any]]] = {}
+        self._numbers = {column.name: column for column in self._columns_of_numbers()}
+        self._targets: dict[str, Any] = {}
         counts = {name: self._table.text[name].value_counts() for name in self._table.text}
         self.targets = [
             name
@@ -82,12 +88,16 @@ class CsvTable:
             if 2 <= len(rows) <= MOST_CLASSES and rows.min() >= FEWEST_OF_A_CLASS and name not in self._table.repeated
         ]
         if target is not None:
-            self._describe(target)  # says what is wrong with it
+            self._target(target)  # says what is wrong with it
             self.targets = [name for name in self.targets if name != target] + [target]
         if not self.targets:
             raise ValueError(
                 f"{path} must have a column of 2 to {MOST_CLASSES} classes, each at least {FEWEST_OF_A_CLASS} times. "
                 f"Its columns are {self._table.names}."
+            )
+        if all(len(self.features(name)) < 2 for name in self.targets):
+            raise ValueError(
+                f"{path} must have two columns of numbers beside one of classes. Got {', '.join(self._numbers) or 'none'}."
             )
 
     @classmethod
@@ -114,40 +124,52 @@ class CsvTable:
 
     def features(self, target: str) -> list[str]:
         """Return the columns of numbers beside a target."""
-        _, columns = self._describe(target)
-        return [column.name for column in columns if column.kind == "number"]
+        return [name for name in self._numbers if name != target]
 
     def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
         """Return X, a dataframe, and y of the rows without gaps in these columns."""
-        described, _ = self._describe(target)
+        dtype = self._target(target).dtype
         types = {**dict.fromkeys(features, "float64"), target: "str"}
         with self._naming_the_file():
-            frame = self._table.read(types, self._marks(target, features)).dropna()
-        X, y = frame[list(features)], frame[target].astype(described.dtype).to_numpy()
+            frame = self._table.read(types, self._marks(features)).dropna()
+        X, y = frame[list(features)], frame[target].astype(dtype).to_numpy()
         if not np.isfinite(X.to_numpy()).all():
             raise ValueError(f"{self.name} must hold numbers that fit a float64.")
         return X, y
 
     def code(self, target: str, features: Sequence[str]) -> Code:
         """Return Python that reads the same."""
-        options = self._table.options | ({"na_values": marks} if (marks := self._marks(target, features)) else {})
-        given = "".join(f"    {name}={value!r},\n" for name, value in options.items())
+        options = self._table.options | ({"na_values": marks} if (marks := self._marks(features)) else {})
+        arguments = "".join(f"    {name}={value!r},\n" for name, value in options.items())
         body = (
             f"features, target = {list(features)!r}, {target!r}\n"
             f"table = pd.read_csv(\n    {self._path!r},\n    usecols=[*features, target],\n"
-            f"    dtype=dict.fromkeys(features, 'float64') | {{target: 'str'}},\n{given}).dropna()\n"
-            f"X, y = table[features], table[target].astype({self._describe(target)[0].dtype!r}).to_numpy()"
+            f"    dtype=dict.fromkeys(features, 'float64') | {{target: 'str'}},\n{arguments}).dropna()\n"
+            f"X, y = table[features], table[target].astype({self._target(target).dtype!r}).to_numpy()"
         )
         return Code(("import pandas as pd",), body)
 
-    def _describe(self, target: str) -> tuple[Any, list[Any]]:
-        """Return what is known of the target and of each other column."""
-        if target not in self._described:
+    def _columns_of_numbers(self) -> Iterator[Any]:
+        """Yield what is known of the columns of numbers, but for row numbers and keys."""
+        from moonnet.command._columns import describe_column
+
+        for name in self._table.text:
+            # Looking for dates in text takes long
+            if self._table.is_number(self._table.text[name].dropna()).mean() >= 0.9:
+                column = describe_column(self._table, name, chosen=False, month_first=False)
+                if column.kind == "number":
+                    yield column
+
+    def _target(self, name: str) -> Any:
+        """Return what is known of a column of classes. Raises ValueError."""
+        if name not in self._targets:
             from moonnet.command._columns import describe
 
             with self._naming_the_file():
-                self._described[target] = describe(self._table, target, None, "classification", month_first=False)
-        return self._described[target]
+                # One will do, since only the target is wanted
+                features = [other for other in self.features(name) if other not in self._table.repeated][:1] or None
+                self._targets[name], _ = describe(self._table, name, features, "classification", month_first=False)
+        return self._targets[name]
 
     @contextmanager
     def _naming_the_file(self) -> Iterator[None]:
@@ -157,7 +179,6 @@ class CsvTable:
         except ValueError as error:
             raise ValueError(str(error).replace(str(self._table.path), self._path)) from None
 
-    def _marks(self, target: str, features: Sequence[str]) -> dict[str, list[str]]:
+    def _marks(self, features: Sequence[str]) -> dict[str, list[str]]:
         """Return the cells that stand for missing values in a column."""
-        columns = self._describe(target)[1]
-        return {column.name: column.marks for column in columns if column.name in features and column.marks}
+        return {name: self._numbers[name].marks for name in features if self._numbers[name].marks}

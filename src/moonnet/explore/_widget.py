@@ -67,7 +67,7 @@ class Explorer(anywidget.AnyWidget):
     _esm = _PAGE / "explorer.js"
     _css = _PAGE / "explorer.css"
     settings = traitlets.Dict().tag(sync=True)
-    # Begins when a page asks for something. The class has it, for what was never made is closed, too.
+    # Begins when a page asks for something. The class has it, since close() also runs where __init__ has failed.
     _session: Session | None = None
 
     def __init__(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> None:

@@ -4,6 +4,7 @@
 
 const SHAPES = ["circle", "square", "triangle"];
 const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
+const TOO_MANY_PAGES = 4000; // why Python closes a socket
 const MOVEMENT = "moonnet-movement";
 const FILM_SECONDS = 5;
 const FRAMES_A_SECOND = 20;
@@ -318,26 +319,26 @@ function drawAxes(context, rectangle, header, scale, palette) {
 function networkLayout(layerSizes, width, height) {
   const gap = 3;
   const between = Math.max(20, Math.min(70, width / (2.2 * layerSizes.length)));
-  let best = { size: 0 };
+  let best = { size: -Infinity };
   for (const rows of [6, 8, 10, 12, 16, 20, 25, 32]) {
     const columns = layerSizes.map((units) => Math.ceil(units / rows));
     const nColumns = columns.reduce((sum, count) => sum + count, 0);
     const available = width - 2 - (layerSizes.length - 1) * between;
-    const size = Math.min(42, available / nColumns - gap, height / rows - gap);
-    if (size > best.size) best = { size, rows, columns, nColumns };
+    const size = Math.max(1, Math.min(42, available / nColumns - gap, height / rows - gap));
+    if (size > best.size) best = { size, columns, nColumns };
   }
-  const { size, rows, columns, nColumns } = best;
+  const { size, columns, nColumns } = best;
   const pitch = size + gap;
   const used = nColumns * pitch + (layerSizes.length - 1) * between;
   let x = (width - used) / 2;
   return layerSizes.map((units, layer) => {
     const inColumn = Math.ceil(units / columns[layer]);
-    const top = (height - Math.min(units, inColumn) * pitch) / 2;
+    const top = (height - inColumn * pitch) / 2;
     const tiles = Array.from({ length: units }, (_, unit) => ({
       x: x + Math.floor(unit / inColumn) * pitch, y: top + (unit % inColumn) * pitch, size,
     }));
     x += columns[layer] * pitch + between;
-    return { tiles, rows };
+    return { tiles };
   });
 }
 
@@ -387,7 +388,7 @@ function drawConnections(context, layers, layerSizes, weights, palette) {
     for (const weight of kernel) largest = Math.max(largest, Math.abs(weight));
     for (let index = 0; index < kernel.length; index += 1) {
       const share = Math.abs(kernel[index]) / largest;
-      if (share < least) continue;
+      if (!(share >= least)) continue; // also where all are zero
       const [a, b] = [from[Math.floor(index / to.length)], to[index % to.length]];
       context.strokeStyle = kernel[index] > 0 ? palette.positiveLine : palette.negativeLine;
       context.globalAlpha = (0.1 + 0.7 * share) * crowd;
@@ -468,19 +469,22 @@ class Explorer {
     this.defaults = {};
     this.controls = {};
     this.own = null;
-    this.asked = new Set(); // requests whose answers are this view's alone
+    this.pendingIds = new Set(); // requests whose answers are this view's alone
     this.trainId = 0; // of the newest training asked for
     this.shownId = 0; // of the training on the page
     this.movedAt = new Map(); // when the movement was that led to a request
+    this.origins = new Map(); // and which samples it asked for
+    this.viewOrigin = null; // the same of the picture on the page
     this.view = null;
     this.history = {};
     this.nEpochs = 0; // of the film; 0 while there is none
+    this.finalEpoch = 0; // whose network is the result: with early stopping, the best one
     this.epoch = null; // on the page; null is the end of the training
     this.frameAsked = false;
     this.frameId = 0;
     this.playing = null;
     this.tool = "look";
-    this.undone = []; // what drawn and erased were before each change
+    this.undoStack = []; // what drawn and erased were before each change
     this.unit = null;
     this.cursor = null;
     this.stroke = null;
@@ -496,7 +500,7 @@ class Explorer {
   ask(kind, content = {}) {
     // Rises from one view of a widget to the next, in whichever window it is
     lastId = Math.max(lastId + 1, 1000 * Date.now());
-    if (kind !== "train") this.asked.add(lastId);
+    if (kind !== "train") this.pendingIds.add(lastId);
     this.model.send({ kind, id: lastId, ...content });
     return lastId;
   }
@@ -541,7 +545,7 @@ class Explorer {
       "div", { class: "film", role: "group", "aria-label": "Film of the training" },
       button("playButton", "Play", () => this.togglePlay(), { disabled: true }),
       button("backButton", "‹", () => this.step(-1), { disabled: true, "aria-label": "One epoch back" }),
-      button("onButton", "›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" }),
+      button("forwardButton", "›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" }),
       this.film, this.filmEpoch,
     );
     const downloads = element(
@@ -602,13 +606,13 @@ class Explorer {
     const { signal } = this.stopping;
     const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
     on(this.plane, "pointerdown", (event) => this.beginStroke(event));
-    on(this.plane, "pointermove", (event) => this.goOnWithStroke(event));
+    on(this.plane, "pointermove", (event) => this.continueStroke(event));
     for (const name of ["pointerup", "pointercancel"]) on(this.plane, name, () => this.endStroke());
     on(this.plane, "keydown", (event) => this.drawByKey(event));
     on(this.plane, "blur", () => this.moveCursor(null));
     on(this.network, "pointermove", (event) => this.choose(this.unitAt(event)));
     on(this.network, "pointerdown", (event) => this.choose(this.unitAt(event)));
-    on(this.network, "pointerleave", () => this.choose(null));
+    on(this.network, "pointerleave", (event) => event.pointerType !== "touch" && this.choose(null));
     on(this.network, "blur", () => this.choose(null));
     on(this.network, "keydown", (event) => this.chooseByKey(event));
     on(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
@@ -620,7 +624,7 @@ class Explorer {
     }, { signal, capture: true });
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.root);
-    this.themes = new MutationObserver(() => this.isDark() !== this.kept?.isDark && this.draw());
+    this.themes = new MutationObserver(() => this.isDark() !== this.cachedPalette?.isDark && this.draw());
     for (const node of [document.documentElement, document.body]) this.themes.observe(node, { attributes: true });
     this.onMessage = (content, buffers) => this.receive(unpacked(buffers[0]));
     this.onSettings = () => this.takeSettings();
@@ -659,7 +663,7 @@ class Explorer {
 
   // Python's answers reach every view of a widget, but only the training is shared
   isForMe({ kind, id }) {
-    const isOwn = this.asked.delete(id);
+    const isOwn = this.pendingIds.delete(id);
     if (kind === "controls") return isOwn || this.described === undefined;
     if (kind === "frame" && !isOwn && this.frameAsked && id > this.frameId) { // Python drops the older of two requests
       this.frameAsked = false;
@@ -683,13 +687,25 @@ class Explorer {
     this.mostBytes = header.most_bytes;
     this.described = header.controls;
     this.defaults = Object.fromEntries(header.controls.map((control) => [control.name, control.default]));
+    if (!this.bringTableBack()) this.train();
     this.buildControls();
-    this.train();
   }
 
   takeTable(header) {
     this.own = header.own;
-    this.change({ data: "own", target: undefined, features: undefined });
+    if (this.isBringingBack) {
+      this.isBringingBack = false;
+      this.refreshControls();
+      this.train();
+    } else this.change({ data: "own", target: undefined, features: undefined });
+  }
+
+  // Where the server was started again, it knows nothing of a table that was opened before
+  bringTableBack() {
+    if (this.own !== null || this.uploaded === undefined || this.value("data") !== "own") return false;
+    this.isBringingBack = true;
+    this.ask("upload", this.uploaded);
+    return true;
   }
 
   takePicture(header, arrays) {
@@ -697,7 +713,8 @@ class Explorer {
     this.shownId = header.id;
     this.view = { header, arrays };
     this.history = header.history;
-    this.setFilm(0);
+    this.viewOrigin = this.origins.get(header.id) ?? this.origin();
+    this.setFilm(0, header.history.loss.length);
     this.refreshTools();
     this.drawPlane();
     this.drawResults();
@@ -708,21 +725,27 @@ class Explorer {
       if (header.final && header.id >= this.trainId) this.describe(took);
       this.drawUnits(); // later, for it takes longest
     });
-    for (const id of this.movedAt.keys()) if (id <= header.id) this.movedAt.delete(id);
+    for (const id of this.movedAt.keys()) {
+      if (id <= header.id) {
+        this.movedAt.delete(id);
+        this.origins.delete(id);
+      }
+    }
   }
 
   takeFilm(header) {
     if (header.id !== this.shownId) return;
     this.history = header.history;
-    this.setFilm(header.epochs);
+    this.setFilm(header.epochs, header.final_epoch);
     this.drawResults();
+    if (header.final_epoch < header.epochs) this.say(`${this.status.textContent}; best epoch ${header.final_epoch}`);
   }
 
   takeFrame(header, arrays) {
     this.frameAsked = false;
     if (this.nEpochs === 0 || header.id < this.shownId) return;
     this.view = { header, arrays };
-    this.epoch = header.epoch === this.nEpochs ? null : header.epoch;
+    this.epoch = header.epoch === this.finalEpoch ? null : header.epoch;
     this.draw();
     if (this.epochWanted !== header.epoch) this.showEpoch(this.epochWanted);
   }
@@ -743,11 +766,12 @@ class Explorer {
       } else this.settings[name] = value;
     }
     // Indices of erased samples say nothing of others; points that were drawn lie on another plane
-    const isElsewhere = ["data", "target", "features"].some((name) => name in values);
+    const isNewSplit = "random_state" in values && this.value("data") === "own"; // which standardises anew
+    const isElsewhere = isNewSplit || ["data", "target", "features"].some((name) => name in values);
     if (isElsewhere || "n_samples" in values || "random_state" in values) {
       delete this.settings.erased;
       if (isElsewhere) delete this.settings.drawn;
-      this.undone = [];
+      this.undoStack = [];
     }
     this.keepSettings();
     this.refreshControls();
@@ -764,7 +788,7 @@ class Explorer {
     const settings = this.model.get("settings");
     if (JSON.stringify(settings) === JSON.stringify(this.settings)) return;
     this.settings = { ...settings };
-    this.undone = [];
+    this.undoStack = [];
     this.refreshControls();
     this.train();
   }
@@ -772,12 +796,18 @@ class Explorer {
   train(event = null) {
     this.stop();
     this.trainId = this.ask("train", { settings: this.settings });
+    this.origins.set(this.trainId, this.origin());
     this.movedAt.set(this.trainId, event?.timeStamp ?? performance.now());
+  }
+
+  // What decides which samples there are, but for their noise, as text
+  origin() {
+    return JSON.stringify(["data", "target", "features", "n_samples", "random_state"].map((name) => this.value(name)));
   }
 
   reset(event) {
     this.settings = {};
-    this.undone = [];
+    this.undoStack = [];
     this.tool = "look";
     this.keepSettings();
     this.refreshControls();
@@ -879,7 +909,7 @@ class Explorer {
       onclick: (event) => this.change({ [name]: [...this.value(name), 8] }, event),
     }, "Add layer");
     const refresh = () => {
-      const layers = this.value(name);
+      const layers = Array.isArray(this.value(name)) ? this.value(name) : []; // nonsense is Python's to name
       while (input.children.length > layers.length) input.lastChild.remove();
       while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, mostUnits));
       layers.forEach((units, index) => {
@@ -916,7 +946,7 @@ class Explorer {
     const refresh = (output, row) => {
       row.hidden = this.value("data") !== "own" || this.own === null;
       if (row.hidden) return;
-      const targets = Object.keys(this.own.features);
+      const targets = this.own.features.map(([name]) => name);
       input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
       input.value = this.value("target") ?? targets.at(-1);
     };
@@ -938,9 +968,10 @@ class Explorer {
     const refresh = (output, row) => {
       row.hidden = this.value("data") !== "own" || this.own === null;
       if (row.hidden) return;
-      const target = this.value("target") ?? Object.keys(this.own.features).at(-1);
-      const names = this.own.features[target] ?? [];
-      const chosen = this.value("features") ?? (names.length === 2 ? names : null);
+      const target = this.value("target") ?? this.own.features.at(-1)[0];
+      const [, names] = this.own.features.find(([name]) => name === target) ?? [target, []];
+      const features = this.value("features");
+      const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
       const options = names.map((value) => [value, value]);
       if (names.length > 2) options.unshift(["", "principal plane of all"]);
       first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
@@ -973,7 +1004,9 @@ class Explorer {
       reader.onload = () => resolve(reader.result);
       reader.readAsDataURL(file);
     });
-    this.ask("upload", { name: file.name, content: address.slice(address.indexOf(",") + 1) });
+    this.uploaded = { name: file.name, content: address.slice(address.indexOf(",") + 1) };
+    this.isBringingBack = false;
+    this.ask("upload", this.uploaded);
   }
 
   // -- drawing points
@@ -999,8 +1032,11 @@ class Explorer {
         this.undoButton,
       );
     }
-    for (const input of this.tools.querySelectorAll("input[type=radio]")) input.checked = input.value === this.tool;
-    this.undoButton.disabled = this.undone.length === 0;
+    for (const input of this.tools.querySelectorAll("input[type=radio]")) {
+      input.checked = input.value === this.tool;
+      if (input.value.startsWith("class-")) input.nextSibling.style.color = `var(--${input.value})`;
+    }
+    this.undoButton.disabled = this.undoStack.length === 0;
     this.plane.dataset.tool = this.tool;
   }
 
@@ -1023,14 +1059,14 @@ class Explorer {
   beginStroke(event) {
     if (this.view === null || this.tool === "look" || event.button !== 0) return;
     const point = this.pointOf(event);
-    if (point === null) return;
+    if (point === null || !event.isPrimary) return;
     event.preventDefault();
     this.plane.setPointerCapture(event.pointerId);
     this.stroke = { before: this.edits(), last: null };
-    this.goOnWithStroke(event);
+    this.continueStroke(event);
   }
 
-  goOnWithStroke(event) {
+  continueStroke(event) {
     if (this.stroke === null) return;
     const point = this.pointOf(event);
     if (point === null) return;
@@ -1052,18 +1088,27 @@ class Explorer {
   }
 
   rememberEdits(before) {
-    if (JSON.stringify(before) !== JSON.stringify(this.edits())) this.undone.push(before);
+    if (JSON.stringify(before) !== JSON.stringify(this.edits())) this.undoStack.push(before);
     this.refreshTools();
   }
 
   // Draw a point, or erase those nearby
   edit([x, y], event) {
+    if (this.viewOrigin !== this.origin()) return; // the picture is of other samples
     if (this.tool === "erase") {
       this.eraseAround(x, y, event);
       return;
     }
     const label = Number(this.tool.slice("class-".length));
-    const rounded = [x, y].map((value) => Number(value.toFixed(3)));
+    const { most } = this.described.find((control) => control.name === "drawn");
+    if (this.value("drawn").length >= most) {
+      this.say(`At most ${most} points can be drawn.`, "problem");
+      return;
+    }
+    const rounded = [x, y].map((value, axis) => {
+      const [lower, upper] = this.view.header.axes[axis].limits;
+      return Math.min(upper, Math.max(lower, Number(value.toFixed(3))));
+    });
     this.change({ drawn: [...this.value("drawn"), [...rounded, label]] }, event);
   }
 
@@ -1082,7 +1127,7 @@ class Explorer {
   }
 
   undo(event) {
-    const before = this.undone.pop();
+    const before = this.undoStack.pop();
     if (before !== undefined) this.change(before, event);
   }
 
@@ -1114,23 +1159,24 @@ class Explorer {
 
   // -- the film
 
-  setFilm(nEpochs) {
+  setFilm(nEpochs, finalEpoch) {
     this.nEpochs = nEpochs;
+    this.finalEpoch = finalEpoch;
     this.epoch = null;
-    this.epochWanted = nEpochs;
+    this.epochWanted = finalEpoch;
     this.frameAsked = false;
     if (nEpochs > 0) {
       this.film.max = nEpochs;
-      this.film.value = nEpochs;
+      this.film.value = finalEpoch;
     }
-    for (const control of [this.playButton, this.backButton, this.onButton, this.film]) {
+    for (const control of [this.playButton, this.backButton, this.forwardButton, this.film]) {
       control.disabled = nEpochs === 0;
     }
     this.refreshFilm();
   }
 
   refreshFilm() {
-    const epoch = this.epoch ?? this.nEpochs;
+    const epoch = this.epoch ?? this.finalEpoch;
     if (this.nEpochs > 0) this.filmEpoch.textContent = `epoch ${epoch} of ${this.nEpochs}`;
     this.film.setAttribute("aria-valuetext", this.filmEpoch.textContent);
     this.playButton.textContent = this.playing === null ? "Play" : "Pause";
@@ -1146,8 +1192,7 @@ class Explorer {
 
   step(epochs) {
     this.stop();
-    const epoch = (this.epoch ?? this.nEpochs) + epochs;
-    this.showEpoch(Math.min(this.nEpochs, Math.max(0, epoch)));
+    this.showEpoch(Math.min(this.nEpochs, Math.max(0, this.epochWanted + epochs)));
   }
 
   togglePlay() {
@@ -1211,11 +1256,11 @@ class Explorer {
     this.root.classList.toggle("dark", isDark);
     const style = getComputedStyle(this.root);
     const color = (name) => style.getPropertyValue(`--${name}`).trim();
-    if (this.kept?.isDark !== isDark) {
+    if (this.cachedPalette?.isDark !== isDark) {
       const background = rgb(color("plane"));
       const fading = (name, least, most) => pixelsBetween(background, rgb(color(name)), least, most);
       const classes = Array.from({ length: 10 }, (_, index) => color(`class-${index}`));
-      this.kept = {
+      this.cachedPalette = {
         isDark, classes, background: color("plane"), text: color("text"), muted: color("muted"), line: color("line"),
         accent: color("accent"), font: `11px ${style.fontFamily}`,
         shades: classes.map((_, index) => fading(`class-${index}`, 0.12, 0.62)),
@@ -1223,13 +1268,13 @@ class Explorer {
         positiveLine: color("class-1"), negativeLine: color("class-0"),
       };
     }
-    return this.kept;
+    return this.cachedPalette;
   }
 
   // A notebook has a theme of its own: as dark as what the page lies on
   isDark() {
     if (this.root.dataset.moonnetSocket !== undefined) return matchMedia("(prefers-color-scheme: dark)").matches;
-    if (!this.root.isConnected) return this.kept?.isDark ?? false;
+    if (!this.root.isConnected) return this.cachedPalette?.isDark ?? false;
     for (let at = this.root.parentElement; at; at = at.parentElement ?? at.getRootNode().host) {
       const { backgroundColor } = getComputedStyle(at);
       const [red, green, blue, alpha] = backgroundColor === "rgba(0, 0, 0, 0)" ? [0, 0, 0, 0] : pixelOf(backgroundColor);
@@ -1278,11 +1323,17 @@ class Explorer {
     this.network.setAttribute("aria-label", `${title}. The arrow keys show the units on the plane one by one.`);
   }
 
+  // The epoch that the curves mark: that of the network on the page, unless it is the last
+  markedEpoch() {
+    const epoch = this.epoch ?? this.finalEpoch;
+    return epoch === this.history.loss?.length ? null : epoch;
+  }
+
   drawResults(palette = this.palette()) {
     if (!this.isSeen()) return;
     const { header } = this.view;
     this.accuracy.textContent = percent(header.test_accuracy);
-    const at = (this.epoch ?? this.history.loss?.length ?? 0) - 1;
+    const at = (this.epoch ?? this.finalEpoch) - 1;
     const shown = (name) => this.history[name]?.[at]?.toFixed(3);
     const losses = [["training", shown("loss")], ["held-out", shown("test_loss")]].filter(([, loss]) => loss);
     this.figures.replaceChildren(
@@ -1294,9 +1345,9 @@ class Explorer {
       { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3] },
     ];
     const loss = contextOf(this.lossCurves);
-    drawCurves(loss.context, loss.width, loss.height, curves("loss"), this.epoch, palette, { label: "loss" });
+    drawCurves(loss.context, loss.width, loss.height, curves("loss"), this.markedEpoch(), palette, { label: "loss" });
     const accuracy = contextOf(this.accuracyCurves);
-    drawCurves(accuracy.context, accuracy.width, accuracy.height, curves("accuracy"), this.epoch, palette, {
+    drawCurves(accuracy.context, accuracy.width, accuracy.height, curves("accuracy"), this.markedEpoch(), palette, {
       label: "accuracy", limits: [0, 1],
     });
   }
@@ -1366,7 +1417,8 @@ class SocketModel {
       this.wait = 0;
       this.call("connection", { open: true });
     });
-    this.socket.addEventListener("close", () => {
+    this.socket.addEventListener("close", ({ code }) => {
+      if (code === TOO_MANY_PAGES) return; // which Python has said
       this.call("connection", { open: false });
       setTimeout(() => this.connect(Math.min(2000, 2 * wait + 250)), wait);
     });
@@ -1404,12 +1456,21 @@ class SocketModel {
 }
 
 function hashOf(settings) {
-  const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const plain = (value) => (typeof value === "string" && !isJson(value) ? value : JSON.stringify(value));
   return Object.entries(settings).map(([name, value]) => `${name}=${encodeURIComponent(plain(value))}`).join("&");
 }
 
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function settingsOf(hash) {
-  const settings = {};
+  const settings = Object.create(null); // so that no name is special
   for (const [name, text] of new URLSearchParams(hash.slice(1))) {
     try {
       settings[name] = JSON.parse(text);
