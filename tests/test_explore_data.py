@@ -116,7 +116,7 @@ def test_a_drawn_point_has_the_label_of_its_class():
         ({"data": "xor", "drawn": [[2.1, 0, 0]]}, r"from \[-2\.0, -2\.0\] to \[2\.0, 2\.0\]"),
         ({"erased": list(range(20))}, r"each class\. None is of class 0: draw one\."),
         ({"erased": list(range(20)), "drawn": [[0, 0, 0]]}, "None is of class 1"),
-        ({"data": "own"}, r"data must be one of the toy problems until a CSV file is chosen\. Got 'own' instead\."),
+        ({"data": "own"}, r"No table is open\. Open the CSV file: an address holds settings alone\."),
     ],
 )
 def test_what_cannot_be_learned_from_is_said(values, message):

@@ -294,6 +294,36 @@ def test_erasing_a_whole_class_is_told_of(page, moons):
     assert status(page) == "The samples to train on must hold each class. None is of class 1: draw one."
 
 
+def test_points_are_drawn_in_the_corners(page):
+    page.find_element(By.CSS_SELECTOR, ".tools input[value=class-1]").click()
+    plane = page.find_element(By.CSS_SELECTOR, ".plane")
+    plane.send_keys(Keys.SHIFT, Keys.ARROW_UP * 12, Keys.ARROW_LEFT * 12, Keys.NULL, Keys.ENTER)
+    settle(page)
+    assert settings(page) == {"drawn": [[-1.75, 2.5, 1]]}
+    assert np.array_equal(weights(page), fitted_by_hand(page))
+
+
+def test_early_stopping_shows_the_best_epoch(page):
+    for name in ("early_stopping", "learning_rate"):
+        setting(page, name).send_keys(Keys.SPACE if name == "early_stopping" else Keys.ARROW_RIGHT * 5)
+    settle(page)
+    best, last = run(page, "return [explorer.finalEpoch, explorer.nEpochs]")
+    assert best < last
+    assert status(page).startswith(f"Training stopped early, after {last} epochs; best epoch {best}")
+    accuracy = run(page, "return explorer.history.test_accuracy[explorer.finalEpoch - 1]")
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * accuracy:.1f} %"
+    assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {best} of {last}"
+
+
+def test_what_cannot_be_trained_is_not_taken_home(page):
+    run(page, "explorer.change({ noise: 7 })")
+    wait(page, "explorer.status.dataset.kind === 'problem'")
+    assert not button(page, "Copy Python").is_enabled()
+    setting(page, "noise").send_keys(Keys.ARROW_LEFT)
+    settle(page)
+    assert button(page, "Copy Python").is_enabled()
+
+
 def test_the_film_plays_pauses_and_steps(page, moons):
     button(page, "Play").click()
     wait(page, "explorer.epoch !== null && explorer.epoch > 3")
@@ -323,7 +353,7 @@ def test_units_are_shown_on_the_plane(page):
     network = page.find_element(By.CSS_SELECTOR, ".network")
     before = run(page, "return explorer.plane.toDataURL()")
     network.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    assert "Activation of unit 3" in page.find_element(By.CSS_SELECTOR, ".plane").get_attribute("aria-label")
+    assert "Activation of unit 1 of layer 1" in page.find_element(By.CSS_SELECTOR, ".plane").get_attribute("aria-label")
     assert run(page, "return explorer.plane.toDataURL()") != before
     network.send_keys(Keys.ESCAPE)
     assert run(page, "return explorer.plane.toDataURL()") == before
@@ -407,6 +437,27 @@ def test_a_csv_file_is_explored_and_taken_home(page, iris_csv, tmp_path):
     assert "class-2" in {tool.get_attribute("value") for tool in page.find_elements(By.CSS_SELECTOR, ".tools input")}
 
 
+def test_a_table_is_seen_as_it_is_named(browser, server, iris_csv, tmp_path):
+    """Columns may have names that JavaScript or JSON take for something else; another seed is another plane."""
+    frame = pd.read_csv(iris_csv).rename(columns={"species": "1", "pl": "true"})
+    frame["kind"] = np.where(frame["pw"] > 1, "wide", "narrow")
+    frame.to_csv(tmp_path / "named.csv", index=False)
+    page = opened(browser, server.address)
+    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "named.csv"))
+    wait(page, "explorer.own !== null && explorer.view.header.classes[0] === 'narrow' && explorer.nEpochs > 0")
+    assert setting(page, "target").get_attribute("value") == "kind"
+    setting(page, "target").find_element(By.XPATH, "option[.='1']").click()
+    settle(page)
+    assert run(page, "return explorer.view.header.classes") == ["setosa", "versicolor", "virginica"]
+    wait(page, "location.hash.includes('target=%221%22')")
+    drag(page, [(0.9, 0.9)], "class-2")
+    assert len(settings(page)["drawn"]) == 1
+    button(page, "Next seed").click()
+    settle(page)
+    assert settings(page) == {"data": "own", "target": "1", "random_state": 1}
+    assert status(page).startswith("Trained for 100 epochs")
+
+
 def test_other_files_are_told_of_on_the_page(page, tmp_path):
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n3,4\n")
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "numbers.csv"))
@@ -472,7 +523,9 @@ def test_the_address_brings_the_state_back(page):
         ("epochs=1000000000", "epochs must be a whole number from 1 to 1000. Got 1000000000 instead."),
         ("hidden_layer_sizes=[1e3]", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got"),
         ("__proto__=1&evil=<img src=x>", "settings must be among data, n_samples"),
-        ("data=own", "data must be one of the toy problems until a CSV file is chosen. Got 'own' instead."),
+        ("hidden_layer_sizes=5", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got 5"),
+        ("data=own&features=3", "features must be a list of two names of columns, or null"),
+        ("data=own", "No table is open. Open the CSV file: an address holds settings alone."),
     ],
 )
 def test_nonsense_in_the_address_is_told_of(browser, server, values, message):
@@ -521,7 +574,7 @@ def test_a_page_finds_a_server_that_was_killed_and_started_again(browser, tmp_pa
         page = opened(browser, server.address)
         server.kill()
         wait(page, "explorer.status.dataset.kind === 'problem'")
-        assert status(page) == "Not connected: trying again …"
+        assert status(page) == "Not connected: trying again … (Start moonnet explore again, if it has ended.)"
         setting(page, "noise").send_keys(Keys.ARROW_RIGHT)  # which nobody hears
         server.start()
         wait(page, "explorer.status.dataset.kind === ''")

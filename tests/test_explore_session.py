@@ -313,7 +313,7 @@ def test_without_a_network_there_is_no_estimator(page):
         ('{"kind": "train", "settings": {"l2": -Infinity}}', "l2 must be"),
         ('{"kind": "train", "settings": {"l2": 1e999}}', "l2 must be"),
         ('{"kind": "train", "settings": {"epochs": 1' + "0" * 400 + "}}", "epochs must be"),
-        ({"kind": "train", "settings": {"data": "own"}}, "until a CSV file is chosen"),
+        ({"kind": "train", "settings": {"data": "own"}}, "No table is open"),
         ({"kind": "train", "settings": {"drawn": [[0, 0, 5]]}}, "drawn must hold points of 2 classes"),
         ({"kind": "frame", "epoch": 0}, r"There is no network yet\."),
         ({"kind": "script"}, r"There is no network yet\."),
@@ -449,7 +449,7 @@ def test_a_skops_file_holds_the_estimator(fitted_page):
         assert untrusted == ["moonnet._classifier.KerasMoonClassifier"]
         loaded = skops.io.loads(content, trusted=untrusted)
         assert_array_equal(loaded.predict_proba(X), page.session.estimator.predict_proba(X))
-        assert header["name"] == ("moons.skops" if page is fitted_page[0] else "own.skops")
+        assert header["name"] == ("moons.skops" if page is fitted_page[0] else "X.skops")
     assert isinstance(fitted_page[0].session.estimator, KerasMoonClassifier)
     assert loaded.score(IRIS.data, IRIS.target_names[IRIS.target]) > 0.8
 
@@ -490,3 +490,14 @@ def test_a_csv_file_of_two_columns_holds_them_in_their_own_units(page):
     ours = sorted(zip(read["petal width"].round(6), read["sepal length"].round(6), read["class"], strict=True))
     kinds = IRIS.target_names[IRIS.target]
     assert ours == sorted(zip(IRIS.data[:, 3], IRIS.data[:, 0], kinds, strict=True))
+
+
+def test_a_request_that_fails_ends_no_training(page):
+    values = {"epochs": 400, "batch_size": 1}
+    request_id = page.send("train", settings={**SMALL, **values})
+    page.wait("picture", request_id)  # one on the way
+    page.problem({"kind": "upload", "name": "b.csv", "content": "AAAA"})
+    film, _ = page.wait("film", request_id)
+    assert film["epochs"] == 400
+    page.problem({"kind": "train", "settings": {"noise": 7}})
+    page.ask("frame", "frame", epoch=400)

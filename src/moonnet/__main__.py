@@ -157,12 +157,17 @@ def _explore(options: argparse.Namespace) -> None:
     import asyncio
     import signal
 
+    from moonnet.explore._data import samples_of
     from moonnet.explore._server import explore
+    from moonnet.explore._settings import Settings
     from moonnet.explore._tables import CsvTable
 
     if options.target is not None and options.csv is None:
         raise ValueError("--target goes with a CSV file: give --csv FILE too")
-    own = None if options.csv is None else CsvTable(options.csv, options.target)
+    own = None
+    if options.csv is not None:
+        own = CsvTable(options.csv, options.target)
+        samples_of(Settings(data="own").origin, own)  # says what else is wrong with the file
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and leaves no files behind
     try:
         asyncio.run(explore(own, options.port, opens_browser=not options.no_browser))

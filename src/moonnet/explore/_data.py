@@ -46,6 +46,7 @@ class Samples(NamedTuple):
     classes: np.ndarray
     axes: tuple[Axis, Axis]
     prepare: Any  # the fitted transformer from the user's own columns to the plane; None where there is none
+    note: str  # what a reader would not expect, or nothing
     code: Code  # makes X_train, y_train, X_test, y_test and, where there is one, prepare
 
 
@@ -63,6 +64,7 @@ class OwnTable(Protocol):
 
     name: str
     targets: list[str]  # columns that may be learned
+    n_rows: int
 
     def features(self, target: str) -> list[str]:
         """Return the columns of numbers beside a target."""
@@ -115,7 +117,7 @@ def samples_of(origin: Origin, own: OwnTable | None) -> Samples:
     if origin.data != "own":
         return _toy_samples(_TOYS[origin.data], origin)
     if own is None:
-        raise ValueError("data must be one of the toy problems until a CSV file is chosen. Got 'own' instead.")
+        raise ValueError("No table is open. Open the CSV file: an address holds settings alone.")
     return _own_samples(own, origin)
 
 
@@ -174,7 +176,7 @@ def _toy_samples(toy: _Toy, origin: Origin) -> Samples:
     ]
     axes = Axis("x", 1.0, 0.0, toy.limits[0]), Axis("y", 1.0, 0.0, toy.limits[1])
     code = Code(imports, "\n".join([*source, *calls]))
-    return Samples(X_train, y_train, X_test, y_test, np.unique(y_train), axes, None, code)
+    return Samples(X_train, y_train, X_test, y_test, np.unique(y_train), axes, None, "", code)
 
 
 def _own_samples(own: OwnTable, origin: Origin) -> Samples:
@@ -209,7 +211,11 @@ def _own_samples(own: OwnTable, origin: Origin) -> Samples:
         labels = list(zip(features, prepare.scale_.tolist(), prepare.mean_.tolist(), strict=True))
     first, second = (Axis(*axis, ends) for axis, ends in zip(labels, limits, strict=True))
     code = _own_code(own.code(target, features), origin.random_state, sizes, is_principal)
-    return Samples(X_train, y_train, X_test, y_test, classes, (first, second), prepare, code)
+    notes = [f"{own.n_rows - len(y)} of {own.n_rows} rows have gaps and are left out"] if len(y) < own.n_rows else []
+    if "train_size" in sizes:
+        notes.append(f"{MOST_ROWS} rows are trained on, and {MOST_ROWS_HELD_OUT} held out")
+    note = "; ".join(notes)
+    return Samples(X_train, y_train, X_test, y_test, classes, (first, second), prepare, note, code)
 
 
 def _own_columns(own: OwnTable, origin: Origin) -> tuple[str, list[str]]:

@@ -258,7 +258,7 @@ class Session:
         figures, arrays = picture(data, weights, settings.activation)
         axes = [axis._asdict() for axis in data.samples.axes]
         classes = list(map(str, data.samples.classes.tolist()))
-        self._answer(request_id, kind, arrays, axes=axes, classes=classes, **figures, **header)
+        self._answer(request_id, kind, arrays, axes=axes, classes=classes, note=data.samples.note, **figures, **header)
 
     def _frame(self, request: dict[str, Any]) -> None:
         """Show the network as it was after an epoch."""
@@ -285,7 +285,9 @@ class Session:
         if not isinstance(ending, str) or ending not in makers:
             raise ValueError(f"format must be one of {', '.join(makers)}.")
         content = makers[ending](self._current())
-        name = f"{self._current().settings.data}.{ending}"
+        fitted = self._current()
+        stem = Path(self._own.name).stem if self._own and fitted.settings.data == "own" else fitted.settings.data
+        name = f"{stem}.{ending}"
         self._answer(request.get("id", 0), "file", {"content": np.frombuffer(content, np.uint8)}, name=name)
 
     def _as_skops(self, fitted: _Fitted) -> bytes:

@@ -42,6 +42,7 @@ class ArrayTable:
         if len(set(self._features)) < len(self._features):
             raise ValueError(f"X must have columns of different names. Got {self._features} instead.")
         self.targets = [str(getattr(y, "name", None) or "y")]
+        self.n_rows = len(self._y)
 
     def features(self, target: str) -> list[str]:
         """Return the columns of X."""
@@ -76,6 +77,7 @@ class CsvTable:
         self.name = path.name
         self._path = str(path)  # as the code names it
         self._table = read_table(path)
+        self.n_rows = len(self._table.text)
         n_columns = self._table.text.shape[1]
         if n_columns > MOST_COLUMNS:
             raise ValueError(f"{path} must have at most {MOST_COLUMNS} columns. Got {n_columns}.")
@@ -97,7 +99,8 @@ class CsvTable:
             )
         if all(len(self.features(name)) < 2 for name in self.targets):
             raise ValueError(
-                f"{path} must have two columns of numbers beside one of classes. Got {', '.join(self._numbers) or 'none'}."
+                f"{path} must have two columns of numbers beside one of classes. "
+                f"Got {', '.join(self._numbers) or 'none'}."
             )
 
     @classmethod

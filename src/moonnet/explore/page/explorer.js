@@ -2,13 +2,14 @@
 // browser, the socket at the end of this file stands in for it. All arithmetic of the network is Python's: the page
 // sends settings and draws the pictures that come back.
 
-const SHAPES = ["circle", "square", "triangle"];
+const SHAPES = ["circle", "square", "triangle", "diamond", "inverted"]; // of classes, over and over
+const SIGNS = ["●", "■", "▲", "◆", "▼"]; // the same in text
 const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
 const TOO_MANY_PAGES = 4000; // why Python closes a socket
 const MOVEMENT = "moonnet-movement";
 const FILM_SECONDS = 5;
 const FRAMES_A_SECOND = 20;
-const TOOLS = { look: "Look", erase: "Erase" };
+const TOOLS = { look: "Off", erase: "Erase" };
 const TITLES = { data: "Data", network: "Network", training: "Training" };
 const GROUPS = {
   data: ["data", "target", "features", "n_samples", "noise", "random_state"],
@@ -260,9 +261,9 @@ function drawPoints(context, scale, points, labels, wrong, palette, isFilled) {
       context.strokeStyle = color;
     }
     context.stroke();
-    if (wrong[index] && isFilled) {
-      outline(context, "circle", x, y, 7);
-      context.lineWidth = 1.2;
+    if (wrong[index]) {
+      outline(context, "circle", x, y, isFilled ? 7 : 6);
+      context.lineWidth = isFilled ? 1.3 : 0.8;
       context.strokeStyle = palette.text;
       context.stroke();
     }
@@ -275,10 +276,17 @@ function outline(context, shape, x, y, radius) {
     context.arc(x, y, radius, 0, 2 * Math.PI);
   } else if (shape === "square") {
     context.rect(x - 0.9 * radius, y - 0.9 * radius, 1.8 * radius, 1.8 * radius);
+  } else if (shape === "diamond") {
+    context.moveTo(x, y - 1.3 * radius);
+    context.lineTo(x + 1.3 * radius, y);
+    context.lineTo(x, y + 1.3 * radius);
+    context.lineTo(x - 1.3 * radius, y);
+    context.closePath();
   } else {
-    context.moveTo(x, y - 1.2 * radius);
-    context.lineTo(x + 1.1 * radius, y + 0.8 * radius);
-    context.lineTo(x - 1.1 * radius, y + 0.8 * radius);
+    const up = shape === "triangle" ? 1 : -1;
+    context.moveTo(x, y - 1.2 * up * radius);
+    context.lineTo(x + 1.1 * radius, y + 0.8 * up * radius);
+    context.lineTo(x - 1.1 * radius, y + 0.8 * up * radius);
     context.closePath();
   }
 }
@@ -428,7 +436,7 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
   context.textAlign = "left";
   context.fillText("1", rectangle.x, rectangle.y + rectangle.height + 5);
   context.textAlign = "right";
-  context.fillText(`${nEpochs} epochs`, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
+  context.fillText(nEpochs === 1 ? "1 epoch" : `${nEpochs} epochs`, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
   context.save();
   context.translate(11, rectangle.y + rectangle.height / 2);
   context.rotate(-Math.PI / 2);
@@ -436,7 +444,8 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
   context.textBaseline = "bottom";
   context.fillText(label, 0, 0);
   context.restore();
-  for (const { values: own, color, dash } of curves) {
+  for (const { values: own, color, dash, isFaded } of curves) {
+    context.globalAlpha = isFaded ? 0.3 : 1;
     context.beginPath();
     own.forEach((value, index) => {
       if (value !== null) context.lineTo(toX(index + 1), toY(value));
@@ -446,6 +455,7 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
     context.lineWidth = 2;
     context.stroke();
   }
+  context.globalAlpha = 1;
   context.setLineDash([]);
   if (epoch !== null && epoch > 0) {
     context.beginPath();
@@ -472,6 +482,7 @@ class Explorer {
     this.pendingIds = new Set(); // requests whose answers are this view's alone
     this.trainId = 0; // of the newest training asked for
     this.shownId = 0; // of the training on the page
+    this.took = null; // milliseconds from the last movement to its pixels
     this.movedAt = new Map(); // when the movement was that led to a request
     this.origins = new Map(); // and which samples it asked for
     this.viewOrigin = null; // the same of the picture on the page
@@ -548,7 +559,7 @@ class Explorer {
       button("forwardButton", "›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" }),
       this.film, this.filmEpoch,
     );
-    const downloads = element(
+    this.downloads = element(
       "div", { class: "downloads", role: "group", "aria-label": "Take it home" },
       button("copyButton", "Copy Python", () => this.ask("script"), { class: "main" }),
       button("pngButton", "PNG", () => this.savePicture(), { title: "The plane as a picture" }),
@@ -593,7 +604,7 @@ class Explorer {
             "p", { class: "legend" },
             element("span", { class: "training" }, "training"), element("span", { class: "held-out" }, "held out"),
           ),
-          this.lossCurves, this.accuracyCurves, downloads,
+          this.lossCurves, this.accuracyCurves, this.downloads,
         ),
         element("section", { class: "panel units", "aria-label": "Network" }, this.networkTitle, this.network),
       ),
@@ -651,7 +662,7 @@ class Explorer {
       controls: () => this.takeControls(header),
       table: () => this.takeTable(header),
       busy: () => this.say(`${header.what} …`, "busy"),
-      problem: () => this.say(header.message, "problem"),
+      problem: () => this.takeProblem(header),
       picture: () => this.takePicture(header, arrays),
       film: () => this.takeFilm(header),
       frame: () => this.takeFrame(header, arrays),
@@ -679,7 +690,22 @@ class Explorer {
 
   connectionChanged(open) {
     if (open) this.ask("hello");
-    else this.say("Not connected: trying again …", "problem");
+    else {
+      this.say("Not connected: trying again … (Start moonnet explore again, if it has ended.)", "problem");
+      this.setStale(true);
+    }
+  }
+
+  takeProblem(header) {
+    this.say(header.message, "problem");
+    if (header.id === this.trainId) this.setStale(true);
+  }
+
+  // Whether the network on the page is another than the settings describe: it is not for taking home then
+  setStale(isStale) {
+    this.root.classList.toggle("stale", isStale);
+    for (const button of this.downloads.querySelectorAll("button")) button.disabled = isStale;
+    if (isStale) this.stop();
   }
 
   takeControls(header) {
@@ -712,7 +738,11 @@ class Explorer {
     if (header.id < this.trainId && header.id < this.shownId) return;
     this.shownId = header.id;
     this.view = { header, arrays };
-    this.history = header.history;
+    this.setStale(false);
+    // While a slider moves, held-out figures come late: the curves before stay, faded
+    this.isFaded = header.history.test_loss === undefined && this.history.test_loss !== undefined;
+    const { test_loss: loss, test_accuracy: accuracy } = this.history;
+    this.history = this.isFaded ? { ...header.history, test_loss: loss, test_accuracy: accuracy } : header.history;
     this.viewOrigin = this.origins.get(header.id) ?? this.origin();
     this.setFilm(0, header.history.loss.length);
     this.refreshTools();
@@ -722,7 +752,8 @@ class Explorer {
     const moved = this.movedAt.get(header.id);
     afterFrame(() => {
       const took = moved === undefined ? null : measureMovement(header.id, moved);
-      if (header.final && header.id >= this.trainId) this.describe(took);
+      this.took = took;
+      if (header.final && header.id >= this.trainId) this.describe();
       this.drawUnits(); // later, for it takes longest
     });
     for (const id of this.movedAt.keys()) {
@@ -736,9 +767,10 @@ class Explorer {
   takeFilm(header) {
     if (header.id !== this.shownId) return;
     this.history = header.history;
+    this.isFaded = false;
     this.setFilm(header.epochs, header.final_epoch);
     this.drawResults();
-    if (header.final_epoch < header.epochs) this.say(`${this.status.textContent}; best epoch ${header.final_epoch}`);
+    if (header.id >= this.trainId) this.describe();
   }
 
   takeFrame(header, arrays) {
@@ -750,11 +782,14 @@ class Explorer {
     if (this.epochWanted !== header.epoch) this.showEpoch(this.epochWanted);
   }
 
-  describe(took) {
+  describe() {
+    const { took } = this;
     const nEpochs = this.history.loss.length;
     const how = nEpochs < this.value("epochs") ? "Training stopped early, after" : "Trained for";
-    const time = took === null ? "" : `; on the screen after ${took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`}`;
-    this.say(`${how} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}${time}`);
+    const best = this.nEpochs > 0 && this.finalEpoch < this.nEpochs ? `; best epoch ${this.finalEpoch}` : "";
+    const time = took === null ? "" : `; shown ${took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`} after the change`;
+    const { note } = this.view.header;
+    this.say(`${how} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}${best}${time}${note ? `. ${note}` : ""}`);
   }
 
   // -- settings
@@ -1017,7 +1052,7 @@ class Explorer {
     if (this.toolsKey !== key) {
       this.toolsKey = key;
       const tools = { look: TOOLS.look };
-      classes.forEach((label, index) => { tools[`class-${index}`] = `Class ${label}`; });
+      classes.forEach((label, index) => { tools[`class-${index}`] = label; });
       tools.erase = TOOLS.erase;
       if (!(this.tool in tools)) this.tool = "look";
       this.undoButton = element("button", { type: "button", onclick: (event) => this.undo(event) }, "Undo");
@@ -1027,7 +1062,9 @@ class Explorer {
           "label", { class: tool },
           element("input", {
             type: "radio", name: `${this.prefix}-tool`, value: tool, onchange: () => this.takeTool(tool),
-          }), element("span", {}, text),
+          }),
+          ...(tool.startsWith("class-") ? [element("b", {}, SIGNS[Number(tool.slice(6)) % SIGNS.length])] : []),
+          element("span", { title: text }, text),
         )),
         this.undoButton,
       );
@@ -1233,6 +1270,19 @@ class Explorer {
     return unit < 0 ? null : unit;
   }
 
+  // The chosen unit in words
+  unitName() {
+    const { axes, classes, layer_sizes: sizes } = this.view.header;
+    let [layer, unit] = [0, this.unit];
+    while (unit >= sizes[layer]) {
+      unit -= sizes[layer];
+      layer += 1;
+    }
+    if (layer === 0) return `input ${axes[unit].name}`;
+    if (layer < sizes.length - 1) return `unit ${unit + 1} of layer ${layer}`;
+    return `logit of class ${classes[classes.length === 2 ? 1 : unit]}`;
+  }
+
   choose(unit) {
     if (unit === this.unit || this.view === null) return;
     this.unit = unit;
@@ -1306,7 +1356,7 @@ class Explorer {
     const options = { showsHeldOut: this.heldOut.checked, unit, cursor: this.cursor };
     drawPlane(context, width, height, this.view, palette, options);
     const { header } = this.view;
-    const kind = unit === null ? "Decision regions" : `Activation of unit ${unit + 1}`;
+    const kind = unit === null ? "Decision regions" : `Activation of ${this.unitName()}`;
     this.plane.setAttribute("aria-label",
       `${kind} over ${header.axes[0].name} and ${header.axes[1].name}; held-out accuracy ${percent(header.test_accuracy)}`);
   }
@@ -1319,7 +1369,7 @@ class Explorer {
     drawNetwork(context, this.layers, this.view, palette, this.unit);
     const nWeights = this.view.arrays.weights.length;
     const title = `Network ${sizes.join("-")}, ${nWeights.toLocaleString("en")} parameters`;
-    this.networkTitle.textContent = title;
+    this.networkTitle.textContent = this.unit === null ? title : `${title}: ${this.unitName()}`;
     this.network.setAttribute("aria-label", `${title}. The arrow keys show the units on the plane one by one.`);
   }
 
@@ -1335,14 +1385,15 @@ class Explorer {
     this.accuracy.textContent = percent(header.test_accuracy);
     const at = (this.epoch ?? this.finalEpoch) - 1;
     const shown = (name) => this.history[name]?.[at]?.toFixed(3);
-    const losses = [["training", shown("loss")], ["held-out", shown("test_loss")]].filter(([, loss]) => loss);
+    const losses = [["training", shown("loss")], ["held-out", !this.isFaded && shown("test_loss")]]
+      .filter(([, loss]) => loss);
     this.figures.replaceChildren(
       element("span", {}, `training accuracy ${percent(header.accuracy)}`),
       element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
     );
     const curves = (name) => [
       { values: this.history[name] ?? [], color: palette.text, dash: [] },
-      { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3] },
+      { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3], isFaded: this.isFaded },
     ];
     const loss = contextOf(this.lossCurves);
     drawCurves(loss.context, loss.width, loss.height, curves("loss"), this.markedEpoch(), palette, { label: "loss" });
@@ -1353,6 +1404,10 @@ class Explorer {
   }
 
   // -- taking it home
+
+  fileStem() {
+    return this.value("data") === "own" ? this.own.name.replace(/\.[^.]*$/, "") : this.value("data");
+  }
 
   async savePicture() {
     if (this.view === null) return;
@@ -1365,7 +1420,7 @@ class Explorer {
     context.fillRect(0, 0, size, size);
     const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
     drawPlane(context, size, size, this.view, palette, options);
-    save(await canvas.convertToBlob({ type: "image/png" }), `${this.value("data")}.png`);
+    save(await canvas.convertToBlob({ type: "image/png" }), `${this.fileStem()}.png`);
   }
 
   async showScript(text) {
