@@ -1061,7 +1061,8 @@ class Explorer {
         ...Object.entries(tools).map(([tool, text]) => element(
           "label", { class: tool },
           element("input", {
-            type: "radio", name: `${this.prefix}-tool`, value: tool, onchange: () => this.takeTool(tool),
+            type: "radio", name: `${this.prefix}-tool`, value: tool,
+            "aria-label": tool.startsWith("class-") ? `Class ${text}` : false, onchange: () => this.takeTool(tool),
           }),
           ...(tool.startsWith("class-") ? [element("b", {}, SIGNS[Number(tool.slice(6)) % SIGNS.length])] : []),
           element("span", { title: text }, text),
