@@ -747,14 +747,15 @@ class Explorer {
     this.setFilm(0, header.history.loss.length);
     this.refreshTools();
     this.drawPlane();
-    this.drawResults();
+    this.showFigures();
     if (!header.final) this.say(`training … epoch ${header.history.loss.length}`, "busy");
     const moved = this.movedAt.get(header.id);
     afterFrame(() => {
       const took = moved === undefined ? null : measureMovement(header.id, moved);
       this.took = took;
       if (header.final && header.id >= this.trainId) this.describe();
-      this.drawUnits(); // later, for it takes longest
+      this.drawCurves(); // later, for these take longest
+      this.drawUnits();
     });
     for (const id of this.movedAt.keys()) {
       if (id <= header.id) {
@@ -769,7 +770,8 @@ class Explorer {
     this.history = header.history;
     this.isFaded = false;
     this.setFilm(header.epochs, header.final_epoch);
-    this.drawResults();
+    this.showFigures();
+    this.drawCurves();
     if (header.id >= this.trainId) this.describe();
   }
 
@@ -1345,7 +1347,8 @@ class Explorer {
     this.refreshTools();
     this.drawPlane(palette);
     this.drawUnits(palette);
-    this.drawResults(palette);
+    this.showFigures();
+    this.drawCurves(palette);
     this.refreshFilm();
   }
 
@@ -1380,8 +1383,7 @@ class Explorer {
     return epoch === this.history.loss?.length ? null : epoch;
   }
 
-  drawResults(palette = this.palette()) {
-    if (!this.isSeen()) return;
+  showFigures() {
     const { header } = this.view;
     this.accuracy.textContent = percent(header.test_accuracy);
     const at = (this.epoch ?? this.finalEpoch) - 1;
@@ -1392,6 +1394,10 @@ class Explorer {
       element("span", {}, `training accuracy ${percent(header.accuracy)}`),
       element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
     );
+  }
+
+  drawCurves(palette = this.palette()) {
+    if (!this.isSeen()) return;
     const curves = (name) => [
       { values: this.history[name] ?? [], color: palette.text, dash: [] },
       { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3], isFaded: this.isFaded },
