@@ -227,7 +227,7 @@ def test_a_film_gives_way_to_a_newer_request_and_is_not_recorded(page, monkeypat
 
 def test_long_trainings_are_shown_on_the_way(page, monkeypatch):
     monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
-    monkeypatch.setattr(_session, "_MOST_WORK_AT_ONCE", 10)
+    monkeypatch.setattr(_session, "_MOST_COST_AT_ONCE", 10)
     header, arrays = page.train(epochs=8)
     shown = page.all("picture", header["id"])
     assert [picture["final"] for picture, _ in shown] == [False] * 8 + [True]
@@ -496,8 +496,9 @@ def test_a_request_that_fails_ends_no_training(page):
     values = {"epochs": 400, "batch_size": 1}
     request_id = page.send("train", settings={**SMALL, **values})
     page.wait("picture", request_id)  # one on the way
-    page.problem({"kind": "upload", "name": "b.csv", "content": "AAAA"})
+    page.wait("problem", page.send("upload", name="b.csv", content="AAAA"))
+    page.wait("problem", page.send("train", settings={"noise": 7}))
     film, _ = page.wait("film", request_id)
     assert film["epochs"] == 400
-    page.problem({"kind": "train", "settings": {"noise": 7}})
+    page.wait("problem", page.send("train", settings={"noise": 7}))
     page.ask("frame", "frame", epoch=400)

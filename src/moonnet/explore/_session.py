@@ -26,9 +26,9 @@ from moonnet.explore._script import script
 from moonnet.explore._settings import Origin, Settings, controls
 from moonnet.explore._tables import MOST_BYTES, CsvTable
 
-# Fits of more work, as _work counts it, send pictures during the training, each so many seconds. Only these can be
-# stopped. The lecture's 400 steps are a fifth of it.
-_MOST_WORK_AT_ONCE = 1.6e8
+# Fits that cost more, as _cost counts, send pictures during the training, each so many seconds. Only these can be
+# stopped. The lecture's fit costs a fifth of it.
+_MOST_COST_AT_ONCE = 1.6e8
 _SECONDS_BETWEEN_PICTURES = 0.1
 # The film is recorded when the page has asked for nothing else for so long: until then the processor is the browser's
 _SECONDS_OF_REST = 0.15
@@ -170,9 +170,9 @@ class Session:
         """Train a network as the page wants it, and show it; its epochs are recorded later."""
         from moonnet.training._loop import batch_rows
 
-        self._interrupted = None
         request_id, settings = request.get("id", 0), Settings.read(request.get("settings"))
         data = edited(self._samples_of(settings.origin), settings)
+        self._interrupted = None
         if self._fitted is not None:  # whose film nobody sees any more
             self._fitted = self._fitted._replace(weights=[])
         architecture = (
@@ -183,7 +183,7 @@ class Session:
             batch_rows(settings.batch_size, len(data.y)),
             len(data.samples.classes),
         )
-        takes_long = settings.early_stopping or _work(settings, data) > _MOST_WORK_AT_ONCE
+        takes_long = settings.early_stopping or _cost(settings, data) > _MOST_COST_AT_ONCE
         if architecture not in _compiled or takes_long:
             self._answer(request_id, "busy", what="training" if architecture in _compiled else "compiling")
         _compiled.add(architecture)
@@ -284,8 +284,8 @@ class Session:
         ending = request.get("format")
         if not isinstance(ending, str) or ending not in makers:
             raise ValueError(f"format must be one of {', '.join(makers)}.")
-        content = makers[ending](self._current())
         fitted = self._current()
+        content = makers[ending](fitted)
         stem = Path(self._own.name).stem if self._own and fitted.settings.data == "own" else fitted.settings.data
         name = f"{stem}.{ending}"
         self._answer(request.get("id", 0), "file", {"content": np.frombuffer(content, np.uint8)}, name=name)
@@ -311,8 +311,8 @@ class Session:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow([*(axis.name for axis in samples.axes), "class", "held_out"])
         for X, y, held_out in ((fitted.data.X, fitted.data.y, 0), (samples.X_test, samples.y_test, 1)):
-            known = X * [axis.scale for axis in samples.axes] + [axis.offset for axis in samples.axes]
-            rows.writerows([*point, label, held_out] for point, label in zip(known.tolist(), y.tolist(), strict=True))
+            points = X * [axis.scale for axis in samples.axes] + [axis.offset for axis in samples.axes]
+            rows.writerows([*point, label, held_out] for point, label in zip(points.tolist(), y.tolist(), strict=True))
         return text.getvalue().encode()
 
     def _current(self) -> _Fitted:
@@ -332,7 +332,7 @@ def _box(request: dict[str, Any]) -> str:
     return f"file {request.get('format')}" if request["kind"] == "file" else request["kind"]
 
 
-def _work(settings: Settings, data: Data) -> float:
+def _cost(settings: Settings, data: Data) -> float:
     """Return how long a fit takes, in products of a weight and a sample; each step takes some thousands more."""
     sizes = [2, *settings.hidden_layer_sizes, len(data.samples.classes)]
     n_weights = sum((inputs + 1) * units for inputs, units in pairwise(sizes))
