@@ -99,7 +99,7 @@ def measure(backend: str, n_movements: int) -> dict[str, float]:
     """Return the figures of an engine, in milliseconds and pictures a second."""
     with explorer(backend) as address, chromium() as browser:
         browser.get(address)
-        while not browser.execute_script("return document.querySelector('main').explorer?.nEpochs > 0"):
+        while not browser.execute_script("return document.querySelector('main').explorer?.film.nEpochs > 0"):
             time.sleep(0.1)
         slider = Slider(browser)
         time.sleep(1)

@@ -78,7 +78,7 @@ def opened(browser, address, size=DESKTOP, scheme="light"):
     browser.get("about:blank")  # for an address that differs in its hash alone loads nothing
     browser.get_log("browser")
     browser.get(address)
-    wait(browser, "explorer?.nEpochs > 0 && explorer.status.dataset.kind === ''")
+    wait(browser, "explorer?.film.nEpochs > 0 && explorer.status.dataset.kind === ''")
     return browser
 
 
@@ -105,7 +105,7 @@ def status(browser):
 
 def settle(browser):
     """Wait until the newest settings have been trained and recorded."""
-    wait(browser, "explorer.shownId === explorer.trainId && explorer.nEpochs > 0")
+    wait(browser, "explorer.shownId === explorer.trainId && explorer.film.nEpochs > 0")
 
 
 def setting(browser, name):
@@ -218,7 +218,7 @@ def test_early_stopping_and_seed(page):
     settle(page)
     assert settings(page) == {"early_stopping": True, "random_state": 1, "learning_rate": 1}
     assert np.array_equal(weights(page), fitted_by_hand(page))
-    assert run(page, "return explorer.nEpochs") < 100
+    assert run(page, "return explorer.film.nEpochs") < 100
     assert "stopped early" in status(page)
     button(page, "Reset").click()
     settle(page)
@@ -307,10 +307,10 @@ def test_early_stopping_shows_the_best_epoch(page):
     for name in ("early_stopping", "learning_rate"):
         setting(page, name).send_keys(Keys.SPACE if name == "early_stopping" else Keys.ARROW_RIGHT * 5)
     settle(page)
-    best, last = run(page, "return [explorer.finalEpoch, explorer.nEpochs]")
+    best, last = run(page, "return [explorer.film.finalEpoch, explorer.film.nEpochs]")
     assert best < last
     assert status(page).startswith(f"Training stopped early, after {last} epochs; best epoch {best}")
-    accuracy = run(page, "return explorer.history.test_accuracy[explorer.finalEpoch - 1]")
+    accuracy = run(page, "return explorer.history.test_accuracy[explorer.film.finalEpoch - 1]")
     assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * accuracy:.1f} %"
     assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {best} of {last}"
 
@@ -326,26 +326,26 @@ def test_what_cannot_be_trained_is_not_taken_home(page):
 
 def test_the_film_plays_pauses_and_steps(page, moons):
     button(page, "Play").click()
-    wait(page, "explorer.epoch !== null && explorer.epoch > 3")
+    wait(page, "explorer.film.epoch !== null && explorer.film.epoch > 3")
     button(page, "Pause").click()
-    wait(page, "!explorer.frameAsked")
-    epoch = run(page, "return explorer.epoch")
+    wait(page, "!explorer.film.frameAsked")
+    epoch = run(page, "return explorer.film.epoch")
     assert 3 < epoch < 100
     clf = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
     assert np.array_equal(weights(page), np.concatenate([array.ravel() for array in clf._weights]))
     assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {epoch} of 100"
     page.find_element(By.CSS_SELECTOR, "[aria-label='One epoch on']").click()
-    wait(page, f"explorer.epoch === {epoch + 1}")
+    wait(page, f"explorer.film.epoch === {epoch + 1}")
     page.find_element(By.CSS_SELECTOR, "[aria-label='One epoch back']").click()
-    wait(page, f"explorer.epoch === {epoch}")
+    wait(page, f"explorer.film.epoch === {epoch}")
     film = page.find_element(By.CSS_SELECTOR, ".film input")
     film.send_keys(Keys.HOME)
-    wait(page, "explorer.epoch === 0")
+    wait(page, "explorer.film.epoch === 0")
     film.send_keys(Keys.END)
-    wait(page, "explorer.epoch === null && !explorer.frameAsked")
+    wait(page, "explorer.film.epoch === null && !explorer.film.frameAsked")
     assert np.array_equal(weights(page), fitted_by_hand(page))
     button(page, "Play").click()  # to the end
-    wait(page, "explorer.playing === null && explorer.epoch === null")
+    wait(page, "explorer.film.playing === null && explorer.film.epoch === null")
     assert button(page, "Play").is_enabled()
 
 
@@ -421,7 +421,7 @@ def test_the_copied_script_predicts_the_page_s_bits(browser, server, tmp_path, s
 
 def test_a_csv_file_is_explored_and_taken_home(page, iris_csv, tmp_path):
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(iris_csv))
-    wait(page, "explorer.view.header.classes.length === 3 && explorer.nEpochs > 0")
+    wait(page, "explorer.view.header.classes.length === 3 && explorer.film.nEpochs > 0")
     assert settings(page) == {"data": "own"}
     (tmp_path / "iris.csv").write_bytes(iris_csv.read_bytes())
     predicted, shown, _ = predictions_of(copied_script(page), page, tmp_path)
@@ -444,7 +444,7 @@ def test_a_table_is_seen_as_it_is_named(browser, server, iris_csv, tmp_path):
     frame.to_csv(tmp_path / "named.csv", index=False)
     page = opened(browser, server.address)
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "named.csv"))
-    wait(page, "explorer.own !== null && explorer.view.header.classes[0] === 'narrow' && explorer.nEpochs > 0")
+    wait(page, "explorer.own !== null && explorer.view.header.classes[0] === 'narrow' && explorer.film.nEpochs > 0")
     assert setting(page, "target").get_attribute("value") == "kind"
     setting(page, "target").find_element(By.XPATH, "option[.='1']").click()
     settle(page)

@@ -232,7 +232,7 @@ class Notebook:
 
     def settle(self):
         """Wait until every page shows its newest settings and their film."""
-        self.wait("explorers.every(page => page.shownId >= page.trainId && page.nEpochs > 0)")
+        self.wait("explorers.every(page => page.shownId >= page.trainId && page.film.nEpochs > 0)")
 
     def command(self, name, **arguments):
         script = "const [name, options, done] = arguments; jupyterapp.commands.execute(name, options).finally(done)"
@@ -357,12 +357,12 @@ class TestInJupyterLab:
 
     def test_each_page_has_a_film_of_its_own(self, notebook):
         notebook.element(FIRST, "[aria-label='One epoch back']").click()
-        notebook.wait("explorers[0].epoch === 99")
+        notebook.wait("explorers[0].film.epoch === 99")
         notebook.button(SECOND, "Play").click()
-        notebook.wait("explorers[1].epoch > 10")
-        assert notebook.pages("page.epoch")[FIRST] == 99
+        notebook.wait("explorers[1].film.epoch > 10")
+        assert notebook.pages("page.film.epoch")[FIRST] == 99
         notebook.button(FIRST, "Play").click()
-        notebook.wait("explorers.every(page => page.playing === null && page.epoch === null)")
+        notebook.wait("explorers.every(page => page.film.playing === null && page.film.epoch === null)")
 
     def test_each_page_has_a_script_of_its_own(self, notebook):
         notebook.set("explorer", noise=0.1)
@@ -417,7 +417,7 @@ class TestInJupyterLab:
         notebook.command("notebook:hide-all-cell-outputs")
         notebook.wait("window.folded.every(page => page.root.clientWidth === 0)")
         notebook.python("explorer.settings = {'noise': 0}")
-        notebook.wait("window.folded[0].shownId >= window.folded[0].trainId && window.folded[0].nEpochs > 0")
+        notebook.wait("window.folded[0].shownId >= window.folded[0].trainId && window.folded[0].film.nEpochs > 0")
         notebook.command("notebook:show-all-cell-outputs")
         notebook.wait("explorers.length === 4")
         notebook.settle()

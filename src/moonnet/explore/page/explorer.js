@@ -61,6 +61,10 @@ function shownNumber(value) {
   return Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential().replace("e-", "e−") : String(value);
 }
 
+function duration(milliseconds) {
+  return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
 // Round numbers between two limits, at most so many
 function ticks(lower, upper, most) {
   const rough = (upper - lower) / most;
@@ -469,6 +473,470 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
 
 // ---- the page
 
+// A control for each setting, as Python describes them
+class Controls {
+  constructor(page) {
+    this.page = page;
+    this.refreshers = {};
+    this.root = element("form", { class: "controls", onsubmit: (event) => event.preventDefault() });
+  }
+
+  build() {
+    const byName = Object.fromEntries(this.page.described.map((control) => [control.name, control]));
+    this.root.replaceChildren(...Object.entries(GROUPS).map(([group, names]) => element(
+      "fieldset", {}, element("legend", {}, TITLES[group]),
+      ...names.map((name) => this.buildRow(name, byName[name])),
+    )));
+    this.refresh();
+  }
+
+  buildRow(name, control) {
+    const id = `${this.page.prefix}-${name}`;
+    const builders = {
+      choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
+      flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
+      layers: () => this.layersControl(name, control),
+    };
+    const { input, refresh, extra } = name === "target" ? this.targetControl()
+      : name === "features" ? this.featuresControl() : builders[control.kind]();
+    input.id = id;
+    const output = element("output", { for: id });
+    const doc = element("div", { id: `${id}-doc`, class: "doc", popover: true }, control.doc);
+    const help = element(
+      "button", { type: "button", class: "help", popovertarget: doc.id, "aria-label": `What is ${name}?` }, "?",
+    );
+    const label = element(input.tagName === "DIV" ? "span" : "label", { title: control.doc, for: id }, name);
+    const row = element("div", { class: `control row-${name}` }, element("div", { class: "name" }, label,
+      ...(control.doc ? [help, doc] : []), output), input, ...(extra ? [extra] : []));
+    input.setAttribute("data-setting", name);
+    if (input.tagName === "DIV") input.setAttribute("aria-label", name);
+    this.refreshers[name] = () => refresh(output, row);
+    return row;
+  }
+
+  choiceControl(name, { values }) {
+    const input = element("select", {
+      onchange: (event) => {
+        if (input.value === "own" && this.page.own === null) {
+          input.value = this.page.value(name);
+          this.page.file.click();
+        } else this.page.change({ [name]: input.value }, event);
+      },
+    }, ...values.map((value) => element("option", { value }, value === "own" ? "own CSV file …" : value)));
+    const open = element("button", { type: "button", class: "open", onclick: () => this.page.file.click() }, "Open CSV");
+    const refresh = (output) => {
+      if (name === "data") {
+        input.lastChild.textContent = this.page.own === null ? "own CSV file …" : this.page.own.name;
+      }
+      input.value = this.page.value(name);
+      output.textContent = "";
+    };
+    return { input, refresh, extra: name === "data" ? open : null };
+  }
+
+  numberControl(name, { values }) {
+    const input = element("input", {
+      type: "range", min: 0, max: values.length - 1, step: 1,
+      oninput: (event) => this.page.change({ [name]: values[input.value] }, event),
+    });
+    const isOfToys = name === "noise" || name === "n_samples";
+    const refresh = (output, row) => {
+      const value = this.page.value(name);
+      input.value = nearestIndex(values, value);
+      input.setAttribute("aria-valuetext", shownNumber(value));
+      output.textContent = shownNumber(value);
+      row.hidden = isOfToys && this.page.value("data") === "own";
+    };
+    return { input, refresh };
+  }
+
+  flagControl(name) {
+    const input = element("input", {
+      type: "checkbox", onchange: (event) => this.page.change({ [name]: input.checked }, event),
+    });
+    return { input, refresh: () => { input.checked = this.page.value(name); } };
+  }
+
+  seedControl(name, { bounds }) {
+    const input = element("input", {
+      type: "number", min: bounds[0], max: bounds[1], step: 1,
+      onchange: (event) => this.page.change({ [name]: Math.round(Number(input.value)) }, event),
+    });
+    const next = element("button", {
+      type: "button", class: "next", title: "Other samples, and other initial weights",
+      onclick: (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event),
+    }, "Next seed");
+    return { input, refresh: () => { input.value = this.page.value(name); }, extra: next };
+  }
+
+  layersControl(name, { most_layers: mostLayers, most_units: mostUnits }) {
+    const input = element("div", { role: "group", class: "layers" });
+    const add = element("button", {
+      type: "button", class: "add",
+      onclick: (event) => this.page.change({ [name]: [...this.page.value(name), 8] }, event),
+    }, "Add layer");
+    const refresh = () => {
+      const layers = Array.isArray(this.page.value(name)) ? this.page.value(name) : []; // nonsense is Python's to name
+      while (input.children.length > layers.length) input.lastChild.remove();
+      while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, mostUnits));
+      layers.forEach((units, index) => {
+        const [range, output] = input.children[index].children;
+        range.value = units;
+        range.setAttribute("aria-valuetext", `${units} units`);
+        output.textContent = units;
+      });
+      add.disabled = layers.length >= mostLayers;
+    };
+    return { input, refresh, extra: add };
+  }
+
+  layerRow(name, index, mostUnits) {
+    const changed = (units, event) => {
+      const layers = [...this.page.value(name)];
+      layers.splice(index, 1, ...units);
+      this.page.change({ [name]: layers }, event);
+    };
+    const range = element("input", {
+      type: "range", min: 1, max: mostUnits, "aria-label": `Units of layer ${index + 1}`,
+      oninput: (event) => changed([Number(range.value)], event),
+    });
+    const remove = element("button", {
+      type: "button", class: "remove", "aria-label": `Remove layer ${index + 1}`, onclick: (event) => changed([], event),
+    }, "×");
+    return element("div", { class: "layer" }, range, element("output"), remove);
+  }
+
+  targetControl() {
+    const input = element("select", {
+      onchange: (event) => this.page.change({ target: input.value, features: undefined }, event),
+    });
+    const refresh = (output, row) => {
+      row.hidden = this.page.value("data") !== "own" || this.page.own === null;
+      if (row.hidden) return;
+      const targets = this.page.own.features.map(([name]) => name);
+      input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
+      input.value = this.page.value("target") ?? targets.at(-1);
+    };
+    return { input, refresh };
+  }
+
+  featuresControl() {
+    const changed = (event) => {
+      if (first.value === "") this.page.change({ features: undefined }, event);
+      else {
+        const others = [...second.options].map((option) => option.value).filter((name) => name !== first.value);
+        const other = second.value === first.value ? others[0] : second.value;
+        this.page.change({ features: [first.value, other] }, event);
+      }
+    };
+    const first = element("select", { "aria-label": "First feature", onchange: changed });
+    const second = element("select", { "aria-label": "Second feature", onchange: changed });
+    const input = element("div", { role: "group", class: "features" }, first, second);
+    const refresh = (output, row) => {
+      row.hidden = this.page.value("data") !== "own" || this.page.own === null;
+      if (row.hidden) return;
+      const target = this.page.value("target") ?? this.page.own.features.at(-1)[0];
+      const [, names] = this.page.own.features.find(([name]) => name === target) ?? [target, []];
+      const features = this.page.value("features");
+      const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
+      const options = names.map((value) => [value, value]);
+      if (names.length > 2) options.unshift(["", "principal plane of all"]);
+      first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+      second.replaceChildren(...names.map((value) => element("option", { value }, value)));
+      first.value = chosen?.[0] ?? "";
+      if (chosen) [, second.value] = chosen;
+      second.hidden = chosen === null;
+    };
+    return { input, refresh };
+  }
+
+  refresh() {
+    for (const refresh of Object.values(this.refreshers)) refresh();
+  }
+}
+
+// Draws points of a class on the plane, erases them, and takes either back
+class Pencil {
+  constructor(page) {
+    this.page = page;
+    this.tool = "look";
+    this.undoStack = []; // what drawn and erased were before each stroke
+    this.stroke = null;
+    this.cursor = null; // of the keyboard
+    this.root = element("fieldset", { class: "tools" });
+    this.undoButton = element("button", { type: "button", onclick: (event) => this.undo(event) }, "Undo");
+  }
+
+  listen(on) {
+    const { plane } = this.page;
+    on(plane, "pointerdown", (event) => this.beginStroke(event));
+    on(plane, "pointermove", (event) => this.continueStroke(event));
+    for (const name of ["pointerup", "pointercancel"]) on(plane, name, () => this.endStroke());
+    on(plane, "keydown", (event) => this.useKey(event));
+    on(plane, "blur", () => this.moveCursor(null));
+  }
+
+  refresh() {
+    const classes = this.page.view?.header.classes ?? ["0", "1"];
+    if (this.shownClasses !== JSON.stringify(classes)) {
+      this.shownClasses = JSON.stringify(classes);
+      const tools = { look: TOOLS.look };
+      classes.forEach((label, index) => { tools[`class-${index}`] = label; });
+      tools.erase = TOOLS.erase;
+      if (!(this.tool in tools)) this.tool = "look";
+      this.root.replaceChildren(
+        element("legend", {}, "Draw"),
+        ...Object.entries(tools).map(([tool, text]) => element(
+          "label", { class: tool },
+          element("input", {
+            type: "radio", name: `${this.page.prefix}-tool`, value: tool,
+            "aria-label": tool.startsWith("class-") ? `Class ${text}` : false, onchange: () => this.take(tool),
+          }),
+          ...(tool.startsWith("class-") ? [element("b", {}, SIGNS[Number(tool.slice(6)) % SIGNS.length])] : []),
+          element("span", { title: text }, text),
+        )),
+        this.undoButton,
+      );
+    }
+    for (const input of this.root.querySelectorAll("input[type=radio]")) {
+      input.checked = input.value === this.tool;
+      if (input.value.startsWith("class-")) input.nextSibling.style.color = `var(--${input.value})`;
+    }
+    this.undoButton.disabled = this.undoStack.length === 0;
+    this.page.plane.dataset.tool = this.tool;
+  }
+
+  take(tool) {
+    this.tool = tool;
+    this.refresh();
+    this.page.draw();
+  }
+
+  pointOf(event) {
+    const { left, top, width, height } = this.page.plane.getBoundingClientRect();
+    const rectangle = planeRectangle(width, height);
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
+      && y >= rectangle.y && y <= rectangle.y + rectangle.height;
+    const scale = planeScale(this.page.view.header, rectangle);
+    return isWithin ? { x: scale.fromX(x), y: scale.fromY(y), pixel: [x, y] } : null;
+  }
+
+  beginStroke(event) {
+    if (this.page.view === null || this.tool === "look" || event.button !== 0) return;
+    const point = this.pointOf(event);
+    if (point === null || !event.isPrimary) return;
+    event.preventDefault();
+    this.page.plane.setPointerCapture(event.pointerId);
+    this.stroke = { before: this.edits(), last: null };
+    this.continueStroke(event);
+  }
+
+  continueStroke(event) {
+    if (this.stroke === null) return;
+    const point = this.pointOf(event);
+    if (point === null) return;
+    const { last } = this.stroke;
+    const isFar = last === null || Math.hypot(point.pixel[0] - last[0], point.pixel[1] - last[1]) > 12;
+    if (!isFar && this.tool !== "erase") return;
+    this.stroke.last = point.pixel;
+    this.edit([point.x, point.y], event);
+  }
+
+  endStroke() {
+    if (this.stroke === null) return;
+    this.remember(this.stroke.before);
+    this.stroke = null;
+  }
+
+  edits() {
+    return { drawn: this.page.value("drawn"), erased: this.page.value("erased") };
+  }
+
+  remember(before) {
+    if (JSON.stringify(before) !== JSON.stringify(this.edits())) this.undoStack.push(before);
+    this.refresh();
+  }
+
+  // Draw a point, or erase those nearby
+  edit([x, y], event) {
+    if (this.page.viewOrigin !== this.page.origin()) return; // the picture is of other samples
+    if (this.tool === "erase") {
+      this.eraseAround(x, y, event);
+      return;
+    }
+    const label = Number(this.tool.slice("class-".length));
+    const { most } = this.page.described.find((control) => control.name === "drawn");
+    if (this.page.value("drawn").length >= most) {
+      this.page.say(`At most ${most} points can be drawn.`, "problem");
+      return;
+    }
+    const rounded = [x, y].map((value, axis) => {
+      const [lower, upper] = this.page.view.header.axes[axis].limits;
+      return Math.min(upper, Math.max(lower, Number(value.toFixed(3))));
+    });
+    this.page.change({ drawn: [...this.page.value("drawn"), [...rounded, label]] }, event);
+  }
+
+  eraseAround(x, y, event) {
+    const { width, height } = this.page.plane.getBoundingClientRect();
+    const scale = planeScale(this.page.view.header, planeRectangle(width, height));
+    const isNear = (point) => Math.hypot(scale.toX(point[0]) - scale.toX(x), scale.toY(point[1]) - scale.toY(y)) < 10;
+    const { points, indices } = this.page.view.arrays;
+    const erased = new Set(this.page.value("erased"));
+    indices.forEach((sample, at) => {
+      if (sample >= 0 && isNear([points[2 * at], points[2 * at + 1]])) erased.add(sample);
+    });
+    const drawn = this.page.value("drawn").filter((point) => !isNear(point));
+    if (drawn.length === this.page.value("drawn").length && erased.size === this.page.value("erased").length) return;
+    this.page.change({ drawn, erased: [...erased].sort((a, b) => a - b) }, event);
+  }
+
+  undo(event) {
+    const before = this.undoStack.pop();
+    if (before !== undefined) this.page.change(before, event);
+  }
+
+  moveCursor(cursor) {
+    if (cursor === this.cursor) return;
+    this.cursor = cursor;
+    this.page.drawPlane();
+  }
+
+  useKey(event) {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (this.page.view === null || this.tool === "look") return;
+    const limits = this.page.view.header.axes.map((axis) => axis.limits);
+    if (event.key in moves) {
+      event.preventDefault();
+      const from = this.cursor ?? limits.map(([lower, upper]) => (lower + upper) / 2);
+      this.moveCursor(from.map((value, axis) => {
+        const [lower, upper] = limits[axis];
+        const moved = value + (moves[event.key][axis] * (upper - lower)) / (event.shiftKey ? 10 : 40);
+        return Math.min(upper, Math.max(lower, moved));
+      }));
+    } else if ((event.key === "Enter" || event.key === " ") && this.cursor !== null) {
+      event.preventDefault();
+      const before = this.edits();
+      this.edit(this.cursor, event);
+      this.remember(before);
+    }
+  }
+
+  forget() {
+    this.undoStack = [];
+  }
+}
+
+// The epochs of the last training, one after the other
+class Film {
+  constructor(page) {
+    this.page = page;
+    this.nEpochs = 0; // 0 while there is no film
+    this.finalEpoch = 0; // whose network is the result: with early stopping, the best one
+    this.epoch = null; // on the page; null is the result
+    this.epochWanted = 0;
+    this.frameAsked = false;
+    this.frameId = 0;
+    this.playing = null;
+    const button = (text, onclick, attributes = {}) => (
+      element("button", { type: "button", disabled: true, onclick, ...attributes }, text)
+    );
+    this.playButton = button("Play", () => this.toggle());
+    this.backButton = button("‹", () => this.step(-1), { "aria-label": "One epoch back" });
+    this.forwardButton = button("›", () => this.step(1), { "aria-label": "One epoch on" });
+    this.slider = element("input", {
+      type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch of the film",
+      oninput: () => this.show(Number(this.slider.value)),
+    });
+    this.output = element("output", {}, "");
+    this.root = element(
+      "div", { class: "film", role: "group", "aria-label": "Film of the training" },
+      this.playButton, this.backButton, this.forwardButton, this.slider, this.output,
+    );
+  }
+
+  set(nEpochs, finalEpoch) {
+    this.nEpochs = nEpochs;
+    this.finalEpoch = finalEpoch;
+    this.epoch = null;
+    this.epochWanted = finalEpoch;
+    this.frameAsked = false;
+    if (nEpochs > 0) {
+      this.slider.max = nEpochs;
+      this.slider.value = finalEpoch;
+    }
+    for (const control of [this.playButton, this.backButton, this.forwardButton, this.slider]) {
+      control.disabled = nEpochs === 0;
+    }
+    this.refresh();
+  }
+
+  refresh() {
+    const epoch = this.epoch ?? this.finalEpoch;
+    if (this.nEpochs > 0) this.output.textContent = `epoch ${epoch} of ${this.nEpochs}`;
+    this.slider.setAttribute("aria-valuetext", this.output.textContent);
+    this.playButton.textContent = this.playing === null ? "Play" : "Pause";
+  }
+
+  show(epoch) {
+    this.epochWanted = epoch;
+    this.slider.value = epoch;
+    if (this.frameAsked || this.nEpochs === 0) return;
+    this.frameAsked = true;
+    this.frameId = this.page.ask("frame", { epoch });
+  }
+
+  step(epochs) {
+    this.stop();
+    this.show(Math.min(this.nEpochs, Math.max(0, this.epochWanted + epochs)));
+  }
+
+  toggle() {
+    if (this.playing !== null) {
+      this.stop();
+      return;
+    }
+    if (this.epochWanted >= this.nEpochs) this.show(0);
+    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_A_SECOND)));
+    const tick = () => {
+      if (!this.frameAsked) {
+        if (this.epochWanted >= this.nEpochs) {
+          this.stop();
+          return;
+        }
+        this.show(Math.min(this.nEpochs, this.epochWanted + stride));
+      }
+      this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+    };
+    this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+    this.refresh();
+  }
+
+  stop() {
+    clearTimeout(this.playing);
+    this.playing = null;
+    this.refresh();
+  }
+
+  // Take note of a frame that has come, and ask for the one that is wanted by now; return whether there is a film
+  takes(epoch) {
+    this.frameAsked = false;
+    if (this.nEpochs === 0) return false;
+    this.epoch = epoch === this.finalEpoch ? null : epoch;
+    if (this.epochWanted !== epoch) this.show(this.epochWanted);
+    return true;
+  }
+
+  // Where several views ask at once, Python drops the older requests: ask again
+  othersFrameCame(id) {
+    if (!this.frameAsked || id < this.frameId) return;
+    this.frameAsked = false;
+    this.show(this.epochWanted);
+  }
+}
+
+// The page: what Python answers, the settings, and all that is drawn
 class Explorer {
   constructor(model, root) {
     this.model = model;
@@ -477,7 +945,6 @@ class Explorer {
     this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // a notebook loads this module for each widget anew
     this.settings = { ...model.get("settings") };
     this.defaults = {};
-    this.controls = {};
     this.own = null;
     this.pendingIds = new Set(); // requests whose answers are this view's alone
     this.trainId = 0; // of the newest training asked for
@@ -488,17 +955,11 @@ class Explorer {
     this.viewOrigin = null; // the same of the picture on the page
     this.view = null;
     this.history = {};
-    this.nEpochs = 0; // of the film; 0 while there is none
-    this.finalEpoch = 0; // whose network is the result: with early stopping, the best one
-    this.epoch = null; // on the page; null is the end of the training
-    this.frameAsked = false;
-    this.frameId = 0;
-    this.playing = null;
-    this.tool = "look";
-    this.undoStack = []; // what drawn and erased were before each change
-    this.unit = null;
-    this.cursor = null;
-    this.stroke = null;
+    this.isFaded = false; // whether its held-out figures are those of an earlier training
+    this.unit = null; // that the plane shows
+    this.controls = new Controls(this);
+    this.film = new Film(this);
+    this.pencil = new Pencil(this);
     this.build();
     this.listen();
     this.ask("hello");
@@ -534,14 +995,7 @@ class Explorer {
     this.network = element("canvas", { class: "network", tabindex: 0, role: "img", "aria-label": "The network" });
     this.lossCurves = element("canvas", { class: "curves", role: "img", "aria-label": "Loss by epoch" });
     this.accuracyCurves = element("canvas", { class: "curves", role: "img", "aria-label": "Accuracy by epoch" });
-    this.tools = element("fieldset", { class: "tools" }, element("legend", {}, "Draw"));
     this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => this.draw() });
-    this.film = element("input", {
-      type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch of the film",
-      oninput: () => this.showEpoch(Number(this.film.value)),
-    });
-    this.filmEpoch = element("output", {}, "");
-    this.form = element("form", { class: "controls", onsubmit: (event) => event.preventDefault() });
     this.file = element("input", {
       type: "file", accept: ".csv,.tsv,.txt,text/csv", hidden: true, "aria-label": "CSV file",
       onchange: () => this.upload(),
@@ -551,13 +1005,6 @@ class Explorer {
       element("pre", { tabindex: 0 }),
       element("p", { role: "status" }),
       element("form", { method: "dialog" }, element("button", { autofocus: true }, "Close")),
-    );
-    const film = element(
-      "div", { class: "film", role: "group", "aria-label": "Film of the training" },
-      button("playButton", "Play", () => this.togglePlay(), { disabled: true }),
-      button("backButton", "‹", () => this.step(-1), { disabled: true, "aria-label": "One epoch back" }),
-      button("forwardButton", "›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" }),
-      this.film, this.filmEpoch,
     );
     this.downloads = element(
       "div", { class: "downloads", role: "group", "aria-label": "Take it home" },
@@ -580,7 +1027,7 @@ class Explorer {
           this.status,
           button("resetButton", "Reset", (event) => this.reset(event), { title: "Begin again with all defaults" }),
         ),
-        element("section", { class: "panel settings", "aria-label": "Settings" }, this.form, this.file),
+        element("section", { class: "panel settings", "aria-label": "Settings" }, this.controls.root, this.file),
         element(
           "section", { class: "panel picture", "aria-label": "Plane" },
           this.plane,
@@ -593,8 +1040,8 @@ class Explorer {
             "Filled: training. Hollow: held out. Ringed: wrong.",
             element("label", {}, this.heldOut, element("span", {}, "show held-out points")),
           ),
-          this.tools,
-          film,
+          this.pencil.root,
+          this.film.root,
         ),
         element(
           "section", { class: "panel results", "aria-label": "Results" },
@@ -616,11 +1063,7 @@ class Explorer {
     this.stopping = new AbortController();
     const { signal } = this.stopping;
     const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
-    on(this.plane, "pointerdown", (event) => this.beginStroke(event));
-    on(this.plane, "pointermove", (event) => this.continueStroke(event));
-    for (const name of ["pointerup", "pointercancel"]) on(this.plane, name, () => this.endStroke());
-    on(this.plane, "keydown", (event) => this.drawByKey(event));
-    on(this.plane, "blur", () => this.moveCursor(null));
+    this.pencil.listen(on);
     on(this.network, "pointermove", (event) => this.choose(this.unitAt(event)));
     on(this.network, "pointerdown", (event) => this.choose(this.unitAt(event)));
     on(this.network, "pointerleave", (event) => event.pointerType !== "touch" && this.choose(null));
@@ -649,7 +1092,7 @@ class Explorer {
     this.stopping.abort();
     this.sizes.disconnect();
     this.themes.disconnect();
-    clearTimeout(this.playing);
+    this.film.stop();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("change:settings", this.onSettings);
     this.model.off("connection", this.onConnection);
@@ -676,10 +1119,7 @@ class Explorer {
   isForMe({ kind, id }) {
     const isOwn = this.pendingIds.delete(id);
     if (kind === "controls") return isOwn || this.described === undefined;
-    if (kind === "frame" && !isOwn && this.frameAsked && id > this.frameId) { // Python drops the older of two requests
-      this.frameAsked = false;
-      this.showEpoch(this.epochWanted);
-    }
+    if (kind === "frame" && !isOwn) this.film.othersFrameCame(id);
     return isOwn || !["frame", "script", "file"].includes(kind);
   }
 
@@ -705,7 +1145,7 @@ class Explorer {
   setStale(isStale) {
     this.root.classList.toggle("stale", isStale);
     for (const button of this.downloads.querySelectorAll("button")) button.disabled = isStale;
-    if (isStale) this.stop();
+    if (isStale) this.film.stop();
   }
 
   takeControls(header) {
@@ -714,7 +1154,7 @@ class Explorer {
     this.described = header.controls;
     this.defaults = Object.fromEntries(header.controls.map((control) => [control.name, control.default]));
     if (!this.bringTableBack()) this.train();
-    this.buildControls();
+    this.controls.build();
   }
 
   takeTable(header) {
@@ -744,8 +1184,8 @@ class Explorer {
     const { test_loss: loss, test_accuracy: accuracy } = this.history;
     this.history = this.isFaded ? { ...header.history, test_loss: loss, test_accuracy: accuracy } : header.history;
     this.viewOrigin = this.origins.get(header.id) ?? this.origin();
-    this.setFilm(0, header.history.loss.length);
-    this.refreshTools();
+    this.film.set(0, header.history.loss.length);
+    this.pencil.refresh();
     this.drawPlane();
     this.showFigures();
     if (!header.final) this.say(`training … epoch ${header.history.loss.length}`, "busy");
@@ -769,29 +1209,27 @@ class Explorer {
     if (header.id !== this.shownId) return;
     this.history = header.history;
     this.isFaded = false;
-    this.setFilm(header.epochs, header.final_epoch);
+    this.film.set(header.epochs, header.final_epoch);
     this.showFigures();
     this.drawCurves();
     if (header.id >= this.trainId) this.describe();
   }
 
   takeFrame(header, arrays) {
-    this.frameAsked = false;
-    if (this.nEpochs === 0 || header.id < this.shownId) return;
+    if (header.id < this.shownId || !this.film.takes(header.epoch)) return;
     this.view = { header, arrays };
-    this.epoch = header.epoch === this.finalEpoch ? null : header.epoch;
     this.draw();
-    if (this.epochWanted !== header.epoch) this.showEpoch(this.epochWanted);
   }
 
   describe() {
     const { took } = this;
     const nEpochs = this.history.loss.length;
     const how = nEpochs < this.value("epochs") ? "Training stopped early, after" : "Trained for";
-    const best = this.nEpochs > 0 && this.finalEpoch < this.nEpochs ? `; best epoch ${this.finalEpoch}` : "";
-    const time = took === null ? "" : `; shown ${took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`} after the change`;
-    const { note } = this.view.header;
-    this.say(`${how} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}${best}${time}${note ? `. ${note}` : ""}`);
+    const parts = [`${how} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}`];
+    if (this.film.finalEpoch < this.film.nEpochs) parts.push(`best epoch ${this.film.finalEpoch}`);
+    if (took !== null) parts.push(`shown ${duration(took)} after the change`);
+    if (this.view.header.note) parts.push(this.view.header.note);
+    this.say(parts.join("; "));
   }
 
   // -- settings
@@ -808,7 +1246,7 @@ class Explorer {
     if (isElsewhere || "n_samples" in values || "random_state" in values) {
       delete this.settings.erased;
       if (isElsewhere) delete this.settings.drawn;
-      this.undoStack = [];
+      this.pencil.forget();
     }
     this.keepSettings();
     this.refreshControls();
@@ -825,13 +1263,13 @@ class Explorer {
     const settings = this.model.get("settings");
     if (JSON.stringify(settings) === JSON.stringify(this.settings)) return;
     this.settings = { ...settings };
-    this.undoStack = [];
+    this.pencil.forget();
     this.refreshControls();
     this.train();
   }
 
   train(event = null) {
-    this.stop();
+    this.film.stop();
     this.trainId = this.ask("train", { settings: this.settings });
     this.origins.set(this.trainId, this.origin());
     this.movedAt.set(this.trainId, event?.timeStamp ?? performance.now());
@@ -844,185 +1282,16 @@ class Explorer {
 
   reset(event) {
     this.settings = {};
-    this.undoStack = [];
-    this.tool = "look";
+    this.pencil.forget();
+    this.pencil.tool = "look";
     this.keepSettings();
     this.refreshControls();
     this.train(event);
   }
 
-  buildControls() {
-    const byName = Object.fromEntries(this.described.map((control) => [control.name, control]));
-    this.form.replaceChildren(...Object.entries(GROUPS).map(([group, names]) => element(
-      "fieldset", {}, element("legend", {}, TITLES[group]),
-      ...names.map((name) => this.buildControl(name, byName[name])),
-    )));
-    this.refreshControls();
-  }
-
-  buildControl(name, control) {
-    const id = `${this.prefix}-${name}`;
-    const builders = {
-      choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
-      flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
-      layers: () => this.layersControl(name, control),
-    };
-    const { input, refresh, extra } = name === "target" ? this.targetControl()
-      : name === "features" ? this.featuresControl() : builders[control.kind]();
-    input.id = id;
-    const output = element("output", { for: id });
-    const doc = element("div", { id: `${id}-doc`, class: "doc", popover: true }, control.doc);
-    const help = element(
-      "button", { type: "button", class: "help", popovertarget: doc.id, "aria-label": `What is ${name}?` }, "?",
-    );
-    const label = element(input.tagName === "DIV" ? "span" : "label", { title: control.doc, for: id }, name);
-    const row = element("div", { class: `control row-${name}` }, element("div", { class: "name" }, label,
-      ...(control.doc ? [help, doc] : []), output), input, ...(extra ? [extra] : []));
-    input.setAttribute("data-setting", name);
-    if (input.tagName === "DIV") input.setAttribute("aria-label", name);
-    this.controls[name] = () => refresh(output, row);
-    return row;
-  }
-
-  choiceControl(name, { values }) {
-    const input = element("select", {
-      onchange: (event) => {
-        if (input.value === "own" && this.own === null) {
-          input.value = this.value(name);
-          this.file.click();
-        } else this.change({ [name]: input.value }, event);
-      },
-    }, ...values.map((value) => element("option", { value }, value === "own" ? "own CSV file …" : value)));
-    const open = element("button", { type: "button", class: "open", onclick: () => this.file.click() }, "Open CSV");
-    const refresh = (output) => {
-      if (name === "data") {
-        input.lastChild.textContent = this.own === null ? "own CSV file …" : this.own.name;
-      }
-      input.value = this.value(name);
-      output.textContent = "";
-    };
-    return { input, refresh, extra: name === "data" ? open : null };
-  }
-
-  numberControl(name, { values }) {
-    const input = element("input", {
-      type: "range", min: 0, max: values.length - 1, step: 1,
-      oninput: (event) => this.change({ [name]: values[input.value] }, event),
-    });
-    const isOfToys = name === "noise" || name === "n_samples";
-    const refresh = (output, row) => {
-      const value = this.value(name);
-      input.value = nearestIndex(values, value);
-      input.setAttribute("aria-valuetext", shownNumber(value));
-      output.textContent = shownNumber(value);
-      row.hidden = isOfToys && this.value("data") === "own";
-    };
-    return { input, refresh };
-  }
-
-  flagControl(name) {
-    const input = element("input", {
-      type: "checkbox", onchange: (event) => this.change({ [name]: input.checked }, event),
-    });
-    return { input, refresh: () => { input.checked = this.value(name); } };
-  }
-
-  seedControl(name, { bounds }) {
-    const input = element("input", {
-      type: "number", min: bounds[0], max: bounds[1], step: 1,
-      onchange: (event) => this.change({ [name]: Math.round(Number(input.value)) }, event),
-    });
-    const next = element("button", {
-      type: "button", class: "next", title: "Other samples, and other initial weights",
-      onclick: (event) => this.change({ [name]: (this.value(name) + 1) % (bounds[1] + 1) }, event),
-    }, "Next seed");
-    return { input, refresh: () => { input.value = this.value(name); }, extra: next };
-  }
-
-  layersControl(name, { most_layers: mostLayers, most_units: mostUnits }) {
-    const input = element("div", { role: "group", class: "layers" });
-    const add = element("button", {
-      type: "button", class: "add",
-      onclick: (event) => this.change({ [name]: [...this.value(name), 8] }, event),
-    }, "Add layer");
-    const refresh = () => {
-      const layers = Array.isArray(this.value(name)) ? this.value(name) : []; // nonsense is Python's to name
-      while (input.children.length > layers.length) input.lastChild.remove();
-      while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, mostUnits));
-      layers.forEach((units, index) => {
-        const [range, output] = input.children[index].children;
-        range.value = units;
-        range.setAttribute("aria-valuetext", `${units} units`);
-        output.textContent = units;
-      });
-      add.disabled = layers.length >= mostLayers;
-    };
-    return { input, refresh, extra: add };
-  }
-
-  layerRow(name, index, mostUnits) {
-    const changed = (units, event) => {
-      const layers = [...this.value(name)];
-      layers.splice(index, 1, ...units);
-      this.change({ [name]: layers }, event);
-    };
-    const range = element("input", {
-      type: "range", min: 1, max: mostUnits, "aria-label": `Units of layer ${index + 1}`,
-      oninput: (event) => changed([Number(range.value)], event),
-    });
-    const remove = element("button", {
-      type: "button", class: "remove", "aria-label": `Remove layer ${index + 1}`, onclick: (event) => changed([], event),
-    }, "×");
-    return element("div", { class: "layer" }, range, element("output"), remove);
-  }
-
-  targetControl() {
-    const input = element("select", {
-      onchange: (event) => this.change({ target: input.value, features: undefined }, event),
-    });
-    const refresh = (output, row) => {
-      row.hidden = this.value("data") !== "own" || this.own === null;
-      if (row.hidden) return;
-      const targets = this.own.features.map(([name]) => name);
-      input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
-      input.value = this.value("target") ?? targets.at(-1);
-    };
-    return { input, refresh };
-  }
-
-  featuresControl() {
-    const changed = (event) => {
-      if (first.value === "") this.change({ features: undefined }, event);
-      else {
-        const others = [...second.options].map((option) => option.value).filter((name) => name !== first.value);
-        const other = second.value === first.value ? others[0] : second.value;
-        this.change({ features: [first.value, other] }, event);
-      }
-    };
-    const first = element("select", { "aria-label": "First feature", onchange: changed });
-    const second = element("select", { "aria-label": "Second feature", onchange: changed });
-    const input = element("div", { role: "group", class: "features" }, first, second);
-    const refresh = (output, row) => {
-      row.hidden = this.value("data") !== "own" || this.own === null;
-      if (row.hidden) return;
-      const target = this.value("target") ?? this.own.features.at(-1)[0];
-      const [, names] = this.own.features.find(([name]) => name === target) ?? [target, []];
-      const features = this.value("features");
-      const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
-      const options = names.map((value) => [value, value]);
-      if (names.length > 2) options.unshift(["", "principal plane of all"]);
-      first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
-      second.replaceChildren(...names.map((value) => element("option", { value }, value)));
-      first.value = chosen?.[0] ?? "";
-      if (chosen) [, second.value] = chosen;
-      second.hidden = chosen === null;
-    };
-    return { input, refresh };
-  }
-
   refreshControls() {
-    for (const refresh of Object.values(this.controls)) refresh();
-    this.refreshTools();
+    this.controls.refresh();
+    this.pencil.refresh();
   }
 
   // -- own table
@@ -1044,222 +1313,6 @@ class Explorer {
     this.uploaded = { name: file.name, content: address.slice(address.indexOf(",") + 1) };
     this.isBringingBack = false;
     this.ask("upload", this.uploaded);
-  }
-
-  // -- drawing points
-
-  refreshTools() {
-    const classes = this.view?.header.classes ?? ["0", "1"];
-    const key = JSON.stringify([classes, this.prefix]);
-    if (this.toolsKey !== key) {
-      this.toolsKey = key;
-      const tools = { look: TOOLS.look };
-      classes.forEach((label, index) => { tools[`class-${index}`] = label; });
-      tools.erase = TOOLS.erase;
-      if (!(this.tool in tools)) this.tool = "look";
-      this.undoButton = element("button", { type: "button", onclick: (event) => this.undo(event) }, "Undo");
-      this.tools.replaceChildren(
-        element("legend", {}, "Draw"),
-        ...Object.entries(tools).map(([tool, text]) => element(
-          "label", { class: tool },
-          element("input", {
-            type: "radio", name: `${this.prefix}-tool`, value: tool,
-            "aria-label": tool.startsWith("class-") ? `Class ${text}` : false, onchange: () => this.takeTool(tool),
-          }),
-          ...(tool.startsWith("class-") ? [element("b", {}, SIGNS[Number(tool.slice(6)) % SIGNS.length])] : []),
-          element("span", { title: text }, text),
-        )),
-        this.undoButton,
-      );
-    }
-    for (const input of this.tools.querySelectorAll("input[type=radio]")) {
-      input.checked = input.value === this.tool;
-      if (input.value.startsWith("class-")) input.nextSibling.style.color = `var(--${input.value})`;
-    }
-    this.undoButton.disabled = this.undoStack.length === 0;
-    this.plane.dataset.tool = this.tool;
-  }
-
-  takeTool(tool) {
-    this.tool = tool;
-    this.refreshTools();
-    this.draw();
-  }
-
-  pointOf(event) {
-    const { left, top, width, height } = this.plane.getBoundingClientRect();
-    const rectangle = planeRectangle(width, height);
-    const [x, y] = [event.clientX - left, event.clientY - top];
-    const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
-      && y >= rectangle.y && y <= rectangle.y + rectangle.height;
-    const scale = planeScale(this.view.header, rectangle);
-    return isWithin ? { x: scale.fromX(x), y: scale.fromY(y), pixel: [x, y] } : null;
-  }
-
-  beginStroke(event) {
-    if (this.view === null || this.tool === "look" || event.button !== 0) return;
-    const point = this.pointOf(event);
-    if (point === null || !event.isPrimary) return;
-    event.preventDefault();
-    this.plane.setPointerCapture(event.pointerId);
-    this.stroke = { before: this.edits(), last: null };
-    this.continueStroke(event);
-  }
-
-  continueStroke(event) {
-    if (this.stroke === null) return;
-    const point = this.pointOf(event);
-    if (point === null) return;
-    const { last } = this.stroke;
-    const isFar = last === null || Math.hypot(point.pixel[0] - last[0], point.pixel[1] - last[1]) > 12;
-    if (!isFar && this.tool !== "erase") return;
-    this.stroke.last = point.pixel;
-    this.edit([point.x, point.y], event);
-  }
-
-  endStroke() {
-    if (this.stroke === null) return;
-    this.rememberEdits(this.stroke.before);
-    this.stroke = null;
-  }
-
-  edits() {
-    return { drawn: this.value("drawn"), erased: this.value("erased") };
-  }
-
-  rememberEdits(before) {
-    if (JSON.stringify(before) !== JSON.stringify(this.edits())) this.undoStack.push(before);
-    this.refreshTools();
-  }
-
-  // Draw a point, or erase those nearby
-  edit([x, y], event) {
-    if (this.viewOrigin !== this.origin()) return; // the picture is of other samples
-    if (this.tool === "erase") {
-      this.eraseAround(x, y, event);
-      return;
-    }
-    const label = Number(this.tool.slice("class-".length));
-    const { most } = this.described.find((control) => control.name === "drawn");
-    if (this.value("drawn").length >= most) {
-      this.say(`At most ${most} points can be drawn.`, "problem");
-      return;
-    }
-    const rounded = [x, y].map((value, axis) => {
-      const [lower, upper] = this.view.header.axes[axis].limits;
-      return Math.min(upper, Math.max(lower, Number(value.toFixed(3))));
-    });
-    this.change({ drawn: [...this.value("drawn"), [...rounded, label]] }, event);
-  }
-
-  eraseAround(x, y, event) {
-    const { width, height } = this.plane.getBoundingClientRect();
-    const scale = planeScale(this.view.header, planeRectangle(width, height));
-    const isNear = (point) => Math.hypot(scale.toX(point[0]) - scale.toX(x), scale.toY(point[1]) - scale.toY(y)) < 10;
-    const { points, indices } = this.view.arrays;
-    const erased = new Set(this.value("erased"));
-    indices.forEach((sample, at) => {
-      if (sample >= 0 && isNear([points[2 * at], points[2 * at + 1]])) erased.add(sample);
-    });
-    const drawn = this.value("drawn").filter((point) => !isNear(point));
-    if (drawn.length === this.value("drawn").length && erased.size === this.value("erased").length) return;
-    this.change({ drawn, erased: [...erased].sort((a, b) => a - b) }, event);
-  }
-
-  undo(event) {
-    const before = this.undoStack.pop();
-    if (before !== undefined) this.change(before, event);
-  }
-
-  moveCursor(cursor) {
-    if (cursor === this.cursor) return;
-    this.cursor = cursor;
-    this.drawPlane();
-  }
-
-  drawByKey(event) {
-    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    if (this.view === null || this.tool === "look") return;
-    const limits = this.view.header.axes.map((axis) => axis.limits);
-    if (event.key in moves) {
-      event.preventDefault();
-      const from = this.cursor ?? limits.map(([lower, upper]) => (lower + upper) / 2);
-      this.moveCursor(from.map((value, axis) => {
-        const [lower, upper] = limits[axis];
-        const moved = value + (moves[event.key][axis] * (upper - lower)) / (event.shiftKey ? 10 : 40);
-        return Math.min(upper, Math.max(lower, moved));
-      }));
-    } else if ((event.key === "Enter" || event.key === " ") && this.cursor !== null) {
-      event.preventDefault();
-      const before = this.edits();
-      this.edit(this.cursor, event);
-      this.rememberEdits(before);
-    }
-  }
-
-  // -- the film
-
-  setFilm(nEpochs, finalEpoch) {
-    this.nEpochs = nEpochs;
-    this.finalEpoch = finalEpoch;
-    this.epoch = null;
-    this.epochWanted = finalEpoch;
-    this.frameAsked = false;
-    if (nEpochs > 0) {
-      this.film.max = nEpochs;
-      this.film.value = finalEpoch;
-    }
-    for (const control of [this.playButton, this.backButton, this.forwardButton, this.film]) {
-      control.disabled = nEpochs === 0;
-    }
-    this.refreshFilm();
-  }
-
-  refreshFilm() {
-    const epoch = this.epoch ?? this.finalEpoch;
-    if (this.nEpochs > 0) this.filmEpoch.textContent = `epoch ${epoch} of ${this.nEpochs}`;
-    this.film.setAttribute("aria-valuetext", this.filmEpoch.textContent);
-    this.playButton.textContent = this.playing === null ? "Play" : "Pause";
-  }
-
-  showEpoch(epoch) {
-    this.epochWanted = epoch;
-    this.film.value = epoch;
-    if (this.frameAsked || this.nEpochs === 0) return;
-    this.frameAsked = true;
-    this.frameId = this.ask("frame", { epoch });
-  }
-
-  step(epochs) {
-    this.stop();
-    this.showEpoch(Math.min(this.nEpochs, Math.max(0, this.epochWanted + epochs)));
-  }
-
-  togglePlay() {
-    if (this.playing !== null) {
-      this.stop();
-      return;
-    }
-    if (this.epochWanted >= this.nEpochs) this.showEpoch(0);
-    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_A_SECOND)));
-    const tick = () => {
-      if (!this.frameAsked) {
-        if (this.epochWanted >= this.nEpochs) {
-          this.stop();
-          return;
-        }
-        this.showEpoch(Math.min(this.nEpochs, this.epochWanted + stride));
-      }
-      this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
-    };
-    this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
-    this.refreshFilm();
-  }
-
-  stop() {
-    clearTimeout(this.playing);
-    this.playing = null;
-    this.refreshFilm();
   }
 
   // -- units
@@ -1344,12 +1397,12 @@ class Explorer {
   draw() {
     const palette = this.palette();
     if (!this.isSeen()) return;
-    this.refreshTools();
+    this.pencil.refresh();
     this.drawPlane(palette);
     this.drawUnits(palette);
     this.showFigures();
     this.drawCurves(palette);
-    this.refreshFilm();
+    this.film.refresh();
   }
 
   drawPlane(palette = this.palette()) {
@@ -1357,7 +1410,7 @@ class Explorer {
     const { context, width, height } = contextOf(this.plane);
     const nUnits = this.view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
     const unit = this.unit !== null && this.unit < nUnits ? this.unit : null;
-    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: this.cursor };
+    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: this.pencil.cursor };
     drawPlane(context, width, height, this.view, palette, options);
     const { header } = this.view;
     const kind = unit === null ? "Decision regions" : `Activation of ${this.unitName()}`;
@@ -1379,14 +1432,14 @@ class Explorer {
 
   // The epoch that the curves mark: that of the network on the page, unless it is the last
   markedEpoch() {
-    const epoch = this.epoch ?? this.finalEpoch;
+    const epoch = this.film.epoch ?? this.film.finalEpoch;
     return epoch === this.history.loss?.length ? null : epoch;
   }
 
   showFigures() {
     const { header } = this.view;
     this.accuracy.textContent = percent(header.test_accuracy);
-    const at = (this.epoch ?? this.finalEpoch) - 1;
+    const at = (this.film.epoch ?? this.film.finalEpoch) - 1;
     const shown = (name) => this.history[name]?.[at]?.toFixed(3);
     const losses = [["training", shown("loss")], ["held-out", !this.isFaded && shown("test_loss")]]
       .filter(([, loss]) => loss);
