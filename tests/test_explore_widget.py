@@ -125,6 +125,17 @@ def test_the_estimator_takes_the_columns_of_x(make_explorer, answers):
     assert explorer.estimator_.score(X[:, [3, 0]], y) > 0.9
 
 
+def test_the_estimator_takes_a_dataframe_by_name(make_explorer, answers):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    explorer = make_explorer(X, y)
+    for chosen in (None, ["petal width (cm)", "sepal length (cm)"]):
+        ask(explorer, "train", settings={"data": "own", "features": chosen})
+        answer(answers, "picture")
+        names = explorer.estimator_.feature_names_in_.tolist()
+        assert names == (list(X) if chosen is None else chosen)
+        assert explorer.estimator_.score(X[names], y) > 0.9
+
+
 def test_closing_ends_the_training(make_explorer, answers):
     explorer = make_explorer()
     ask(explorer, "train", settings={"epochs": 1000, "batch_size": 1, "n_samples": 1000})
