@@ -6,6 +6,7 @@ const SHAPES = ["circle", "square", "triangle", "diamond", "inverted"]; // of cl
 const SIGNS = ["●", "■", "▲", "◆", "▼"]; // the same in text
 const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
 const TOO_MANY_PAGES = 4000; // why Python closes a socket
+const NARROW = 480; // pixels of the plane on a phone
 const MOVEMENT = "moonnet-movement";
 const FILM_SECONDS = 5;
 const FRAMES_A_SECOND = 20;
@@ -164,6 +165,7 @@ function planeScale(header, rectangle) {
 function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
   const { header, arrays } = view;
   const rectangle = planeRectangle(width, height);
+  const zoom = Math.max(1, Math.min(1.5, width / 560)); // of points and words, for large screens
   const scale = planeScale(header, rectangle);
   context.save();
   context.beginPath();
@@ -178,9 +180,9 @@ function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, 
     drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
   }
   if (showsHeldOut) {
-    drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, false);
+    drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
   }
-  drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, true);
+  drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, { isFilled: true, zoom });
   if (cursor !== null) {
     context.strokeStyle = palette.text;
     context.lineWidth = 1.5;
@@ -192,8 +194,24 @@ function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, 
     context.lineTo(x, y + 9);
     context.stroke();
   }
+  if (width < NARROW) drawAccuracy(context, rectangle, header, palette); // which is far away on a phone
   context.restore();
-  drawAxes(context, rectangle, header, scale, palette);
+  drawAxes(context, rectangle, header, scale, palette, zoom);
+}
+
+function drawAccuracy(context, rectangle, header, palette) {
+  context.font = palette.font(20, "bold");
+  context.textAlign = "right";
+  context.textBaseline = "top";
+  const text = percent(header.test_accuracy);
+  const { width } = context.measureText(text);
+  const right = rectangle.x + rectangle.width;
+  context.globalAlpha = 0.8;
+  context.fillStyle = palette.background;
+  context.fillRect(right - width - 14, rectangle.y, width + 14, 28);
+  context.globalAlpha = 1;
+  context.fillStyle = palette.text;
+  context.fillText(text, right - 7, rectangle.y + 5);
 }
 
 // Colours of a grid's points, row by row from below, smoothly over a rectangle whose edges are the outermost points
@@ -250,11 +268,11 @@ function drawBoundary(context, rectangle, { header, arrays }, palette) {
   context.stroke();
 }
 
-function drawPoints(context, scale, points, labels, wrong, palette, isFilled) {
+function drawPoints(context, scale, points, labels, wrong, palette, { isFilled = false, zoom }) {
   for (let index = 0; index < labels.length; index += 1) {
     const [x, y] = [scale.toX(points[2 * index]), scale.toY(points[2 * index + 1])];
     const color = palette.classes[labels[index]];
-    outline(context, SHAPES[labels[index] % SHAPES.length], x, y, isFilled ? 4 : 3);
+    outline(context, SHAPES[labels[index] % SHAPES.length], x, y, zoom * (isFilled ? 4 : 3));
     if (isFilled) {
       context.fillStyle = color;
       context.fill();
@@ -266,7 +284,7 @@ function drawPoints(context, scale, points, labels, wrong, palette, isFilled) {
     }
     context.stroke();
     if (wrong[index]) {
-      outline(context, "circle", x, y, isFilled ? 7 : 6);
+      outline(context, "circle", x, y, zoom * (isFilled ? 7 : 6));
       context.lineWidth = isFilled ? 1.3 : 0.8;
       context.strokeStyle = palette.text;
       context.stroke();
@@ -295,12 +313,12 @@ function outline(context, shape, x, y, radius) {
   }
 }
 
-function drawAxes(context, rectangle, header, scale, palette) {
+function drawAxes(context, rectangle, header, scale, palette, zoom) {
   context.strokeStyle = palette.line;
   context.lineWidth = 1;
   context.strokeRect(rectangle.x, rectangle.y, rectangle.width, rectangle.height);
   context.fillStyle = palette.muted;
-  context.font = palette.font;
+  context.font = palette.font(11 * zoom);
   header.axes.forEach((axis, index) => {
     const known = axis.limits.map((value) => value * axis.scale + axis.offset);
     for (const tick of ticks(known[0], known[1], 5)) {
@@ -321,7 +339,7 @@ function drawAxes(context, rectangle, header, scale, palette) {
   const bottom = rectangle.y + rectangle.height + PLANE_MARGIN.bottom - 2;
   context.fillText(header.axes[0].name, rectangle.x + rectangle.width / 2, bottom, rectangle.width);
   context.save();
-  context.translate(12, rectangle.y + rectangle.height / 2);
+  context.translate(12 * zoom, rectangle.y + rectangle.height / 2);
   context.rotate(-Math.PI / 2);
   context.fillText(header.axes[1].name, 0, 0, rectangle.height);
   context.restore();
@@ -423,7 +441,7 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
   const bottom = limits ? Math.min(limits[1] - 0.1, Math.min(...values) - 0.02) : lower;
   const toX = (index) => rectangle.x + ((index - 1) / Math.max(1, nEpochs - 1)) * rectangle.width;
   const toY = (value) => rectangle.y + ((upper - value) / (upper - bottom)) * rectangle.height;
-  context.font = palette.font;
+  context.font = palette.font(11);
   context.fillStyle = palette.muted;
   context.strokeStyle = palette.line;
   context.lineWidth = 1;
@@ -440,7 +458,8 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
   context.textAlign = "left";
   context.fillText("1", rectangle.x, rectangle.y + rectangle.height + 5);
   context.textAlign = "right";
-  context.fillText(nEpochs === 1 ? "1 epoch" : `${nEpochs} epochs`, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
+  const last = nEpochs === 1 ? "1 epoch" : `${nEpochs} epochs`;
+  context.fillText(last, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
   context.save();
   context.translate(11, rectangle.y + rectangle.height / 2);
   context.rotate(-Math.PI / 2);
@@ -1368,7 +1387,7 @@ class Explorer {
       const classes = Array.from({ length: 10 }, (_, index) => color(`class-${index}`));
       this.cachedPalette = {
         isDark, classes, background: color("plane"), text: color("text"), muted: color("muted"), line: color("line"),
-        accent: color("accent"), font: `11px ${style.fontFamily}`,
+        accent: color("accent"), font: (size, weight = "") => `${weight} ${size}px ${style.fontFamily}`,
         shades: classes.map((_, index) => fading(`class-${index}`, 0.12, 0.62)),
         positive: fading("class-1", 0, 1), negative: fading("class-0", 0, 1),
         positiveLine: color("class-1"), negativeLine: color("class-0"),
