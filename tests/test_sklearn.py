@@ -95,3 +95,10 @@ def test_weights_that_are_all_zero_are_refused_by_each_version(monkeypatch):
     assert _sklearn.check_sample_weight([0, 1], np.eye(2)).tolist() == [0, 1]
     with pytest.raises(ValueError, match="at least one non-zero number"):
         _sklearn.check_sample_weight([0, 0], np.eye(2))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1.0, 0.0])
+def test_a_single_number_is_checked_as_weights_are(number):
+    with pytest.raises(ValueError, match="finite|NaN|infinity|[Nn]egative|non-zero"):
+        _sklearn.check_sample_weight(number, np.zeros((3, 1)))
+    assert _sklearn.check_sample_weight(2, np.zeros((3, 1))).tolist() == [2, 2, 2]

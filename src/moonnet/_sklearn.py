@@ -65,6 +65,8 @@ def check_has_callbacks(what: str) -> None:
 def check_sample_weight(sample_weight: ArrayLike | None, X: Any) -> np.ndarray:
     """Return the weights, float64 of shape (n_samples,); raise ValueError for wrong ones, or if all are 0."""
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not np.isfinite(weight).all():  # scikit-learn 1.7 lets a single number be anything
+        raise ValueError(f"sample_weight must hold finite numbers. Got {sample_weight!r} instead.")
     if not weight.any():  # scikit-learn checks this itself from 1.9 on
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weight
