@@ -99,6 +99,6 @@ def test_weights_that_are_all_zero_are_refused_by_each_version(monkeypatch):
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -1.0, 0.0])
 def test_a_single_number_is_checked_as_weights_are(number):
-    with pytest.raises(ValueError, match="finite|NaN|infinity|[Nn]egative|non-zero"):
+    with pytest.raises(ValueError, match=r"finite|NaN|infinity|[Nn]egative|non-zero"):
         _sklearn.check_sample_weight(number, np.zeros((3, 1)))
     assert _sklearn.check_sample_weight(2, np.zeros((3, 1))).tolist() == [2, 2, 2]
