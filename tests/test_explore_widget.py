@@ -1,5 +1,6 @@
 """The explorer in a notebook: the widget by itself, and in JupyterLab in a real browser (``make explorer-test``)."""
 
+import inspect
 import json
 import os
 import queue
@@ -87,6 +88,10 @@ def test_the_widget_holds_the_page(make_explorer, moons):
     assert state["_css"] == (PAGE / "explorer.css").read_text(encoding="utf-8")
     assert state["settings"] == {}
     assert make_explorer(*moons).get_state("settings") == {"settings": {"data": "own"}}
+
+
+def test_help_shows_the_arguments():
+    assert list(inspect.signature(Explorer).parameters) == ["X", "y"]
 
 
 def test_nothing_begins_before_a_page_asks(make_explorer):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
@@ -64,6 +65,7 @@ class Explorer(anywidget.AnyWidget):
     >>> explorer  # doctest: +SKIP
     """
 
+    __signature__: ClassVar[inspect.Signature]  # for help(): traitlets hides it behind a __new__ of anything
     _esm = _PAGE / "explorer.js"
     _css = _PAGE / "explorer.css"
     settings = traitlets.Dict().tag(sync=True)
@@ -100,3 +102,6 @@ class Explorer(anywidget.AnyWidget):
         if self._session is None:
             self._session = Session(self._send_answer, self._own)
         self._session.receive(request)
+
+
+Explorer.__signature__ = inspect.Signature(list(inspect.signature(Explorer.__init__).parameters.values())[1:])
