@@ -102,7 +102,7 @@ def _describe_target(table: Table, name: str, task: str | None) -> Target:
     if cells.isna().all():
         raise ValueError(f"column {name!r} of {table.path} must hold what to predict. All its cells are empty.")
     numeric = table.is_number(cells)
-    marks = _marks(table, cells.dropna()) or []
+    marks = marks_beside_numbers(table, cells.dropna()) or []
     if task is None:
         is_regression = _is_regression(table, cells[numeric if marks else cells.notna()])
     else:
@@ -135,7 +135,7 @@ def describe_column(table: Table, name: str, *, chosen: bool, month_first: bool)
     if useless:
         return Column(name, "", useless, "left out")
     missing = f", {len(table.text) - len(cells)} missing" if len(cells) < len(table.text) else ""
-    marks = _marks(table, cells)
+    marks = marks_beside_numbers(table, cells)
     if marks is not None and not _loses_digits(cells[table.is_number(cells)]):
         n_marked = int(cells.isin(marks).sum())
         marked = f", {n_marked} taken as missing ({', '.join(map(repr, marks))})" if marks else ""
@@ -176,7 +176,7 @@ def _why_useless(table: Table, name: str, cells: "pd.Series[str]") -> str | None
     return None
 
 
-def _marks(table: Table, cells: "pd.Series[str]") -> list[str] | None:
+def marks_beside_numbers(table: Table, cells: "pd.Series[str]") -> list[str] | None:
     """Return the cells of a column of numbers that are none, such as "-"; None where it holds no numbers."""
     numeric = table.is_number(cells)
     marks = cells[~numeric].unique().tolist()

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from contourpy import contour_generator
 
 from moonnet import _forward
 from moonnet._labels import Labels
 from moonnet.explore._data import Data
+from moonnet.plotting._regions import boundary_lines
 
 RESOLUTION = 96  # points of the grid along each axis, for the probabilities
 UNIT_RESOLUTION = 24  # and for the activation of each unit
@@ -31,7 +31,7 @@ def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple
     is_right, is_right_held_out = (
         labels.decode(logits(X)) == y for X, y in ((data.X, data.y), (samples.X_test, samples.y_test))
     )
-    lines = _boundary(probability.reshape(RESOLUTION, RESOLUTION, -1))
+    lines = boundary_lines(probability.reshape(RESOLUTION, RESOLUTION, -1))
     figures = {
         "accuracy": float(is_right.mean()),
         "test_accuracy": float(is_right_held_out.mean()),
@@ -61,18 +61,6 @@ def _grid(data: Data, resolution: int) -> np.ndarray:
     """Return the points of a grid over the plane, row by row from below, shape (resolution ** 2, 2)."""
     x, y = (np.linspace(*axis.limits, resolution) for axis in data.samples.axes)
     return np.column_stack([np.tile(x, resolution), np.repeat(y, resolution)])
-
-
-def _boundary(probability: np.ndarray) -> list[np.ndarray]:
-    """Return the lines along which the two most probable classes are equally so, each (n_points, 2) in grid steps."""
-    n_classes = probability.shape[-1]
-    if n_classes == 2:
-        leads = [probability[..., 1] - probability[..., 0]]
-    else:  # each class against the best of the others, where it is the best or next to it
-        leads = [
-            probability[..., index] - np.delete(probability, index, axis=-1).max(axis=-1) for index in range(n_classes)
-        ]
-    return [line for lead in leads if lead.min() < 0 < lead.max() for line in contour_generator(z=lead).lines(0)]
 
 
 def _unit_pictures(

@@ -90,7 +90,7 @@ class Session:
         except (ValueError, TypeError, RecursionError) as error:
             self._problem(0, f"Invalid request: {error}")
         else:
-            self._requests.put(_box(message), message)
+            self._requests.put(_box(message), {**message, "id": request_id})
 
     def close(self) -> None:
         """Stop what is under way, and wait until it has stopped: a program that is being compiled takes seconds."""
@@ -116,11 +116,11 @@ class Session:
             try:
                 self._work_on[request["kind"]](request)
             except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
-                self._problem(request.get("id", 0), str(error))
+                self._problem(request["id"], str(error))
                 self._resume(request)
             except Exception:  # noqa: BLE001 - the page goes on, whatever one request led to
                 _log.exception("The explorer could not answer %s", request["kind"])
-                self._problem(request.get("id", 0), "Internal error. The terminal has the details.")
+                self._problem(request["id"], "Internal error. The terminal has the details.")
                 self._resume(request)
 
     def _resume(self, failed: dict[str, Any]) -> None:
@@ -130,7 +130,7 @@ class Session:
         if self._interrupted is not None:
             self._requests.put("train", self._interrupted)
         elif self._fitted is not None and not self._fitted.weights:
-            self._requests.put("record", {"kind": "record"})
+            self._requests.put("record", {"kind": "record", "id": self._fitted.request_id})
 
     def _answer(self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any) -> None:
         self._send(
@@ -144,7 +144,7 @@ class Session:
     def _hello(self, request: dict[str, Any]) -> None:
         """Tell the page what it may ask for."""
         described = {"controls": controls(), "most_bytes": MOST_BYTES, **self._own_described()}
-        self._answer(request.get("id", 0), "controls", **described)
+        self._answer(request["id"], "controls", **described)
 
     def _own_described(self) -> dict[str, Any]:
         """Return what a page needs to know of the user's own table."""
@@ -164,13 +164,13 @@ class Session:
             raise ValueError("A file's content must be in Base64.") from None
         table = CsvTable.of_bytes(name, decoded)
         self._own = table
-        self._answer(request.get("id", 0), "table", **self._own_described())
+        self._answer(request["id"], "table", **self._own_described())
 
     def _train(self, request: dict[str, Any]) -> None:
         """Train a network as the page wants it, and show it; its epochs are recorded later."""
         from moonnet.training._loop import batch_rows
 
-        request_id, settings = request.get("id", 0), Settings.read(request.get("settings"))
+        request_id, settings = request["id"], Settings.read(request.get("settings"))
         data = edited(self._samples_of(settings.origin), settings)
         self._interrupted = None
         if self._fitted is not None:  # whose film nobody sees any more
@@ -193,9 +193,9 @@ class Session:
         else:
             classifier = settings.classifier().fit(data.X, data.y)
             self._fitted = _Fitted(request_id, settings, data, classifier, [])
-            history = {name: _finite(values) for name, values in classifier.history_.items()}
+            history = _as_json(classifier.history_)
             self._show(request_id, settings, data, classifier._weights, history=history, final=True)
-            self._requests.put("record", {"kind": "record"})
+            self._requests.put("record", {"kind": "record", "id": request_id})
 
     def _record_shown(self, request: dict[str, Any]) -> None:
         """Record the epochs of the network on the page, when the page has nothing else to ask for."""
@@ -219,12 +219,11 @@ class Session:
             if self._requests.holds(*_NEW_NETWORKS):
                 return False
             if not is_shown and time.monotonic() - shown_at > _SECONDS_BETWEEN_PICTURES:
-                self._show(request_id, settings, data, recorder.weights[-1], history=figures(recorder), final=False)
+                self._show(
+                    request_id, settings, data, recorder.weights[-1], history=_as_json(recorder.history), final=False
+                )
                 shown_at = time.monotonic()
             return True
-
-        def figures(recorder: Recorder) -> dict[str, list[float | None]]:
-            return {name: _finite(values) for name, values in recorder.history.items()}
 
         recorder = Recorder(data, settings.activation, should_continue)
         classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
@@ -232,14 +231,14 @@ class Session:
             return False
         self._fitted = _Fitted(request_id, settings, data, classifier, recorder.weights)
         if not is_shown:
-            self._show(request_id, settings, data, classifier._weights, history=figures(recorder), final=True)
+            self._show(request_id, settings, data, classifier._weights, history=_as_json(recorder.history), final=True)
         # With early stopping, the network is that of the best epoch
         of_epochs = [all(map(np.array_equal, weights, classifier._weights)) for weights in recorder.weights]
         n_epochs = len(recorder.weights) - 1
         self._answer(
             request_id,
             "film",
-            history=figures(recorder),
+            history=_as_json(recorder.history),
             epochs=n_epochs,
             final_epoch=n_epochs - of_epochs[::-1].index(True),
         )
@@ -268,15 +267,15 @@ class Session:
         if type(epoch) is not int or not 0 <= epoch < len(fitted.weights):
             raise ValueError(f"epoch must be a whole number from 0 to {len(fitted.weights) - 1}.")
         weights = fitted.weights[epoch]
-        self._show(request.get("id", 0), fitted.settings, fitted.data, weights, kind="frame", epoch=epoch)
+        self._show(request["id"], fitted.settings, fitted.data, weights, kind="frame", epoch=epoch)
 
     def _script(self, request: dict[str, Any]) -> None:
         """Send the script that trains the network again."""
-        import keras
+        from moonnet.training._keras import keras
 
         fitted = self._current()
         text = script(fitted.settings, fitted.data.samples, keras.backend.backend())
-        self._answer(request.get("id", 0), "script", text=text)
+        self._answer(request["id"], "script", text=text)
 
     def _file(self, request: dict[str, Any]) -> None:
         """Send the network or its samples as a file."""
@@ -288,7 +287,7 @@ class Session:
         content = makers[ending](fitted)
         stem = Path(self._own.name).stem if self._own and fitted.settings.data == "own" else fitted.settings.data
         name = f"{stem}.{ending}"
-        self._answer(request.get("id", 0), "file", {"content": np.frombuffer(content, np.uint8)}, name=name)
+        self._answer(request["id"], "file", {"content": np.frombuffer(content, np.uint8)}, name=name)
 
     def _as_skops(self, fitted: _Fitted) -> bytes:
         try:
@@ -339,6 +338,10 @@ def _cost(settings: Settings, data: Data) -> float:
     batch_size = min(settings.batch_size, len(data.y))
     steps = settings.epochs * math.ceil(len(data.y) / batch_size)
     return steps * (20_000 + batch_size * n_weights)
+
+
+def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:
+    return {name: _finite(values) for name, values in history.items()}
 
 
 def _finite(values: list[float]) -> list[float | None]:

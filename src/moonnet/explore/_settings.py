@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from moonnet import KerasMoonClassifier
 
-MOST_POINTS = 1000  # drawn or erased
+MOST_POINTS = 1000  # drawn
 MOST_SAMPLES = 1000  # of a toy problem
 MOST_ROWS = 3000  # of a table, to train on
 DATA = ("moons", "circles", "blobs", "spirals", "xor", "own")

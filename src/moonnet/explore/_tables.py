@@ -154,11 +154,11 @@ class CsvTable:
 
     def _columns_of_numbers(self) -> Iterator[Any]:
         """Yield what is known of the columns of numbers, but for row numbers and keys."""
-        from moonnet.command._columns import describe_column
+        from moonnet.command._columns import describe_column, marks_beside_numbers
 
         for name in self._table.text:
             # Looking for dates in text takes long
-            if self._table.is_number(self._table.text[name].dropna()).mean() >= 0.9:
+            if marks_beside_numbers(self._table, self._table.text[name].dropna()) is not None:
                 column = describe_column(self._table, name, chosen=False, month_first=False)
                 if column.kind == "number":
                     yield column

@@ -411,15 +411,10 @@ class DecisionRegionDisplay:
 
     def _draw_boundary(self, options: dict[str, Any]) -> Any:
         """Draw where each class's score equals the highest of the others; return the artist."""
-        from contourpy import contour_generator
         from matplotlib.collections import LineCollection
 
-        n_classes = len(self.classes)
-        scores = np.eye(n_classes)[self.response] if self.scores is None else self.scores
-        lines = []
-        for index in range(n_classes - 1):  # the last class's boundary is that of the others
-            lead = scores[..., index] - np.delete(scores, index, axis=-1).max(axis=-1)
-            lines += contour_generator(self.xx0, self.xx1, lead).lines(0)
+        scores = np.eye(len(self.classes))[self.response] if self.scores is None else self.scores
+        lines = boundary_lines(scores, self.xx0, self.xx1)
         look: dict[str, Any] = {"colors": "0.2", "linewidths": 1.2, "zorder": 0}
         return self.ax_.add_collection(LineCollection(lines, **(look | options)), autolim=False)
 
@@ -461,6 +456,23 @@ class DecisionRegionDisplay:
         else:
             scale, what = self.surface_, f"class {self.class_of_interest}"
         return self.figure_.colorbar(scale, ax=self.ax_, **({"label": f"probability of {what}"} | options))
+
+
+def boundary_lines(
+    scores: np.ndarray, xx0: np.ndarray | None = None, xx1: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Return the lines along which a class's score equals the highest of the others, each (n_points, 2).
+
+    ``scores`` (n_rows, n_columns, n_classes) are those of a grid, at the coordinates ``xx0`` and ``xx1``; None counts
+    its columns and rows.
+    """
+    from contourpy import contour_generator
+
+    lines = []
+    for index in range(scores.shape[-1] - 1):  # the last class's boundary is that of the others
+        lead = scores[..., index] - np.delete(scores, index, axis=-1).max(axis=-1)
+        lines += contour_generator(xx0, xx1, lead).lines(0)
+    return lines
 
 
 def _check(estimator: Any, response_method: str, style: str, grid_resolution: int) -> None:

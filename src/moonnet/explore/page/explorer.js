@@ -35,6 +35,10 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+function button(text, onclick, attributes = {}) {
+  return element("button", { type: "button", onclick, ...attributes }, text);
+}
+
 // The header and arrays of an answer, as _messages.py packs them
 function unpacked(view) {
   const length = view.getUint32(0, true);
@@ -124,8 +128,8 @@ function measureMovement(id, moved) {
   return performance.measure(MOVEMENT, { start: moved, end: performance.now(), detail: { id } }).duration;
 }
 
-function save(content, name, type = "application/octet-stream") {
-  const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
+function save(content, name) {
+  const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content]));
   element("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
@@ -497,7 +501,7 @@ class Controls {
   constructor(page) {
     this.page = page;
     this.refreshers = {};
-    this.root = element("form", { class: "controls", onsubmit: (event) => event.preventDefault() });
+    this.root = element("form", { onsubmit: (event) => event.preventDefault() });
   }
 
   build() {
@@ -542,7 +546,7 @@ class Controls {
         } else this.page.change({ [name]: input.value }, event);
       },
     }, ...values.map((value) => element("option", { value }, value === "own" ? "own CSV file …" : value)));
-    const open = element("button", { type: "button", class: "open", onclick: () => this.page.file.click() }, "Open CSV");
+    const open = button("Open CSV", () => this.page.file.click(), { class: "open" });
     const refresh = (output) => {
       if (name === "data") {
         input.lastChild.textContent = this.page.own === null ? "own CSV file …" : this.page.own.name;
@@ -581,19 +585,15 @@ class Controls {
       type: "number", min: bounds[0], max: bounds[1], step: 1,
       onchange: (event) => this.page.change({ [name]: Math.round(Number(input.value)) }, event),
     });
-    const next = element("button", {
-      type: "button", class: "next", title: "Other samples, and other initial weights",
-      onclick: (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event),
-    }, "Next seed");
+    const onNext = (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event);
+    const next = button("Next seed", onNext, { class: "next", title: "Other samples, and other initial weights" });
     return { input, refresh: () => { input.value = this.page.value(name); }, extra: next };
   }
 
   layersControl(name, { most_layers: mostLayers, most_units: mostUnits }) {
-    const input = element("div", { role: "group", class: "layers" });
-    const add = element("button", {
-      type: "button", class: "add",
-      onclick: (event) => this.page.change({ [name]: [...this.page.value(name), 8] }, event),
-    }, "Add layer");
+    const input = element("div", { role: "group" });
+    const onAdd = (event) => this.page.change({ [name]: [...this.page.value(name), 8] }, event);
+    const add = button("Add layer", onAdd, { class: "add" });
     const refresh = () => {
       const layers = Array.isArray(this.page.value(name)) ? this.page.value(name) : []; // nonsense is Python's to name
       while (input.children.length > layers.length) input.lastChild.remove();
@@ -619,9 +619,9 @@ class Controls {
       type: "range", min: 1, max: mostUnits, "aria-label": `Units of layer ${index + 1}`,
       oninput: (event) => changed([Number(range.value)], event),
     });
-    const remove = element("button", {
-      type: "button", class: "remove", "aria-label": `Remove layer ${index + 1}`, onclick: (event) => changed([], event),
-    }, "×");
+    const remove = button("×", (event) => changed([], event), {
+      class: "remove", "aria-label": `Remove layer ${index + 1}`,
+    });
     return element("div", { class: "layer" }, range, element("output"), remove);
   }
 
@@ -683,7 +683,7 @@ class Pencil {
     this.stroke = null;
     this.cursor = null; // of the keyboard
     this.root = element("fieldset", { class: "tools" });
-    this.undoButton = element("button", { type: "button", onclick: (event) => this.undo(event) }, "Undo");
+    this.undoButton = button("Undo", (event) => this.undo(event));
   }
 
   listen(on) {
@@ -716,11 +716,9 @@ class Pencil {
         )),
         this.undoButton,
       );
+      for (const sign of this.root.querySelectorAll("b")) sign.style.color = `var(--${sign.parentElement.className})`;
     }
-    for (const input of this.root.querySelectorAll("input[type=radio]")) {
-      input.checked = input.value === this.tool;
-      if (input.value.startsWith("class-")) input.nextSibling.style.color = `var(--${input.value})`;
-    }
+    for (const input of this.root.querySelectorAll("input[type=radio]")) input.checked = input.value === this.tool;
     this.undoButton.disabled = this.undoStack.length === 0;
     this.page.plane.dataset.tool = this.tool;
   }
@@ -858,12 +856,9 @@ class Film {
     this.frameAsked = false;
     this.frameId = 0;
     this.playing = null;
-    const button = (text, onclick, attributes = {}) => (
-      element("button", { type: "button", disabled: true, onclick, ...attributes }, text)
-    );
-    this.playButton = button("Play", () => this.toggle());
-    this.backButton = button("‹", () => this.step(-1), { "aria-label": "One epoch back" });
-    this.forwardButton = button("›", () => this.step(1), { "aria-label": "One epoch on" });
+    this.playButton = button("Play", () => this.toggle(), { disabled: true });
+    this.backButton = button("‹", () => this.step(-1), { disabled: true, "aria-label": "One epoch back" });
+    this.forwardButton = button("›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" });
     this.slider = element("input", {
       type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch of the film",
       oninput: () => this.show(Number(this.slider.value)),
@@ -999,10 +994,6 @@ class Explorer {
   // -- building
 
   build() {
-    const button = (name, text, onclick, attributes = {}) => {
-      this[name] = element("button", { type: "button", onclick, ...attributes }, text);
-      return this[name];
-    };
     this.status = element("p", { class: "status", role: "status" }, "Connecting");
     this.accuracy = element("output", { class: "accuracy" }, "–");
     this.figures = element("p", { class: "figures" });
@@ -1027,15 +1018,15 @@ class Explorer {
     );
     this.downloads = element(
       "div", { class: "downloads", role: "group", "aria-label": "Take it home" },
-      button("copyButton", "Copy Python", () => this.ask("script"), { class: "main" }),
-      button("pngButton", "PNG", () => this.savePicture(), { title: "The plane as a picture" }),
-      button("skopsButton", "skops", () => this.ask("file", { format: "skops" }), {
+      button("Copy Python", () => this.ask("script"), { class: "main" }),
+      button("PNG", () => this.savePicture(), { title: "The plane as a picture" }),
+      button("skops", () => this.ask("file", { format: "skops" }), {
         title: "The scikit-learn estimator, for skops.io.load",
       }),
-      button("kerasButton", "Keras", () => this.ask("file", { format: "keras" }), {
+      button("Keras", () => this.ask("file", { format: "keras" }), {
         title: "The Keras model, for keras.models.load_model",
       }),
-      button("csvButton", "CSV", () => this.ask("file", { format: "csv" }), { title: "The samples as a table" }),
+      button("CSV", () => this.ask("file", { format: "csv" }), { title: "The samples as a table" }),
     );
     this.root.replaceChildren(
       element(
@@ -1044,7 +1035,7 @@ class Explorer {
           "header", {},
           element("h1", {}, "moonnet ", element("span", {}, "explorer")),
           this.status,
-          button("resetButton", "Reset", (event) => this.reset(event), { title: "Begin again with all defaults" }),
+          button("Reset", (event) => this.reset(event), { title: "Begin again with all defaults" }),
         ),
         element("section", { class: "panel settings", "aria-label": "Settings" }, this.controls.root, this.file),
         element(
@@ -1068,7 +1059,7 @@ class Explorer {
           this.accuracy, this.figures,
           element(
             "p", { class: "legend" },
-            element("span", { class: "training" }, "training"), element("span", { class: "held-out" }, "held out"),
+            element("span", {}, "training"), element("span", { class: "held-out" }, "held out"),
           ),
           this.lossCurves, this.accuracyCurves, this.downloads,
         ),
@@ -1210,8 +1201,7 @@ class Explorer {
     if (!header.final) this.say(`training … epoch ${header.history.loss.length}`, "busy");
     const moved = this.movedAt.get(header.id);
     afterFrame(() => {
-      const took = moved === undefined ? null : measureMovement(header.id, moved);
-      this.took = took;
+      this.took = moved === undefined ? null : measureMovement(header.id, moved);
       if (header.final && header.id >= this.trainId) this.describe();
       this.drawCurves(); // later, for these take longest
       this.drawUnits();
@@ -1379,9 +1369,9 @@ class Explorer {
   palette() {
     const isDark = this.isDark();
     this.root.classList.toggle("dark", isDark);
-    const style = getComputedStyle(this.root);
-    const color = (name) => style.getPropertyValue(`--${name}`).trim();
     if (this.cachedPalette?.isDark !== isDark) {
+      const style = getComputedStyle(this.root);
+      const color = (name) => style.getPropertyValue(`--${name}`).trim();
       const background = rgb(color("plane"));
       const fading = (name, least, most) => pixelsBetween(background, rgb(color(name)), least, most);
       const classes = Array.from({ length: 10 }, (_, index) => color(`class-${index}`));
