@@ -47,21 +47,21 @@ explorer-test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m browser tests
 
 bench: $(VENV)/.installed-bench
-	$(BIN)/python benchmarks/race.py
-	$(BIN)/python benchmarks/race.py --record-quick
-	$(BIN)/python benchmarks/growth.py
-	$(BIN)/python benchmarks/limit.py
-	$(BIN)/python benchmarks/watching.py
-	$(BIN)/python benchmarks/drawing.py
+	$(BIN)/python benchmarks/comparison.py
+	$(BIN)/python benchmarks/comparison.py --record-quick
+	$(BIN)/python benchmarks/fit_time.py
+	$(BIN)/python benchmarks/hardware_limit.py
+	$(BIN)/python benchmarks/callback_overhead.py
+	$(BIN)/python benchmarks/plotting.py
 	$(BIN)/python benchmarks/memory.py
 	KERAS_BACKEND=jax $(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/blocks.py
-	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/data_on_disk.py
+	$(BIN)/python benchmarks/parallel_search.py
 	$(BIN)/python benchmarks/serving.py
-	$(BIN)/python benchmarks/exploring.py
+	$(BIN)/python benchmarks/explorer.py
 
 bench-quick: $(VENV)/.installed-bench
-	$(BIN)/python benchmarks/race.py --quick
+	$(BIN)/python benchmarks/comparison.py --quick
 
 # A warning is an error. The second builder runs the examples of the pages that the first one has read.
 docs: $(VENV)/.installed-docs
@@ -70,7 +70,7 @@ docs: $(VENV)/.installed-docs
 
 # Drives what docs has built in Debian's chromium, by its chromium-driver.
 site-test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m site tests/test_site.py
+	$(BIN)/python -m pytest -m site tests/test_docs_site.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-* docs/_build docs/api docs/auto_gallery tests/.programs

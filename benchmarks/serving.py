@@ -16,8 +16,8 @@ from typing import Any
 import joblib
 import numpy as np
 import results
-from children import figures_of
 from sklearn.datasets import make_moons
+from subprocesses import figures_of
 
 ROWS = (1, 1_000, 100_000)
 # Calls that are timed together

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 
 sys.path.append(str(Path(__file__).parent))
 
-import _results
+import _benchmark_results
 
 import moonnet
 
@@ -37,7 +37,7 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!moonnet\b).*")]
 
 myst_enable_extensions = ["colon_fence", "substitution"]
-myst_substitutions = _results.substitutions()
+myst_substitutions = _benchmark_results.substitutions()
 myst_heading_anchors = 3
 
 # The members on an object's page: its own, and those inherited that one calls. The rest is scikit-learn's.

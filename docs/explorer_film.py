@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-from exploring import chromium, explorer
+from explorer import chromium, explorer
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = 1180, 870

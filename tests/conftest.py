@@ -25,7 +25,7 @@ from matplotlib import pyplot as plt
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet._sklearn import HAS_CALLBACKS
+from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.training import _keras as door
 
 mpl.use("Agg")

@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
-from moonnet._forward import ACTIVATIONS
-from moonnet._sklearn import HAS_CALLBACKS
+from moonnet._numpy_forward import ACTIVATIONS
+from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
@@ -68,7 +68,7 @@ def float64_allowed():
 
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-# Keras computes tanh in float32 there. The constants of the other two are float32 on TensorFlow, and so in _forward.
+# Keras computes tanh in float32 there. The constants of the other two are float32 on TensorFlow and in _numpy_forward.
 ROUNDED_ON_JAX = {"tanh", "gelu", "leaky_relu"}
 
 

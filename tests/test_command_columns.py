@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from moonnet.command._columns import describe, report
-from moonnet.command._table import read_table
+from moonnet.command._read_csv import read_table
 
 N = 60
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column, describe
 from moonnet.command._pipeline import load_model, make_model, read_samples, save_model
-from moonnet.command._table import read_table
+from moonnet.command._read_csv import read_table
 
 N = 60
 COLUMNS = [

@@ -8,7 +8,7 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column
 from moonnet.command._pipeline import make_model
 from moonnet.command._prediction import predict_table
-from moonnet.command._table import read_table
+from moonnet.command._read_csv import read_table
 
 N = 60
 RANDOM = np.random.default_rng(0)

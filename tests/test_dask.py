@@ -85,9 +85,9 @@ def test_cross_validation_is_the_same_on_a_cluster(client, moons, scoring):
 
 def compiled(layers):
     """Return how many programs this process has compiled for such a network."""
-    from moonnet.training import _program
+    from moonnet.training import _compiled_program
 
-    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _program._idle)
+    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _compiled_program._idle)
 
 
 def test_a_worker_compiles_once(client, moons):

@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sklearn.datasets import load_iris, make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet.explore._data import edited, samples_of
+from moonnet.explore._datasets import edited, samples_of
 from moonnet.explore._settings import Settings
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import map_coordinates
 
 from moonnet import KerasMoonClassifier
-from moonnet.explore._data import edited, samples_of
+from moonnet.explore._datasets import edited, samples_of
 from moonnet.explore._picture import RESOLUTION, UNIT_RESOLUTION, picture
 from moonnet.explore._settings import Settings
 
@@ -164,7 +164,7 @@ def test_samples_are_sent_with_class_and_index(drawn):
     assert arrays["labels"].tolist() == data.y.tolist()
     assert arrays["indices"].tolist() == data.indices.tolist()
     assert_allclose(arrays["test_points"], data.samples.X_test, rtol=1e-6)
-    assert arrays["test_labels"].tolist() == data.samples.y_test.tolist()
+    assert arrays["test_class_targets"].tolist() == data.samples.y_test.tolist()
 
 
 def test_labels_that_are_no_indices_are_sent_as_indices():
@@ -178,7 +178,7 @@ def test_labels_that_are_no_indices_are_sent_as_indices():
     classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X, named.y)
     _, arrays = picture(named, classifier._weights, "relu")
     assert arrays["labels"].tolist() == data.y.tolist()
-    assert arrays["test_labels"].tolist() == data.samples.y_test.tolist()
+    assert arrays["test_class_targets"].tolist() == data.samples.y_test.tolist()
     assert arrays["wrong"].tolist() == (classifier.predict(named.X) != named.y).tolist()
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.metrics import accuracy_score, log_loss
 
-from moonnet.explore._data import edited, samples_of
+from moonnet.explore._datasets import edited, samples_of
 from moonnet.explore._recorder import Recorder
 from moonnet.explore._settings import Settings
 

@@ -23,7 +23,7 @@ from websockets.sync.client import connect
 
 import moonnet.explore
 from moonnet.explore import _server
-from moonnet.explore._data import edited, samples_of
+from moonnet.explore._datasets import edited, samples_of
 from moonnet.explore._server import (
     MOST_MESSAGE_BYTES,
     MOST_PAGES,

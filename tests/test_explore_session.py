@@ -16,11 +16,11 @@ from sklearn.datasets import load_iris
 
 from moonnet import KerasMoonClassifier
 from moonnet.explore import _session
-from moonnet.explore._data import edited, samples_of
+from moonnet.explore._datasets import edited, samples_of
 from moonnet.explore._picture import picture
 from moonnet.explore._session import Session
 from moonnet.explore._settings import Settings, controls
-from moonnet.explore._tables import ArrayTable
+from moonnet.explore._user_tables import ArrayTable
 
 SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
 # A million steps: minutes, unless it is dropped

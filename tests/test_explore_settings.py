@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moonnet import KerasMoonClassifier
-from moonnet._forward import ACTIVATIONS as KNOWN_ACTIVATIONS
+from moonnet._numpy_forward import ACTIVATIONS as KNOWN_ACTIVATIONS
 from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Origin, Settings, controls, parameter_docs
 
 ESTIMATOR_PARAMETERS = [

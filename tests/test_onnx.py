@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor, onnx
-from moonnet._forward import ACTIVATIONS
+from moonnet._numpy_forward import ACTIVATIONS
 
 NETWORK = KerasMoonClassifier((6, 5), epochs=4, random_state=0)
 WITHOUT_ZIPMAP = {"zipmap": False}

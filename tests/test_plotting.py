@@ -6,7 +6,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from moonnet import KerasMoonClassifier
-from moonnet._sklearn import HAS_CALLBACKS
+from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.plotting import DecisionRegionDisplay, LearningFilm, TrainingCurveDisplay, plot_data, plot_search
 
 

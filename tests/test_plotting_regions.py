@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from moonnet import KerasMoonClassifier
 from moonnet.plotting import DecisionRegionDisplay
-from moonnet.plotting._plane import choose_plane
+from moonnet.plotting._feature_plane import choose_plane
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import moonnet
-from moonnet._sklearn import HAS_CALLBACKS
+from moonnet._sklearn_compat import HAS_CALLBACKS
 
 pytestmark = pytest.mark.trains
 

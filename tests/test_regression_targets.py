@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from moonnet._loss_formulas import LOSSES
+from moonnet._regression_losses import LOSSES
 from moonnet._regression_targets import RegressionTargets
 
 FLOAT64 = np.dtype(float)

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._loss_formulas import LOSSES
+from moonnet._regression_losses import LOSSES
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains

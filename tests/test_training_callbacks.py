@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris, make_moons, make_multilabel_classificati
 from sklearn.model_selection import GridSearchCV
 
 from moonnet import KerasMoonClassifier
-from moonnet.training import _loop, _network, _program
+from moonnet.training import _compiled_program, _loop, _network
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
@@ -215,8 +215,10 @@ def test_the_live_model_has_the_network_s_numbers(moons):
 
 def test_batch_hooks_take_a_block_for_every_step_and_others_do_not(monkeypatch, tmp_path):
     blocks = []
-    run = _program.Program.run
-    monkeypatch.setattr(_program.Program, "run", lambda self, X, *rest: blocks.append(len(X)) or run(self, X, *rest))
+    run = _compiled_program.Program.run
+    monkeypatch.setattr(
+        _compiled_program.Program, "run", lambda self, X, *rest: blocks.append(len(X)) or run(self, X, *rest)
+    )
     for callbacks, expected in [
         ([], [36]),
         ([keras.callbacks.EarlyStopping("loss"), keras.callbacks.LambdaCallback()], [3] * 12),

@@ -16,8 +16,8 @@ from sklearn.datasets import load_iris, make_moons, make_multilabel_classificati
 from sklearn.model_selection import GridSearchCV, KFold
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._loss_formulas import LOSSES
-from moonnet.training import _loop, _network, _program
+from moonnet._regression_losses import LOSSES
+from moonnet.training import _compiled_program, _loop, _network
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
@@ -431,10 +431,10 @@ def test_blocks_cut_anywhere_give_the_same_bits(monkeypatch):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
-    monkeypatch.setattr(_program, "_idle", [])
-    monkeypatch.setattr(_program, "_MAX_STEPS", 2)
+    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)
     cut = clone(clf).fit(X, y)
-    monkeypatch.setattr(_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle", [])
     monkeypatch.undo()
     watched = clone(clf).set_params(verbose=2).fit(X, y)
     for other in (cut, watched):
@@ -458,14 +458,14 @@ def test_dropout_drops_the_rate_and_keeps_the_mean():
 def compiled(monkeypatch):
     """Start without programs; return the specs of those that get compiled."""
     specs = []
-    build = _program.Program.__init__
+    build = _compiled_program.Program.__init__
 
     def counted(self, spec):
         specs.append(spec)
         build(self, spec)
 
-    monkeypatch.setattr(_program, "_idle", [])
-    monkeypatch.setattr(_program.Program, "__init__", counted)
+    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program.Program, "__init__", counted)
     return specs
 
 
@@ -497,17 +497,17 @@ def test_instances_of_an_optimizer_share_a_program(compiled):
 
 
 def test_programs_that_wait_are_bounded_and_the_last_used_stay(compiled, monkeypatch):
-    monkeypatch.setattr(_program, "_MAX_IDLE_PROGRAMS", 2)
+    monkeypatch.setattr(_compiled_program, "_MAX_IDLE_PROGRAMS", 2)
     X, y = make_moons(20, random_state=0)
     for units in (2, 3, 2, 4, 2, 3):
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
     assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
-    assert len(_program._idle) == 2
+    assert len(_compiled_program._idle) == 2
 
 
 def test_a_program_that_waits_holds_no_block(compiled):
     KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
-    assert _program._idle[0]._block == []
+    assert _compiled_program._idle[0]._block == []
 
 
 def test_instances_made_of_others_share_a_program(compiled):
@@ -536,7 +536,7 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
     X, y = make_moons(60, noise=0.2, random_state=0)
     expected = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y)
     in_use, clashes, results = set(), [], []
-    run = _program.Program.run
+    run = _compiled_program.Program.run
 
     def watched_run(self, *block):
         clashes.append(self in in_use)
@@ -552,7 +552,7 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
         results.extend(KerasMoonClassifier(epochs=5, random_state=0).fit(X, y) for _ in range(10))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_program.Program, "run", watched_run)
+        patch.setattr(_compiled_program.Program, "run", watched_run)
         threads = [threading.Thread(target=fit_often) for _ in range(3)]
         for thread in threads:
             thread.start()

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet.training import _program
+from moonnet.training import _compiled_program
 from moonnet.training._keras import keras
 from moonnet.training._packing import Packing, is_elementwise
 
@@ -99,11 +99,13 @@ def test_packed_or_not_a_training_is_the_same(monkeypatch, parameters):
     X, y = make_moons(60, noise=0.2, random_state=0)
     clf = KerasMoonClassifier((6, 5), epochs=4, batch_size=20, random_state=0, **parameters)
     n_vectors = []
-    run = _program.Program.run
-    monkeypatch.setattr(_program.Program, "run", lambda self, *b: n_vectors.append(len(self._packed)) or run(self, *b))
+    run = _compiled_program.Program.run
+    monkeypatch.setattr(
+        _compiled_program.Program, "run", lambda self, *b: n_vectors.append(len(self._packed)) or run(self, *b)
+    )
     packed = clone(clf).fit(X, y)
-    monkeypatch.setattr(_program, "_idle", [])
-    monkeypatch.setattr(_program, "_MOST_PACKED_WEIGHTS", 0)
+    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_MOST_PACKED_WEIGHTS", 0)
     by_layer = clone(clf).fit(X, y)
     assert n_vectors[0] < n_vectors[1]
     for first, second in zip(packed.coefs_ + packed.intercepts_, by_layer.coefs_ + by_layer.intercepts_, strict=True):
@@ -111,7 +113,7 @@ def test_packed_or_not_a_training_is_the_same(monkeypatch, parameters):
     np.testing.assert_allclose(packed.history_["loss"], by_layer.history_["loss"], rtol=1e-12)
     # One goes on where the other was left
     again = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
-    monkeypatch.setattr(_program, "_MOST_PACKED_WEIGHTS", 2**14)
-    monkeypatch.setattr(_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_MOST_PACKED_WEIGHTS", 2**14)
+    monkeypatch.setattr(_compiled_program, "_idle", [])
     again.fit(X, y)
     np.testing.assert_allclose(again.coefs_[0], packed.coefs_[0], rtol=1e-12, atol=1e-14)

@@ -157,10 +157,10 @@ def _explore(options: argparse.Namespace) -> None:
     import asyncio
     import signal
 
-    from moonnet.explore._data import samples_of
+    from moonnet.explore._datasets import samples_of
     from moonnet.explore._server import explore
     from moonnet.explore._settings import Settings
-    from moonnet.explore._tables import CsvTable
+    from moonnet.explore._user_tables import CsvTable
 
     if options.target is not None and options.csv is None:
         raise ValueError("--target goes with a CSV file: give --csv FILE too")
@@ -190,10 +190,10 @@ def _learn_moons(options: argparse.Namespace) -> None:
 
 def _learn_csv(options: argparse.Namespace) -> None:
     """Learn a CSV file; keep the model, and the code that makes it, beside the pictures."""
-    from moonnet.command._table import read_table  # isort: skip  # says which extra is missing
-    from moonnet.command._code import model_code, training_code
+    from moonnet.command._read_csv import read_table  # isort: skip  # says which extra is missing
     from moonnet.command._columns import describe, report
     from moonnet.command._pipeline import make_model, read_samples, save_model
+    from moonnet.command._python_script import model_code, training_code
 
     table = read_table(options.csv)
     if len(table.text) < 4 * N_FOLDS:
@@ -221,7 +221,7 @@ def _predict_csv(options: argparse.Namespace) -> None:
     """Write a CSV file again, with a model's predictions beside its columns."""
     from moonnet.command._pipeline import load_model
     from moonnet.command._prediction import predict_table
-    from moonnet.command._table import read_table
+    from moonnet.command._read_csv import read_table
 
     out = Path("predictions.csv") if options.out is None else options.out
     if out.exists() and out.samefile(options.csv):

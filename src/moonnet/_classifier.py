@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
+from moonnet._base_targets import Balance
+from moonnet._class_targets import ClassTargets
 from moonnet._estimator import BaseKerasMoon
-from moonnet._labels import Labels
-from moonnet._sklearn import StrOptions
-from moonnet._targets import Balance
+from moonnet._sklearn_compat import StrOptions
 
 
 class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
@@ -316,8 +316,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         """
         return self._partial_fit(X, y, sample_weight, partial(self._announced_labels, classes))
 
-    def _read_targets(self, y: np.ndarray, known: Labels | None) -> Labels:
-        labels = Labels.of(y)
+    def _read_targets(self, y: np.ndarray, known: ClassTargets | None) -> ClassTargets:
+        labels = ClassTargets.of(y)
         if known is not None and not labels.equal(known):
             raise ValueError(
                 f"y must hold the labels of the earlier fit, which warm_start goes on with: {known}. "
@@ -325,13 +325,13 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
             )
         return labels
 
-    def _announced_labels(self, classes: Any, y: np.ndarray, known: Labels | None) -> Labels:
+    def _announced_labels(self, classes: Any, y: np.ndarray, known: ClassTargets | None) -> ClassTargets:
         """Return the labels that blocks of samples hold together, of which y is one; ``classes`` lists them."""
-        announced = None if classes is None else Labels.among(classes, "classes")
+        announced = None if classes is None else ClassTargets.among(classes, "classes")
         if known is not None:
             labels = known
         elif y.ndim == 2:
-            labels = Labels.of(y)
+            labels = ClassTargets.of(y)
         elif announced is not None:
             labels = announced
         else:
@@ -342,13 +342,13 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         return labels
 
     @property
-    def _targets(self) -> Labels:
-        return Labels(self.classes_, self._trained_with["multilabel"])
+    def _targets(self) -> ClassTargets:
+        return ClassTargets(self.classes_, self._trained_with["multilabel"])
 
-    def _balance(self, y: np.ndarray, targets: Labels) -> Balance | None:
+    def _balance(self, y: np.ndarray, targets: ClassTargets) -> Balance | None:
         return targets.balance(y, self.class_weight)
 
-    def _network_attributes(self, targets: Labels, weights: list[np.ndarray]) -> dict[str, Any]:
+    def _network_attributes(self, targets: ClassTargets, weights: list[np.ndarray]) -> dict[str, Any]:
         attributes = self._network(weights) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel
         return attributes

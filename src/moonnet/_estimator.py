@@ -20,9 +20,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
-from moonnet import _forward
-from moonnet._sklearn import InternalsMixin, Interval, Options, check_sample_weight, with_callbacks
-from moonnet._targets import Balance, Targets, effective_weights
+from moonnet import _numpy_forward
+from moonnet._base_targets import Balance, BaseTargets, effective_weights
+from moonnet._sklearn_compat import InternalsMixin, Interval, Options, check_sample_weight, with_callbacks
 
 # Elements of X that are looked at here, for scikit-learn's checks take longer than to predict a row; more of them are
 # left to scikit-learn, whose checks take little memory.
@@ -54,7 +54,7 @@ class _Validation(NamedTuple):
 
 
 # From the checked y, and what an earlier fit learned of it if the training goes on, to the targets
-ReadTargets = Callable[[np.ndarray, Any], Targets]
+ReadTargets = Callable[[np.ndarray, Any], BaseTargets]
 
 
 class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
@@ -126,12 +126,12 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     # What a subclass says of its targets
 
     @abstractmethod
-    def _read_targets(self, y: np.ndarray, known: Any) -> Targets:
+    def _read_targets(self, y: np.ndarray, known: Any) -> BaseTargets:
         """Return the targets in y; ``known`` are those of an earlier fit that goes on, or None. Raises ValueError."""
 
     @property
     @abstractmethod
-    def _targets(self) -> Targets:
+    def _targets(self) -> BaseTargets:
         """The targets that were learned."""
 
     def _balance(self, y: np.ndarray, targets: Any) -> Balance | None:
@@ -210,9 +210,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         name = type(self).__name__
         self._validate_params()
         self._hidden_units()
-        if self.activation not in _forward.ACTIVATIONS:
+        if self.activation not in _numpy_forward.ACTIVATIONS:
             raise ValueError(
-                f"The 'activation' parameter of {name} must be one of {sorted(_forward.ACTIVATIONS)}. "
+                f"The 'activation' parameter of {name} must be one of {sorted(_numpy_forward.ACTIVATIONS)}. "
                 f"Got {self.activation!r} instead."
             )
         if isinstance(self.scoring, str) and self.scoring != "loss":
@@ -231,7 +231,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return X, _one_column_or_several(y)
 
     def _check_validation_set(
-        self, X: Any, y: Any, sample_weight: Any, targets: Targets, dtype: np.dtype
+        self, X: Any, y: Any, sample_weight: Any, targets: BaseTargets, dtype: np.dtype
     ) -> _Validation | None:
         """Return the caller's validation set, of the columns and targets that are trained on; None if there is none."""
         given = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
@@ -257,7 +257,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self,
         X: Any,
         y: np.ndarray,
-        targets: Targets,
+        targets: BaseTargets,
         epochs: int,
         early_stopping: bool,
         validation: _Validation | None,
@@ -279,7 +279,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 f"Got {self.hidden_layer_sizes!r} for a network of {self._layer_sizes[1:-1]}."
             )
 
-        from moonnet.training import _callbacks, _loop, _network, _program, _progress, _validation, engines
+        from moonnet.training import _callbacks, _compiled_program, _loop, _network, _progress, _validation, engines
 
         engines.check_not_forked()
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
@@ -304,7 +304,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if (context := self._callback_context(epochs)) is not None:
             arguments = {"estimator": self, **fit_arguments}
             tasks.append(_callbacks.FitTasks(context, arguments, lambda result: self._attributes(targets, result)))
-        spec = _program.ProgramSpec(
+        spec = _compiled_program.ProgramSpec(
             _network.NetworkSpec(layer_sizes, self.activation, targets.loss),
             optimizer,
             _loop.batch_rows(int(self.batch_size), len(samples.y)),
@@ -335,7 +335,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return result.interrupted
 
     def _validation_observer(
-        self, validation: _Validation, targets: Targets, early_stopping: bool, previous: Any
+        self, validation: _Validation, targets: BaseTargets, early_stopping: bool, previous: Any
     ) -> Any:
         """Return the observer that scores each epoch's network, and stops early if that is wanted."""
         from moonnet.training import _loop, _validation
@@ -355,7 +355,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             previous=previous,
         )
 
-    def _score_of_weights(self, validation: _Validation, targets: Targets) -> Callable[[list[Any]], float]:
+    def _score_of_weights(self, validation: _Validation, targets: BaseTargets) -> Callable[[list[Any]], float]:
         """Return a function that scores an epoch's weights on the validation set, as the parameter ``scoring`` says."""
         from sklearn.metrics import check_scoring
 
@@ -463,7 +463,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         check_is_fitted(self, "coefs_")
         if not self._needs_no_check(X):
             X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
-        return _forward.raw_predictions(X, self.coefs_, self.intercepts_, self._trained_with["activation"])
+        return _numpy_forward.raw_predictions(X, self.coefs_, self.intercepts_, self._trained_with["activation"])
 
     def _needs_no_check(self, X: Any) -> bool:
         """Return whether scikit-learn's checks would return X as it is."""

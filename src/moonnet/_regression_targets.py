@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from moonnet._loss_formulas import LOSSES
-from moonnet._targets import Targets
+from moonnet._base_targets import BaseTargets
+from moonnet._regression_losses import LOSSES
 
 # Losses that outliers should not rule by way of the scale either
 _ROBUST = {"absolute_error", "huber", "pinball"}
@@ -24,7 +24,7 @@ _QUARTILES_APART = 1.3489795003921634
 
 
 @dataclass(frozen=True, eq=False)
-class RegressionTargets(Targets):
+class RegressionTargets(BaseTargets):
     """One number a sample or several, the loss that they are learned with, and their unit."""
 
     # With biases of 0, all hidden units have their kink at one point, where a curve over a single feature needs kinks

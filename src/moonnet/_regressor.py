@@ -13,9 +13,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._loss_formulas import LOSSES
+from moonnet._regression_losses import LOSSES
 from moonnet._regression_targets import RegressionTargets
-from moonnet._sklearn import Interval, StrOptions
+from moonnet._sklearn_compat import Interval, StrOptions
 
 
 class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):

@@ -9,7 +9,7 @@ Importing this module imports Keras.
 
 from typing import Any
 
-from moonnet._loss_formulas import LOSSES
+from moonnet._regression_losses import LOSSES
 from moonnet.training._keras import keras
 
 

@@ -52,7 +52,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._estimator import BaseKerasMoon
-from moonnet._forward import HALF_ROOT, LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+from moonnet._numpy_forward import HALF_ROOT, LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 from moonnet._regressor import KerasMoonRegressor
 
 try:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-from moonnet.command._table import Table
+from moonnet.command._read_csv import Table
 
 # Whole numbers of more different values than this are measured rather than told apart
 MOST_CLASSES = 20

@@ -19,7 +19,7 @@ except ImportError as error:
     raise ImportError("--csv needs skops: pip install 'moonnet[csv]'") from error
 
 from moonnet.command._columns import Column, Target
-from moonnet.command._table import Table
+from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder
 
 # What a model of ours holds beside the types that skops knows

@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from moonnet.command._table import Table
+from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from moonnet import _forward
-from moonnet._labels import Labels
-from moonnet.explore._data import Data
+from moonnet import _numpy_forward
+from moonnet._class_targets import ClassTargets
+from moonnet.explore._datasets import Data
 from moonnet.plotting._regions import boundary_lines
 
 RESOLUTION = 96  # points of the grid along each axis, for the probabilities
@@ -20,11 +20,11 @@ def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple
 
     ``weights`` are kernel and bias of each layer.
     """
-    samples, labels = data.samples, Labels(data.samples.classes)
+    samples, labels = data.samples, ClassTargets(data.samples.classes)
     coefs, intercepts = weights[::2], weights[1::2]
 
     def logits(X: np.ndarray) -> np.ndarray:
-        return _forward.raw_predictions(X, coefs, intercepts, activation)
+        return _numpy_forward.raw_predictions(X, coefs, intercepts, activation)
 
     grid = _grid(data, RESOLUTION)
     probability = labels.probabilities(logits(grid))
@@ -51,7 +51,7 @@ def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple
         "indices": data.indices.astype(np.int32),
         "wrong": (~is_right).astype(np.uint8),
         "test_points": samples.X_test.astype(np.float32),
-        "test_labels": np.searchsorted(labels.classes, samples.y_test).astype(np.uint8),
+        "test_class_targets": np.searchsorted(labels.classes, samples.y_test).astype(np.uint8),
         "test_wrong": (~is_right_held_out).astype(np.uint8),
     }
     return figures, arrays
@@ -70,7 +70,7 @@ def _unit_pictures(
 
     128 is zero, and the farthest from it is 1 or 255. The outputs are logits.
     """
-    activate = _forward.ACTIVATIONS[activation]
+    activate = _numpy_forward.ACTIVATIONS[activation]
     values, layers = X, [X]
     for index, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
         values = values @ coef + intercept

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from moonnet._labels import Labels
-from moonnet.explore._data import Data
+from moonnet._class_targets import ClassTargets
+from moonnet.explore._datasets import Data
 from moonnet.training._loop import Samples, Training
 from moonnet.training._validation import Validation
 
@@ -17,7 +17,7 @@ class Recorder(Validation):
     """
 
     def __init__(self, data: Data, activation: str, should_continue: Callable[["Recorder"], bool]) -> None:
-        labels, X, y = Labels(data.samples.classes), data.samples.X_test, data.samples.y_test
+        labels, X, y = ClassTargets(data.samples.classes), data.samples.X_test, data.samples.y_test
         super().__init__(Samples(X, labels.encode(y, X.dtype), np.ones(len(y))), labels, activation)
         self._should_continue = should_continue
         self.weights: list[list[np.ndarray]] = []

@@ -18,10 +18,10 @@ try:
 except ImportError as error:
     raise ImportError("moonnet explore needs websockets: pip install 'moonnet[explore]'") from error
 
-from moonnet.explore._data import OwnTable
-from moonnet.explore._messages import packed
+from moonnet.explore._datasets import OwnTable
+from moonnet.explore._protocol import packed
 from moonnet.explore._session import Session
-from moonnet.explore._tables import MOST_BYTES
+from moonnet.explore._user_tables import MOST_BYTES
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8642

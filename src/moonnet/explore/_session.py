@@ -19,12 +19,12 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from moonnet import KerasMoonClassifier
-from moonnet.explore._data import Data, OwnTable, Samples, edited, samples_of
-from moonnet.explore._messages import NewestOfEachKind, packed
+from moonnet.explore._datasets import Data, OwnTable, Samples, edited, samples_of
 from moonnet.explore._picture import picture
-from moonnet.explore._script import script
+from moonnet.explore._protocol import NewestOfEachKind, packed
+from moonnet.explore._python_script import script
 from moonnet.explore._settings import Origin, Settings, controls
-from moonnet.explore._tables import MOST_BYTES, CsvTable
+from moonnet.explore._user_tables import MOST_BYTES, CsvTable
 
 # Fits that cost more, as _cost counts, send pictures during the training, each so many seconds. Only these can be
 # stopped. The lecture's fit costs a fifth of it.

@@ -15,7 +15,7 @@ except ImportError as error:
     raise ImportError("moonnet.explore.Explorer needs anywidget: pip install 'moonnet[explore]'") from error
 
 from moonnet.explore._session import Session
-from moonnet.explore._tables import ArrayTable
+from moonnet.explore._user_tables import ArrayTable
 
 _PAGE = Path(__file__).parent / "page"
 

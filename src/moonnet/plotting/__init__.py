@@ -4,10 +4,10 @@ matplotlib is imported when something is drawn, not before.
 """
 
 from moonnet.plotting._curves import TrainingCurveDisplay
-from moonnet.plotting._data import plot_data
 from moonnet.plotting._film import LearningFilm
 from moonnet.plotting._regions import DecisionRegionDisplay
 from moonnet.plotting._regression import RegressionDisplay
+from moonnet.plotting._scatter import plot_data
 from moonnet.plotting._search import plot_search
 
 __all__ = [

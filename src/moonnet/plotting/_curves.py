@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet.plotting._data import arguments
+from moonnet.plotting._scatter import arguments
 
 # Each metric's names in a history, and how their lines look
 _TRAINING = {"label": "training", "color": "tab:blue", "linestyle": "-"}

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet._sklearn import check_has_callbacks
+from moonnet._sklearn_compat import check_has_callbacks
 from moonnet.plotting._curves import TrainingCurveDisplay, innermost
 from moonnet.plotting._regions import DecisionRegionDisplay
 from moonnet.plotting._regression import RegressionDisplay

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from moonnet._sklearn import boundary_display
-from moonnet.plotting._data import (
+from moonnet._sklearn_compat import boundary_display
+from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_plane
+from moonnet.plotting._scatter import (
     arguments,
     class_colors,
     draw_legend,
@@ -20,7 +21,6 @@ from moonnet.plotting._data import (
     readable_aspect,
     scatter_by_class,
 )
-from moonnet.plotting._plane import axis_limits, check_resolution, choose_plane
 
 # The lecture's domain along each axis
 _LECTURE_LIMITS = (-1.75, 2.5), (-1.25, 1.75)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from moonnet.plotting._data import arguments, label_axes, new_axes, readable_aspect
-from moonnet.plotting._plane import axis_limits, check_resolution, choose_line_or_plane
+from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_line_or_plane
+from moonnet.plotting._scatter import arguments, label_axes, new_axes, readable_aspect
 
 # Points of the grid along each axis, of a curve and of a surface
 _RESOLUTION = {1: 512, 2: 128}

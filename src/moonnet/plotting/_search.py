@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.plotting._data import arguments
+from moonnet.plotting._scatter import arguments
 
 # A heat map of more cells than these is read by its colours alone
 _MOST_NUMBERS = 100

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._targets import Targets
+from moonnet._base_targets import BaseTargets
 from moonnet.training._keras import keras
 from moonnet.training._loop import Observer, Training, TrainingResult
 from moonnet.training._network import user_model
@@ -29,7 +29,7 @@ class KerasCallbacks(Observer):
     precision of the training.
     """
 
-    def __init__(self, callbacks: Sequence[Any], targets: Targets) -> None:
+    def __init__(self, callbacks: Sequence[Any], targets: BaseTargets) -> None:
         self._targets = targets
         # A fit leaves traces in its callbacks (patience, best weights, a model): those given stay as they are
         self._callbacks = _copied(callbacks)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Self, TypedDict
 import numpy as np
 from scipy import sparse
 
+from moonnet.training._compiled_program import Program, ProgramSpec, borrowed
 from moonnet.training._network import initial_weights
-from moonnet.training._program import Program, ProgramSpec, borrowed
 
 # Batches up to this size are never shrunk to the data, so that folds of unequal size share a program.
 _SMALL_BATCH = 256

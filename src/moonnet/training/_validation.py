@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from moonnet import _forward
-from moonnet._targets import Targets
+from moonnet import _numpy_forward
+from moonnet._base_targets import BaseTargets
 from moonnet.training._loop import Observer, Samples, Training, TrainingResult
 
 
@@ -40,7 +40,7 @@ def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: i
 class Validation(Observer):
     """Scores the network after each epoch on samples that it does not train on."""
 
-    def __init__(self, samples: Samples, targets: Targets, activation: str) -> None:
+    def __init__(self, samples: Samples, targets: BaseTargets, activation: str) -> None:
         self._samples = samples
         self._total_weight = samples.weight.sum()
         self._targets = targets
@@ -61,7 +61,7 @@ class Validation(Observer):
         """Return the mean loss, with the penalty, and the mean metrics, all weighted by the samples."""
         X, y, _ = self._samples
         with np.errstate(over="ignore", invalid="ignore"):  # what diverges is for the training to say
-            outputs = _forward.raw_predictions(X, weights[::2], weights[1::2], self._activation)
+            outputs = _numpy_forward.raw_predictions(X, weights[::2], weights[1::2], self._activation)
             loss = self._mean(self._targets.losses(outputs, y))
             if l2 := self._training.hyperparameters.l2:
                 loss += l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
@@ -83,7 +83,7 @@ class EarlyStopping(Validation):
     def __init__(
         self,
         samples: Samples,
-        targets: Targets,
+        targets: BaseTargets,
         activation: str,
         tol: float,
         n_iter_no_change: int,

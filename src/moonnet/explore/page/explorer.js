@@ -39,7 +39,7 @@ function button(text, onclick, attributes = {}) {
   return element("button", { type: "button", onclick, ...attributes }, text);
 }
 
-// The header and arrays of an answer, as _messages.py packs them
+// The header and arrays of an answer, as _protocol.py packs them
 function unpacked(view) {
   const length = view.getUint32(0, true);
   const start = view.byteOffset + 4;
@@ -184,7 +184,7 @@ function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, 
     drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
   }
   if (showsHeldOut) {
-    drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
+    drawPoints(context, scale, arrays.test_points, arrays.test_class_targets, arrays.test_wrong, palette, { zoom });
   }
   drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, { isFilled: true, zoom });
   if (cursor !== null) {

@@ -1,0 +1,141 @@
+"""The explorer in Chromium, on both engines: from a slider's movement to pixels, and pictures a second in a drag.
+
+The page's own clock measures: from the time stamp of the event to the first task after the frame that shows it. Needs
+Debian's chromium and chromium-driver.
+"""
+
+import argparse
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import results
+from selenium import webdriver
+from subprocesses import BACKENDS
+
+GAP = 0.12  # seconds between movements, so that each has its picture before the next
+DRAG = 5.0  # seconds
+
+
+@contextmanager
+def explorer(backend: str) -> Iterator[str]:
+    """Serve the explorer; yield its address."""
+    with tempfile.TemporaryDirectory() as state:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moonnet", "explore", "--no-browser"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"KERAS_BACKEND": backend, "XDG_STATE_HOME": state},
+        )
+        assert server.stdout is not None
+        found = re.search(r"http\S+", server.stdout.readline())
+        assert found
+        try:
+            yield found[0]
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.communicate()
+
+
+@contextmanager
+def chromium(size: tuple[int, int] = (1280, 900)) -> Iterator[Any]:
+    """Run Chromium with a page of this size; yield its driver."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--disable-background-networking",
+    ):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Slider:
+    """The slider of the noise, under a mouse."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._box = browser.execute_script(
+            "return document.querySelector('[data-setting=noise]').getBoundingClientRect().toJSON()"
+        )
+        self._mouse("mousePressed", 0)
+
+    def move(self, index: int) -> None:
+        """Move to and fro between a fifth and four fifths of its length, in 30 steps each way."""
+        self._mouse("mouseMoved", index)
+
+    def durations(self) -> list[float]:
+        """Return milliseconds from movement to pixels since the last call."""
+        return self._browser.execute_script(
+            "const found = performance.getEntriesByName('moonnet-movement').map((entry) => entry.duration);"
+            "performance.clearMeasures(); return found;"
+        )
+
+    def _mouse(self, kind: str, index: int) -> None:
+        share = 0.2 + 0.6 * abs((index % 60) / 30 - 1)
+        at = {"x": self._box["x"] + share * self._box["width"], "y": self._box["y"] + self._box["height"] / 2}
+        event = {"type": kind, "button": "left", "buttons": 1, "clickCount": 1, **at}
+        self._browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def measure(backend: str, n_movements: int) -> dict[str, float]:
+    """Return the figures of an engine, in milliseconds and pictures a second."""
+    with explorer(backend) as address, chromium() as browser:
+        browser.get(address)
+        while not browser.execute_script("return document.querySelector('main').explorer?.film.nEpochs > 0"):
+            time.sleep(0.1)
+        slider = Slider(browser)
+        time.sleep(1)
+        slider.durations()
+        for index in range(1, n_movements + 1):
+            slider.move(index)
+            time.sleep(GAP)
+        time.sleep(1)
+        movements = sorted(slider.durations())
+        started, index = time.perf_counter(), 0
+        while time.perf_counter() - started < DRAG:
+            index += 1
+            slider.move(index)
+        seconds = time.perf_counter() - started
+        pictures = slider.durations()
+    return {
+        "movements": len(movements),
+        "median": statistics.median(movements),
+        "percentile_95": movements[int(0.95 * len(movements))],
+        "largest": movements[-1],
+        "pictures_a_second": len(pictures) / seconds,
+        "median_in_a_drag": statistics.median(pictures),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--movements", type=int, default=200)
+    options = parser.parse_args()
+    figures = {backend: measure(backend, options.movements) for backend in BACKENDS}
+    print(f"{'':<12}{'movements':>10}{'median':>10}{'95 %':>10}{'largest':>10}{'pictures a second':>20}")
+    for backend, values in figures.items():
+        milliseconds = "".join(f"{values[name]:>7.0f} ms" for name in ("median", "percentile_95", "largest"))
+        print(f"{backend:<12}{values['movements']:>10}{milliseconds}{values['pictures_a_second']:>20.0f}")
+    results.write("explorer", figures, ("moonnet", "keras", "tensorflow", "jax", "websockets"))
+
+
+if __name__ == "__main__":
+    main()

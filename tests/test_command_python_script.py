@@ -1,0 +1,28 @@
+"""The code that a user is given makes the same pipeline; test_main.py runs the whole program."""
+
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from moonnet import KerasMoonClassifier
+from moonnet.command._columns import Column
+from moonnet.command._pipeline import make_model
+from moonnet.command._python_script import model_code
+from moonnet.preprocessing import DateEncoder
+
+NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, StandardScaler, DateEncoder]
+
+
+def test_the_code_makes_the_pipeline():
+    names = [f"a column of numbers {i}" for i in range(100)]
+    columns = [Column(name, "number", "", "") for name in names]
+    columns += [Column("it's", "category", "", ""), Column('"d"', "date", "", "", "%d.%m.%Y")]
+    model = make_model(columns, KerasMoonClassifier((7, 3), epochs=5, batch_size=9, random_state=4))
+    scope = {kind.__name__: kind for kind in [*NEEDED, KerasMoonClassifier]}
+    exec(model_code(model), scope)
+    assert scope["model"].__repr__(N_CHAR_MAX=10**6) == model.__repr__(N_CHAR_MAX=10**6)
+    assert [names for _, _, names in scope["columns"].transformers] == [names, ["it's"], ['"d"']]
+    shown = model_code(model, to_read=True)
+    assert len(shown) < 1500
+    assert "'a column of numbers 0', " in shown

@@ -1,0 +1,161 @@
+"""What Python sends is what the page reads, and of requests that wait the newest counts."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from moonnet.explore._protocol import NewestOfEachKind, packed
+
+TYPES = ("uint8", "int32", "int64", "float32", "float64", "bool")
+ARRAYS = st.sampled_from(TYPES).flatmap(lambda name: arrays(name, array_shapes(min_dims=0, max_side=5, min_side=0)))
+HEADERS = st.dictionaries(
+    st.text(max_size=10).filter(lambda name: name != "arrays"),
+    st.none() | st.integers(-(2**53), 2**53) | st.text(max_size=10) | st.floats(allow_nan=False, allow_infinity=False),
+    max_size=4,
+)
+
+
+@given(HEADERS, st.dictionaries(st.text(max_size=10), ARRAYS, max_size=4))
+def test_a_message_is_read_as_it_was_packed(unpacked, header, content):
+    message = packed(header, content)
+    read, read_arrays = unpacked(message)
+    assert {name: value for name, value in read.items() if name != "arrays"} == header
+    assert read_arrays.keys() == content.keys()
+    for name, array in content.items():
+        assert read_arrays[name].dtype == array.dtype
+        assert read_arrays[name].shape == array.shape
+        assert read_arrays[name].tobytes() == array.tobytes()
+    # The page looks at arrays where they lie, which takes offsets that are multiples of the item size
+    n_header = int.from_bytes(message[:4], "little")
+    assert len(message) % 8 == 0
+    assert (4 + n_header) % 8 == 0
+    assert all(offset % 8 == 0 for *_, offset in read["arrays"])
+
+
+def test_arrays_of_any_layout_are_sent_row_by_row(unpacked):
+    array = np.arange(12.0).reshape(3, 4)
+    _, read = unpacked(packed({}, {"turned": array.T, "some": array[::2, 1]}))
+    assert read["turned"].tolist() == array.T.tolist()
+    assert read["some"].tolist() == [1, 9]
+
+
+def test_a_header_alone(unpacked):
+    assert unpacked(packed({"kind": "hello", "text": "größe \ud800 \0"})) == (
+        {"kind": "hello", "text": "größe \ud800 \0", "arrays": []},
+        {},
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_json_has_no_word_for_is_refused(value):
+    with pytest.raises(ValueError, match="Out of range float"):
+        packed({"loss": [value]})
+
+
+def test_the_newest_of_a_kind_is_kept_behind_those_of_other_kinds():
+    box = NewestOfEachKind()
+    for kind, message in [("train", 1), ("frame", 2), ("train", 3), ("script", 4), ("frame", 5)]:
+        box.put(kind, message)
+    assert [box.take() for _ in range(3)] == [3, 4, 5]
+    assert not box.waits_for(0)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers())))
+def test_a_box_holds_the_last_of_each_kind_in_the_order_in_which_they_came(puts):
+    box = NewestOfEachKind()
+    for kind, message in puts:
+        box.put(kind, (kind, message))
+    expected = []
+    for kind, message in reversed(puts):
+        if kind not in [known for known, _ in expected]:
+            expected.insert(0, (kind, message))
+    for kind, _ in expected:
+        assert box.holds(kind)
+    assert box.holds("abcd") is False
+    assert [box.take() for _ in expected] == expected
+    assert not box.holds("a", "b", "c", "d")
+
+
+def test_a_box_tells_which_kinds_it_holds():
+    box = NewestOfEachKind()
+    assert not box.holds("train", "upload")
+    box.put("upload", 1)
+    assert box.holds("train", "upload")
+    assert not box.holds("train")
+    box.take()
+    assert not box.holds("upload")
+
+
+def test_a_closed_box_gives_nothing_more():
+    box = NewestOfEachKind()
+    box.put("train", 1)
+    box.close()
+    assert box.take() is None
+    assert box.take() is None
+    assert box.holds("train")
+    assert box.holds()  # whatever is under way had better stop
+    assert box.waits_for(1000)
+
+
+def started(work):
+    """Return a thread that works, and the list in which what it returns will be."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
+    thread.start()
+    return thread, results
+
+
+@pytest.mark.parametrize("ends", [lambda box: box.put("train", 7), lambda box: box.close()])
+def test_who_waits_is_woken(ends):
+    box = NewestOfEachKind()
+    waiting, taken = started(box.take)
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    ends(box)
+    waiting.join(30)
+    assert taken in ([7], [None])
+
+    box = NewestOfEachKind()
+    waiting, came = started(lambda: box.waits_for(1000))
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    ends(box)
+    waiting.join(30)
+    assert came == [True]
+
+
+def test_waiting_ends_without_a_message():
+    box = NewestOfEachKind()
+    assert box.waits_for(0.01) is False
+    box.put("train", 1)
+    assert box.waits_for(1000) is True
+    assert box.take() == 1  # waiting has not taken it
+
+
+def test_messages_of_many_threads_arrive_once_each_and_none_is_older_than_one_before():
+    box = NewestOfEachKind()
+    kinds, n_messages = "abcd", 300
+
+    def send(kind):
+        for number in range(n_messages):
+            box.put(kind, (kind, number))
+
+    def receive():
+        taken = []
+        while len(last := dict(taken)) < 4 or set(last.values()) != {n_messages - 1}:
+            taken.append(box.take())
+        return taken
+
+    receiver, received = started(receive)
+    senders = [started(lambda kind=kind: send(kind))[0] for kind in kinds]
+    for thread in [*senders, receiver]:
+        thread.join(30)
+        assert not thread.is_alive()
+    for kind in kinds:
+        numbers = [number for its_kind, number in received[0] if its_kind == kind]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == n_messages - 1

@@ -1,0 +1,99 @@
+import copy
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy import sparse
+
+from moonnet import _numpy_forward
+from moonnet.training._keras import keras
+
+VALUES = np.concatenate([np.linspace(-12, 12, 4801), [-0.5, 0.5, -1, 1, 3, -3, 6, 700, -700]])
+
+
+@pytest.mark.trains
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras computes some in float32 there: test_classifier.py")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", _numpy_forward.ACTIVATIONS)
+def test_activation_is_keras_s_own(name, dtype):
+    values = VALUES.astype(dtype)
+    if name == "exponential":
+        values = values[np.abs(values) < 80]
+    expected = keras.activations.get(name)(keras.ops.convert_to_tensor(values)).numpy()
+    with np.errstate(all="raise", under="ignore"):
+        _numpy_forward.ACTIVATIONS[name](values)
+    assert values.dtype == dtype
+    tolerance = 1e-12 if dtype == "float64" else 2e-6
+    assert_allclose(values, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_all_of_keras_s_elementwise_activations_are_known():
+    no_single_unit = {"softmax", "log_softmax", "sparsemax", "glu"}  # these mix the units of a layer
+    needs_arguments = {"threshold"}
+    technical = {"get", "serialize", "deserialize"}
+    simple = {name for name in dir(keras.activations) if name.islower() and not name.startswith("_")}
+    assert simple - no_single_unit - needs_arguments - technical <= set(_numpy_forward.ACTIVATIONS)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=2, max_size=5),
+    n_samples=st.integers(1, 70),
+    activation=st.sampled_from(["relu", "tanh"]),
+    chunk_bytes=st.integers(1, 2000),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, activation, chunk_bytes, seed):
+    rng = np.random.default_rng(seed)
+    coefs = [rng.normal(size=shape) for shape in pairwise(sizes)]
+    intercepts = [rng.normal(size=size) for size in sizes[1:]]
+    X = rng.normal(size=(n_samples, sizes[0]))
+    before = copy.deepcopy((X, coefs, intercepts))
+
+    activate = {"relu": lambda z: np.where(z > 0, z, 0), "tanh": np.tanh}[activation]
+    expected = X
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        expected = activate(expected @ coef + intercept)
+    expected = expected @ coefs[-1] + intercepts[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_numpy_forward, "_CHUNK_BYTES", chunk_bytes)
+        for samples in (X, sparse.csr_array(X), sparse.csr_matrix(X)):
+            logits = _numpy_forward.raw_predictions(samples, coefs, intercepts, activation)
+            assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
+    for array, old in zip([X, *coefs, *intercepts], [before[0], *before[1], *before[2]], strict=True):
+        assert (array == old).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("intercept", [-1e2, -1e6, -1e30])
+@pytest.mark.parametrize("n_samples", [1, 300])
+def test_a_unit_that_never_fires_costs_the_others_no_digit(n_samples, intercept):
+    rng = np.random.default_rng(0)
+    coefs = [rng.normal(size=shape).astype("float32") for shape in pairwise((2, 50, 20, 1))]
+    intercepts = [rng.normal(size=size).astype("float32") for size in (50, 20, 1)]
+    X = rng.normal(size=(n_samples, 2)).astype("float32")
+    intercepts[0][7], coefs[1][7] = intercept, 1e8
+    living = np.arange(50) != 7
+    expected = np.maximum(X @ coefs[0][:, living] + intercepts[0][living], 0).astype(float)
+    expected = np.maximum(expected @ coefs[1][living] + intercepts[1], 0) @ coefs[2] + intercepts[2]
+    logits = _numpy_forward.raw_predictions(X, coefs, intercepts, "relu")
+    assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_many_layers_cost_no_digit():
+    rng = np.random.default_rng(1)
+    sizes = [5] + 80 * [30] + [3]
+    coefs = [np.sqrt(2 / shape[0]) * rng.normal(size=shape) for shape in pairwise(sizes)]
+    intercepts = [rng.normal(scale=0.1, size=size) for size in sizes[1:]]
+    X = rng.normal(size=(40, 5))
+    expected = X.astype(np.longdouble)
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        expected = np.maximum(expected @ coef + intercept, 0)
+    expected = (expected @ coefs[-1] + intercepts[-1]).astype(float)
+    assert_allclose(
+        _numpy_forward.raw_predictions(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max()
+    )

@@ -1,0 +1,375 @@
+"""What goes wrong in real life, done for real: signals, killed processes, full disks, many threads."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._sklearn_compat import HAS_CALLBACKS
+from moonnet.training import _compiled_program
+from moonnet.training._keras import keras
+
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_python_s():
+    """Let Python take SIGINT, also where the tests were started with it ignored, as by a shell in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def start_python():
+    """Return a function that starts a program in a child process; what still runs in the end is killed."""
+    children = []
+
+    def start(program, *arguments):
+        child = subprocess.Popen(
+            [sys.executable, "-u", "-c", program, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+INTERRUPTED = """
+import sys, warnings
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+from moonnet.training import _compiled_program
+X, y = make_moons(200, noise=0.2, random_state=0)
+for verbose in (0, 1):
+    clf = KerasMoonClassifier(epochs=10**7, verbose=verbose, random_state=0)
+    KerasMoonClassifier(epochs=1).fit(X, y)
+    print("ready", flush=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clf.fit(X, y)
+    print("told:", [str(warning.message) for warning in caught])
+    n = clf.n_iter_
+    assert n == len(clf.history_["loss"])
+    whole = KerasMoonClassifier(epochs=n, random_state=0).fit(X, y)
+    same = all((a == b).all() for a, b in zip(clf.coefs_ + clf.intercepts_, whole.coefs_ + whole.intercepts_))
+    print("the same as a fit of so many epochs:", same, clf.score(X, y) > 0.8)
+    clf.set_params(warm_start=True, verbose=0, epochs=2).fit(X, y)
+    print("goes on:", clf.n_iter_ == n + 2)
+"""
+
+
+def test_ctrl_c_ends_a_fit_with_what_it_has_learned(start_python):
+    child = start_python(INTERRUPTED)
+    watchdog = threading.Timer(240, child.kill)
+    watchdog.start()
+    for _ in range(2):
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(1.5)
+        child.send_signal(signal.SIGINT)
+        told = next((line for line in child.stdout if not line.startswith("Epoch")), "")
+        assert "'Training interrupted by user after " in told
+        assert told.endswith(" epochs.']\n")
+        assert child.stdout.readline() == "the same as a fit of so many epochs: True True\n"
+        assert child.stdout.readline() == "goes on: True\n"
+    assert child.wait() == 0, child.stderr.read()
+    watchdog.cancel()
+
+
+def test_a_callback_s_keyboard_interrupt_ends_a_fit_too(moons):
+    class Press(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 4:
+                raise KeyboardInterrupt
+
+    clf = KerasMoonClassifier(random_state=0, callbacks=[Press()])
+    with pytest.warns(UserWarning, match=r"Training interrupted by user after 5 epochs\."):
+        clf.fit(*moons)
+    assert clf.history_ == KerasMoonClassifier(random_state=0, epochs=5).fit(*moons).history_
+
+
+class PressInEpoch(keras.callbacks.Callback):
+    """Presses Ctrl-C in the middle of an epoch, by a signal or as an exception."""
+
+    def __init__(self, epoch, by_signal):
+        super().__init__()
+        self.epoch, self.by_signal, self.now = epoch, by_signal, -1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, 1):
+            if not self.by_signal:
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("by_signal", [True, False])
+@pytest.mark.parametrize("epoch", [0, 3])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_an_epoch_cut_short_is_none(moons, network, epoch, by_signal, early_stopping):
+    parameters = {"dropout": 0.1, "early_stopping": early_stopping, "random_state": 0, "warm_start": True}
+    estimator = network(callbacks=[PressInEpoch(epoch, by_signal)], epochs=8, **parameters)
+    with pytest.warns(UserWarning, match=f"Training interrupted by user after {epoch} epochs"):
+        estimator.fit(*moons)
+    assert estimator.n_iter_ == len(estimator.history_["loss"]) == epoch
+    assert estimator.predict(moons[0]).shape == (200,)
+    estimator.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
+    whole = network(epochs=5, **parameters).fit(*moons)
+    assert estimator.history_["loss"] == whole.history_["loss"]
+    if not early_stopping or epoch:  # else the untrained network was one to beat
+        assert (estimator.coefs_[0] == whole.coefs_[0]).all()
+
+
+def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
+    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
+    run, blocks = _compiled_program.Program.run, []
+
+    def pressing(self, *block):
+        blocks.append(1)
+        if len(blocks) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return run(self, *block)
+
+    clf = KerasMoonClassifier(epochs=8, random_state=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_compiled_program.Program, "run", pressing)
+        with pytest.warns(UserWarning, match="after 2 epochs"):
+            clf.fit(*moons)
+    assert len(blocks) == 5
+    assert (clf.coefs_[0] == KerasMoonClassifier(epochs=2, random_state=0).fit(*moons).coefs_[0]).all()
+    monkeypatch.setattr(_compiled_program, "_idle", [])
+
+
+def test_where_warnings_are_errors_what_was_learned_stays(moons):
+    clf = KerasMoonClassifier(callbacks=[PressInEpoch(2, True)], epochs=8, random_state=0)
+    with pytest.raises(UserWarning, match="after 2 epochs"):
+        clf.fit(*moons)
+    assert clf.n_iter_ == 2
+
+
+def test_the_caller_s_own_handler_is_left_in_place(moons):
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append("pressed"))
+    try:
+        press = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: os.kill(os.getpid(), signal.SIGINT) if epoch == 1 else None
+        )
+        clf = KerasMoonClassifier(epochs=4, callbacks=[press]).fit(*moons)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["pressed"]
+    assert clf.n_iter_ == 4
+
+
+def test_python_s_handler_is_given_back(moons):
+    KerasMoonClassifier(epochs=1).fit(*moons)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_diverging_candidate_gets_error_score_and_the_search_goes_on(moons):
+    X, y = moons
+    network = KerasMoonClassifier(optimizer="sgd", activation="linear", epochs=30, random_state=0)
+    search = GridSearchCV(network, {"learning_rate": [0.01, 1e30]}, cv=2, error_score=-1.0)
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4") as caught:
+        search.fit(X, y)
+    # Beside a deprecation of Keras's own, where it is the first to look the optimizer up
+    assert any("lower learning_rate" in str(w.message) for w in caught if w.category is FitFailedWarning)
+    assert search.cv_results_["mean_test_score"][1] == -1.0
+    assert search.best_params_ == {"learning_rate": 0.01}
+
+
+def kill_once(epoch, logs=None):
+    if epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_told_and_the_parent_fits_again(moons):
+    X, y = moons
+    deadly = keras.callbacks.LambdaCallback(on_epoch_end=kill_once)
+    network = KerasMoonClassifier(epochs=4, random_state=0, callbacks=[deadly])
+    try:
+        with pytest.raises(TerminatedWorkerError, match="terminated"):
+            GridSearchCV(network, {"l2": [0.0, 0.1]}, cv=2, n_jobs=2).fit(X, y)
+        harmless = clone(network).set_params(callbacks=None)
+        assert harmless.fit(X, y).score(X, y) > 0.7
+        again = GridSearchCV(harmless, {"l2": [0.0, 0.1]}, cv=2, n_jobs=2).fit(X, y)
+        alone = GridSearchCV(harmless, {"l2": [0.0, 0.1]}, cv=2).fit(X, y)
+        assert (again.cv_results_["mean_test_score"] == alone.cv_results_["mean_test_score"]).all()
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+
+
+CHECKPOINTED = """
+import os, pickle, sys
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+from moonnet.training import _compiled_program
+
+class Checkpoint:
+    def setup(self, estimator, context): pass
+    def teardown(self, estimator, context): pass
+    def on_fit_task_begin(self, estimator, context): pass
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        fitted_estimator.set_callbacks()
+        with open(sys.argv[1] + ".new", "wb") as file:
+            pickle.dump(fitted_estimator, file)
+        os.replace(sys.argv[1] + ".new", sys.argv[1])
+
+X, y = make_moons(200, noise=0.2, random_state=0)
+print("ready")
+KerasMoonClassifier(epochs=10**6, dropout=0.1, random_state=0).set_callbacks(Checkpoint()).fit(X, y)
+"""
+
+
+@pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn has callbacks from 1.9 on")
+def test_a_killed_fit_goes_on_from_its_last_checkpoint(start_python, moons, tmp_path):
+    X, y = moons
+    path = tmp_path / "checkpoint.pickle"
+    child = start_python(CHECKPOINTED, str(path))
+    assert child.stdout.readline() == "ready\n"
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    child.kill()
+    child.wait()
+    clf = pickle.loads(path.read_bytes())
+    n_epochs = clf.n_iter_
+    assert n_epochs > 0
+    clf.set_params(warm_start=True, epochs=25).fit(X, y)
+    whole = KerasMoonClassifier(epochs=n_epochs + 25, dropout=0.1, random_state=0).fit(X, y)
+    assert clf.history_ == whole.history_
+    assert all((a == b).all() for a, b in zip(clf.coefs_, whole.coefs_, strict=True))
+
+
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_eight_threads_fit_and_predict_as_one_would(network):
+    X, y = make_moons(120, noise=0.2, random_state=0)
+    seeds = range(8)
+
+    def predict(estimator):
+        return (estimator.predict_proba if network is KerasMoonClassifier else estimator.predict)(X).tobytes()
+
+    def fit(seed):
+        estimator = network((6, 4), epochs=10, random_state=seed, early_stopping=seed % 2 == 0)
+        estimator.fit(X, y).partial_fit(X[:50], y[:50])
+        return estimator.coefs_[0].tobytes() + predict(estimator)
+
+    expected = [fit(seed) for seed in seeds]
+    shared = network((6, 4), epochs=3, random_state=0).fit(X, y)
+    expected_of_shared = predict(shared)
+    barrier, results, errors = threading.Barrier(8), [None] * 8, []
+
+    def work(seed):
+        try:
+            barrier.wait()
+            for _ in range(3):
+                results[seed] = fit(seed)
+                assert results[seed] == expected[seed]
+                assert predict(shared) == expected_of_shared
+        except BaseException as error:  # noqa: BLE001 - of a thread, where pytest would not see it
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in seeds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert results == expected
+
+
+FULL = """
+import os, sys
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+from moonnet.training import _compiled_program
+from moonnet.training._keras import keras
+X, y = make_moons(200, noise=0.2, random_state=0)
+clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
+before, history = [coef.copy() for coef in clf.coefs_], clf.history_
+clf.set_params(callbacks=[keras.callbacks.ModelCheckpoint(sys.argv[1] + "/{epoch:03d}.keras")], epochs=50)
+try:
+    clf.fit(X, y)
+except OSError as error:
+    print(error)
+saved = sorted(os.listdir(sys.argv[1]))
+print("saved before the disk was full:", 0 < len(saved) < 50)
+assert all((a == b).all() for a, b in zip(before, clf.coefs_)) and clf.history_ is history
+print(keras.saving.load_model(sys.argv[1] + "/001.keras", compile=False).count_params(), "parameters in the first")
+print("fits again:", clf.set_params(callbacks=None).fit(X, y).score(X, y) > 0.8)
+"""
+
+
+def test_a_full_disk_under_a_checkpoint(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # A file system of its own, of 256 kB, in a mount namespace that ends with the child
+    mount = 'mount -t tmpfs -o size=256k tmpfs "$0" && exec "$1" -c "$2" "$0"'
+    namespace = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    possible = subprocess.run(
+        [*namespace, "sh", "-c", 'mount -t tmpfs -o size=256k tmpfs "$0"', str(disk)], capture_output=True, check=False
+    )
+    if possible.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {possible.stderr.decode().strip()}")
+    child = subprocess.run(
+        [*namespace, "sh", "-c", mount, str(disk), sys.executable, FULL],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    first, *rest = child.stdout.splitlines()
+    assert "No space left on device" in first
+    assert rest == ["saved before the disk was full: True", "1191 parameters in the first", "fits again: True"]
+
+
+def test_a_fit_inside_a_callback_is_a_fit_of_its_own(moons):
+    X, y = moons
+    inner = []
+
+    class Nested(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            inner.append(KerasMoonClassifier(epochs=3, random_state=1).fit(X, y).coefs_[0])
+
+    outer = KerasMoonClassifier(epochs=3, random_state=0, callbacks=[Nested()]).fit(X, y)
+    assert (outer.coefs_[0] == KerasMoonClassifier(epochs=3, random_state=0).fit(X, y).coefs_[0]).all()
+    assert all((coef == inner[0]).all() for coef in inner)
+
+
+def test_predictions_while_a_search_runs_on_threads(moons):
+    X, y = moons
+    scores = []
+    thread = threading.Thread(
+        target=lambda: scores.append(cross_val_score(KerasMoonClassifier(epochs=20, random_state=0), X, y, cv=3))
+    )
+    clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
+    expected = clf.predict_proba(X)
+    thread.start()
+    while thread.is_alive():
+        assert (clf.predict_proba(X) == expected).all()
+    thread.join()
+    assert (scores[0] == cross_val_score(KerasMoonClassifier(epochs=20, random_state=0), X, y, cv=3)).all()

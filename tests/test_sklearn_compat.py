@@ -1,0 +1,104 @@
+"""The room for what is private in scikit-learn, or not there in each version."""
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn
+
+import moonnet
+from moonnet import _sklearn_compat
+from moonnet.plotting import LearningFilm
+
+SOURCES = Path(moonnet.__file__).parent
+
+
+def private_imports(path):
+    """Yield the names that a module takes from scikit-learn and that begin with an underscore, or whose module does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sklearn":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.partition(".")[0] == "sklearn"]
+        else:
+            continue
+        yield from (name for name in names if "._" in name)
+
+
+def private_attributes(path):
+    """Yield the attributes of scikit-learn's estimators and callbacks that a module uses and that are private there."""
+    private = re.compile("_skl_|_callback_fit|_init_callback|_get_fitted_attr")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and private.match(node.attr):
+            yield node.attr
+
+
+@pytest.mark.parametrize("private", [private_imports, private_attributes])
+def test_private_names_of_scikit_learn_are_in_one_room(private):
+    found = {path.relative_to(SOURCES).as_posix(): list(private(path)) for path in SOURCES.rglob("*.py")}
+    assert {path for path, names in found.items() if names} == {"_sklearn_compat.py"}
+
+
+@pytest.fixture
+def without_callbacks(monkeypatch):
+    """The room as it is where scikit-learn has no callbacks."""
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)
+    spec = importlib.util.spec_from_file_location("moonnet._sklearn_without_callbacks", _sklearn_compat.__file__)
+    room = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(room)
+    return room
+
+
+def test_without_callbacks_what_needs_them_says_so(without_callbacks, monkeypatch):
+    estimator = without_callbacks.InternalsMixin()
+    assert estimator.set_callbacks() is estimator
+    assert estimator._callback_context(3) is None
+    assert without_callbacks.with_callbacks(print) is print
+    estimator._skl_callbacks = [print]  # as a pickle may have brought it
+    message = (
+        rf"set_callbacks needs the callbacks .* from 1\.9 on\. Got scikit-learn {re.escape(sklearn.__version__)}\. "
+        "history_ and TrainingCurveDisplay .* Keras's callbacks"
+    )
+    with pytest.raises(NotImplementedError, match=message):
+        estimator.set_callbacks(print)
+    monkeypatch.setattr(_sklearn_compat, "HAS_CALLBACKS", False)
+    with pytest.raises(NotImplementedError, match="LearningFilm needs the callbacks"):
+        LearningFilm()
+    with pytest.raises(NotImplementedError, match="An estimator with callbacks needs the callbacks"):
+        _sklearn_compat.InternalsMixin._callback_context(estimator, 3)
+
+
+def test_the_display_is_told_the_classes_where_it_asks_for_them(monkeypatch):
+    from sklearn import inspection
+
+    class Before19:
+        def __init__(self, *, response):
+            self.response = response
+
+    class From19(Before19):
+        def __init__(self, *, n_classes, response):
+            super().__init__(response=response)
+            self.n_classes = n_classes
+
+    monkeypatch.setattr(inspection, "DecisionBoundaryDisplay", Before19)
+    assert vars(_sklearn_compat.boundary_display(n_classes=3, response=1)) == {"response": 1}
+    monkeypatch.setattr(inspection, "DecisionBoundaryDisplay", From19)
+    assert vars(_sklearn_compat.boundary_display(n_classes=3, response=1)) == {"n_classes": 3, "response": 1}
+
+
+def test_weights_that_are_all_zero_are_refused_by_each_version(monkeypatch):
+    monkeypatch.setattr(_sklearn_compat, "_check_sample_weight", lambda weight, X, **options: np.asarray(weight, float))
+    assert _sklearn_compat.check_sample_weight([0, 1], np.eye(2)).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        _sklearn_compat.check_sample_weight([0, 0], np.eye(2))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1.0, 0.0])
+def test_a_single_number_is_checked_as_weights_are(number):
+    with pytest.raises(ValueError, match=r"finite|NaN|infinity|[Nn]egative|non-zero"):
+        _sklearn_compat.check_sample_weight(number, np.zeros((3, 1)))
+    assert _sklearn_compat.check_sample_weight(2, np.zeros((3, 1))).tolist() == [2, 2, 2]
