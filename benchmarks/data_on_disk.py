@@ -202,7 +202,7 @@ def main() -> None:
                 flush=True,
             )
     results.write(
-        "blocks",
+        "data_on_disk",
         {"rows": options.rows, "ways": ways, "predicted a second": prediction_rate()},
         ("moonnet", "tensorflow", "numpy", "dask", "pyarrow", "pandas"),
     )

@@ -36,7 +36,7 @@ def substitutions() -> dict[str, str]:
     seconds, rates = limit["seconds"], limit["operations a second"]
     return plan() | {
         "blocks_table": blocks_table(),
-        "blocks_gigabytes": f"{read('blocks')['ways']['NumPy memmap']['gigabytes']:.0f} GB",
+        "blocks_gigabytes": f"{read('data_on_disk')['ways']['NumPy memmap']['gigabytes']:.0f} GB",
         "blocks_machine": machine("data_on_disk"),
         "exploring_sentence": exploring_sentence(),
         "scaling_table": scaling_table(),
@@ -100,7 +100,7 @@ def exploring_sentence() -> str:
     return (
         f"From a slider's movement to the plane's new pixels it takes {' and '.join(of_engines)}. These are medians of "
         f"{figures['jax']['movements']} movements with the lecture's data and network, in Chromium on "
-        f"{machine('exploring')}. The pictures of the units follow a frame later."
+        f"{machine('explorer')}. The pictures of the units follow a frame later."
     )
 
 
