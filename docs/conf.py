@@ -48,9 +48,9 @@ intersphinx_mapping = {
     }.items()
 }
 
-# A link to an object of moonnet or scikit-learn must lead there.
+# A link to an object of moonnet or of these projects must lead there.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!(moonnet|sklearn)\b).*")]
+nitpick_ignore_regex = [("py:.*", rf"(?!(moonnet|{'|'.join(intersphinx_mapping)})\b).*")]
 
 myst_enable_extensions = ["colon_fence", "substitution"]
 myst_substitutions = _benchmark_results.substitutions()
