@@ -45,6 +45,7 @@ def substitutions() -> dict[str, str]:
         "serving_table": serving_table(),
         "watching_machine": machine("callback_overhead"),
         "watching_table": callback_table(),
+        **fit_time_figures(),
         **hardware_limit_figures(),
         **search_estimates(),
         **large_data_estimates(),
@@ -188,6 +189,22 @@ def explorer_sentence() -> str:
         f"are medians of {record['jax']['movements']} movements with the lecture's data and network, in Chromium on "
         f"{machine('explorer')}."
     )
+
+
+def fit_time_figures() -> dict[str, str]:
+    """Return the ranges of moonnet's speed-up over Keras, and over the fastest alternative at each problem size."""
+    over_keras, over_fastest = [], []
+    for axis in read("fit_time")["axes"].values():
+        for index, ours in enumerate(axis["seconds"][MOONNET["tensorflow"]]):
+            speedups = {library: seconds[index] / ours for library, seconds in axis["seconds"].items()}
+            over_keras.append(speedups["Keras (TensorFlow)"])
+            over_fastest.append(
+                min(speedup for library, speedup in speedups.items() if library not in MOONNET.values())
+            )
+    return {
+        name: f"{min(speedups):.1f} to {format_number(max(speedups))}"
+        for name, speedups in (("fit_time_keras", over_keras), ("fit_time_fastest", over_fastest))
+    }
 
 
 def hardware_limit_figures() -> dict[str, str]:
