@@ -13,7 +13,7 @@ _CHUNK_BYTES = 2**18
 
 # TensorFlow keeps these as float32, also where it computes in float64.
 LEAKY_SLOPE = float(np.float32(0.2))
-HALF_ROOT = float(np.float32(0.5**0.5))
+SQRT_HALF = float(np.float32(0.5**0.5))
 
 # Klambauer et al., "Self-Normalizing Neural Networks", 2017
 SELU_ALPHA = 1.6732632423543772
@@ -25,7 +25,7 @@ def _elu(z: np.ndarray) -> None:
 
 
 def _gelu(z: np.ndarray) -> None:
-    z *= special.erfc(-HALF_ROOT * z) / 2
+    z *= special.erfc(-SQRT_HALF * z) / 2
 
 
 def _hard_shrink(z: np.ndarray) -> None:

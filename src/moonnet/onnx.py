@@ -52,7 +52,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._estimator import BaseKerasMoon
-from moonnet._numpy_forward import HALF_ROOT, LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+from moonnet._numpy_forward import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SQRT_HALF
 from moonnet._regressor import KerasMoonRegressor
 
 try:
@@ -117,7 +117,7 @@ def _erfcx_coefficients() -> list[float]:
 
 
 def _gelu(op: _Operators, z: Any) -> Any:
-    tail = op.Div(_erfc(op, op.Mul(op.Abs(z), HALF_ROOT)), 2)
+    tail = op.Div(_erfc(op, op.Mul(op.Abs(z), SQRT_HALF)), 2)
     return op.Mul(z, op.Where(op.Greater(z, 0), op.Sub(1, tail), tail))
 
 
