@@ -50,7 +50,7 @@ class KerasCallbacks(Observer):
                 optimizer,
                 numbers.dropout,
                 # Of the training's own weights, whose predictions are rescaled
-                [numbers.l2 * numbers.loss_scale] * (len(spec.network.layer_sizes) - 1),
+                [numbers.l2 * numbers.loss_unit] * (len(spec.network.layer_sizes) - 1),
                 self._targets.model_loss_parameter,
                 self._targets.rescaling,
             )

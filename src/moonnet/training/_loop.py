@@ -40,7 +40,7 @@ class Hyperparameters:
     epochs: int
     shuffle: bool
     loss_parameter: float
-    loss_scale: float  # what losses are multiplied by to be told
+    loss_unit: float  # what losses are multiplied by to be told
     random_biases: bool  # whether those of a new network's hidden layers are drawn
 
 
@@ -247,7 +247,7 @@ class Training:
     def _means(self, sums: Iterable[Any], total_weight: Any) -> dict[str, Any]:
         """Return the means of some steps by name, from each figure's weighted sum over them."""
         means = [weighted / total_weight for weighted in sums]
-        means[0] = self.hyperparameters.loss_scale * means[0]
+        means[0] = self.hyperparameters.loss_unit * means[0]
         return dict(zip(self.program.spec.network.figures, means, strict=True))
 
     def _draw_epochs(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:

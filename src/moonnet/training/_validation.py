@@ -65,7 +65,7 @@ class Validation(Observer):
             loss = self._mean(self._targets.losses(outputs, y))
             if l2 := self._training.hyperparameters.l2:
                 loss += l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
-            loss *= self._training.hyperparameters.loss_scale
+            loss *= self._training.hyperparameters.loss_unit
             metrics = {f"val_{name}": self._mean(values) for name, values in self._targets.metrics(outputs, y).items()}
         return {"val_loss": loss, **metrics}
 
@@ -104,7 +104,7 @@ class EarlyStopping(Validation):
         """Begin with what is known of earlier epochs: the network that goes on is the one to beat."""
         super().train_begin(training)
         if self._score is None:
-            self._tol *= training.hyperparameters.loss_scale
+            self._tol *= training.hyperparameters.loss_unit
         if self._previous is None:
             return
         for value in self._previous.history.get(self._monitor, []):
