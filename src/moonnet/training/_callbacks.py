@@ -51,7 +51,7 @@ class KerasCallbacks(Observer):
                 numbers.dropout,
                 # Of the training's own weights, whose predictions are rescaled
                 [numbers.l2 * numbers.loss_unit] * (len(spec.network.layer_sizes) - 1),
-                self._targets.model_parameter,
+                self._targets.model_loss_parameter,
                 self._targets.rescaling,
             )
             optimizer.build(self._model.trainable_variables)
