@@ -89,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fits", type=int, default=100)
     options = parser.parse_args()
-    from moonnet.training._program import Program
+    from moonnet.training._compiled_program import Program
 
     first, _ = seconds_of(lambda: RIVALS["moonnet"]().fit(X, Y))
     in_program = []

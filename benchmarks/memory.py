@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet.training import _program
+from moonnet.training import _compiled_program
 from moonnet.training._keras import keras
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
@@ -66,7 +66,10 @@ def main() -> None:
         if number in (1, 20) or number % 50 == 0 or number == options.fits:
             gc.collect()
             megabytes[number] = process.memory_info().rss / 1e6
-            print(f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {len(_program._idle)} programs", flush=True)
+            print(
+                f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {len(_compiled_program._idle_programs)} programs",
+                flush=True,
+            )
     print(f"growth from the 20th to the last fit: {megabytes[options.fits] - megabytes[20]:.1f} MB")
 
     before, started, n_programs = process.memory_info().rss, time.perf_counter(), 20

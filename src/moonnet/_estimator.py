@@ -279,16 +279,27 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 f"Got {self.hidden_layer_sizes!r} for a network of {self._layer_sizes[1:-1]}."
             )
 
-        from moonnet.training import _callbacks, _compiled_program, _loop, _network, _progress, _validation, engines
+        from moonnet.training import (
+            _compiled_program,
+            _keras_callbacks,
+            _loop,
+            _network,
+            _progress,
+            _sklearn_callbacks,
+            _validation_set,
+            engines,
+        )
 
         engines.check_not_forked()
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
         if previous is None:
-            streams = _loop.Streams.spawn(_entropy(self.random_state))
+            streams = _loop.RandomStreams.spawn(_entropy(self.random_state))
         else:
-            streams = _loop.Streams.resume(previous.checkpoint["streams"])
+            streams = _loop.RandomStreams.resume(previous.checkpoint["streams"])
         if validation is None and early_stopping:
-            train, held_out = _validation.hold_out(len(y), self.validation_fraction, targets.strata(y), streams.split)
+            train, held_out = _validation_set.hold_out(
+                len(y), self.validation_fraction, targets.strata(y), streams.split_seed
+            )
             weighted = sample_weight is not None or balance is not None
             validation = _Validation(X[held_out], y[held_out], weight[held_out], weighted)
             X, y, weight = X[train], y[train], weight[train]
@@ -299,15 +310,19 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if validation is not None:
             observers.append(self._validation_observer(validation, targets, early_stopping, previous))
         if self.callbacks:
-            observers.append(_callbacks.KerasCallbacks(self.callbacks, targets))
+            observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, targets))
         tasks = []
         if (context := self._callback_context(epochs)) is not None:
             arguments = {"estimator": self, **fit_arguments}
-            tasks.append(_callbacks.FitTasks(context, arguments, lambda result: self._attributes(targets, result)))
+            tasks.append(
+                _sklearn_callbacks.SklearnCallbacks(
+                    context, arguments, lambda result: self._attributes(targets, result)
+                )
+            )
         spec = _compiled_program.ProgramSpec(
             _network.NetworkSpec(layer_sizes, self.activation, targets.loss),
             optimizer,
-            _loop.batch_rows(int(self.batch_size), len(samples.y)),
+            _loop.compiled_batch_size(int(self.batch_size), len(samples.y)),
             dropout=self.dropout > 0,
             dtype=optimizer.training_dtype(X.dtype.name),
         )
@@ -331,21 +346,21 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         for name, value in self._attributes(targets, result).items():
             setattr(self, name, value)
         for task in tasks:
-            task.fit_ends()
+            task.end_fit_task()
         return result.interrupted
 
     def _validation_observer(
         self, validation: _Validation, targets: BaseTargets, early_stopping: bool, previous: Any
     ) -> Any:
         """Return the observer that scores each epoch's network, and stops early if that is wanted."""
-        from moonnet.training import _loop, _validation
+        from moonnet.training import _early_stopping, _loop, _validation_set
 
         X, y, weight, _ = validation
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
         if not early_stopping:
-            return _validation.Validation(samples, targets, self.activation)
+            return _validation_set.ValidationObserver(samples, targets, self.activation)
         score = None if self.scoring == "loss" else self._score_of_weights(validation, targets)
-        return _validation.EarlyStopping(
+        return _early_stopping.EarlyStopping(
             samples,
             targets,
             self.activation,
