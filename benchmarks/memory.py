@@ -66,10 +66,8 @@ def main() -> None:
         if number in (1, 20) or number % 50 == 0 or number == options.fits:
             gc.collect()
             megabytes[number] = process.memory_info().rss / 1e6
-            print(
-                f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {len(_compiled_program._idle)} cached programs",
-                flush=True,
-            )
+            n_cached = len(_compiled_program._idle_programs)
+            print(f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {n_cached} cached programs", flush=True)
     print(f"growth from fit 20 to the last: {megabytes[options.fits] - megabytes[20]:.1f} MB")
 
     before, started, n_programs = process.memory_info().rss, time.perf_counter(), 20

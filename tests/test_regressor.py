@@ -186,9 +186,9 @@ def test_a_unit_that_keras_has_no_room_for_is_told():
     X, y = positive()
     reg = regressor().fit(X, 1e60 * y)
     assert reg.score(X, 1e60 * y) == pytest.approx(regressor().fit(X, y).score(X, y))
-    with pytest.raises(ValueError, match="float32, Keras's own float type, has room for"):
+    with pytest.raises(ValueError, match="overflow float32, the float type of Keras models"):
         _ = reg.model_
-    with pytest.raises(ValueError, match="float32, Keras's own float type, has room for"):
+    with pytest.raises(ValueError, match="overflow float32, the float type of Keras models"):
         regressor(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, 1e60 * y)
 
 

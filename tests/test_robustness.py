@@ -142,7 +142,7 @@ def test_an_epoch_cut_short_is_none(moons, network, epoch, by_signal, early_stop
 
 
 def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
     run, blocks = _compiled_program.Program.run, []
 
@@ -159,7 +159,7 @@ def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
             clf.fit(*moons)
     assert len(blocks) == 5
     assert (clf.coefs_[0] == KerasMoonClassifier(epochs=2, random_state=0).fit(*moons).coefs_[0]).all()
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
 
 
 def test_where_warnings_are_errors_what_was_learned_stays(moons):

@@ -170,7 +170,7 @@ run = _compiled_program.Program.run
 
 def recorded(self, *block):
     figures = run(self, *block)
-    used.append(str(getattr(self._packed[0], "device", None)).lower().rpartition("_")[2][-1])
+    used.append(str(getattr(self._stored_state[0], "device", None)).lower().rpartition("_")[2][-1])
     return figures
 
 _compiled_program.Program.run = recorded
@@ -224,7 +224,7 @@ def test_a_process_on_jax_never_imports_tensorflow(run_python):
 
 @pytest.fixture
 def no_programs(monkeypatch):
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
 
 
 @cache
@@ -245,7 +245,7 @@ def test_a_program_is_one_compilation(no_programs, moons, name):
     X, y = moons
     clf = KerasMoonClassifier((5, 4), optimizer=name, epochs=1, dropout=0.1)
     clf.fit(X, y)  # an optimizer's settings are read once
-    _compiled_program._idle.clear()
+    _compiled_program._idle_programs.clear()
     before = len(compilations())
     clf.fit(X, y)
     assert len(compilations()) == before + 1
@@ -259,7 +259,7 @@ def test_an_option_that_the_compiler_does_not_know_is_left_out(no_programs, moon
     expected = learned(clf.fit(*moons))
     monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_cpu_of_another_version", True)
     monkeypatch.setattr(engine, "_unknown_options", set(engine._unknown_options))
-    _compiled_program._idle.clear()
+    _compiled_program._idle_programs.clear()
     assert learned(clf.fit(*moons)) == expected
     assert "xla_cpu_of_another_version" in engine._unknown_options
 
@@ -324,7 +324,7 @@ def test_within_the_caller_s_transformations_and_scopes_a_fit_has_the_same_bits(
 
     def fit(name):
         if not compiled_before:
-            monkeypatch.setattr(_compiled_program, "_idle", [])
+            monkeypatch.setattr(_compiled_program, "_idle_programs", [])
             _network._default_settings.cache_clear()
         found[name] = learned(clf.fit(*moons))
 

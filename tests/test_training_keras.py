@@ -128,7 +128,7 @@ import moonnet.training._keras
 """,
         KERAS_BACKEND="torch",
     )
-    assert "ImportError: Keras is told to run on PyTorch, but moonnet trains on TensorFlow or JAX" in child.stderr
+    assert "ImportError: Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX" in child.stderr
 
 
 def test_the_command_says_in_a_line_that_the_engine_is_missing():
@@ -143,5 +143,6 @@ def test_the_command_says_in_a_line_that_the_engine_is_missing():
 def test_without_jax_the_extra_is_named():
     child = run("import sys; sys.modules['jax'] = None; import moonnet.training._keras", KERAS_BACKEND="jax")
     assert (
-        "ImportError: Keras is told to run on JAX, which is not installed: pip install 'moonnet[jax]'" in child.stderr
+        "ImportError: Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"
+        in child.stderr
     )

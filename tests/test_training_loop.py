@@ -46,7 +46,7 @@ def trained_by_hand(clf, X, y, weight, loss):
     y is what the network is trained on, shape (n_samples, n_outputs).
     """
     dtype = X.dtype.name
-    streams = _loop.Streams.spawn(clf.random_state)
+    streams = _loop.RandomStreams.spawn(clf.random_state)
     sizes = (X.shape[1], *clf.hidden_layer_sizes, y.shape[1])
     weights = _network.initial_weights(sizes, streams.weights, dtype, random_biases=loss in LOSSES)
     with BY_HAND.precision(dtype):
@@ -307,7 +307,7 @@ def test_numbers_train_as_by_hand_and_speak_their_own_unit(loss, n_outputs, dtyp
 def test_adam_in_float64_is_the_formula():
     """Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, with Keras's epsilon outside of the root."""
     X, y = make_moons(60, noise=0.2, random_state=1)
-    streams = _loop.Streams.spawn(3)
+    streams = _loop.RandomStreams.spawn(3)
     W, b, V, c = _network.initial_weights((2, 7, 1), streams.weights, "float64", random_biases=False)
     weights = [W, b, V, c]
     first, second = [np.zeros_like(array) for array in weights], [np.zeros_like(array) for array in weights]
@@ -431,10 +431,10 @@ def test_blocks_cut_anywhere_give_the_same_bits(monkeypatch):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)
     cut = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.undo()
     watched = clone(clf).set_params(verbose=2).fit(X, y)
     for other in (cut, watched):
@@ -464,7 +464,7 @@ def compiled(monkeypatch):
         specs.append(spec)
         build(self, spec)
 
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program.Program, "__init__", counted)
     return specs
 
@@ -502,12 +502,12 @@ def test_programs_that_wait_are_bounded_and_the_last_used_stay(compiled, monkeyp
     for units in (2, 3, 2, 4, 2, 3):
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
     assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
-    assert len(_compiled_program._idle) == 2
+    assert len(_compiled_program._idle_programs) == 2
 
 
 def test_a_program_that_waits_holds_no_block(compiled):
     KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
-    assert _compiled_program._idle[0]._block == []
+    assert _compiled_program._idle_programs[0]._block == []
 
 
 def test_instances_made_of_others_share_a_program(compiled):
@@ -565,8 +565,8 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
 
 
 def test_a_large_batch_of_few_samples_is_shrunk_and_a_small_one_is_not():
-    assert _loop.batch_rows(50, 10) == 50
-    assert _loop.batch_rows(256, 3) == 256
-    assert _loop.batch_rows(100_000, 300) == 512
-    assert _loop.batch_rows(400, 300) == 400
+    assert _loop.compiled_batch_size(50, 10) == 50
+    assert _loop.compiled_batch_size(256, 3) == 256
+    assert _loop.compiled_batch_size(100_000, 300) == 512
+    assert _loop.compiled_batch_size(400, 300) == 400
     assert_trains_as_by_hand(classifier(batch_size=100_000), *make_moons(300, noise=0.2, random_state=0))

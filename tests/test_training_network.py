@@ -97,13 +97,13 @@ def test_an_optimizer_that_keras_cannot_copy_is_an_error_that_says_so():
             super().__init__(**settings)
 
     spec, rate = _network.resolve_optimizer(Demanding(1), None)
-    with pytest.raises(ValueError, match=r"'optimizer' .* anew from its settings\. Got a Demanding"):
+    with pytest.raises(ValueError, match=r"'optimizer' .* from its settings\. Got a Demanding"):
         spec.build(rate)
 
 
 def test_a_learning_rate_beside_inner_optimizers_is_an_error():
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
-    with pytest.raises(ValueError, match=r"'learning_rate' .* None beside a LossScaleOptimizer"):
+    with pytest.raises(ValueError, match=r"'learning_rate' .* None for a LossScaleOptimizer"):
         _network.resolve_optimizer(scaled, 0.1)
 
 

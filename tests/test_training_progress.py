@@ -117,4 +117,4 @@ def test_watching_changes_nothing(moons, fitted, verbose):
     [(0.0, "0.0000"), (0.12344, "0.1234"), (-3.0, "-3.0000"), (0.00012, "1.2000e-04"), (7858445380.6, "7.8584e+09")],
 )
 def test_figures_are_as_long_as_they_need_be(figure, shown):
-    assert _progress.shortened(figure) == shown
+    assert _progress.format_value(figure) == shown

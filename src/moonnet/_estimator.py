@@ -273,14 +273,14 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         X, y, weight = drop_zero_weights(X, y, sample_weight, class_weighting)
         layer_sizes = self._check_layer_sizes(X, targets, previous)
 
-        from moonnet.training import _callbacks, _loop, _network, _progress, engines
+        from moonnet.training import _keras_callbacks, _loop, _network, _progress, engines
 
         engines.check_not_forked()
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
         streams = self._random_streams(previous)
         if validation_set is None and early_stopping:
             has_weights = sample_weight is not None or class_weighting is not None
-            X, y, weight, validation_set = self._hold_out(X, y, weight, has_weights, targets, streams.split)
+            X, y, weight, validation_set = self._hold_out(X, y, weight, has_weights, targets, streams.split_seed)
         if previous is None:
             targets = targets.fit(y, weight, X.dtype)
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
@@ -288,7 +288,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if validation_set is not None:
             first.append(self._make_validation_observer(validation_set, targets, early_stopping, previous))
         if self.callbacks:
-            first.append(_callbacks.KerasCallbacks(self.callbacks, targets))
+            first.append(_keras_callbacks.KerasCallbacks(self.callbacks, targets))
         tasks = self._make_fit_tasks(epochs, targets, fit_arguments)
         result = _loop.train(
             self._program_spec(layer_sizes, optimizer, samples, targets),
@@ -301,7 +301,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         for name, value in self._fitted_attributes(targets, result).items():
             setattr(self, name, value)
         for task in tasks:
-            task.fit_ends()
+            task.end_fit_task()
         return result.interrupted
 
     def _check_layer_sizes(self, X: Any, targets: BaseTargets, previous: Any) -> tuple[int, ...]:
@@ -319,16 +319,16 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         from moonnet.training import _loop
 
         if previous is None:
-            return _loop.Streams.spawn(_entropy(self.random_state))
-        return _loop.Streams.resume(previous.checkpoint["streams"])
+            return _loop.RandomStreams.spawn(_entropy(self.random_state))
+        return _loop.RandomStreams.resume(previous.checkpoint["streams"])
 
     def _hold_out(
         self, X: Any, y: np.ndarray, weight: np.ndarray, has_weights: bool, targets: BaseTargets, seed: int
     ) -> tuple[Any, np.ndarray, np.ndarray, _ValidationSet]:
         """Return X, y and the weights of the samples to train on, and the held-out samples."""
-        from moonnet.training import _validation
+        from moonnet.training import _validation_set
 
-        train, held_out = _validation.hold_out(len(y), self.validation_fraction, targets.stratify_labels(y), seed)
+        train, held_out = _validation_set.hold_out(len(y), self.validation_fraction, targets.stratify_labels(y), seed)
         validation_set = _ValidationSet(X[held_out], y[held_out], weight[held_out], has_weights)
         return X[train], y[train], weight[train], validation_set
 
@@ -339,7 +339,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return _compiled_program.ProgramSpec(
             _network.NetworkSpec(layer_sizes, self.activation, targets.loss),
             optimizer,
-            _loop.batch_rows(int(self.batch_size), len(samples.y)),
+            _loop.compiled_batch_size(int(self.batch_size), len(samples.y)),
             dropout=self.dropout > 0,
             dtype=optimizer.training_dtype(samples.X.dtype.name),
         )
@@ -361,26 +361,30 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _make_fit_tasks(self, epochs: int, targets: BaseTargets, fit_arguments: dict[str, Any]) -> list[Any]:
         """Return the observer that runs scikit-learn's callbacks, in a list that is empty without callbacks."""
-        from moonnet.training import _callbacks
+        from moonnet.training import _sklearn_callbacks
 
         context = self._callback_context(epochs)
         if context is None:
             return []
         arguments = {"estimator": self, **fit_arguments}
-        return [_callbacks.FitTasks(context, arguments, lambda result: self._fitted_attributes(targets, result))]
+        return [
+            _sklearn_callbacks.SklearnCallbacks(
+                context, arguments, lambda result: self._fitted_attributes(targets, result)
+            )
+        ]
 
     def _make_validation_observer(
         self, validation_set: _ValidationSet, targets: BaseTargets, early_stopping: bool, previous: Any
     ) -> Any:
         """Return the observer that scores the network after each epoch, and stops training if requested."""
-        from moonnet.training import _loop, _validation
+        from moonnet.training import _early_stopping, _loop, _validation_set
 
         X, y, weight, _ = validation_set
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
         if not early_stopping:
-            return _validation.Validation(samples, targets, self.activation)
+            return _validation_set.ValidationObserver(samples, targets, self.activation)
         score = None if self.scoring == "loss" else self._make_score_function(validation_set, targets)
-        return _validation.EarlyStopping(
+        return _early_stopping.EarlyStopping(
             samples,
             targets,
             self.activation,

@@ -7,10 +7,10 @@ import numpy as np
 from moonnet._class_targets import ClassTargets
 from moonnet.explore._datasets import Data
 from moonnet.training._loop import Samples, Training
-from moonnet.training._validation import Validation
+from moonnet.training._validation_set import ValidationObserver
 
 
-class Recorder(Validation):
+class Recorder(ValidationObserver):
     """Keeps the weights of each epoch, the initial ones first, and may stop the training.
 
     ``should_continue`` is called after each epoch with this recording.
@@ -32,7 +32,7 @@ class Recorder(Validation):
         """Keep the epoch's weights and figures."""
         weights = self._training.final_weights()
         self.weights.append(weights)
-        figures = self._figures(weights)
+        figures = self._evaluate(weights)
         figures = {"test_loss": figures["val_loss"], "test_accuracy": figures["val_accuracy"]}
         for name, values in self.history.items():
             values.append({**logs, **figures}[name])

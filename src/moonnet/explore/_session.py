@@ -168,7 +168,7 @@ class Session:
 
     def _train(self, request: dict[str, Any]) -> None:
         """Train a network as the page wants it, and show it; its epochs are recorded later."""
-        from moonnet.training._loop import batch_rows
+        from moonnet.training._loop import compiled_batch_size
 
         request_id, settings = request["id"], Settings.read(request.get("settings"))
         data = edited(self._samples_of(settings.origin), settings)
@@ -180,7 +180,7 @@ class Session:
             settings.activation,
             settings.optimizer,
             settings.dropout > 0,
-            batch_rows(settings.batch_size, len(data.y)),
+            compiled_batch_size(settings.batch_size, len(data.y)),
             len(data.samples.classes),
         )
         takes_long = settings.early_stopping or _cost(settings, data) > _MOST_COST_AT_ONCE

@@ -15,16 +15,15 @@ from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_scor
 
 from moonnet import KerasMoonClassifier
 from moonnet.training import _loop
-from moonnet.training._validation import hold_out
+from moonnet.training._validation_set import hold_out
 
 pytestmark = pytest.mark.trains
 
 
 def split_of(clf, y, multilabel=False):
     """Return what a fit of clf trains on and what it holds out."""
-    return hold_out(
-        len(y), clf.validation_fraction, None if multilabel else y, _loop.Streams.spawn(clf.random_state).split
-    )
+    seed = _loop.RandomStreams.spawn(clf.random_state).split_seed
+    return hold_out(len(y), clf.validation_fraction, None if multilabel else y, seed)
 
 
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.floats(0.05, 0.6), st.integers(0, 2**32 - 1))

@@ -33,7 +33,8 @@ def fitted_by_keras(clf, callbacks):
     for units in clf.hidden_layer_sizes:
         model.add(keras.layers.Dense(units, activation=clf.activation))
     model.add(keras.layers.Dense(1, activation="sigmoid"))
-    model.set_weights(_network.initial_weights(sizes, _loop.Streams.spawn(clf.random_state).weights, "float32", False))
+    streams = _loop.RandomStreams.spawn(clf.random_state)
+    model.set_weights(_network.initial_weights(sizes, streams.weights, "float32", random_biases=False))
     optimizer = keras.optimizers.get({"class_name": clf.optimizer, "config": {"learning_rate": clf.learning_rate}})
     model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     history = model.fit(
@@ -401,7 +402,7 @@ class Schedules(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("callback", [Recompiles(), Schedules()])
 def test_what_cannot_be_followed_is_told(moons, callback):
-    with pytest.raises(ValueError, match=r"'callbacks' .* changed these in on_epoch_begin"):
+    with pytest.raises(ValueError, match=r"'callbacks' .* changed one of these in on_epoch_begin"):
         KerasMoonClassifier(epochs=3, callbacks=[callback]).fit(*moons)
 
 
@@ -459,10 +460,10 @@ class Uncopied(keras.callbacks.Callback):
     [
         ("EarlyStopping", r"'callbacks' parameter .* Got 'EarlyStopping'"),
         ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of instances of .*Callback\. Got <class"),
-        ([print], r"'callbacks' .* go to set_callbacks"),
+        ([print], r"'callbacks' .* with set_callbacks"),
         (
             [keras.callbacks.BackupAndRestore("backup.weights.h5")],
-            r"'callbacks' .* BackupAndRestore.* fit it with warm",
+            r"'callbacks' .* BackupAndRestore.* warm_start=True",
         ),
         ([Uncopied()], r"'callbacks' .* can be copied.* Got .*Uncopied.*cannot be copied"),
     ],
