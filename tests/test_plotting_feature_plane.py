@@ -39,7 +39,7 @@ def test_samples_have_the_float_dtype_of_the_data(numbers, dtype):
 
 def test_two_columns_are_the_default_and_have_no_title(numbers):
     plane = choose_plane(numbers[:, :2])
-    assert (plane.axis_labels, plane.title) == (None, "")
+    assert (plane.axis_labels, plane.title) == (("feature 0", "feature 1"), "")
     assert_allclose(plane.inverse_transform(GRID), GRID)
 
 

@@ -97,6 +97,13 @@ def test_dataframes_name_the_axes_and_reach_the_estimator_as_dataframes(iris, fr
     assert not [warning for warning in recwarn if "feature names" in str(warning.message)]
 
 
+def test_axes_of_arrays_have_the_indices_of_their_columns_except_in_the_lecture_s_figure(fitted, moons):
+    regions = DecisionRegionDisplay.from_estimator(fitted, *moons)
+    assert (regions.ax_.get_xlabel(), regions.ax_.get_ylabel()) == ("feature 0", "feature 1")
+    lecture = DecisionRegionDisplay.from_estimator(fitted, *moons, style="lecture")
+    assert (lecture.ax_.get_xlabel(), lecture.ax_.get_ylabel()) == ("", "")
+
+
 def test_default_limits_add_a_tenth_of_the_range(fitted):
     X = np.array([[0.0, -5.0], [10.0, 5.0]])
     display = DecisionRegionDisplay.from_estimator(fitted, X)

@@ -37,6 +37,7 @@ def test_one_feature_is_a_curve_of_the_predictions(forests):
     assert display.vlim_[1] > max(Y1.max(), y.max())
     assert_allclose(display.ax_.get_ylim(), display.vlim_)
     assert display.surface_ is display.contours_ is display.colorbar_ is None
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("feature 0", "y")
 
 
 def test_two_features_are_a_surface_on_the_colour_scale_of_the_data(forests):

@@ -36,6 +36,11 @@ def test_very_different_scales_have_no_equal_aspect(moons):
     assert plot_data(X * [1, 100], y, aspect="equal").get_aspect() == 1
 
 
+def test_axes_of_arrays_have_the_indices_of_their_columns(moons):
+    ax = plot_data(*moons)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("feature 0", "feature 1")
+
+
 def test_a_plane_of_many_features(moons):
     X, y = moons
     wide = np.column_stack([X, X[:, 0] ** 2])

@@ -20,7 +20,7 @@ class Plane:
     """A plane (or a line) in the feature space, with the samples projected onto it."""
 
     points: np.ndarray  # (n_samples, 2), the projected samples; (n_samples, 1) on a line
-    axis_labels: tuple[str, ...] | None
+    axis_labels: tuple[str, ...]
     title: str  # the values of the features that are not plotted; empty if there are none
     inverse_transform: Callable[[np.ndarray], Any]  # points -> samples, an array or a dataframe like X
 
@@ -110,9 +110,7 @@ def _make_feature_plane(X: Any, names: list | None, plotted: tuple[int, ...], he
 
     return Plane(
         points=np.column_stack([np.asarray(columns[index], dtype=float) for index in plotted]),
-        axis_labels=None
-        if names is None and n_features == len(plotted)
-        else tuple(_feature_name(names, index) for index in plotted),
+        axis_labels=tuple(_feature_name(names, index) for index in plotted),
         title=_describe_fixed_features(
             [fixed[index] for index in held_values],
             [feature for index, feature in fixed.items() if index not in held_values],

@@ -191,7 +191,8 @@ class DecisionRegionDisplay:
             Any scikit-learn classifier with at least two features.
 
         X : array-like or dataframe of shape (n_samples, n_features)
-            Samples in the form that the estimator accepts. They determine the limits of the axes. A dataframe names the axes.
+            Samples in the form that the estimator accepts. They determine the limits of the axes. The axes are labelled
+            with the column names of a dataframe, or with "feature 0", "feature 1" and so on for an array.
 
         y : array-like of shape (n_samples,), default=None
             True labels of the samples. If None, no samples are drawn.
@@ -266,6 +267,8 @@ class DecisionRegionDisplay:
         if response_method == "predict_proba":
             class_of_interest, probability = _predict_probability(estimator, samples, class_of_interest)
             probability = probability.reshape(*xx0.shape, *probability.shape[1:])
+        # The lecture's figure, drawn from an array of two columns, has no axis labels
+        has_labels = style != "lecture" or hasattr(X, "columns") or np.shape(X)[1] > 2
         display = cls(
             xx0=xx0,
             xx1=xx1,
@@ -277,7 +280,7 @@ class DecisionRegionDisplay:
             X=None if labels is None else plane.points,
             y=labels,
             errors=None if labels is None else _predict_labels(estimator, X) != labels,
-            feature_names=plane.axis_labels,
+            feature_names=plane.axis_labels if has_labels else None,
             title=plane.title,
             style=style,
         )

@@ -136,7 +136,8 @@ class RegressionDisplay:
             Any scikit-learn regressor that predicts one number per sample.
 
         X : array-like or dataframe of shape (n_samples, n_features)
-            Samples in the form that the estimator accepts. They determine the limits of the axes. A dataframe names the axes.
+            Samples in the form that the estimator accepts. They determine the limits of the axes. The axes are labelled
+            with the column names of a dataframe, or with "feature 0", "feature 1" and so on for an array.
 
         y : array-like of shape (n_samples,), default=None
             Target values of the samples. If None, no samples are drawn. The name of a pandas or polars series labels

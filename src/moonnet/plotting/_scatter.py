@@ -31,7 +31,8 @@ def plot_data(
     Parameters
     ----------
     X : array-like or dataframe of shape (n_samples, n_features)
-        The samples, with at least two features. A dataframe names the axes.
+        The samples, with at least two features. The axes are labelled with the column names of a dataframe, or with
+        "feature 0", "feature 1" and so on for an array.
 
     y : array-like of shape (n_samples,)
         The class labels: numbers, strings or booleans.
