@@ -3,8 +3,8 @@ Imbalanced classes: class weights and decision threshold
 ========================================================
 
 If one class is rare, a network that hardly ever predicts it still has a high
-accuracy. Two remedies are class weights (``class_weight="balanced"``) and a
-decision threshold other than 0.5 (``TunedThresholdClassifierCV``).
+accuracy. Two remedies are ``class_weight="balanced"``, and a decision threshold
+other than 0.5, which ``TunedThresholdClassifierCV`` finds.
 
 See also: :class:`~moonnet.KerasMoonClassifier` and
 :class:`~moonnet.plotting.DecisionRegionDisplay`; :doc:`/guide/training`.
