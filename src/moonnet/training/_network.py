@@ -134,8 +134,8 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
         )
     if optimizer.built:
         raise ValueError(
-            "The 'optimizer' parameter must be an unbuilt optimizer, because one that has trained a model belongs to it. "
-            f"Got {optimizer!r} instead."
+            "The 'optimizer' parameter must be an unbuilt optimizer, because a built one belongs to the model that it "
+            f"has trained. Got {optimizer!r} instead."
         )
     if any(getattr(optimizer, name, None) for name in _UNSERIALIZED_ATTRIBUTES):
         raise ValueError(
