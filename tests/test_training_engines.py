@@ -169,9 +169,9 @@ used = []
 run = _compiled_program.Program.run
 
 def recorded(self, *block):
-    figures = run(self, *block)
+    metrics = run(self, *block)
     used.append(str(getattr(self._stored_state[0], "device", None)).lower().rpartition("_")[2][-1])
-    return figures
+    return metrics
 
 _compiled_program.Program.run = recorded
 X, y = make_moons(60, noise=0.2, random_state=0)

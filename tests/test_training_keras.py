@@ -38,7 +38,7 @@ def run(program, **environment):
 @pytest.mark.trains
 def test_fit_and_the_worker_processes_of_a_search_write_nothing(engine_is_quiet):
     if not engine_is_quiet:
-        pytest.skip("TensorFlow 2.20 says that it has compiled")
+        pytest.skip("TensorFlow 2.20 logs each compilation")
     child = run(FIT)
     assert (child.returncode, child.stdout, child.stderr) == (0, "", "")
 

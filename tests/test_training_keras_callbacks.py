@@ -251,9 +251,7 @@ def test_fit_does_not_change_the_callbacks_parameter(moons, n_jobs):
     assert [vars(callback) for callback in callbacks] == before
 
 
-@pytest.mark.skipif(
-    Version(keras.__version__) < Version("3.15"), reason="EarlyStopping keeps the best value of the fit before"
-)
+@pytest.mark.skipif(Version(keras.__version__) < Version("3.15"), reason="EarlyStopping does not reset the best value")
 def test_callbacks_that_were_used_in_model_fit_can_be_used_again(moons):
     X, y = moons
     stop = keras.callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
@@ -265,7 +263,7 @@ def test_callbacks_that_were_used_in_model_fit_can_be_used_again(moons):
     assert stop.model is model
 
 
-@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # model_ begins afresh
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # model_ has a new one
 def test_keras_loads_checkpoints_with_the_same_predictions(moons, tmp_path):
     X, y = moons
     save = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch:02d}.keras")

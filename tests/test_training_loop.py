@@ -441,8 +441,8 @@ def test_the_size_of_blocks_changes_no_bit(monkeypatch):
     cut = clone(clf).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.undo()
-    watched = clone(clf).set_params(verbose=2).fit(X, y)
-    for other in (cut, watched):
+    observed = clone(clf).set_params(verbose=2).fit(X, y)
+    for other in (cut, observed):
         assert other.history_ == whole.history_
         assert all((a == b).all() for a, b in zip(whole.coefs_, other.coefs_, strict=True))
 
@@ -543,7 +543,7 @@ def test_concurrent_fits_never_share_a_program(compiled):
     in_use, clashes, results = set(), [], []
     run = _compiled_program.Program.run
 
-    def watched_run(self, *block):
+    def recording_run(self, *block):
         clashes.append(self in in_use)
         in_use.add(self)
         result = run(self, *block)
@@ -557,7 +557,7 @@ def test_concurrent_fits_never_share_a_program(compiled):
         results.extend(KerasMoonClassifier(epochs=5, random_state=0).fit(X, y) for _ in range(10))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.Program, "run", watched_run)
+        patch.setattr(_compiled_program.Program, "run", recording_run)
         threads = [threading.Thread(target=fit_often) for _ in range(3)]
         for thread in threads:
             thread.start()

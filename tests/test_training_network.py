@@ -141,8 +141,8 @@ def test_user_model_of_the_lecture():
     lines = []
     model.summary(print_fn=lambda line, **_: lines.append(line))
     summary = "\n".join(lines)
-    for figure in ("150", "1,020", "21", "Total params: 1,191 (4.65 KB)"):
-        assert figure in summary
+    for expected in ("150", "1,020", "21", "Total params: 1,191 (4.65 KB)"):
+        assert expected in summary
 
 
 def test_user_model_has_the_penalty_the_dropout_and_the_learning_rate():
