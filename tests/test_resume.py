@@ -280,22 +280,22 @@ BAD_CALLS = {
     "one class": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[1]),
-        r"classes must hold at least 2 classes\. Got one class instead: \[1\]",
+        r"classes must contain at least 2 classes\. Got one class instead: \[1\]",
     ),
     "unknown label": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y + 1, classes=[0, 1]),
-        r"y must hold one label a sample, of \[0, 1\]\. Got .* with \[1, 2\]",
+        r"y must contain one label per sample, from \[0, 1\]\. Got .* with the values \[1, 2\]",
     ),
     "classes in rows": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[[0, 1], [2, 3]]),
-        r"classes must list labels, one after the other\. Got \[\[0, 1\]",
+        r"classes must be a one-dimensional list of discrete labels\. Got \[\[0, 1\]",
     ),
     "broken classes": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[0.5, 1.5]),
-        r"classes must list labels.* Got \[0\.5, 1\.5\]",
+        r"classes must be a one-dimensional list of discrete labels\. Got \[0\.5, 1\.5\]",
     ),
     "no number": (
         {},
@@ -310,14 +310,18 @@ BAD_CALLS = {
     "labels of many kinds": (
         {},
         lambda X, y, clf: clf.partial_fit(X, np.where(y, "a", None).astype(object)),
-        "y must hold labels that can be sorted",
+        "y must contain labels that can be sorted",
     ),
     "other classes": (
         {},
         lambda X, y, clf: clf.partial_fit(X, y, classes=[0, 1, 2]),
         r"\[0, 1\] or None\. Got \[0, 1, 2\]",
     ),
-    "later label": ({}, lambda X, y, clf: clf.partial_fit(X, 2 * y), r"of \[0, 1\]\. Got .* with \[0, 2\]"),
+    "later label": (
+        {},
+        lambda X, y, clf: clf.partial_fit(X, 2 * y),
+        r"from \[0, 1\]\. Got .* with the values \[0, 2\]",
+    ),
     "several labels": (
         {},
         lambda X, y, clf: clf.partial_fit(X, np.eye(2, dtype=int)[y]),
@@ -327,12 +331,12 @@ BAD_CALLS = {
     "layers": (
         {"hidden_layer_sizes": (5,)},
         lambda X, y, clf: clf.partial_fit(X, y),
-        r"'hidden_layer_sizes' .* Got \(5,\) for a network of \(50, 20\)",
+        r"'hidden_layer_sizes' .* Got \(5,\) for a network with the hidden layers \(50, 20\)",
     ),
     "warm classes": (
         {},
         lambda X, y, clf: clf.fit(X, y + 1),
-        r"earlier fit.* \[0, 1\]\. Got .* of \[1, 2\]",
+        r"earlier fit.* \[0, 1\]\. Got .* from \[1, 2\]",
     ),
     "warm columns": ({}, lambda X, y, clf: clf.fit(X[:, :1], y), "X has 1 features, but .* is expecting 2"),
     "warm layers": ({"hidden_layer_sizes": 7}, lambda X, y, clf: clf.fit(X, y), r"'hidden_layer_sizes' .* Got 7 for"),
@@ -354,7 +358,7 @@ def test_an_invalid_resumption_raises_an_error_and_changes_nothing(moons, parame
 def test_a_failing_first_call_sets_no_fitted_attributes():
     X, y = make_moons(20, random_state=0)
     clf = KerasMoonClassifier()
-    with pytest.raises(ValueError, match="one label a sample"):
+    with pytest.raises(ValueError, match="one label per sample"):
         clf.partial_fit(X, y + 5, classes=[0, 1])
     assert not [name for name in vars(clf) if name.endswith("_")]
 
@@ -363,27 +367,27 @@ BAD_NUMBERS = {
     "another loss": (
         {"loss": "huber"},
         lambda X, y, reg: reg.fit(X, y),
-        r"'loss' parameter must stay as it is while a training goes on, here 'poisson'\. Got 'huber'",
+        r"'loss' parameter must not change when training is resumed: it must be 'poisson'\. Got 'huber'",
     ),
     "another loss for a block": (
         {"loss": "pinball"},
         lambda X, y, reg: reg.partial_fit(X, y),
         "'loss' .* Got 'pinball'",
     ),
-    "one column": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must hold 2 numbers a sample\. .* \(160,\)"),
-    "three columns": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must hold 2 .* \(160, 3\)"),
+    "one column": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must contain 2 numbers per sample\. .* \(160,\)"),
+    "three columns": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must contain 2 .* \(160, 3\)"),
     "negative": (
         {},
         lambda X, y, reg: reg.fit(X, y - 100),
-        r"y must hold no negative number for loss='poisson'\. Got -9",
+        r"y must not contain negative numbers for loss='poisson'\. Got -9",
     ),
     "no number": ({}, lambda X, y, reg: reg.partial_fit(X, np.where(y > 9, np.nan, y)), "Input y contains NaN"),
     "infinite": ({}, lambda X, y, reg: reg.fit(X, np.where(y > 9, np.inf, y)), "Input y contains infinity"),
-    "huge": ({}, lambda X, y, reg: reg.fit(X, y * 1e160), r"y must hold numbers of at most 1e\+150"),
-    "words": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must hold numbers. Got .* of dtype <U32"),
-    "objects": ({}, lambda X, y, reg: reg.fit(X, np.full(y.shape, "a", object)), "y must hold numbers"),
+    "huge": ({}, lambda X, y, reg: reg.fit(X, y * 1e160), r"y must contain numbers of magnitude at most 1e\+150"),
+    "words": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must contain numbers. Got .* of dtype <U32"),
+    "objects": ({}, lambda X, y, reg: reg.fit(X, np.full(y.shape, "a", object)), "y must contain numbers"),
     "complex": ({}, lambda X, y, reg: reg.fit(X, y + 1j), "Complex data not supported"),
-    "dates": ({}, lambda X, y, reg: reg.fit(X, y.astype("M8[s]")), "y must hold numbers"),
+    "dates": ({}, lambda X, y, reg: reg.fit(X, y.astype("M8[s]")), "y must contain numbers"),
     "too few": ({}, lambda X, y, reg: reg.fit(X, y[1:]), r"inconsistent numbers of samples: \[160, 159\]"),
     "none": ({}, lambda X, y, reg: reg.fit(X, None), "requires y to be passed"),
     "columns of X": ({}, lambda X, y, reg: reg.fit(X[:, 1:], y), "X has 9 features, but .* is expecting 10"),
@@ -393,9 +397,9 @@ BAD_NUMBERS = {
     "validation of one column": (
         {},
         lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=y[:, 0]),
-        r"y_val must hold 2 numbers a sample\. .* \(160,\)",
+        r"y_val must contain 2 numbers per sample\. .* \(160,\)",
     ),
-    "negative validation": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=-y), "y_val must hold no negative"),
+    "negative validation": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=-y), "y_val must not contain negative"),
     "quantile": ({"quantile": 1}, lambda X, y, reg: reg.fit(X, y), "'quantile' parameter .* Got 1 instead"),
     "unknown loss": ({"loss": "mse"}, lambda X, y, reg: reg.fit(X, y), "'loss' parameter .* Got 'mse' instead"),
     "diverging": (

@@ -202,12 +202,12 @@ def failing_score(estimator, X, y):
         (
             nan_score,
             ValueError,
-            r"'scoring' .* must give a number for the validation set\. Got nan from <function nan_score",
+            r"'scoring' .* must return a number for the validation set\. Got nan from <function nan_score",
         ),
         (
             no_score,
             ValueError,
-            r"'scoring' .* must give a number for the validation set\. Got None from <function no_score",
+            r"'scoring' .* must return a number for the validation set\. Got None from <function no_score",
         ),
         (failing_score, OSError, "the disk is full"),
         (roc_auc_score, ValueError, "looks like it is a metric function"),

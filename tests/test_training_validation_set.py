@@ -176,12 +176,15 @@ BAD_SETS = {
     "text": ({"X_val": [["a", "b"]], "y_val": [0]}, "In X_val: could not convert string to float"),
     "unknown label": (
         {"X_val": np.eye(2), "y_val": [0, 7]},
-        r"y_val must hold one label a sample, of \[0, 1\]\. Got .*7",
+        r"y_val must contain one label per sample, from \[0, 1\]\. Got .*7",
     ),
-    "label of another kind": ({"X_val": np.eye(2), "y_val": ["a", "b"]}, r"y_val must hold one label a sample"),
+    "label of another kind": ({"X_val": np.eye(2), "y_val": ["a", "b"]}, r"y_val must contain one label per sample"),
     "NaN label": ({"X_val": np.eye(2), "y_val": [0, np.nan]}, "Input y_val contains NaN"),
-    "columns of labels": ({"X_val": np.eye(2), "y_val": np.eye(2)}, "y_val must hold one label a sample"),
-    "lengths": ({"X_val": np.eye(2), "y_val": [0]}, "X_val and y_val must hold as many samples. Got 2 and 1"),
+    "columns of labels": ({"X_val": np.eye(2), "y_val": np.eye(2)}, "y_val must contain one label per sample"),
+    "lengths": (
+        {"X_val": np.eye(2), "y_val": [0]},
+        "X_val and y_val must contain the same number of samples. Got 2 and 1",
+    ),
     "weights": ({"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [-1, 1]}, "In sample_weight_val: Negative"),
     "no weight": (
         {"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [0, 0]},

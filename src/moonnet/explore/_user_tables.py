@@ -32,7 +32,7 @@ class ArrayTable:
         n_classes = len(set(self._y.tolist()))
         if not 2 <= n_classes <= MOST_CLASSES:
             raise ValueError(f"y must hold labels of 2 to {MOST_CLASSES} classes. Got {n_classes} classes instead.")
-        ClassTargets.of(self._y)  # says what else is wrong with them
+        ClassTargets.from_y(self._y)  # says what else is wrong with them
         if self._y.dtype.kind in "mM":
             raise ValueError(f"y must hold labels that are numbers, strings or booleans. Got {self._y.dtype} instead.")
         rarest = np.unique(self._y, return_counts=True)[1].min()

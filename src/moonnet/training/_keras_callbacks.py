@@ -94,7 +94,7 @@ class KerasCallbacks(Observer):
             hyperparameters.dropout,
             # The model penalizes the weights of the training, before the predictions are rescaled
             [hyperparameters.l2 * hyperparameters.loss_scale] * (len(spec.network.layer_sizes) - 1),
-            self._targets.model_parameter,
+            self._targets.model_loss_parameter,
             self._targets.rescaling,
         )
         optimizer.build(model.trainable_variables)
