@@ -1,4 +1,4 @@
-"""Packing: any optimizer's variables, by layer and joined, hold the same numbers."""
+"""Flat state: the weights and the state of every optimizer have the same values flattened and by layer."""
 
 import numpy as np
 import pytest
@@ -39,9 +39,9 @@ MAKERS = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_each_variable_by_layer_has_its_place(name):
-    by_layer, packed = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
-    layout = StateLayout.flat(*by_layer, *packed)
+def test_flatten_and_unflatten_are_inverse(name):
+    by_layer, flat = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    layout = StateLayout.flat(*by_layer, *flat)
     assert sorted(np.concatenate(layout.groups)) == list(range(len(layout.layer_shapes)))
     assert all(len(group) in (1, len(SHAPES)) for group in layout.groups)
     rng = np.random.default_rng(0)
@@ -62,40 +62,40 @@ def test_each_variable_by_layer_has_its_place(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_step_on_the_vector_is_a_step_on_the_layers(name):
-    (weights, optimizer), (vector, joined) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
-    layout = StateLayout.flat(weights, optimizer, vector, joined)
+def test_an_optimizer_step_on_flat_weights_equals_one_by_layer(name):
+    (weights, optimizer), (flat_weights, flat_optimizer) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    layout = StateLayout.flat(weights, optimizer, flat_weights, flat_optimizer)
     rng = np.random.default_rng(1)
     for _ in range(3):
         gradients = [keras.ops.convert_to_tensor(rng.normal(size=shape).astype("float32")) for shape in SHAPES]
         optimizer.apply(gradients, weights)
-        joined.apply(layout.flatten(gradients, keras.ops), vector)
+        flat_optimizer.apply(layout.flatten(gradients, keras.ops), flat_weights)
     expected = layout.flatten([variable.numpy() for variable in (*weights, *optimizer.variables)], np)
-    for value, variable in zip(expected, (*vector, *joined.variables), strict=True):
+    for value, variable in zip(expected, (*flat_weights, *flat_optimizer.variables), strict=True):
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6, atol=1e-7)
 
 
-def test_none_leaves_each_variable_as_it_is():
+def test_layout_by_layer_keeps_each_array():
     layout = StateLayout.by_layer(variables(SHAPES))
     arrays = [np.full(shape, index) for index, shape in enumerate(SHAPES)]
     for first, second in zip(arrays, layout.flatten(arrays, np), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
-def test_what_looks_at_whole_arrays_is_not_elementwise():
+def test_is_elementwise():
     optimizers = keras.optimizers
     assert all(is_elementwise(getattr(optimizers, name)()) for name in ELEMENTWISE)
     for optimizer in (optimizers.Lamb(), optimizers.Adafactor(), optimizers.Muon(), optimizers.Adam(clipnorm=1.0)):
         assert not is_elementwise(optimizer)
 
     class OwnAdam(optimizers.Adam):
-        """May do anything."""
+        """An optimizer of unknown behaviour."""
 
     assert not is_elementwise(OwnAdam())
 
 
 @pytest.mark.parametrize("parameters", [{}, {"optimizer": "adam", "l2": 1e-3, "dropout": 0.2}])
-def test_packed_or_not_a_training_is_the_same(monkeypatch, parameters):
+def test_training_gives_the_same_result_with_flat_state_and_by_layer(monkeypatch, parameters):
     X, y = make_moons(60, noise=0.2, random_state=0)
     clf = KerasMoonClassifier((6, 5), epochs=4, batch_size=20, random_state=0, **parameters)
     n_vectors = []
@@ -103,17 +103,17 @@ def test_packed_or_not_a_training_is_the_same(monkeypatch, parameters):
     monkeypatch.setattr(
         _compiled_program.Program, "run", lambda self, *b: n_vectors.append(len(self._stored_state)) or run(self, *b)
     )
-    packed = clone(clf).fit(X, y)
+    flat = clone(clf).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 0)
     by_layer = clone(clf).fit(X, y)
     assert n_vectors[0] < n_vectors[1]
-    for first, second in zip(packed.coefs_ + packed.intercepts_, by_layer.coefs_ + by_layer.intercepts_, strict=True):
+    for first, second in zip(flat.coefs_ + flat.intercepts_, by_layer.coefs_ + by_layer.intercepts_, strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(packed.history_["loss"], by_layer.history_["loss"], rtol=1e-12)
-    # One goes on where the other was left
-    again = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
+    np.testing.assert_allclose(flat.history_["loss"], by_layer.history_["loss"], rtol=1e-12)
+    # A fit by layer resumes with a flat state, and the reverse
+    resumed = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 2**14)
     monkeypatch.setattr(_compiled_program, "_idle_programs", [])
-    again.fit(X, y)
-    np.testing.assert_allclose(again.coefs_[0], packed.coefs_[0], rtol=1e-12, atol=1e-14)
+    resumed.fit(X, y)
+    np.testing.assert_allclose(resumed.coefs_[0], flat.coefs_[0], rtol=1e-12, atol=1e-14)

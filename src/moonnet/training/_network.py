@@ -111,14 +111,14 @@ def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec
             settings["learning_rate"] = float(learning_rate)
         else:
             raise _learning_rate_error(learning_rate)
-    number = None
+    numeric_rate = None
     if isinstance(settings.get("learning_rate"), Real):
-        number, settings["learning_rate"] = settings["learning_rate"], 0.0
-        if not 0 < number < math.inf:
-            raise _learning_rate_error(number)
+        numeric_rate, settings["learning_rate"] = settings["learning_rate"], 0.0
+        if not 0 < numeric_rate < math.inf:
+            raise _learning_rate_error(numeric_rate)
     settings_json = _to_json(settings, cls.__name__)
     schedule_cls = None if schedule is None else type(schedule)
-    return OptimizerSpec(cls, settings_json, number is not None, schedule_cls, schedule), number
+    return OptimizerSpec(cls, settings_json, numeric_rate is not None, schedule_cls, schedule), numeric_rate
 
 
 def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
@@ -134,8 +134,8 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
         )
     if optimizer.built:
         raise ValueError(
-            "The 'optimizer' parameter must be an unbuilt optimizer: one that has trained a model belongs to that model. "
-            f"Got {optimizer!r} instead."
+            "The 'optimizer' parameter must be an unbuilt optimizer, because a built one belongs to the model that it "
+            f"has trained. Got {optimizer!r} instead."
         )
     if any(getattr(optimizer, name, None) for name in _UNSERIALIZED_ATTRIBUTES):
         raise ValueError(

@@ -57,7 +57,7 @@ class _Jax(Engine):
         if isinstance(jax.numpy.zeros(()), jax.core.Tracer):
             raise RuntimeError(
                 f"Keras cannot {what} while JAX traces a function, as jax.jit does, because its variables would hold "
-                "tracers. Call it outside of that function."
+                "tracers. Do this outside of that function."
             )
 
     def initial_values(self, build: Callable[[], Sequence[Any]]) -> list[np.ndarray]:
