@@ -20,9 +20,10 @@ from moonnet._sklearn_compat import StrOptions
 class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     """Classifier that trains a small dense Keras network.
 
-    By default, the network has two hidden layers with 50 and 20 units. Model, optimizer and loss are Keras's own. They
-    train in a compiled loop over many steps, so that a fit of a few hundred samples takes milliseconds. Predictions use
-    NumPy only. A fitted estimator holds arrays and plain values, from which ``model_`` builds a Keras model on request.
+    By default, the network has two hidden layers with 50 and 20 units. Keras provides the model,
+    the optimizer and the loss. A compiled loop runs many training steps at once, so that a fit of a few hundred samples
+    takes milliseconds. Predictions use NumPy only. A fitted estimator stores arrays and plain values, from which
+    ``model_`` builds a Keras model on request.
 
     Parameters
     ----------
@@ -94,9 +95,9 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     warm_start : bool, default=False
         Whether fit resumes the training of the previous fit for ``epochs`` more epochs, with the same weights,
-        optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. Callbacks start
-        afresh in each fit. Layers and classes must not change. A different optimizer starts with a new state, and so
-        does an optimizer whose learning rate changes from a number to a schedule.
+        optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. The state of
+        callbacks is not resumed. Layers and classes must not change. A different optimizer starts with a new state, and
+        so does an optimizer whose learning rate changes from a number to a schedule.
 
     verbose : {0, 1, 2}, default=0
         Progress output: 0 prints nothing, 1 shows one progress bar per fit (ten lines if the output is not a terminal),

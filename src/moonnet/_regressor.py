@@ -97,10 +97,11 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     warm_start : bool, default=False
         Whether fit resumes the training of the previous fit for ``epochs`` more epochs, with the same weights,
-        optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. Callbacks start
-        afresh in each fit. Layers, loss and columns of y must not change, and y is standardised as in the first fit. A
-        different optimizer starts with a new state, and so does an optimizer whose learning rate changes from a number
-        to a schedule. ``quantile`` may change; earlier losses in ``history_`` are then those of another quantile.
+        optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. The state of
+        callbacks is not resumed. Layers, loss and columns of y must not change, and y is standardised as in the first
+        fit. A different optimizer starts with a new state, and so does an optimizer whose learning rate changes from a
+        number to a schedule. ``quantile`` may change; earlier losses in ``history_`` are then those of another
+        quantile.
 
     verbose : {0, 1, 2}, default=0
         Progress output: 0 prints nothing, 1 shows one progress bar per fit (ten lines if the output is not a terminal),
