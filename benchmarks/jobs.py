@@ -283,7 +283,7 @@ JOBS = {
         "partial_fit, 1,000 chunks of 200 samples", partial_fit_stream, ("MLPClassifier",), rounds=3
     ),
     "thousand fits": Job(
-        "Lecture fit, one of 1,000 in a process (SciKeras: one of 30)",
+        "Lecture fit, repeated 1,000 times in one process (SciKeras: 30 times)",
         thousand_fits,
         ("SciKeras",),
         rounds=1,

@@ -71,7 +71,7 @@ def machine(name: str) -> str:
 def comparison_table() -> str:
     """Return a row for each job and library, with its time relative to moonnet on either engine."""
     rows = [
-        f"| Job | Library | Time | {' | '.join(f'Relative to {ours}' for ours in MOONNET.values())} | Other |",
+        f"| Job | Library | Time | {' | '.join(f'Relative to {ours}' for ours in MOONNET.values())} | Other measurements |",
         "| --- | --- | --: | --: | --: | --- |",
     ]
     for job in read("comparison")["jobs"].values():
@@ -80,7 +80,8 @@ def comparison_table() -> str:
             seconds = measured["seconds"]
             ratios = " | ".join(format_number(seconds / medians[ours]["seconds"]) for ours in MOONNET.values())
             others = ", ".join(format_measurement(name, value) for name, value in measured.items() if name != "seconds")
-            rows.append(f"| {title} | {library} | {format_duration(seconds)} | {ratios} | {others} |")
+            name = library.replace(" ", NBSP)
+            rows.append(f"| {title} | {name} | {format_duration(seconds)} | {ratios} | {others} |")
             title = ""
     return "\n".join(rows)
 
@@ -97,7 +98,7 @@ def slower_table() -> str:
         for library, measured in job["medians"].items():
             if library not in MOONNET.values() and measured["seconds"] < max(moonnet):
                 times = " | ".join(map(format_duration, (measured["seconds"], *moonnet)))
-                rows.append(f"| {title} | {library} | {times} |")
+                rows.append(f"| {title} | {library.replace(' ', NBSP)} | {times} |")
                 title = ""
     return "\n".join(rows)
 
@@ -202,7 +203,9 @@ def fit_time_figures() -> dict[str, str]:
                 min(speedup for library, speedup in speedups.items() if library not in MOONNET.values())
             )
     return {
-        name: f"{min(speedups):.1f} to {format_number(max(speedups))}"
+        name: " to ".join(
+            f"{speedup:.2g}" if speedup < 10 else f"{speedup:.0f}" for speedup in (min(speedups), max(speedups))
+        )
         for name, speedups in (("fit_time_keras", over_keras), ("fit_time_fastest", over_fastest))
     }
 
