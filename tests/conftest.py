@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -22,10 +23,12 @@ import numpy as np
 import pytest
 import sklearn
 from matplotlib import pyplot as plt
-from sklearn.datasets import make_moons
+from matplotlib.image import imread
+from sklearn.datasets import load_iris, make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet._sklearn_compat import HAS_CALLBACKS
+from moonnet.command._cli import main
 from moonnet.training import _keras as door
 
 mpl.use("Agg")
@@ -175,3 +178,46 @@ def browser(tmp_path_factory):
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def iris_csv(tmp_path):
+    """A CSV file of the iris data."""
+    iris = load_iris()
+    samples = zip(iris.data.tolist(), iris.target_names[iris.target], strict=True)
+    path = tmp_path / "iris.csv"
+    path.write_text(
+        "\n".join(["sl,sw,pl,pw,species", *(f"{','.join(map(str, x))},{label}" for x, label in samples), ""])
+    )
+    return path
+
+
+@pytest.fixture
+def assert_command_fails(capsys):
+    """Return a function that runs the command and asserts that it prints this message, in one line, and no more."""
+
+    def assert_fails(options, message):
+        with pytest.raises(SystemExit) as exit_:
+            main(options)
+        out, err = capsys.readouterr()
+        assert exit_.value.code == 2
+        assert out == ""
+        assert len(err.splitlines()) == 1
+        assert re.match("moonnet( explore)?: error: ", err)
+        assert message in err
+
+    return assert_fails
+
+
+@pytest.fixture
+def assert_pictures_drawn():
+    """Return a function that asserts that a folder contains these files, and that its pictures are not blank."""
+
+    def assert_drawn(folder, names):
+        assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+        for path in folder.glob("*.png"):
+            image = imread(path)
+            assert min(image.shape[:2]) > 400
+            assert image.std() > 0.01
+
+    return assert_drawn

@@ -1,4 +1,4 @@
-"""Which pictures a table gets; test_main.py looks at the files."""
+"""The pictures drawn for each kind of data; test_command_train_csv.py checks the files."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from moonnet.command._columns import Column
-from moonnet.command._pictures import Problem, _seen, draw
+from moonnet.command._dataset import Dataset
+from moonnet.command._pictures import _features_to_draw, draw_pictures
 from moonnet.command._pipeline import make_model
 
 N = 60
@@ -17,7 +18,7 @@ KIND = pd.Series(["p", "q", "r"] * (N // 3), dtype="str", name="kind")
 
 
 class Network(LogisticRegression):
-    """Has a history, as the curves want one."""
+    """Has the history that the training curves need."""
 
     history_ = {"loss": [2.0, 1.0], "accuracy": [0.5, 0.6]}  # noqa: RUF012
 
@@ -26,11 +27,11 @@ class Regression(LinearRegression):
     history_ = {"loss": [2.0, 1.0]}  # noqa: RUF012
 
 
-def problem_of(X, y, network):
+def dataset_of(X, y, network):
     columns = [Column(name, "number" if X[name].dtype.kind in "fi" else "category", "", "") for name in X]
     is_regression = isinstance(network, Regression)
-    problem = Problem(X, y, X[:20], y[:20], list(X), X[:1], is_regression, "price in $")
-    return problem, make_model(columns, network).fit(X, y)
+    dataset = Dataset(X, y, X[:20], y[:20], list(X), X[:1], is_regression, "price in $")
+    return dataset, make_model(columns, network).fit(X, y)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def nothing_is_rendered(monkeypatch):
 CLASSES = np.where(NUMBERS["_x"] + 2 * NUMBERS["d"] > 0, "$y^$", "_no")
 CASES = [
     (NUMBERS, "pca", True),  # numbers alone
-    (NUMBERS.join(KIND), ("_x", "d"), True),  # those that tell most
+    (NUMBERS.join(KIND), ("_x", "d"), True),  # the most important ones
     (NUMBERS[["d", "_x"]], ("d", "_x"), True),
     (NUMBERS[["d"]].join(KIND), ("d",), False),
     (KIND.to_frame(), (), False),
@@ -51,14 +52,14 @@ CASES = [
 
 @pytest.mark.parametrize(("X", "features", "has_regions"), CASES)
 @pytest.mark.usefixtures("nothing_is_rendered")
-def test_the_plane_of_classes(X, features, has_regions, tmp_path):
-    problem, model = problem_of(X, CLASSES, Network())
-    seen = _seen(problem, model)[1]
+def test_pictures_of_a_classification(X, features, has_regions, tmp_path):
+    dataset, model = dataset_of(X, CLASSES, Network())
+    drawn = _features_to_draw(dataset, model)[1]
     if features is None:
-        assert "d" not in seen
+        assert "d" not in drawn
     else:
-        assert seen == features
-    names = [path.name for path in draw(problem, model, tmp_path)]
+        assert drawn == features
+    names = [path.name for path in draw_pictures(dataset, model, tmp_path)]
     expected = ["data.png"] * (features != ()) + ["training.png"] + ["decision_regions.png"] * has_regions
     assert names == [*expected, "held_out.png"]
 
@@ -73,16 +74,16 @@ def test_the_plane_of_classes(X, features, has_regions, tmp_path):
     ],
 )
 @pytest.mark.usefixtures("nothing_is_rendered")
-def test_the_plane_of_a_regression(X, features, tmp_path):
-    problem, model = problem_of(X, (NUMBERS["_x"] + 2 * NUMBERS["d"]).to_numpy(), Regression())
-    assert _seen(problem, model)[1] == features
-    names = [path.name for path in draw(problem, model, tmp_path)]
+def test_pictures_of_a_regression(X, features, tmp_path):
+    dataset, model = dataset_of(X, (NUMBERS["_x"] + 2 * NUMBERS["d"]).to_numpy(), Regression())
+    assert _features_to_draw(dataset, model)[1] == features
+    names = [path.name for path in draw_pictures(dataset, model, tmp_path)]
     assert names == ["training.png", *["regression.png"] * bool(features), "held_out.png"]
 
 
 @pytest.mark.slow
-def test_missing_numbers_and_dollar_signs_are_no_obstacle(tmp_path):
+def test_missing_numbers_and_dollar_signs_can_be_drawn(tmp_path):
     for X in (NUMBERS, NUMBERS[["d"]].join(KIND)):
         gaps = X.assign(d=X["d"].where(np.arange(N) % 3 > 0))
         for y, network in ((CLASSES, Network()), (NUMBERS["d"].to_numpy(), Regression())):
-            assert list(draw(*problem_of(gaps, y, network), tmp_path))
+            assert list(draw_pictures(*dataset_of(gaps, y, network), tmp_path))

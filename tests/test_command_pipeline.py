@@ -1,4 +1,4 @@
-"""The pipeline of a table: what its columns become, and which files of models are loaded."""
+"""The pipeline of a CSV file: how columns are encoded, and which saved models are loaded."""
 
 import zipfile
 
@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import Column, describe
+from moonnet.command._columns import Column, infer_columns
 from moonnet.command._pipeline import load_model, make_model, read_samples, save_model
 from moonnet.command._read_csv import read_table
 
@@ -50,7 +50,7 @@ def model(frame, labels):
     return make_model(COLUMNS, KerasMoonClassifier((5,), epochs=2, random_state=0)).fit(frame, labels)
 
 
-def test_what_becomes_of_the_columns(model, frame):
+def test_columns_are_encoded_by_kind(model, frame):
     encoded = pd.DataFrame(model[0].transform(frame), columns=model[0].get_feature_names_out())
     a = frame["a"].fillna(frame["a"].median())
     assert_allclose(encoded["number__a"], (a - a.mean()) / a.std(ddof=0))
@@ -60,12 +60,12 @@ def test_what_becomes_of_the_columns(model, frame):
     assert_allclose(encoded["date ISO8601__iso"], days)
     assert_allclose(encoded["date %d.%m.%Y__day"], days)
     assert encoded["category__kind_red"].tolist() == (frame["kind"] == "red").astype(float).tolist()
-    rare = encoded["category__kind_infrequent_sklearn"]  # two values that are there once, and two that are missing
+    rare = encoded["category__kind_infrequent_sklearn"]  # two values that occur once, and two missing ones
     assert rare.sum() == 4
     assert encoded.shape == (N, 7)
 
 
-def test_other_rows_need_the_columns_alone(model, frame):
+def test_columns_are_found_by_name_and_new_values_are_accepted(model, frame):
     expected = model.predict_proba(frame)
     shuffled = frame[["kind", "day", "a", "iso"]]
     assert (model.predict_proba(shuffled) == expected).all()
@@ -78,7 +78,7 @@ def test_other_rows_need_the_columns_alone(model, frame):
         model.predict(frame.drop(columns="a"))
 
 
-def test_a_column_without_a_value_in_training_is_no_failure(frame, labels):
+def test_a_column_may_be_empty_in_training(frame, labels):
     model = make_model(COLUMNS, KerasMoonClassifier((5,), epochs=1)).fit(frame.assign(a=np.nan, iso=None), labels)
     assert np.isfinite(model.predict_proba(frame)).all()
 
@@ -93,32 +93,32 @@ def test_a_saved_model_predicts_the_same(model, frame, kind, tmp_path):
 
 
 def alarm(X):
-    raise AssertionError("code of a stranger's file")
+    raise AssertionError("code of an untrusted file")
 
 
-def test_a_file_that_holds_other_types_is_refused(tmp_path):
-    path = tmp_path / "stranger.skops"
+def test_a_file_with_untrusted_types_is_refused(tmp_path):
+    path = tmp_path / "untrusted.skops"
     columns = FunctionTransformer(alarm)
     skops.io.dump(Pipeline([("columns", columns), ("network", LogisticRegression())]), path)
-    with pytest.raises(ValueError, match=r"stranger\.skops is not loaded: it holds types .* not trust: \S*alarm\.$"):
+    with pytest.raises(ValueError, match=r"untrusted\.skops contains types .* not trust: \S*alarm\. Not loaded\.$"):
         load_model(path)
 
 
-def test_what_is_no_model_of_ours_says_so(tmp_path, labels):
+def test_other_files_are_refused(tmp_path, labels):
     path = tmp_path / "model.skops"
     other = make_pipeline(StandardScaler(), LogisticRegression()).fit(np.arange(N)[:, None], labels)
     skops.io.dump(other, path)
-    with pytest.raises(ValueError, match="expected a pipeline of columns and a network"):
+    with pytest.raises(ValueError, match="expected a pipeline with the steps 'columns' and 'network'"):
         load_model(path)
     skops.io.dump(make_model(COLUMNS, KerasMoonClassifier()), path)
     with pytest.raises(ValueError, match="not fitted yet"):
         load_model(path)
     path.write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"model\.skops is not a model that moonnet --csv saved"):
+    with pytest.raises(ValueError, match=r"model\.skops is not a model saved by moonnet --csv"):
         load_model(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.txt", "another archive")
-    with pytest.raises(ValueError, match=r"model\.skops is not a model that moonnet --csv saved"):
+    with pytest.raises(ValueError, match=r"model\.skops is not a model saved by moonnet --csv"):
         load_model(path)
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "nowhere.skops")
@@ -128,7 +128,7 @@ def test_samples_are_the_rows_with_a_target(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,id,y\n1,x1,1\n-,x2,2\n3,x3,\n" + "".join(f"{i},x{i},{i % 2}\n" for i in range(4, 30)))
     table = read_table(path)
-    target, columns = describe(table, "y", None, None, month_first=False)
+    target, columns = infer_columns(table, "y", None, None, month_first=False)
     X, y = read_samples(table, target, columns)
     assert list(X) == ["a"]
     assert X["a"].isna().tolist() == [False, True] + [False] * 26
@@ -141,4 +141,4 @@ def test_numbers_that_overflow_are_refused(tmp_path):
     path.write_text("a,y\n" + "".join(f"{i}e300,{i % 2}\n" for i in range(30)) + "1e400,1\n")
     table = read_table(path)
     with pytest.raises(ValueError, match=r"data\.csv .* float64"):
-        read_samples(table, *describe(table, "y", None, None, month_first=False))
+        read_samples(table, *infer_columns(table, "y", None, None, month_first=False))

@@ -1,4 +1,4 @@
-"""The code that a user is given makes the same pipeline; test_main.py runs the whole program."""
+"""The code of a pipeline makes the same pipeline; test_command_train_csv.py runs the whole script."""
 
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -8,7 +8,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from moonnet import KerasMoonClassifier
 from moonnet.command._columns import Column
 from moonnet.command._pipeline import make_model
-from moonnet.command._python_script import model_code
+from moonnet.command._python_script import pipeline_code
 from moonnet.preprocessing import DateEncoder
 
 NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, StandardScaler, DateEncoder]
@@ -20,9 +20,9 @@ def test_the_code_makes_the_pipeline():
     columns += [Column("it's", "category", "", ""), Column('"d"', "date", "", "", "%d.%m.%Y")]
     model = make_model(columns, KerasMoonClassifier((7, 3), epochs=5, batch_size=9, random_state=4))
     scope = {kind.__name__: kind for kind in [*NEEDED, KerasMoonClassifier]}
-    exec(model_code(model), scope)
+    exec(pipeline_code(model), scope)
     assert scope["model"].__repr__(N_CHAR_MAX=10**6) == model.__repr__(N_CHAR_MAX=10**6)
     assert [names for _, _, names in scope["columns"].transformers] == [names, ["it's"], ['"d"']]
-    shown = model_code(model, to_read=True)
+    shown = pipeline_code(model, shorten=True)
     assert len(shown) < 1500
     assert "'a column of numbers 0', " in shown

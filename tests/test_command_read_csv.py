@@ -1,4 +1,4 @@
-"""Files in the dialects that people have are read as what was written, or say in one line why not."""
+"""CSV files in common dialects are read correctly; others raise an error that explains why."""
 
 import bz2
 import csv
@@ -30,7 +30,7 @@ def rows(table):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_told_from_the_lines(read, delimiter):
+def test_the_delimiter_is_inferred(read, delimiter):
     lines = ["name,size;of|it", "a 1", '"x,y;z|\tw" 2']
     table = read("\n".join(line.replace(" ", delimiter) for line in ["first second", *lines[1:]]))
     assert table.options["sep"] == delimiter
@@ -38,7 +38,7 @@ def test_the_delimiter_is_told_from_the_lines(read, delimiter):
     assert rows(table) == [["a", "1"], ["x,y;z|\tw", "2"]]
 
 
-def test_a_decimal_comma_is_no_delimiter(read):
+def test_a_decimal_comma_is_not_a_delimiter(read):
     table = read("a;b;c\n1,5;2,25;x\n-3,0;4,5e3;y\n")
     assert table.options["sep"] == ";"
     assert table.read({"a": "float64", "b": "float64"}).to_numpy().tolist() == [[1.5, 2.25], [-3, 4500]]
@@ -48,13 +48,13 @@ def test_a_decimal_comma_is_no_delimiter(read):
     ("content", "expected"),
     [
         ('a,b\n"1,234",2\n"2,345,678.5",3\n', [1234, 2345678.5]),
-        ('a,b\n"1,2",2\n"23,45",3\n', [1.2, 23.45]),  # in quotes, but no thousands
+        ('a,b\n"1,2",2\n"23,45",3\n', [1.2, 23.45]),  # quoted, but without thousands
         ("a;b\n1.234,5;2\n2,5;3\n", [1234.5, 2.5]),
         ("a\tb\n1,234\t2.5\n2\t3.5\n", [1234, 2]),
         ("a;b\n1,234;2\n2,5;3\n", [1.234, 2.5]),
     ],
 )
-def test_signs_between_thousands_are_told_from_decimal_signs(read, content, expected):
+def test_thousands_separators_are_distinguished_from_decimal_signs(read, content, expected):
     table = read(content)
     assert table.is_number(table.text["a"]).all()
     assert table.read({"a": "float64"})["a"].tolist() == expected
@@ -68,12 +68,12 @@ def test_numbers(read, cell):
 
 
 @pytest.mark.parametrize("cell", ["1,5", "0x10", "1_000", "inf", "1e", "-", "1 2", "1.2.3", "."])
-def test_what_looks_like_a_number_and_is_none(read, cell):
+def test_cells_that_resemble_numbers(read, cell):
     table = read(f'a,b\n"{cell}",1.5\n"x",2.5\n')
     assert not table.is_number(table.text["a"]).any()
 
 
-def test_text_is_read_in_utf_8_with_or_without_a_mark_and_else_in_windows_1252_which_is_said(read):
+def test_encodings_other_than_utf_8_are_reported(read):
     content = "größe,y\n1,weiß\n"
     for encoding in ("utf-8", "utf-8-sig"):
         table = read(content, encoding=encoding)
@@ -82,19 +82,19 @@ def test_text_is_read_in_utf_8_with_or_without_a_mark_and_else_in_windows_1252_w
     table = read(content, encoding="latin-1")
     assert rows(table) == [["1", "weiß"]]
     assert list(table.text) == ["größe", "y"]
-    assert table.notes[0].endswith("data.csv is not in UTF-8: read as cp1252")
+    assert table.notes[0].endswith("data.csv is not encoded in UTF-8; reading it as cp1252")
     table = read("Preis €,y\n1,Müller€s\n", encoding="cp1252")
     assert list(table.text) == ["Preis €", "y"]
     assert rows(table) == [["1", "Müller€s"]]
-    table = read("gr\x81\xf6\xdfe,y\n1,2\n", encoding="latin-1")  # holds a byte that Windows-1252 does not know
+    table = read("gr\x81\xf6\xdfe,y\n1,2\n", encoding="latin-1")  # contains a byte that is undefined in Windows-1252
     assert list(table.text) == ["gr\x81\xf6\xdfe", "y"]
-    assert table.notes[0].endswith("read as Latin-1")
+    assert table.notes[0].endswith("reading it as Latin-1")
 
 
-def test_what_excel_calls_unicode_text(read):
+def test_unicode_text_as_saved_by_excel(read):
     table = read("größe\ty\n1\tweiß\n", encoding="utf-16")
     assert rows(table) == [["1", "weiß"]]
-    assert table.notes[0].endswith("read as utf-16")
+    assert table.notes[0].endswith("reading it as utf-16")
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
@@ -116,24 +116,24 @@ def test_quoted_line_breaks_and_delimiters_stay_within_their_cell(read):
     assert rows(table) == [["1", 'two\nlines, and a "quote"'], ["2", "x"]]
 
 
-def test_missing_cells_are_missing_and_cells_are_kept_as_written(read):
+def test_missing_cells_are_nan_and_other_cells_are_unchanged(read):
     table = read("a,b\nNA,x\n,n/a\n01,y\n12345678901234567890,z\n")
     assert rows(table) == [[None, "x"], [None, None], ["01", "y"], ["12345678901234567890", "z"]]
-    assert table.cells()["a"].tolist() == ["NA", "", "01", "12345678901234567890"]
+    assert table.raw_cells()["a"].tolist() == ["NA", "", "01", "12345678901234567890"]
 
 
-def test_cells_that_stand_for_missing_values_are_missing_in_their_column_alone(read):
+def test_na_values_apply_to_their_column_only(read):
     table = read("a,b\n-,-\n1,NA\n")
     frame = table.read({"a": "float64", "b": "str"}, {"a": ["-"]})
     assert frame["a"].isna().tolist() == [True, False]
     assert frame["b"].isna().tolist() == [False, True]
 
 
-def test_columns_of_one_name_are_renamed_and_said(read):
+def test_duplicate_names_are_changed_and_reported(read):
     table = read("a,b,a\n1,2,3\n")
     assert list(table.text) == ["a", "b", "a.1"]
-    assert table.repeated == {"a"}
-    assert table.notes[0].endswith("has 2 columns called 'a': here they are a, a.1")
+    assert table.duplicates == {"a"}
+    assert table.notes[0].endswith("has 2 columns named 'a'; they are renamed to a, a.1")
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_columns_of_one_name_are_renamed_and_said(read):
     [
         ("", "is empty"),
         ("\n \n", "is empty"),
-        ("a,b\n", "holds column names and no sample"),
-        ("a,b\n1,2,3\n4,5,6\n", "names 2 columns, and its lines have more cells than that"),
+        ("a,b\n", "contains column names but no rows"),
+        ("a,b\n1,2,3\n4,5,6\n", "has 2 column names, but more cells in each row"),
         ("a,b\n1,2\n4,5,6\n", "can read: .*Expected 2 fields in line 3, saw 3"),
         ('a,b\n1,"2\n', "can read: .*EOF inside string"),
         (bytes(range(256)) * 4, "can read"),
     ],
 )
-def test_a_file_that_will_not_do_says_why(read, content, message):
+def test_files_that_are_not_csv_raise(read, content, message):
     with pytest.raises(ValueError, match=rf"data\.csv .*{message}"):
         read(content)
 
 
-def test_no_file_and_a_truncated_one(read, tmp_path):
+def test_missing_and_truncated_files_raise(read, tmp_path):
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "nowhere.csv")
     with pytest.raises(ValueError, match="can read: Compressed file ended"):
@@ -166,9 +166,9 @@ COLUMNS = st.lists(st.sampled_from(["number", "text", "whole"]), min_size=2, max
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), kinds=COLUMNS, n_rows=st.integers(1, 6))
-def test_what_pandas_writes_is_what_is_read(data, kinds, n_rows, tmp_path):
+def test_files_that_pandas_writes_are_read_correctly(data, kinds, n_rows, tmp_path):
     values = {
-        # At least one with a fraction, since the decimal sign of whole numbers cannot be told
+        # At least one with a fraction, because integers do not show the decimal sign
         "number": st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: value + 0.015625),
         "text": TEXTS,
         "whole": st.integers(-(2**53), 2**53).map(float),

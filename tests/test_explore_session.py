@@ -328,7 +328,7 @@ def test_without_a_network_there_is_no_estimator(page):
         ({"kind": "upload", "name": "a.csv", "content": "Y Q=="}, "A file's content must be in Base64"),
         ({"kind": "upload", "name": "a.csv", "content": "größe"}, "A file's content must be in Base64"),
         ({"kind": "upload", "name": "a.csv", "content": ""}, r"^a\.csv is empty"),
-        ({"kind": "upload", "name": "\ud800\0", "content": "YQ=="}, "holds column names and no sample"),
+        ({"kind": "upload", "name": "\ud800\0", "content": "YQ=="}, "contains column names but no rows"),
     ],
 )
 def test_requests_that_will_not_do(page, request_, message):

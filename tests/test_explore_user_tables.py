@@ -167,7 +167,7 @@ def test_columns_of_one_name(table):
     X, _ = known.read("kind", ["a", "a.1"])
     assert np.asarray(X)[:2].tolist() == [[1, 2.5], [2, 3]]
     assert_array_equal(run(known.code("kind", ["a.1", "b"]))["X"][:2], [[2.5, 3], [3, 4.5]])
-    with pytest.raises(ValueError, match=r"data\.csv has more than one column 'same'"):
+    with pytest.raises(ValueError, match=r"data\.csv has several columns named 'same'"):
         table(lines("a,b,same,same", "1,2,x,x", "2,3,y,y"), target="same")
 
 
@@ -175,7 +175,7 @@ def test_columns_of_one_name(table):
     ("content", "message"),
     [
         ("", "is empty"),
-        ("a,b\n", "no sample"),
+        ("a,b\n", "no rows"),
         (
             "\n".join(["a,b", *(f"{index},{index * 1.5}" for index in range(30))]),
             r"must have a column of 2 to 10 classes, each at least 4 times\. Its columns are a, b\.",
@@ -192,7 +192,7 @@ def test_files_that_will_not_do(table, content, message):
 
 
 def test_a_target_that_is_not_there(table):
-    with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. It has: sepal length"):
+    with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. Its columns are sepal length"):
         table(FRAME.to_csv(index=False), target="sort")
 
 
@@ -217,7 +217,7 @@ def test_columns_that_are_not_there(table, values, message):
         (lines("a,b,c", "1,u,x", "2,v,y"), r"must have two columns of numbers beside one of classes\. Got a\."),
         (
             lines("a,b,c", "1e999,2,x", "2,3,y"),
-            r"data\.csv (must hold numbers that fit a float64|holds what pandas cannot read)",
+            r"data\.csv (must hold numbers that fit a float64|contains values that pandas cannot read)",
         ),
     ],
 )
@@ -298,7 +298,7 @@ def test_what_is_wrong_with_a_file_names_it_as_the_user_does():
         CsvTable.of_bytes("mine.csv", lines("a,kind", "1.5,x", "2,y").encode())
     known = CsvTable.of_bytes("mine.csv", lines("a,b,kind", "1e999,2,x", "2,3,y").encode())
     with pytest.raises(
-        ValueError, match=r"^mine\.csv (must hold numbers that fit a float64|holds what pandas cannot read)"
+        ValueError, match=r"^mine\.csv (must hold numbers that fit a float64|contains values that pandas cannot read)"
     ):
         own(known)
 

@@ -133,7 +133,7 @@ import moonnet.training._keras
 
 def test_the_command_prints_the_error_without_traceback_if_jax_is_not_installed():
     child = run(
-        "import sys; sys.modules['jax'] = None; from moonnet.__main__ import main; main([])", KERAS_BACKEND="jax"
+        "import sys; sys.modules['jax'] = None; from moonnet.command._cli import main; main([])", KERAS_BACKEND="jax"
     )
     assert child.returncode == 2
     assert "pip install 'moonnet[jax]'" in child.stderr

@@ -1,1 +1,1 @@
-"""What ``python -m moonnet`` does to CSV files, and the pictures that it draws."""
+"""The command ``moonnet``: its options, what each of its modes does and what it prints."""

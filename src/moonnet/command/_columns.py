@@ -1,4 +1,4 @@
-"""What each column of a table is: a number, a category, a date, the target, or nothing to learn from."""
+"""Infer what each column of a table holds: numbers, categories, dates, or nothing to train on."""
 
 import re
 import warnings
@@ -12,188 +12,197 @@ from pandas.tseries.api import guess_datetime_format
 
 from moonnet.command._read_csv import Table
 
-# Whole numbers of more different values than this are measured rather than told apart
-MOST_CLASSES = 20
-# A report of more columns than this puts those alike on one line
-MOST_LINES = 40
-# Beyond it, float64 takes two integers for one
+# A target of integers with more distinct values than this is a regression
+MAX_CLASSES = 20
+# A table of more columns than this is printed with one line for all columns of a kind
+MAX_LINES = 40
+# Beyond it, float64 no longer distinguishes all integers
 _LARGEST_EXACT = 2**53
-# Columns of numbers may have this share of cells that are none, of so many different ones: marks for what is missing
-_MOST_MARKED, _MOST_MARKS = 0.1, 5
-# Of numbers that are all different: only a name tells a key from a measurement
-_KEY_NAME = re.compile(
+# A column of numbers may contain this share of other cells, of this many kinds, which count as missing values
+_MAX_MARKER_SHARE, _MAX_MARKERS = 0.1, 5
+# If all integers of a column differ, only its name distinguishes an identifier from a measurement
+_IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[\W_])?(?:id|key|index|uuid|guid|no|nr|number|code)[\W_]*)|.*[a-z](?:Id|ID|Key|Nr|No)"
 )
 # Numbers with a currency, a percent sign or a unit: $1,234.50, 12 %, 81.0 kg
-_SIGNED_NUMBER = r"\s*(?:[$€£¥]|[A-Z]{3}\s)?\s*[+-]?\d[\d.,]*\s*(?:[$€£¥%°]|\s[A-Za-zµ°²³/]{1,5})?\s*"
+_NUMBER_WITH_UNIT = r"\s*(?:[$€£¥]|[A-Z]{3}\s)?\s*[+-]?\d[\d.,]*\s*(?:[$€£¥%°]|\s[A-Za-zµ°²³/]{1,5})?\s*"
 _ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-# What pandas does not guess: years of two digits, and hours of twelve
+# Formats that pandas does not guess: two-digit years and 12-hour times
 _MORE_FORMATS = ["%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """What a column holds, and what becomes of it."""
+    """The content of a column, and how it is preprocessed."""
 
     name: str
-    kind: str  # "number", "category" or "date"; empty where it is left out
-    what: str
-    how: str
+    kind: str  # "number", "category" or "date"; empty if the column is dropped
+    content: str  # as printed
+    preprocessing: str  # as printed
     date_format: str = ""
-    marks: list[str] = field(default_factory=list)  # cells beside numbers that stand for missing values
+    missing_markers: list[str] = field(default_factory=list)  # cells among numbers that stand for missing values
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be predicted."""
+    """The column to predict."""
 
     name: str
     is_regression: bool
     dtype: str  # of y
-    what: str
-    marks: list[str]  # cells beside numbers that stand for missing values
+    content: str  # as printed
+    missing_markers: list[str]  # cells among numbers that stand for missing values
 
 
-def describe(
+def infer_columns(
     table: Table, target: str, features: Sequence[str] | None, task: str | None, *, month_first: bool
 ) -> tuple[Target, list[Column]]:
-    """Return what is known of the target and of each other column, or of the features alone where these are named.
+    """Infer the target and the other columns, or only the given features.
 
-    ``task`` None lets the target say whether it is a regression. Columns that are named are never left out, if they
-    hold anything. Raises ValueError.
+    If ``task`` is None, the values of the target decide. Given features are dropped only if they are empty. Raises
+    ValueError.
     """
-    for name in [target, *(features or [])]:
-        if name not in table.text:
-            raise ValueError(f"{table.path} has no column {name!r}. It has: {table.names}.")
-        if name in table.repeated:
-            raise ValueError(f"{table.path} has more than one column {name!r}. Give each a name of its own.")
-    if target in (features or []):
-        raise ValueError(f"--features must not name the target {target!r}.")
-    if features is not None and len(set(features)) < len(features):
-        raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
+    _check_names(table, target, features or [])
     names = table.text.columns.drop(target) if features is None else features
-    columns = [describe_column(table, name, chosen=features is not None, month_first=month_first) for name in names]
+    columns = [infer_column(table, name, required=features is not None, month_first=month_first) for name in names]
     if not any(column.kind for column in columns):
-        left_out = ", ".join(f"{column.name} ({column.what})" for column in columns[:5]) or "nothing else"
-        raise ValueError(f"{table.path} has no column beside {target!r} to predict from. Got {left_out}.")
-    return _describe_target(table, target, task), columns
+        dropped = ", ".join(f"{column.name} ({column.content})" for column in columns[:5]) or "no other column"
+        raise ValueError(f"{table.path} must have a column to predict {target!r} from. Got {dropped}.")
+    return _infer_target(table, target, task), columns
 
 
-def report(target: Target, columns: Sequence[Column]) -> list[str]:
-    """Return the lines of a table that says what each column is and what becomes of it; similar ones share a line."""
-    rows = [(column.name, column.what, column.how) for column in columns]
-    if len(rows) > MOST_LINES:
+def _check_names(table: Table, target: str, features: Sequence[str]) -> None:
+    for name in [target, *features]:
+        if name not in table.text:
+            raise ValueError(f"{table.path} has no column {name!r}. Its columns are {table.column_list}.")
+        if name in table.duplicates:
+            raise ValueError(f"{table.path} has several columns named {name!r}. Rename them to use one.")
+    if target in features:
+        raise ValueError(f"--features must not contain the target {target!r}.")
+    if len(set(features)) < len(features):
+        raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
+
+
+def format_columns(target: Target, columns: Sequence[Column]) -> list[str]:
+    """Return the lines of a table of the columns; if there are many, similar ones share a line."""
+    rows = [(column.name, column.content, column.preprocessing) for column in columns]
+    if len(rows) > MAX_LINES:
         groups: dict[tuple[str, str], list[str]] = {}
         for column in columns:
-            groups.setdefault((re.split("[,;]", column.what)[0], column.how), []).append(column.name)
-        rows = [(_shortened(names), f"{len(names)} columns: {what}", how) for (what, how), names in groups.items()]
-    rows = [("column", "what it is", "what becomes of it"), *rows, (target.name, target.what, "")]
+            groups.setdefault((re.split("[,;]", column.content)[0], column.preprocessing), []).append(column.name)
+        rows = [
+            (_shorten_names(names), f"{len(names)} columns: {content}", how) for (content, how), names in groups.items()
+        ]
+    rows = [("column", "content", "preprocessing"), *rows, (target.name, target.content, "")]
     cells = [[shorten(cell, 100, placeholder=" ...") for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in cells) for index in range(2)]
-    return [f"{name:{widths[0]}}  {what:{widths[1]}}  {how}".rstrip() for name, what, how in cells]
+    return [f"{name:{widths[0]}}  {content:{widths[1]}}  {how}".rstrip() for name, content, how in cells]
 
 
-def _shortened(names: list[str]) -> str:
+def _shorten_names(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]}, ... {names[-1]}"
 
 
-def _describe_target(table: Table, name: str, task: str | None) -> Target:
+def _infer_target(table: Table, name: str, task: str | None) -> Target:
     cells = table.text[name]
     if cells.isna().all():
-        raise ValueError(f"column {name!r} of {table.path} must hold what to predict. All its cells are empty.")
+        raise ValueError(f"column {name!r} of {table.path} must contain the target. All its cells are empty.")
     numeric = table.is_number(cells)
-    marks = marks_beside_numbers(table, cells.dropna()) or []
+    markers = find_missing_markers(table, cells.dropna()) or []
     if task is None:
-        is_regression = _is_regression(table, cells[numeric if marks else cells.notna()])
+        is_regression = _is_regression(table, cells[numeric if markers else cells.notna()])
     else:
         is_regression = task == "regression"
     if not is_regression:
-        marks = []
-    known = cells.notna() & ~cells.isin(marks)
+        markers = []
+    known = cells.notna() & ~cells.isin(markers)
     if is_regression and not numeric[known].all():
         got = cells[known & ~numeric].iloc[0]
-        raise ValueError(f"column {name!r} of {table.path} must hold numbers for a regression. Got {got!r} in it.")
+        raise ValueError(f"column {name!r} of {table.path} must contain only numbers for a regression. Got {got!r}.")
     cells = cells[known]
-    what = f"target: {'numbers' if is_regression else 'classes'}, {cells.nunique()} different"
-    what += "" if known.all() else f"; {_number((~known).sum(), 'row')} without it left out"
+    n_distinct = cells.nunique()
+    content = (
+        f"target: {f'numbers, {n_distinct} distinct' if is_regression else _count(n_distinct, 'class', 'classes')}"
+    )
+    content += "" if known.all() else f"; {_count((~known).sum(), 'row')} without target dropped"
     dtype = "float64" if is_regression else "int64" if _are_plain_integers(cells) else "str"
-    return Target(name, is_regression, dtype, what, marks)
+    return Target(name, is_regression, dtype, content, markers)
 
 
 def _is_regression(table: Table, cells: "pd.Series[str]") -> bool:
-    """Return whether a target is measured: numbers, with fractions or of more than 20 different values."""
+    """Return whether the target is regressed on: numbers with fractions, or more than 20 distinct integers."""
     if not table.is_number(cells).all() or _loses_digits(cells):
         return False
-    whole = cells.str.strip().str.fullmatch(r"[+-]?\d+(?:\.0*)?")
-    return not whole.all() or cells.nunique() > MOST_CLASSES
+    is_integer = cells.str.strip().str.fullmatch(r"[+-]?\d+(?:\.0*)?")
+    return not is_integer.all() or cells.nunique() > MAX_CLASSES
 
 
-def describe_column(table: Table, name: str, *, chosen: bool, month_first: bool) -> Column:
-    """Return what is known of a column. One that was chosen is never left out, if it holds anything."""
+def infer_column(table: Table, name: str, *, required: bool, month_first: bool) -> Column:
+    """Infer the kind of a column. A required column is dropped only if it is empty."""
     cells = table.text[name].dropna()
-    useless = None if chosen and len(cells) else _why_useless(table, name, cells)
-    if useless:
-        return Column(name, "", useless, "left out")
+    reason = None if required and len(cells) else _reason_to_drop(table, name, cells)
+    if reason:
+        return Column(name, "", reason, "dropped")
     missing = f", {len(table.text) - len(cells)} missing" if len(cells) < len(table.text) else ""
-    marks = marks_beside_numbers(table, cells)
-    if marks is not None and not _loses_digits(cells[table.is_number(cells)]):
-        n_marked = int(cells.isin(marks).sum())
-        marked = f", {n_marked} taken as missing ({', '.join(map(repr, marks))})" if marks else ""
-        how = "median for missing, standardised" if missing or marks else "standardised"
-        return Column(name, "number", f"number{missing}{marked}", how, marks=marks)
+    markers = find_missing_markers(table, cells)
+    if markers is not None and not _loses_digits(cells[table.is_number(cells)]):
+        n_marked = int(cells.isin(markers).sum())
+        marked = f", {n_marked} treated as missing ({', '.join(map(repr, markers))})" if markers else ""
+        preprocessing = "missing values replaced by the median, standardised" if missing or markers else "standardised"
+        return Column(name, "number", f"number{missing}{marked}", preprocessing, missing_markers=markers)
     formats = list(_date_formats(cells))
     if formats:
-        chosen_format = formats[-1] if month_first else formats[0]
-        what = f"date, {_readable(chosen_format)}{missing}"
+        date_format = formats[-1] if month_first else formats[0]
+        content = f"date, {_readable(date_format)}{missing}"
         if len(formats) > 1:
-            what += " (as --month-first says)" if month_first else " (a guess: see --month-first)"
-        return Column(name, "date", what, "days since 1970-01-01, standardised", chosen_format)
-    what = f"category, {_number(cells.nunique(), 'value')}{missing}"
-    return Column(name, "category", what, "one-hot, rare values together")
+            content += " (ambiguous: --month-first is set)" if month_first else " (ambiguous: see --month-first)"
+        return Column(name, "date", content, "days since 1970-01-01, standardised", date_format)
+    content = f"category, {_count(cells.nunique(), 'value')}{missing}"
+    return Column(name, "category", content, "one-hot encoded, rare values grouped")
 
 
-def _why_useless(table: Table, name: str, cells: "pd.Series[str]") -> str | None:
-    """Return why nothing can be learned from a column, or None."""
+def _reason_to_drop(table: Table, name: str, cells: "pd.Series[str]") -> str | None:
+    """Return why a column contains no information for training, or None if it may."""
     n_distinct, n_rows = cells.nunique(), len(table.text)
     if not len(cells):
         return "empty"
     if n_distinct == 1 and len(cells) == n_rows:
-        return f"always {cells.iloc[0][:20]!r}"
+        return f"constant, {cells.iloc[0][:20]!r}"
     all_different = n_distinct == len(cells)
     if cells.str.fullmatch(r"\d+").all():
         numbers = [int(cell) for cell in cells]
         if all_different and len(cells) == n_rows and max(numbers) - min(numbers) == n_rows - 1:
             return "row number"
-        if all_different and (_KEY_NAME.fullmatch(name) or _loses_digits(cells)):
-            return "key, each row its own"
-    elif not table.is_number(cells).mean() > 1 - _MOST_MARKED and not any(_date_formats(cells)):
-        if cells.str.fullmatch(_SIGNED_NUMBER).mean() > 1 - _MOST_MARKED:
-            return f"numbers with signs beside them, such as {cells.iloc[0]!r}"
+        if all_different and (_IDENTIFIER_NAME.fullmatch(name) or _loses_digits(cells)):
+            return "identifier, unique in each row"
+    elif not table.is_number(cells).mean() > 1 - _MAX_MARKER_SHARE and not any(_date_formats(cells)):
+        if cells.str.fullmatch(_NUMBER_WITH_UNIT).mean() > 1 - _MAX_MARKER_SHARE:
+            return f"numbers with a currency or unit, such as {cells.iloc[0]!r}"
         if all_different:
-            return "key, each row its own"
+            return "identifier, unique in each row"
         if n_distinct > len(cells) / 2:
-            return f"text, {n_distinct} values in {_number(len(cells), 'row')}"
+            return f"text, {n_distinct} distinct values in {_count(len(cells), 'row')}"
     return None
 
 
-def marks_beside_numbers(table: Table, cells: "pd.Series[str]") -> list[str] | None:
-    """Return the cells of a column of numbers that are none, such as "-"; None where it holds no numbers."""
+def find_missing_markers(table: Table, cells: "pd.Series[str]") -> list[str] | None:
+    """Return the cells of a column of numbers that are not numbers, such as "-"; None if too many are not."""
     numeric = table.is_number(cells)
-    marks = cells[~numeric].unique().tolist()
-    return marks if (~numeric).mean() <= _MOST_MARKED and len(marks) <= _MOST_MARKS else None
+    markers = cells[~numeric].unique().tolist()
+    return markers if (~numeric).mean() <= _MAX_MARKER_SHARE and len(markers) <= _MAX_MARKERS else None
 
 
 def _loses_digits(cells: "pd.Series[str]") -> bool:
-    """Return whether a float would take two cells of whole numbers for one: 01 and 1, or those of many digits."""
+    """Return whether integers lose digits as float64: those with leading zeros, such as 01, or very many digits."""
     cells = cells.str.strip()
-    whole = cells[cells.str.fullmatch(r"[+-]?\d+")].str.lstrip("+-")
-    leading = whole.str.match("0\\d")
-    long = whole[whole.str.len() > 15]
-    return bool(leading.any() or any(int(cell) > _LARGEST_EXACT for cell in long))
+    digits = cells[cells.str.fullmatch(r"[+-]?\d+")].str.lstrip("+-")
+    has_leading_zero = digits.str.match("0\\d")
+    long = digits[digits.str.len() > 15]
+    return bool(has_leading_zero.any() or any(int(cell) > _LARGEST_EXACT for cell in long))
 
 
 def _are_plain_integers(cells: "pd.Series[str]") -> bool:
-    """Return whether cells are whole numbers of 64 bits that are written in the one way."""
+    """Return whether all cells are 64-bit integers in the standard notation, without leading zeros or a plus sign."""
     distinct = [cell for cell in cells.unique() if cell.lstrip("-").isdecimal() and len(cell) < 20]
     return len(distinct) == cells.nunique() and all(
         str(int(cell)) == cell and abs(int(cell)) < 2**63 for cell in distinct
@@ -201,7 +210,7 @@ def _are_plain_integers(cells: "pd.Series[str]") -> bool:
 
 
 def _date_formats(cells: "pd.Series[str]") -> Iterator[str]:
-    """Yield the formats in which all cells are dates: none, one, or day first and then month first."""
+    """Yield the formats that fit all cells: none, one, or if they are ambiguous day first, then month first."""
     distinct = pd.Series(cells.unique())
     if distinct.str.fullmatch(_ISO_DATE).all():
         if _are_dates(distinct, "ISO8601"):
@@ -209,7 +218,7 @@ def _date_formats(cells: "pd.Series[str]") -> Iterator[str]:
         return
     sample = distinct.head(20)
     guesses = dict.fromkeys(_guess(cell, day_first) for day_first in (True, False) for cell in sample)
-    # After a year comes the month, and between dots the day comes first
+    # A leading year is followed by the month, and in dates with dots the day comes first
     plausible = [format_ for format_ in guesses if format_ and not re.match(r"%Y.%d|%m\.%d", format_)]
     for format_ in [*plausible, *_MORE_FORMATS]:
         if _are_dates(sample, format_) and _are_dates(distinct, format_):
@@ -217,7 +226,7 @@ def _date_formats(cells: "pd.Series[str]") -> Iterator[str]:
 
 
 def _guess(cell: str, day_first: bool) -> Any:
-    with warnings.catch_warnings():  # of a day that cannot come first
+    with warnings.catch_warnings():  # pandas warns if the day cannot come first
         warnings.simplefilter("ignore", UserWarning)
         return guess_datetime_format(cell, dayfirst=day_first)
 
@@ -231,7 +240,7 @@ def _are_dates(cells: "pd.Series[str]", format_: str) -> bool:
 
 
 def _readable(date_format: str) -> str:
-    """Return a format of dates in words: day.month.year."""
+    """Return a date format in words, such as day.month.year."""
     if date_format == "ISO8601":
         return "year-month-day"
     words = {"d": "day", "m": "month", "b": "month", "B": "month", "Y": "year", "y": "year", "H": "hour", "M": "minute"}
@@ -239,5 +248,5 @@ def _readable(date_format: str) -> str:
     return re.sub("%(.)", lambda match: words.get(match[1], match[0]), date_format)
 
 
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -1,108 +1,90 @@
-"""The pictures of a problem: its data, the training, what was learned, and how that does on samples held out."""
+"""Draw the pictures of a run: the data, the training curves, the fitted model and its held-out predictions."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
+from moonnet.command._dataset import Dataset
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 
 PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
-# Held-out samples on which it is measured which columns matter
-_MOST_MEASURED = 300
-# A column of numbers with fewer values than this is drawn only where there is no other
-_ENOUGH_VALUES = 10
+# Held-out samples used to measure the importance of the features
+_N_IMPORTANCE_SAMPLES = 300
+# Features with fewer distinct values than this are drawn only if there are no others
+_MIN_DISTINCT = 10
 
 
-@dataclass
-class Problem:
-    """What is to be learned: samples to train on, and samples held out."""
-
-    X: Any  # (n_samples, n_features), an array or a dataframe
-    y: np.ndarray  # (n_samples,)
-    X_held_out: Any
-    y_held_out: np.ndarray
-    feature_names: list[str]
-    probe: Any  # (1, n_features), the sample whose prediction is printed
-    is_regression: bool = False
-    target: str = "y"
-
-    @property
-    def is_table(self) -> bool:
-        """Whether the samples are rows of a dataframe."""
-        return hasattr(self.X, "columns")
-
-
-def draw(problem: Problem, model: Any, out: Path) -> Iterator[Path]:
-    """Draw what there is to see of a fitted model; yield the files."""
+def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
+    """Draw the pictures that suit the data and the fitted model; yield their paths."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     def save(figure: Any, name: str) -> Path:
-        figure.savefig(out / name, dpi=150, bbox_inches="tight")
-        return out / name
+        figure.savefig(folder / name, dpi=150, bbox_inches="tight")
+        return folder / name
 
     def new_figure(width: float = 6.4, height: float = 4.8) -> Any:
-        # Compressed, so that a colour bar is as tall as axes of equal units
+        # With this layout, a colour bar is as tall as axes with an equal aspect
         return Figure(figsize=(width, height), layout="compressed")
 
-    for name in PICTURES:  # which an earlier run may have drawn of other data
-        (out / name).unlink(missing_ok=True)
-    with mpl.rc_context({"text.parse_math": False}):  # names may hold dollar signs
-        X, features = _seen(problem, model)
-        if features and not problem.is_regression:
+    for name in PICTURES:  # of an earlier run
+        (folder / name).unlink(missing_ok=True)
+    with mpl.rc_context({"text.parse_math": False}):  # names may contain dollar signs
+        X, features = _features_to_draw(dataset, model)
+        if features and not dataset.is_regression:
             figure = new_figure()
-            _draw_data(X, problem.y, features, problem.feature_names, figure.subplots())
+            _draw_data(X, dataset.y, features, dataset.feature_names, figure.subplots())
             yield save(figure, "data.png")
-        figure = new_figure(4.8 if problem.is_regression else 9.6, 3.6)
-        TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if problem.is_regression else 2))
+        figure = new_figure(4.8 if dataset.is_regression else 9.6, 3.6)
+        TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if dataset.is_regression else 2))
         yield save(figure, "training.png")
-        if features and problem.is_regression:
+        if features and dataset.is_regression:
             figure = new_figure()
-            _draw_regression(model, X, problem.y, features, problem.target, figure.subplots())
+            _draw_regression(model, X, dataset.y, features, dataset.target, figure.subplots())
             yield save(figure, "regression.png")
         elif len(features) > 1:
             figure = new_figure()
-            _draw_regions(model, X, problem.y, features, problem.feature_names, figure.subplots())
+            _draw_regions(model, X, dataset.y, features, dataset.feature_names, figure.subplots())
             yield save(figure, "decision_regions.png")
-        if problem.is_table:
+        if dataset.is_dataframe:
             figure = new_figure()
-            _draw_held_out(problem, model, figure.subplots())
+            _draw_held_out(dataset, model, figure.subplots())
             yield save(figure, "held_out.png")
 
 
-def _seen(problem: Problem, model: Any) -> tuple[Any, Any]:
-    """Return the samples to draw, and their columns of numbers in the picture: none, one or two, or "pca" for all."""
-    if not problem.is_table:
-        return problem.X, (0, 1)
-    numbers = list(problem.X.select_dtypes("number"))
-    if len(numbers) == problem.X.shape[1] > 2 and not problem.is_regression:
-        return problem.X.fillna(problem.X.median()).fillna(0), "pca"
-    return problem.X, tuple(_telling(problem, model, numbers) if len(numbers) > 2 else numbers)
+def _features_to_draw(dataset: Dataset, model: Any) -> tuple[Any, Any]:
+    """Return the samples and the numeric features to draw: up to two of them, or "pca" for the principal components."""
+    if not dataset.is_dataframe:
+        return dataset.X, (0, 1)
+    numbers = list(dataset.X.select_dtypes("number"))
+    if len(numbers) == dataset.X.shape[1] > 2 and not dataset.is_regression:
+        return dataset.X.fillna(dataset.X.median()).fillna(0), "pca"
+    return dataset.X, tuple(_two_most_important(dataset, model, numbers) if len(numbers) > 2 else numbers)
 
 
-def _telling(problem: Problem, model: Any, names: list[str]) -> list[str]:
-    """Return the two of these columns without which the model does worst, in their order."""
-    from sklearn.inspection import permutation_importance  # which --help need not wait for
+def _two_most_important(dataset: Dataset, model: Any, names: list[str]) -> list[str]:
+    """Return the two features with the largest permutation importance, in the order of ``names``."""
+    from sklearn.inspection import permutation_importance  # slow to import
 
-    samples = min(_MOST_MEASURED, len(problem.X_held_out))
-    importance = permutation_importance(
-        model, problem.X_held_out, problem.y_held_out, max_samples=samples, n_repeats=5, random_state=0
+    n_samples = min(_N_IMPORTANCE_SAMPLES, len(dataset.X_held_out))
+    result = permutation_importance(
+        model, dataset.X_held_out, dataset.y_held_out, max_samples=n_samples, n_repeats=5, random_state=0
     )
-    loss = dict(zip(problem.X.columns, importance.importances_mean, strict=True))
-    many = {name: problem.X[name].nunique() >= _ENOUGH_VALUES for name in names}  # few are lines in the picture
-    first_two = sorted(names, key=lambda name: (many[name], loss[name]))[-2:]
-    return [name for name in names if name in first_two]
+    importances = dict(zip(dataset.X.columns, result.importances_mean, strict=True))
+    # Few distinct values appear as mere lines in the picture
+    has_many_values = {name: dataset.X[name].nunique() >= _MIN_DISTINCT for name in names}
+    selected = sorted(names, key=lambda name: (has_many_values[name], importances[name]))[-2:]
+    return [name for name in names if name in selected]
 
 
 def _draw_data(X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) -> None:
-    """Scatter the samples: one feature against the class, two in the plane, more in their principal plane."""
+    """Draw the samples: one feature against the class, two features, or the two first principal components."""
     if len(features) == 1:
-        classes, numbers = np.unique(y, return_inverse=True)
-        plot_data(np.column_stack([X[features[0]], numbers]), y, ax=ax, aspect="auto")
+        classes, class_indices = np.unique(y, return_inverse=True)
+        plot_data(np.column_stack([X[features[0]], class_indices]), y, ax=ax, aspect="auto")
         ax.set_yticks(range(len(classes)), [str(label) for label in classes])
         ax.set(xlabel=features[0], ylabel="class")
     else:
@@ -118,7 +100,7 @@ def _draw_regions(model: Any, X: Any, y: np.ndarray, features: Any, names: list[
 
 
 def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, target: str, ax: Any) -> None:
-    """Draw the curve over one feature, or the surface over two."""
+    """Draw the predictions as a curve over one feature, or as a surface over two."""
     import pandas as pd
 
     display = RegressionDisplay.from_estimator(model, X, pd.Series(y, name=target), features=features, ax=ax)
@@ -126,24 +108,24 @@ def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, target: s
 
 
 def _name_axes(ax: Any, features: Any, names: list[str]) -> None:
-    """Name the axes of a pair of columns; those of principal components have names."""
+    """Label the axes with the features' names; axes of principal components are labelled already."""
     if features != "pca":
         ax.set(**dict(zip(("xlabel", "ylabel"), names if features == (0, 1) else features, strict=True)))
 
 
-def _draw_held_out(problem: Problem, model: Any, ax: Any) -> None:
-    """Draw predictions against the truth, for samples held out."""
+def _draw_held_out(dataset: Dataset, model: Any, ax: Any) -> None:
+    """Draw the confusion matrix of the held-out samples, or their predicted and actual values."""
     from matplotlib.ticker import MaxNLocator
 
-    if problem.is_regression:
+    if dataset.is_regression:
         PredictionErrorDisplay.from_estimator(
-            model, problem.X_held_out, problem.y_held_out, kind="actual_vs_predicted", ax=ax
+            model, dataset.X_held_out, dataset.y_held_out, kind="actual_vs_predicted", ax=ax
         )
-        ax.set(xlabel=f"{problem.target}, predicted", ylabel=f"{problem.target}, actual")
+        ax.set(xlabel=f"{dataset.target}, predicted", ylabel=f"{dataset.target}, actual")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(6))
     else:
         ConfusionMatrixDisplay.from_estimator(
-            model, problem.X_held_out, problem.y_held_out, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45
+            model, dataset.X_held_out, dataset.y_held_out, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45
         )
-    ax.set_title(f"{len(problem.y_held_out)} samples held out")
+    ax.set_title(f"{len(dataset.y_held_out)} held-out samples")

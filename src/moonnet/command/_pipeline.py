@@ -1,4 +1,4 @@
-"""The pipeline that learns from a table of mixed columns: made, saved and loaded; and the samples it takes."""
+"""Make, save and load the pipeline that is trained on a CSV file, and read its samples."""
 
 import zipfile
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from moonnet.command._columns import Column, Target
 from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder
 
-# What a model of ours holds beside the types that skops knows
-TRUSTED = {
+# The types in our models that skops does not trust by default
+TRUSTED_TYPES = {
     "moonnet._classifier.KerasMoonClassifier",
     "moonnet._regressor.KerasMoonRegressor",
     "moonnet.preprocessing.DateEncoder",
@@ -32,72 +32,72 @@ TRUSTED = {
 
 
 def make_model(columns: Sequence[Column], network: Any) -> Pipeline:
-    """Return a pipeline that takes a dataframe of these columns."""
-    branches: dict[tuple[str, str], list[str]] = {}
+    """Return an unfitted pipeline that preprocesses these columns of a dataframe and trains the network."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for column in columns:
-        branches.setdefault((column.kind, column.date_format), []).append(column.name)
-    transformers = [(" ".join(branch).strip(), _encoder(*branch), names) for branch, names in branches.items()]
+        groups.setdefault((column.kind, column.date_format), []).append(column.name)
+    transformers = [(" ".join(group).strip(), _make_encoder(*group), names) for group, names in groups.items()]
     return Pipeline([("columns", ColumnTransformer(transformers)), ("network", network)])
 
 
-def _encoder(kind: str, date_format: str) -> Any:
+def _make_encoder(kind: str, date_format: str) -> Any:
     if kind == "category":
-        # A value that training has not seen is taken for a rare one
+        # A value not seen in training is treated as a rare one
         return OneHotEncoder(
             handle_unknown="infrequent_if_exist", min_frequency=3, max_categories=30, sparse_output=False
         )
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    numbers = impute, StandardScaler()
-    return make_pipeline(*numbers) if kind == "number" else make_pipeline(DateEncoder(date_format), *numbers)
+    steps = [impute, StandardScaler()]
+    return make_pipeline(*steps) if kind == "number" else make_pipeline(DateEncoder(date_format), *steps)
 
 
 def read_samples(table: Table, target: Target, columns: Sequence[Column]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return X and y of the rows that have a target."""
-    rows = table.read(types_of(target, columns), marks_of(target, columns)).dropna(subset=[target.name])
+    """Return X and y of the rows with a target. Raises ValueError if a number is too large."""
+    rows = table.read(dtypes_of(target, columns), na_values_of(target, columns)).dropna(subset=[target.name])
     X, y = rows.drop(columns=target.name), rows[target.name].astype(target.dtype).to_numpy()
     for name, values in rows.select_dtypes("number").items():
         if np.isinf(values).any():
-            raise ValueError(f"column {name!r} of {table.path} must hold numbers that fit a float64.")
+            raise ValueError(f"column {name!r} of {table.path} must contain numbers that fit into a float64.")
     return X, y
 
 
-def types_of(target: Target, columns: Sequence[Column]) -> dict[str, str]:
-    """Return as what pandas reads each column; a target of classes is text first, since cells may be empty."""
-    types = {column.name: "float64" if column.kind == "number" else "str" for column in columns if column.kind}
-    return types | {target.name: "float64" if target.is_regression else "str"}
+def dtypes_of(target: Target, columns: Sequence[Column]) -> dict[str, str]:
+    """Return the dtypes for pandas.read_csv; class labels are read as text, because cells may be empty."""
+    dtypes = {column.name: "float64" if column.kind == "number" else "str" for column in columns if column.kind}
+    return dtypes | {target.name: "float64" if target.is_regression else "str"}
 
 
-def marks_of(target: Target, columns: Sequence[Column]) -> dict[str, list[str]]:
-    """Return the cells that stand for missing values in a column."""
-    marks = {column.name: column.marks for column in columns} | {target.name: target.marks}
-    return {name: cells for name, cells in marks.items() if cells}
+def na_values_of(target: Target, columns: Sequence[Column]) -> dict[str, list[str]]:
+    """Return the ``na_values`` for pandas.read_csv: the cells that stand for missing values, by column."""
+    markers = {column.name: column.missing_markers for column in columns} | {target.name: target.missing_markers}
+    return {name: cells for name, cells in markers.items() if cells}
 
 
 def save_model(model: Pipeline, path: Path) -> None:
-    """Write a fitted pipeline to a file that holds no code."""
+    """Save a fitted pipeline in skops's format, which contains no code."""
     skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
 def load_model(path: Path) -> Pipeline:
-    """Return the pipeline of a file. Of a file that holds other types than ours, nothing is run.
+    """Load a pipeline that ``save_model`` has saved. A file with other types is refused before any of its code runs.
 
-    Raises OSError, or ValueError where it is no model of ours.
+    Raises OSError, or ValueError if the file is not such a pipeline.
     """
     try:
-        untrusted = skops.io.get_untrusted_types(file=path)
-        strange = sorted(set(untrusted) - TRUSTED)
-        if not strange:
-            return _checked(skops.io.load(path, trusted=untrusted))
+        types = skops.io.get_untrusted_types(file=path)
+        untrusted_types = sorted(set(types) - TRUSTED_TYPES)
+        if not untrusted_types:
+            return _check_model(skops.io.load(path, trusted=types))
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - skops raises what a file of another kind leads to
-        raise ValueError(f"{path} is not a model that moonnet --csv saved: {error}") from None
-    raise ValueError(f"{path} is not loaded: it holds types that moonnet does not trust: {', '.join(strange)}.")
+    except Exception as error:  # noqa: BLE001 - skops raises various errors for other files
+        raise ValueError(f"{path} is not a model saved by moonnet --csv: {error}") from None
+    raise ValueError(f"{path} contains types that moonnet does not trust: {', '.join(untrusted_types)}. Not loaded.")
 
 
-def _checked(model: Any) -> Pipeline:
+def _check_model(model: Any) -> Pipeline:
     steps = model.named_steps if isinstance(model, Pipeline) else {}
     if list(steps) != ["columns", "network"] or not isinstance(steps["columns"], ColumnTransformer):
-        raise ValueError("expected a pipeline of columns and a network")
+        raise ValueError("expected a pipeline with the steps 'columns' and 'network'")
     check_is_fitted(model)
     return model

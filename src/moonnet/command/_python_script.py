@@ -1,4 +1,4 @@
-"""The Python program that does to a table what the command did: reads it, trains the pipeline, saves that."""
+"""Write the Python script that reads the CSV file, trains the pipeline and saves it, as the command did."""
 
 import reprlib
 from collections.abc import Sequence
@@ -10,11 +10,14 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from moonnet.command._columns import Column, Target
-from moonnet.command._pipeline import marks_of, types_of
+from moonnet.command._pipeline import dtypes_of, na_values_of
 from moonnet.command._read_csv import Table
 
-PROGRAM = '''\
-"""Train the model of {name} as moonnet did, and save it. Run this in the folder where moonnet ran."""
+SCRIPT_TEMPLATE = '''\
+"""Train the pipeline in {name} again and save it.
+
+Run this script in the folder where the command moonnet was run. The weights are bit-for-bit identical.
+"""
 
 import zipfile
 
@@ -22,27 +25,30 @@ import pandas as pd
 import skops.io
 {imports}
 
+# The target, and the columns that the pipeline uses, by dtype
 target = {target!r}
 {columns}
-types = {types}
+dtypes = {dtypes}
 table = pd.read_csv(
     {file!r},
-    usecols=list(types),
-    dtype=types,
+    usecols=list(dtypes),
+    dtype=dtypes,
 {options})
+# Rows without a target cannot be used for training
 table = table.dropna(subset=[target])
 X, y = table.drop(columns=target), table[target].astype({dtype!r})
+# The same split as that of the command
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.25, stratify={stratify}, random_state={seed}
 )
 
 {model}
 model.fit(X_train, y_train)
-print("score on samples held out:", model.score(X_test, y_test))
+print("score on the held-out samples:", model.score(X_test, y_test))
 skops.io.dump(model, {path!r}, compression=zipfile.ZIP_DEFLATED)
 '''
-# Where the names of a program are from
-MODULES = {
+# The names that a script may import, by module
+IMPORTS = {
     "sklearn.compose": ["ColumnTransformer"],
     "sklearn.impute": ["SimpleImputer"],
     "sklearn.model_selection": ["train_test_split"],
@@ -53,54 +59,58 @@ MODULES = {
 }
 
 
-def model_code(model: Pipeline, *, to_read: bool = False) -> str:
-    """Return the code that makes the pipeline, not fitted; ``to_read`` shortens long lists of columns."""
-    listed = reprlib.repr if to_read else _literal
-    branches = "".join(
-        f"        (\n            {name!r},\n{indent(f'{_code(encoder)},', ' ' * 12)}\n"
-        f"{indent(f'{listed(names)},', ' ' * 12)}\n        ),\n"
+def pipeline_code(model: Pipeline, *, shorten: bool = False) -> str:
+    """Return the code of the unfitted pipeline; ``shorten`` abbreviates long lists of columns."""
+    list_code = reprlib.repr if shorten else _literal_code
+    transformers = "".join(
+        f"        (\n            {name!r},\n{indent(f'{_estimator_code(encoder)},', ' ' * 12)}\n"
+        f"{indent(f'{list_code(names)},', ' ' * 12)}\n        ),\n"
         for name, encoder, names in model["columns"].transformers
     )
     return (
-        f"columns = ColumnTransformer(\n    [\n{branches}    ]\n)\n"
-        f"model = Pipeline([('columns', columns), ('network', {_code(model['network'])})])\n"
+        f"columns = ColumnTransformer(\n    [\n{transformers}    ]\n)\n"
+        f"model = Pipeline([('columns', columns), ('network', {_estimator_code(model['network'])})])\n"
     )
 
 
-def training_code(
+def training_script(
     model: Pipeline, table: Table, target: Target, columns: Sequence[Column], *, seed: int, path: Path
 ) -> str:
-    """Return a program that trains the pipeline and saves it under this path."""
-    types, marks = types_of(target, columns), marks_of(target, columns)
-    names = {f"{kind}_columns": [name for name in types if types[name] == kind] for kind in set(types.values())}
-    options = table.options | ({"na_values": marks} if marks else {})
-    made = model_code(model)
-    used = {module: [name for name in names if f"{name}(" in PROGRAM + made] for module, names in MODULES.items()}
-    imports = "\n".join(f"from {module} import {', '.join(listed)}" for module, listed in used.items() if listed)
-    return PROGRAM.format(
+    """Return a script that trains the pipeline and saves it to this path."""
+    dtypes, na_values = dtypes_of(target, columns), na_values_of(target, columns)
+    groups = {f"{dtype}_columns": [name for name in dtypes if dtypes[name] == dtype] for dtype in set(dtypes.values())}
+    options = table.options | ({"na_values": na_values} if na_values else {})
+    model_code = pipeline_code(model)
+    used = {
+        module: [name for name in names if f"{name}(" in SCRIPT_TEMPLATE + model_code]
+        for module, names in IMPORTS.items()
+    }
+    imports = "\n".join(f"from {module} import {', '.join(names)}" for module, names in used.items() if names)
+    return SCRIPT_TEMPLATE.format(
         name=path.name,
         imports=imports.replace("from moonnet", "\nfrom moonnet", 1),
         target=target.name,
-        columns="\n".join(f"{name} = {_literal(listed)}" for name, listed in sorted(names.items())),
-        types=" | ".join(f"dict.fromkeys({name}, {name.removesuffix('_columns')!r})" for name in sorted(names)),
+        columns="\n".join(f"{group} = {_literal_code(names)}" for group, names in sorted(groups.items())),
+        dtypes=" | ".join(f"dict.fromkeys({group}, {group.removesuffix('_columns')!r})" for group in sorted(groups)),
         file=str(table.path),
-        options="".join(f"    {name}={indent(_literal(value), '    ').strip()},\n" for name, value in options.items()),
+        options="".join(
+            f"    {name}={indent(_literal_code(value), '    ').strip()},\n" for name, value in options.items()
+        ),
         dtype=target.dtype,
         stratify=None if target.is_regression else "y",
         seed=seed,
-        model=made,
+        model=model_code,
         path=str(path),
     )
 
 
-def _code(estimator: Any) -> str:
-    """Return the code that makes an estimator."""
+def _estimator_code(estimator: Any) -> str:
     if isinstance(estimator, Pipeline):
-        steps = "".join(f"    {_code(step)},\n" for _, step in estimator.steps)
+        steps = "".join(f"    {_estimator_code(step)},\n" for _, step in estimator.steps)
         return f"make_pipeline(\n{steps})"
     return " ".join(repr(estimator).split())
 
 
-def _literal(value: Any) -> str:
-    """Return the code of plain values, on several lines where it is long."""
+def _literal_code(value: Any) -> str:
+    """Return the code of a literal, on several lines if it is long."""
     return pformat(value, width=100, compact=True, sort_dicts=False)

@@ -1,4 +1,4 @@
-"""From a file of comma-separated values, in the dialect it happens to have, to a dataframe of pandas."""
+"""Read a CSV file into a dataframe; infer its encoding, delimiter and decimal sign."""
 
 import codecs
 import csv
@@ -17,59 +17,62 @@ except ImportError as error:
     raise ImportError("--csv needs pandas: pip install 'moonnet[csv]'") from error
 
 DELIMITERS = ",;\t|"
-_SAMPLE = 200  # lines from which the delimiter is told
+_N_LINES = 200  # from which the delimiter is inferred
+# Numbers with a decimal point or comma, and with separators between thousands: 1,234.5 and 1.234,5
 _POINT, _COMMA = r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?"
-_GROUPED = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", r"[+-]?\d{1,3}(?:\.\d{3})+,\d+"  # 1,234.5 and 1.234,5
+_COMMA_GROUPS, _POINT_GROUPS = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", r"[+-]?\d{1,3}(?:\.\d{3})+,\d+"
 
 
 @dataclass
 class Table:
-    """A file as pandas reads it, and how."""
+    """A CSV file as text, with the arguments that read it."""
 
     path: Path
-    text: pd.DataFrame  # each cell as it is written; NaN where it is missing
-    options: dict[str, Any]  # what pandas.read_csv is told
-    notes: list[str]  # what a reader would not expect
-    repeated: set[str]  # names that the file gives to several columns
+    text: pd.DataFrame  # cells as strings; NaN if missing
+    options: dict[str, Any]  # keyword arguments of pandas.read_csv
+    notes: list[str]  # messages about the file, to be printed
+    duplicates: set[str]  # names that several columns of the file share
 
     @property
-    def names(self) -> str:
-        """The names of the columns, for a message."""
+    def column_list(self) -> str:
+        """The names of the columns, shortened for a message."""
         return shorten(", ".join(self.text), 300, placeholder=" ...")
 
     def read(self, dtypes: dict[str, str], na_values: dict[str, list[str]] | None = None) -> pd.DataFrame:
-        """Return these columns in these types; cells that are in ``na_values`` are missing as well."""
+        """Return these columns with these dtypes; cells listed in ``na_values`` by column are missing values too."""
         options = self.options | ({"na_values": na_values} if na_values else {})
         try:
             return pd.read_csv(self.path, usecols=list(dtypes), dtype=dtypes, **options)[list(dtypes)]
-        except ValueError as error:  # pandas 2 raises where a number is too large
-            raise ValueError(f"{self.path} holds what pandas cannot read: {error}") from None
+        except ValueError as error:  # pandas 2 raises if a number is too large
+            raise ValueError(f"{self.path} contains values that pandas cannot read: {error}") from None
 
-    def cells(self) -> pd.DataFrame:
-        """Return each cell as it is written, also those that stand for a missing value, such as NA."""
+    def raw_cells(self) -> pd.DataFrame:
+        """Return all cells as strings, also those that pandas takes for missing values, such as NA."""
         return pd.read_csv(self.path, dtype=str, na_filter=False, **self.options)
 
     def write(self, rows: pd.DataFrame, path: Path) -> None:
-        """Write rows to a file in UTF-8, delimited like this one."""
+        """Write rows to a file in UTF-8, with the delimiter and decimal sign of this file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        signs = {"sep": self.options["sep"], "decimal": self.options.get("decimal", ".")}
-        rows.to_csv(path, index=False, encoding="utf-8", **signs)
+        dialect = {"sep": self.options["sep"], "decimal": self.options.get("decimal", ".")}
+        rows.to_csv(path, index=False, encoding="utf-8", **dialect)
 
     def is_number(self, cells: "pd.Series[str]") -> "pd.Series[bool]":
-        """Return which cells are numbers, with this file's decimal sign."""
+        """Return which cells are numbers, written with the decimal sign of this file."""
         decimal, group = (re.escape(self.options.get(sign, "")) for sign in ("decimal", "thousands"))
         decimal = decimal or r"\."
-        whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)" if group else r"\d+"
-        return cells.str.fullmatch(rf"\s*[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*", na=False)
+        integer = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{3}})+)" if group else r"\d+"
+        return cells.str.fullmatch(
+            rf"\s*[+-]?(?:{integer}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?\s*", na=False
+        )
 
 
 def read_table(path: Path) -> Table:
-    """Return the file's cells as text; tell encoding, delimiter and decimal sign from what it holds.
+    """Read a file as text and infer its encoding, delimiter and decimal sign.
 
-    Raises OSError, or ValueError where it is no table.
+    Raises OSError, or ValueError if the file is not a CSV file with rows.
     """
     try:
-        # What Excel calls Unicode text; and Windows-1252, which extends Latin-1 (in which each byte is a character)
+        # UTF-16 is what Excel saves as "Unicode text"; Latin-1 decodes any bytes, and Windows-1252 most of them
         for encoding in ["utf-8-sig", *(["utf-16"] if _starts_as_utf16(path) else []), "cp1252"]:
             try:
                 return _read(path, encoding)
@@ -77,7 +80,9 @@ def read_table(path: Path) -> Table:
                 continue
         return _read(path, "Latin-1")
     except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty. Expected a line of column names, then a line a sample.") from None
+        raise ValueError(
+            f"{path} is empty. Expected a line of column names, followed by one line per sample."
+        ) from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pd.errors.ParserError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise
@@ -86,20 +91,20 @@ def read_table(path: Path) -> Table:
 
 def _read(path: Path, encoding: str) -> Table:
     lines = _first_lines(path, encoding)
-    delimiter = _delimiter(lines)
+    delimiter = _infer_delimiter(lines)
     options = {"sep": delimiter, "encoding": encoding, "skipinitialspace": True}
     text = pd.read_csv(path, dtype=str, **options)
     names = next(row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row)
-    if not isinstance(text.index, pd.RangeIndex):  # pandas takes what has no name for an index
-        raise ValueError(f"{path} names {len(names)} columns, and its lines have more cells than that.")
+    if not isinstance(text.index, pd.RangeIndex):  # pandas uses the first cells as an index
+        raise ValueError(f"{path} has {len(names)} column names, but more cells in each row.")
     if not len(text):
-        raise ValueError(f"{path} holds column names and no sample.")
-    notes = [f"{path} is not in UTF-8: read as {encoding}"] if encoding != "utf-8-sig" else []
-    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
-    for name in repeated:
-        renamed = [column for first, column in zip(names, text.columns, strict=False) if first == name]
-        notes.append(f"{path} has {len(renamed)} columns called {name!r}: here they are {', '.join(renamed)}")
-    return Table(path, text, options | _number_signs(text, delimiter), notes, set(repeated))
+        raise ValueError(f"{path} contains column names but no rows.")
+    notes = [f"{path} is not encoded in UTF-8; reading it as {encoding}"] if encoding != "utf-8-sig" else []
+    duplicates = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    for name in duplicates:
+        renamed = [column for original, column in zip(names, text.columns, strict=False) if original == name]
+        notes.append(f"{path} has {len(renamed)} columns named {name!r}; they are renamed to {', '.join(renamed)}")
+    return Table(path, text, options | _infer_number_format(text, delimiter), notes, set(duplicates))
 
 
 def _starts_as_utf16(path: Path) -> bool:
@@ -108,15 +113,15 @@ def _starts_as_utf16(path: Path) -> bool:
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
-    """Return the first lines of a file, which pandas decompresses."""
-    # With a delimiter that does not occur, and quotes without a meaning, a row is a line
-    options: dict[str, Any] = {"sep": "\x1f", "quoting": csv.QUOTE_NONE, "header": None, "nrows": _SAMPLE}
+    """Return the first lines of a file that may be compressed."""
+    # pandas decompresses; with a delimiter that does not occur and no quoting, each row is a line
+    options: dict[str, Any] = {"sep": "\x1f", "quoting": csv.QUOTE_NONE, "header": None, "nrows": _N_LINES}
     lines = pd.read_csv(path, encoding=encoding, dtype=str, na_filter=False, skip_blank_lines=False, **options)
     return [f"{line}\n" for line in lines[0]]
 
 
-def _delimiter(lines: list[str]) -> str:
-    """Return the delimiter that gives most lines as many cells as the first one has."""
+def _infer_delimiter(lines: list[str]) -> str:
+    """Return the delimiter with which most rows have as many cells as the first."""
 
     def agreement(delimiter: str) -> tuple[bool, float, int]:
         widths = [len(row) for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
@@ -127,14 +132,14 @@ def _delimiter(lines: list[str]) -> str:
     return max(DELIMITERS, key=agreement)
 
 
-def _number_signs(text: pd.DataFrame, delimiter: str) -> dict[str, str]:
-    """Return the decimal sign, where it is a comma, and the sign between groups of three digits, where there is one."""
+def _infer_number_format(text: pd.DataFrame, delimiter: str) -> dict[str, str]:
+    """Return the arguments ``decimal`` and ``thousands`` of pandas.read_csv that differ from its defaults."""
 
     def count(pattern: str) -> int:
         return sum(int(text[name].str.fullmatch(pattern, na=False).sum()) for name in text)
 
-    point, comma, (english, german) = count(_POINT), count(_COMMA), map(count, _GROUPED)
-    # 1,234 in quotes between commas is a thousand in a file of English style
-    if comma + german > point and not (delimiter == "," and comma <= english):
-        return {"decimal": ",", **({"thousands": "."} if german else {})}
-    return {"thousands": ","} if english else {}
+    n_point, n_comma, n_comma_groups, n_point_groups = map(count, (_POINT, _COMMA, _COMMA_GROUPS, _POINT_GROUPS))
+    # In a file delimited by commas, a quoted "1,234" is a number with a thousands separator
+    if n_comma + n_point_groups > n_point and not (delimiter == "," and n_comma <= n_comma_groups):
+        return {"decimal": ",", **({"thousands": "."} if n_point_groups else {})}
+    return {"thousands": ","} if n_comma_groups else {}

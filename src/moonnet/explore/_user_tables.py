@@ -87,7 +87,7 @@ class CsvTable:
         self.targets = [
             name
             for name, rows in counts.items()
-            if 2 <= len(rows) <= MOST_CLASSES and rows.min() >= FEWEST_OF_A_CLASS and name not in self._table.repeated
+            if 2 <= len(rows) <= MOST_CLASSES and rows.min() >= FEWEST_OF_A_CLASS and name not in self._table.duplicates
         ]
         if target is not None:
             self._target(target)  # says what is wrong with it
@@ -95,7 +95,7 @@ class CsvTable:
         if not self.targets:
             raise ValueError(
                 f"{path} must have a column of 2 to {MOST_CLASSES} classes, each at least {FEWEST_OF_A_CLASS} times. "
-                f"Its columns are {self._table.names}."
+                f"Its columns are {self._table.column_list}."
             )
         if all(len(self.features(name)) < 2 for name in self.targets):
             raise ValueError(
@@ -154,24 +154,24 @@ class CsvTable:
 
     def _columns_of_numbers(self) -> Iterator[Any]:
         """Yield what is known of the columns of numbers, but for row numbers and keys."""
-        from moonnet.command._columns import describe_column, marks_beside_numbers
+        from moonnet.command._columns import find_missing_markers, infer_column
 
         for name in self._table.text:
             # Looking for dates in text takes long
-            if marks_beside_numbers(self._table, self._table.text[name].dropna()) is not None:
-                column = describe_column(self._table, name, chosen=False, month_first=False)
+            if find_missing_markers(self._table, self._table.text[name].dropna()) is not None:
+                column = infer_column(self._table, name, required=False, month_first=False)
                 if column.kind == "number":
                     yield column
 
     def _target(self, name: str) -> Any:
         """Return what is known of a column of classes. Raises ValueError."""
         if name not in self._targets:
-            from moonnet.command._columns import describe
+            from moonnet.command._columns import infer_columns
 
             with self._naming_the_file():
                 # One will do, since only the target is wanted
-                features = [other for other in self.features(name) if other not in self._table.repeated][:1] or None
-                self._targets[name], _ = describe(self._table, name, features, "classification", month_first=False)
+                features = [other for other in self.features(name) if other not in self._table.duplicates][:1] or None
+                self._targets[name], _ = infer_columns(self._table, name, features, "classification", month_first=False)
         return self._targets[name]
 
     @contextmanager
@@ -184,4 +184,4 @@ class CsvTable:
 
     def _marks(self, features: Sequence[str]) -> dict[str, list[str]]:
         """Return the cells that stand for missing values in a column."""
-        return {name: self._numbers[name].marks for name in features if self._numbers[name].marks}
+        return {name: self._numbers[name].missing_markers for name in features if self._numbers[name].missing_markers}

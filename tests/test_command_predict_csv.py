@@ -1,4 +1,4 @@
-"""A file that a model predicts: its rows come back with the predictions, and what was not as in training is said."""
+"""Predictions for a CSV file: rows are copied, predictions added, and differences from training reported."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column
 from moonnet.command._pipeline import make_model
-from moonnet.command._prediction import predict_table
+from moonnet.command._predict_csv import predict_table
 from moonnet.command._read_csv import read_table
 
 N = 60
@@ -45,7 +45,7 @@ def predict(tmp_path, model):
     return predict
 
 
-def test_the_rows_come_back_with_what_the_pipeline_says_of_them(predict, model):
+def test_predictions_are_added_to_the_rows(predict, model):
     lines = TRAINING.assign(id=[f"{10**18 + 3 * i}" for i in range(N)], note="two\nlines")
     lines = lines[["note", "day", "a", "kind", "id"]]
     predicted, notes = predict(lines.to_csv(index=False))
@@ -54,10 +54,10 @@ def test_the_rows_come_back_with_what_the_pipeline_says_of_them(predict, model):
     assert predicted["note"].tolist() == lines["note"].tolist()
     assert predicted["prediction"].tolist() == model.predict(TRAINING).tolist()
     assert (predicted[["probability_down", "probability_up"]] == model.predict_proba(TRAINING)).all(axis=None)
-    assert notes == ["columns that the model does not use: note, id"]
+    assert notes == ["columns not used by the model: note, id"]
 
 
-def test_a_regression_has_one_column(predict):
+def test_a_regression_adds_one_column(predict):
     regression = fit(KerasMoonRegressor((5,), epochs=2, random_state=0), TRAINING["a"] * 1000)
     predicted, notes = predict(TRAINING.to_csv(index=False), regression)
     assert list(predicted) == [*TRAINING, "prediction"]
@@ -65,25 +65,25 @@ def test_a_regression_has_one_column(predict):
     assert notes == []
 
 
-def test_one_row_of_a_date_that_is_open_follows_the_model(predict, model):
+def test_an_ambiguous_date_is_read_in_the_format_of_training(predict, model):
     predicted, _ = predict("a,kind,day\n0.5,red,03/02/2020\n")
     expected = model.predict_proba(pd.DataFrame({"a": [0.5], "kind": ["red"], "day": ["03/02/2020"]}))
     assert predicted["probability_up"].tolist() == expected[:, 1].tolist()
 
 
-def test_the_file_may_be_in_another_dialect(predict, model):
+def test_the_file_may_have_another_delimiter_and_decimal_sign(predict, model):
     predicted, _ = predict("kind;day;a\nred;03/02/2020;0,5\nblue;13/02/2020;-1,5\n")
     frame = pd.DataFrame({"a": [0.5, -1.5], "kind": ["red", "blue"], "day": ["03/02/2020", "13/02/2020"]})
     assert predicted["prediction"].tolist() == model.predict(frame).tolist()
     assert predicted["a"].tolist() == ["0,5", "-1,5"]
 
 
-def test_missing_and_unknown_values_are_imputed_and_said(predict, model):
+def test_missing_and_unknown_values_are_imputed_and_reported(predict, model):
     predicted, notes = predict("a,kind,day\n,red,03/02/2020\nwhat,pink,soon\n1,NA,later\n2,pink,03/02/2020\n")
     assert notes == [
-        "column 'a': 'what' is no number: taken as missing",
-        "column 'kind': 'pink' (and 1 more) was not there in training: taken as a rare category",
-        "column 'day': 'soon' (and 1 more) is no date in the format %d/%m/%Y: taken as missing",
+        "column 'a': not a number, treated as missing: 'what'",
+        "column 'kind': not seen in training, treated as a rare value: 'pink' and 1 more",
+        "column 'day': not a date in the format %d/%m/%Y, treated as missing: 'soon' and 1 more",
         "3 of 4 rows have missing values, which are imputed",
     ]
     frame = pd.DataFrame(
@@ -97,7 +97,7 @@ def test_missing_and_unknown_values_are_imputed_and_said(predict, model):
     assert predicted["kind"].tolist() == ["red", "pink", "NA", "pink"]
 
 
-def test_columns_without_a_value_are_imputed(predict):
+def test_empty_columns_are_imputed(predict):
     predicted, notes = predict("a,kind,day\n,,\n,,\n")
     assert predicted["probability_up"].notna().all()
     assert notes == ["2 of 2 rows have missing values, which are imputed"]
@@ -106,16 +106,25 @@ def test_columns_without_a_value_are_imputed(predict):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,other\n1,2\n", r"new\.csv must have the columns of the model\. It lacks kind, day\. It has: a, other\."),
+        (
+            "a,other\n1,2\n",
+            r"new\.csv must have all columns that the model uses\. Missing: kind, day\. Its columns are a, other\.",
+        ),
         (
             ",".join(f"column {i}" for i in range(100)) + "\n" + "1," * 99 + "1\n",
-            r"It lacks a, kind, day\. It has: column 0, .{,300} \.\.\.\.$",
+            r"Missing: a, kind, day\. Its columns are column 0, .{,300} \.\.\.\.$",
         ),
-        ("a,kind,day\nx,red,03/02/2020\n", r"column 'a' of .*new\.csv must hold a number in each row\. Got 'x'"),
-        ("a,kind,day\n1,red,2020-02-03\n", r"must hold a date in the format %d/%m/%Y in each row\. Got '2020-02-03'"),
-        ("a,kind,day,prediction\n1,red,03/02/2020,x\n", "has columns of its own called prediction"),
+        ("a,kind,day\nx,red,03/02/2020\n", r"column 'a' of .*new\.csv must contain a number in each row\. Got 'x'"),
+        (
+            "a,kind,day\n1,red,2020-02-03\n",
+            r"must contain a date in the format %d/%m/%Y in each row\. Got '2020-02-03'",
+        ),
+        (
+            "a,kind,day,prediction\n1,red,03/02/2020,x\n",
+            r"must not have columns with the names of the predictions\. Rename prediction in the file",
+        ),
     ],
 )
-def test_what_cannot_be_predicted_says_why(predict, text, message):
+def test_files_that_do_not_fit_the_model_raise(predict, text, message):
     with pytest.raises(ValueError, match=message):
         predict(text)

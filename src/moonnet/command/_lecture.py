@@ -1,0 +1,23 @@
+"""The default mode: the lecture's example, a classification of half-moons."""
+
+import argparse
+
+import numpy as np
+from sklearn.datasets import make_moons
+
+from moonnet import KerasMoonClassifier
+from moonnet.command._dataset import Dataset
+from moonnet.command._train_and_report import make_network, make_output_folder, save_pictures, train_and_report
+
+
+def run_lecture(options: argparse.Namespace) -> None:
+    """Train on half-moons, and evaluate on as many held-out samples."""
+    n_samples = 200 if options.samples is None else options.samples
+    noise = 0.2 if options.noise is None else options.noise
+    X, y = make_moons(n_samples, noise=noise, random_state=options.seed)
+    X_held_out, y_held_out = make_moons(n_samples, noise=noise, random_state=options.seed + 1)
+    dataset = Dataset(X, y, X_held_out, y_held_out, ["x", "y"], np.array([[-2.0, 2.0]]))
+    folder = make_output_folder(options)
+    network = make_network(KerasMoonClassifier, options)
+    train_and_report(dataset, network, network, n_epochs=options.epochs)
+    save_pictures(dataset, network, folder)

@@ -1,0 +1,176 @@
+"""The command's options: their names, help texts, defaults and valid combinations."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, NoReturn
+
+# Options that are valid for the half-moons only, for training on a CSV file only, and for training only
+HALF_MOON_OPTIONS = {"samples", "noise"}
+CSV_TRAINING_OPTIONS = {"target", "features", "task", "month_first"}
+TRAINING_OPTIONS = {"epochs", "batch_size", "hidden", "seed"}
+
+
+class Mode(Enum):
+    """What the command does."""
+
+    LECTURE = auto()
+    TRAIN_CSV = auto()
+    PREDICT_CSV = auto()
+    EXPLORE = auto()
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports an error in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message on stderr and exit with status 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+
+def parse_options(arguments: Sequence[str]) -> tuple[Parser, argparse.Namespace]:
+    """Return the parser used, for reporting errors, and the options, with the selected ``mode``."""
+    if list(arguments[:1]) == ["explore"]:
+        parser = _explorer_parser()
+        options = parser.parse_args(arguments[1:])
+        if options.target is not None and options.csv is None:
+            parser.error("--target requires --csv FILE")
+        options.mode = Mode.EXPLORE
+    else:
+        parser = _main_parser()
+        options = parser.parse_args(arguments)
+        _check_combination(parser, options)
+        csv_mode = Mode.TRAIN_CSV if options.model is None else Mode.PREDICT_CSV
+        options.mode = Mode.LECTURE if options.csv is None else csv_mode
+    return parser, options
+
+
+def _main_parser() -> Parser:
+    parser = Parser(
+        prog="moonnet",
+        description="Train a small neural network on half-moons or on a CSV file, evaluate it and plot what it has "
+        "learned. With --csv and --model, predict a CSV file with a saved model.",
+        epilog="To train and watch networks interactively in a browser, see: moonnet explore --help",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="output folder for the pictures and the model (default: moonnet-lecture); with --model, output file for "
+        "the predictions (default: predictions.csv)",
+    )
+    _add_training_options(parser.add_argument_group("training"))
+    _add_half_moon_options(parser.add_argument_group("half-moons, without --csv"))
+    _add_csv_options(parser.add_argument_group("CSV files"))
+    return parser
+
+
+def _add_training_options(group: Any) -> None:
+    group.add_argument(
+        "--epochs", type=_number(int, 1), default=100, metavar="N", help="number of epochs (default: 100)"
+    )
+    group.add_argument(
+        "--batch-size", type=_number(int, 1), default=50, metavar="N", help="number of samples per batch (default: 50)"
+    )
+    group.add_argument(
+        "--hidden",
+        type=_number(int, 1),
+        nargs="+",
+        default=[50, 20],
+        metavar="UNITS",
+        help="number of units of each hidden layer (default: 50 20)",
+    )
+    group.add_argument(
+        "--seed",
+        type=_number(int, 0, 2**32 - 2),
+        default=0,
+        metavar="N",
+        help="random seed; the same seed gives the same results (default: 0)",
+    )
+
+
+def _add_half_moon_options(group: Any) -> None:
+    group.add_argument("--samples", type=_number(int, 20), metavar="N", help="number of samples (default: 200)")
+    group.add_argument(
+        "--noise", type=_number(float, 0), metavar="STD", help="standard deviation of the noise (default: 0.2)"
+    )
+
+
+def _add_csv_options(group: Any) -> None:
+    group.add_argument("--csv", type=Path, metavar="FILE", help="file to train on, or to predict with --model")
+    group.add_argument("--target", metavar="COLUMN", help="column to predict; required for training")
+    group.add_argument(
+        "--features",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns to use as features (default: all but those without information, such as row numbers)",
+    )
+    group.add_argument(
+        "--task",
+        choices=["classification", "regression"],
+        help="how to treat the target (default: regression for numbers with fractions or more than 20 different "
+        "values, else classification)",
+    )
+    group.add_argument(
+        "--month-first",
+        action="store_true",
+        help="read ambiguous dates such as 01/02/2003 as month/day/year (default: day/month/year)",
+    )
+    group.add_argument(
+        "--model", type=Path, metavar="FILE", help="model.skops of an earlier run; predict the CSV file with it"
+    )
+
+
+def _explorer_parser() -> Parser:
+    parser = Parser(
+        prog="moonnet explore",
+        description="Open the explorer, a page in the browser that trains the network again whenever a setting "
+        "changes. Press Ctrl-C to stop it.",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="CSV file to train on")
+    parser.add_argument(
+        "--target", metavar="COLUMN", help="column of class labels to predict (default: the last that is suitable)"
+    )
+    parser.add_argument(
+        "--port", type=_number(int, 1024, 65535), metavar="N", help="port (default: 8642, or any free one if in use)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
+    return parser
+
+
+def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:
+    """Return a converter of an option's text to a finite number within the bounds."""
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and minimum <= value <= maximum):
+            noun = "an integer" if kind is int else "a finite number"
+            bounds = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+            raise argparse.ArgumentTypeError(f"must be {noun} {bounds}. Got {text!r} instead.")
+        return value
+
+    return convert
+
+
+def _check_combination(parser: Parser, options: argparse.Namespace) -> None:
+    """Report options that have no meaning together with the others, and required ones that are missing."""
+    given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
+    if "csv" not in given and given & (CSV_TRAINING_OPTIONS | {"model"}):
+        parser.error(f"{_flag(given & (CSV_TRAINING_OPTIONS | {'model'}))} requires --csv FILE")
+    if "csv" in given and given & HALF_MOON_OPTIONS:
+        parser.error(f"{_flag(given & HALF_MOON_OPTIONS)} applies to half-moons and cannot be combined with --csv")
+    if "model" in given and given & (CSV_TRAINING_OPTIONS | TRAINING_OPTIONS):
+        flag = _flag(given & (CSV_TRAINING_OPTIONS | TRAINING_OPTIONS))
+        parser.error(f"{flag} applies to training and cannot be combined with --model, which is already trained")
+    if "csv" in given and not given & {"target", "model"}:
+        parser.error("--csv requires --target COLUMN to train a model, or --model FILE to predict with a saved one")
+
+
+def _flag(names: set[str]) -> str:
+    """Return the first of the options, as the user writes it."""
+    return f"--{min(names).replace('_', '-')}"

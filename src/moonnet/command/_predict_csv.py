@@ -1,0 +1,109 @@
+"""The mode ``--csv FILE --model FILE``: predict a CSV file with a saved pipeline."""
+
+import argparse
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from moonnet.command._pipeline import load_model
+from moonnet.command._read_csv import Table, read_table
+from moonnet.preprocessing import DateEncoder
+
+_MAX_MISSING_PRINTED = 20
+
+
+def predict_csv(options: argparse.Namespace) -> None:
+    """Write a copy of the CSV file with columns of predictions added."""
+    path = Path("predictions.csv") if options.out is None else options.out
+    if path.exists() and path.samefile(options.csv):
+        raise ValueError(f"--out must differ from the file to predict. Got {path} for both.")
+    table = read_table(options.csv)
+    predicted, notes = predict_table(load_model(options.model), table)
+    for line in [*table.notes, *notes]:
+        print(line)
+    table.write(predicted, path)
+    encoding = "" if table.options["encoding"] == "utf-8-sig" else " in UTF-8"
+    added = shorten(", ".join(predicted.columns[table.text.shape[1] :]), 200, placeholder=" ...")
+    print(f"wrote {path}{encoding}: {len(predicted)} rows of {table.path} with the columns {added} added")
+
+
+def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str]]:
+    """Return the file's cells and the predictions, and notes about cells and columns that differ from training."""
+    names = list(model.feature_names_in_)
+    _check_columns(table, names)
+    encoders = {name: encoder for _, encoder, columns in model["columns"].transformers_ for name in columns}
+    na_values, notes = {}, []
+    for name in names:
+        na_values[name], column_notes = _unknown_cells(table, name, encoders[name])
+        notes += column_notes
+    dtypes = {name: "float64" if _is_number_encoder(encoders[name]) else "str" for name in names}
+    X = table.read(dtypes, {name: cells for name, cells in na_values.items() if cells})
+    n_missing = int(X.isna().any(axis=1).sum())
+    if n_missing:
+        notes.append(f"{n_missing} of {len(X)} rows have missing values, which are imputed")
+    unused = [name for name in table.text if name not in names]
+    if unused:
+        notes.append(f"columns not used by the model: {shorten(', '.join(unused), 300, placeholder=' ...')}")
+    return _join_predictions(table, _predictions(model, X)), notes
+
+
+def _check_columns(table: Table, names: list[str]) -> None:
+    missing = [name for name in names if name not in table.text]
+    if missing:
+        listed = ", ".join(missing[:_MAX_MISSING_PRINTED])
+        if len(missing) > _MAX_MISSING_PRINTED:
+            listed += f" and {len(missing) - _MAX_MISSING_PRINTED} more"
+        raise ValueError(
+            f"{table.path} must have all columns that the model uses. "
+            f"Missing: {listed}. Its columns are {table.column_list}."
+        )
+
+
+def _is_number_encoder(encoder: Any) -> bool:
+    return not isinstance(encoder, OneHotEncoder) and not isinstance(encoder[0], DateEncoder)
+
+
+def _unknown_cells(table: Table, name: str, encoder: Any) -> tuple[list[str], list[str]]:
+    """Return the cells of a column to treat as missing, and notes about those and about unknown categories."""
+    cells = table.text[name].dropna()
+    if isinstance(encoder, OneHotEncoder):
+        known = encoder.categories_[list(encoder.feature_names_in_).index(name)]
+        return [], _notes(name, cells[~cells.isin(known)], "not seen in training, treated as a rare value")
+    if _is_number_encoder(encoder):
+        unknown, kind = cells[~table.is_number(cells)], "number"
+    else:
+        dates = pd.to_datetime(cells, format=encoder[0].format, utc=True, errors="coerce")
+        unknown, kind = cells[dates.isna()], f"date in the format {encoder[0].format}"
+    if len(unknown) and len(unknown) == len(cells):
+        raise ValueError(f"column {name!r} of {table.path} must contain a {kind} in each row. Got {unknown.iloc[0]!r}.")
+    return unknown.unique().tolist(), _notes(name, unknown, f"not a {kind}, treated as missing")
+
+
+def _notes(name: str, cells: "pd.Series[str]", problem: str) -> list[str]:
+    """Return a note about the cells of a column, or none if there are no such cells."""
+    more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+    return [f"column {name!r}: {problem}: {cells.iloc[0]!r}{more}"] if len(cells) else []
+
+
+def _predictions(model: Pipeline, X: pd.DataFrame) -> pd.DataFrame:
+    predictions = {"prediction": model.predict(X)}
+    if is_classifier(model):
+        labels = [f"probability_{label}" for label in model.classes_]
+        predictions |= dict(zip(labels, model.predict_proba(X).T, strict=True))
+    return pd.DataFrame(predictions)
+
+
+def _join_predictions(table: Table, predictions: pd.DataFrame) -> pd.DataFrame:
+    cells = table.raw_cells()
+    duplicates = [name for name in predictions if name in cells]
+    if duplicates:
+        raise ValueError(
+            f"{table.path} must not have columns with the names of the predictions. "
+            f"Rename {', '.join(duplicates)} in the file."
+        )
+    return pd.concat([cells, predictions], axis=1)

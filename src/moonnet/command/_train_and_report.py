@@ -1,0 +1,139 @@
+"""Train and evaluate a model, print each step with its time, and save the pictures."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import log_loss, mean_absolute_error
+from sklearn.model_selection import cross_val_score
+
+from moonnet.command._dataset import Dataset
+from moonnet.command._pictures import draw_pictures
+
+N_FOLDS = 5
+_MAX_FEATURES_PRINTED = 8
+_MAX_VALUES_PRINTED = 4
+
+
+def make_output_folder(options: argparse.Namespace) -> Path:
+    """Create the folder for pictures and models."""
+    folder = Path("moonnet-lecture") if options.out is None else options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def make_network(estimator_class: type, options: argparse.Namespace) -> Any:
+    """Return an unfitted estimator with the hyperparameters that the options set."""
+    return estimator_class(
+        tuple(options.hidden), epochs=options.epochs, batch_size=options.batch_size, random_state=options.seed
+    )
+
+
+def train_and_report(dataset: Dataset, model: Any, network: Any, *, n_epochs: int) -> None:
+    """Train the model, evaluate it and predict one sample; ``network`` is the model or the last step of it."""
+    _print_samples(dataset)
+    _fit_twice(dataset, model)
+    print()
+    network.model_.summary()
+    print()
+    _print_history(network.history_, n_epochs)
+    print()
+    _evaluate(dataset, model)
+    with _print_time("One prediction"):
+        print(_prediction_text(dataset, model))
+
+
+def save_pictures(dataset: Dataset, model: Any, folder: Path) -> None:
+    """Draw the fitted model and print the names of the files."""
+    with _print_time("Drawing the pictures"):
+        for path in draw_pictures(dataset, model, folder):
+            print(f"wrote {path}")
+
+
+def _print_samples(dataset: Dataset) -> None:
+    names = dataset.feature_names
+    features = ", ".join(names[:_MAX_FEATURES_PRINTED])
+    if len(names) > _MAX_FEATURES_PRINTED:
+        features += f" and {len(names) - _MAX_FEATURES_PRINTED} more"
+    print(f"{len(dataset.X)} training samples, {len(dataset.X_held_out)} held-out samples; features: {features}")
+    label = f"target {dataset.y[0]:.4g}" if dataset.is_regression else f"class {dataset.y[0]}"
+    print(f"First training sample: {_values_text(dataset, dataset.X[:1])}, {label}\n")
+
+
+def _fit_twice(dataset: Dataset, model: Any) -> None:
+    """Fit the model with and without compilation, to show the time of both."""
+    with _print_time("Importing Keras and its engine"):
+        import moonnet.training._loop  # noqa: F401
+    with _print_time("The first fit, with compilation,"):
+        model.fit(dataset.X, dataset.y)
+    with _print_time("The second fit, without compilation,"):
+        model.fit(dataset.X, dataset.y)
+
+
+def _print_history(history: dict[str, list[float]], n_epochs: int) -> None:
+    """Print every tenth epoch and the last one."""
+    from moonnet.training._progress import format_value
+
+    print("Training history (means over the batches of an epoch, while the weights change):")
+    for epoch in sorted({*range(10, n_epochs + 1, 10), n_epochs}):
+        metrics = ", ".join(f"{name} {format_value(values[epoch - 1])}" for name, values in history.items())
+        print(f"epoch {epoch:4d}/{n_epochs}: {metrics}")
+
+
+def _evaluate(dataset: Dataset, model: Any) -> None:
+    print("Evaluation of the trained model:")
+    with _print_time("Evaluation"):
+        print(f"training samples: {_metrics_text(dataset, model, dataset.X, dataset.y)}")
+        print(f"held-out samples: {_metrics_text(dataset, model, dataset.X_held_out, dataset.y_held_out)}")
+    with _print_time("Cross-validation"):
+        scores = cross_val_score(model, dataset.X, dataset.y, cv=N_FOLDS)
+        metric = "R2" if dataset.is_regression else "accuracy"
+        print(
+            f"{N_FOLDS}-fold cross-validation on the training samples: "
+            f"{metric} {scores.mean():.4f} (standard deviation {scores.std():.4f})"
+        )
+
+
+def _metrics_text(dataset: Dataset, model: Any, X: Any, y: np.ndarray) -> str:
+    score = model.score(X, y)
+    if dataset.is_regression:
+        return f"mean absolute error {mean_absolute_error(y, model.predict(X)):.4g}, R2 {score:.4f}"
+    return f"loss {log_loss(y, model.predict_proba(X), labels=model.classes_):.4f}, accuracy {score:.4f}"
+
+
+def _prediction_text(dataset: Dataset, model: Any) -> str:
+    """Return what the model predicts for the example, as a sentence."""
+    kind = "the held-out sample" if dataset.is_dataframe else "the point"
+    prefix = f"Prediction for {kind} {_values_text(dataset, dataset.X_example)}:"
+    if dataset.is_regression:
+        return f"{prefix} {model.predict(dataset.X_example)[0]:.4g} (actual value {dataset.y_held_out[0]:.4g})"
+    probabilities = model.predict_proba(dataset.X_example)[0]
+    predicted = probabilities.argmax()
+    reported = 1 if len(model.classes_) == 2 else predicted
+    return (
+        f"{prefix} class {model.classes_[predicted]} "
+        f"(probability of class {model.classes_[reported]}: {probabilities[reported]:.3g})"
+    )
+
+
+def _values_text(dataset: Dataset, x: Any) -> str:
+    """Return the first values of a sample of shape (1, n_features), in parentheses."""
+    values = [
+        f"{value:.4g}" if isinstance(value, float) else shorten(str(value), 30)
+        for value in np.asarray(x)[0, :_MAX_VALUES_PRINTED]
+    ]
+    return f"({', '.join(values)}{', ...' if len(dataset.feature_names) > _MAX_VALUES_PRINTED else ''})"
+
+
+@contextmanager
+def _print_time(step: str) -> Iterator[None]:
+    """Print how long the block took."""
+    started = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - started
+    print(f"{step} took {seconds:.2f} s" if seconds >= 1 else f"{step} took {1000 * seconds:.2f} ms")

@@ -1,0 +1,25 @@
+"""Errors while the command runs are reported in one line."""
+
+import pytest
+
+FAILING = [
+    (["--csv", "{iris}", "--model", "nowhere.skops"], "nowhere.skops: No such file or directory"),
+    (["--csv", "{iris}", "--model", "{iris}"], "iris.csv is not a model saved by moonnet --csv"),
+    (["--csv", "{iris}", "--model", "x", "--out", "{iris}"], "--out must differ from the file to predict"),
+    (["--csv", "nowhere.csv", "--target", "y"], "nowhere.csv: No such file or directory"),
+    (["--csv", "{iris}", "--target", "kind"], "has no column 'kind'"),
+    (["--csv", "{iris}", "--target", "species", "--task", "regression"], "must contain only numbers for a regression"),
+    (
+        ["--csv", "{iris}", "--target", "sl", "--task", "classification"],
+        "must have at least 10 rows of each class for 5-fold cross-validation",
+    ),
+    (["--out", "{iris}"], "iris.csv: File exists"),
+    (["--csv", "{iris}", "--target", "species", "--out", "{iris}"], "iris.csv: File exists"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), FAILING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_errors_are_reported_in_one_line(options, message, iris_csv, assert_command_fails):
+    assert_command_fails([option.format(iris=iris_csv) for option in options], message)

@@ -1,0 +1,230 @@
+"""The command on CSV files: what it prints, draws and saves, and files that it refuses."""
+
+import gzip
+import re
+import runpy
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from moonnet.command._cli import main
+from moonnet.command._pipeline import load_model
+
+PICTURES = ["data.png", "training.png", "decision_regions.png"]
+MODEL = ["model.py", "model.skops"]
+N = 100
+
+
+def numeric_frame():
+    """Return two columns of numbers whose sum determines the class."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(N, 2)).round(3), columns=["a", "b"])
+    return frame.assign(y=np.where(frame["a"] + frame["b"] > 0, "yes", "no"))
+
+
+def test_a_classification(tmp_path, iris_csv, capsys, assert_pictures_drawn):
+    out = tmp_path / "out"
+    assert main(["--csv", str(iris_csv), "--target", "species", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "112 training samples, 38 held-out samples; features: sl, sw, pl, pw" in printed
+    assert float(re.search(r"cross-validation on the training samples: accuracy (0\.\d+)", printed)[1]) > 0.9
+    assert_pictures_drawn(out, [*PICTURES, *MODEL, "held_out.png"])
+    for name in [*PICTURES, *MODEL, "held_out.png"]:
+        assert f"wrote {out / name}" in printed
+
+
+def test_two_given_features(tmp_path, iris_csv, assert_pictures_drawn):
+    out = tmp_path / "out"
+    options = ["--csv", str(iris_csv), "--target", "species", "--features", "pw", "sl", "--epochs", "5"]
+    assert main([*options, "--out", str(out)]) == 0
+    assert_pictures_drawn(out, [*PICTURES, *MODEL, "held_out.png"])
+    assert load_model(out / "model.skops").feature_names_in_.tolist() == ["pw", "sl"]
+
+
+def test_one_given_feature(tmp_path, iris_csv, assert_pictures_drawn):
+    out = tmp_path / "out"
+    options = ["--csv", str(iris_csv), "--target", "species", "--features", "pl", "--epochs", "1"]
+    assert main([*options, "--out", str(out)]) == 0
+    assert_pictures_drawn(out, ["data.png", "training.png", *MODEL, "held_out.png"])
+
+
+def test_a_regression(tmp_path, iris_csv, capsys, assert_pictures_drawn):
+    out = tmp_path / "out"
+    assert main(["--csv", str(iris_csv), "--target", "pw", "--out", str(out), "--epochs", "30"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^pw +target: numbers, 22 distinct$", printed, re.MULTILINE)
+    assert re.search(r"^epoch   30/30: loss \d\.\d{4}$", printed, re.MULTILINE)
+    assert float(re.search(r"held-out samples: mean absolute error 0\.\d+, R2 (0\.\d+)", printed)[1]) > 0.8
+    assert float(re.search(r"cross-validation on the training samples: R2 (0\.\d+)", printed)[1]) > 0.8
+    assert re.search(
+        r"Prediction for the held-out sample \(.*, (setosa|versicolor|virginica)\): \d\.\d+ \(actual value \d", printed
+    )
+    assert_pictures_drawn(out, ["training.png", "regression.png", "held_out.png", *MODEL])
+
+
+def missing():
+    frame = numeric_frame().assign(empty=None)
+    frame.loc[::5, "a"] = None
+    frame.loc[:2, "y"] = None
+    return frame.to_csv(index=False, na_rep="n/a").encode()
+
+
+def text():
+    frame = numeric_frame().assign(color=["red", "blue"] * (N // 2), name=[f"n{i}" for i in range(N)], always="x")
+    return frame.to_csv().encode()  # with an index
+
+
+def with_dates():
+    frame = numeric_frame().assign(day=pd.date_range("2020-01-01", periods=N).strftime("%d/%m/%Y"), open="01/02/2003")
+    frame.loc[0, "open"] = "03/04/2003"
+    return frame.to_csv(index=False).encode()
+
+
+def huge_integers():
+    frame = numeric_frame().assign(key=[str(2**60 + 3 * i) for i in range(N)])
+    return frame.assign(y=np.where(frame["y"] == "yes", str(2**60), str(2**60 + 1))).to_csv(index=False).encode()
+
+
+def line_breaks():
+    return numeric_frame().assign(note=["one\ntwo", 'a "quote", and more'] * (N // 2)).to_csv(index=False).encode()
+
+
+MESSY = {
+    "missing.csv": (
+        missing,
+        [r"a +number, 20 missing +missing values replaced", r"empty +empty +dropped", r"y .*; 3 rows without target"],
+    ),
+    "text.csv": (
+        text,
+        [
+            r"color +category, 2 values +one-hot",
+            r"Unnamed: 0 +row number +dropped",
+            r"name +identifier, unique in each row +dropped",
+            r"always +constant, 'x' +dropped",
+        ],
+    ),
+    "dates.csv": (
+        with_dates,
+        ["day +date, day/month/year +days", r"open +date, day/month/year \(ambiguous: .*--month-first"],
+    ),
+    "semicolons.csv": (
+        lambda: numeric_frame().to_csv(index=False, sep=";", decimal=",").encode(),
+        ["a +number +stand"],
+    ),
+    "bom.csv": (lambda: numeric_frame().to_csv(index=False).encode("utf-8-sig"), ["^a +number"]),
+    "latin.csv": (
+        lambda: numeric_frame().rename(columns={"a": "größe"}).to_csv(index=False).encode("latin-1"),
+        [r"latin\.csv is not encoded in UTF-8; reading it as cp1252$", "^größe +number"],
+    ),
+    "zipped.csv.gz": (lambda: gzip.compress(numeric_frame().to_csv(index=False).encode()), ["^a +number"]),
+    "huge.csv": (huge_integers, ["key +identifier, unique in each row", f", class ({2**60}|{2**60 + 1})$"]),
+    "duplicate.csv": (
+        lambda: (
+            numeric_frame().assign(c=1.5)[["a", "b", "c", "y"]].to_csv(index=False).replace("b,c", "b,a", 1).encode()
+        ),
+        [r"duplicate\.csv has 2 columns named 'a'; they are renamed to a, a\.1", r"^a\.1 +constant, '1\.5' +dropped"],
+    ),
+    "breaks.csv": (line_breaks, ["note +category, 2 values", '(one two)|(a "quote")']),
+}
+
+
+@pytest.mark.parametrize("name", MESSY)
+def test_messy_files(name, tmp_path, capsys, assert_pictures_drawn):
+    make, patterns = MESSY[name]
+    (tmp_path / name).write_bytes(make())
+    assert main(["--csv", str(tmp_path / name), "--target", "y", "--epochs", "20", "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    for pattern in patterns:
+        assert re.search(pattern, printed, re.MULTILINE), pattern
+    assert float(re.search(r"held-out samples: loss [\d.]+, accuracy ([\d.]+)", printed)[1]) > 0.7
+    assert_pictures_drawn(tmp_path / "out", [*PICTURES, "held_out.png", *MODEL])
+
+
+UNSUITABLE = {
+    "one.csv": (
+        numeric_frame().assign(y="yes").to_csv(index=False),
+        "'y' must have at least two classes. Got only 'yes'",
+    ),
+    "empty.csv": ("", "empty.csv is empty. Expected a line of column names"),
+    "header.csv": ("a,b,y\n", "header.csv contains column names but no rows"),
+    "keys.csv": (
+        pd.DataFrame({"k": range(N), "y": numeric_frame()["y"]}).to_csv(index=False),
+        "must have a column to predict 'y' from. Got k (row number)",
+    ),
+    "rare.csv": (
+        numeric_frame().replace({"y": {"no": None}}).fillna({"y": "rare"})[:20].to_csv(index=False),
+        "10 rows of each class for 5-fold cross-validation. Got 2 classes, with 'yes' in 8 of the rows",
+    ),
+    "few.csv": (
+        numeric_frame()[["a", "b"]].assign(y=numeric_frame()["a"])[:19].to_csv(index=False),
+        "must have at least 20 rows to train on",
+    ),
+    "gaps.csv": (
+        numeric_frame().assign(y=["yes"] * 19 + [None] * (N - 19)).to_csv(index=False),
+        "'y' must have a value in at least 20 rows. Got 19",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSUITABLE)
+def test_unsuitable_files_are_reported_in_one_line(name, tmp_path, assert_command_fails):
+    content, message = UNSUITABLE[name]
+    (tmp_path / name).write_text(content)
+    options = ["--csv", str(tmp_path / name), "--target", "y", "--out", str(tmp_path / "out")]
+    assert_command_fails(options, message)
+    assert not (tmp_path / "out").exists()
+
+
+def mixed_table(task):
+    frame = numeric_frame().rename(columns={"a": "größe"})
+    frame["größe"] = ["-", *frame["größe"][1:].astype(str).str.replace(".", ",")]
+    frame["b"] = frame["b"].astype(str).str.replace(".", ",")
+    frame["color"] = ["red", "it's\nblue", None, "green"] * (N // 4)
+    frame["day"] = pd.date_range("2020-01-01", periods=N).strftime("%m/%d/%Y")
+    frame["id"] = np.arange(N) * 7
+    if task == "regression":
+        frame["y"] = numeric_frame()["a"].astype(str).str.replace(".", ",")
+    frame.loc[5, "y"] = None
+    return frame
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_saved_model_and_the_script_give_identical_predictions(task, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    mixed_table(task).to_csv("a table.csv", index=False, sep=";", encoding="latin-1")
+    assert main(["--csv", "a table.csv", "--target", "y", "--epochs", "3", "--hidden", "9", "--out", "out"]) == 0
+    new = mixed_table(task).drop(columns="y").sample(frac=0.5, random_state=0)[::-1]
+    new.to_csv("new.csv", index=False)  # with decimal commas, also in the predictions
+    assert main(["--csv", "new.csv", "--model", "out/model.skops"]) == 0
+    names = ", ".join(["prediction"] + (["probability_no", "probability_yes"] if task == "classification" else []))
+    assert capsys.readouterr().out.endswith(
+        f"wrote predictions.csv: {N // 2} rows of new.csv with the columns {names} added\n"
+    )
+
+    predictions = pd.read_csv("predictions.csv", dtype=str)
+    assert predictions["id"].tolist() == new["id"].astype(str).tolist()
+    model = load_model(tmp_path / "out/model.skops")
+    X = new.assign(**{name: pd.to_numeric(new[name].str.replace(",", "."), errors="coerce") for name in ["größe", "b"]})
+    X["color"] = X["color"].fillna(np.nan)  # scikit-learn distinguishes None from NaN
+    assert predictions["prediction"].str.replace(",", ".").tolist() == [str(label) for label in model.predict(X)]
+    if task == "classification":
+        expected = model.predict_proba(X)[:, 1].tolist()
+        assert predictions["probability_yes"].str.replace(",", ".").map(float).tolist() == expected
+
+    before = (tmp_path / "predictions.csv").read_bytes()
+    (tmp_path / "out/model.skops").unlink()
+    if task == "classification":
+        command = [sys.executable, "out/model.py"]
+        child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert child.returncode == 0, child.stderr
+        printed = child.stdout
+    else:
+        runpy.run_path("out/model.py")
+        printed = capsys.readouterr().out
+    assert float(re.fullmatch(r"score on the held-out samples: (.*)\n", printed)[1]) < 1
+    assert main(["--csv", "new.csv", "--model", "out/model.skops"]) == 0
+    assert (tmp_path / "predictions.csv").read_bytes() == before
