@@ -266,7 +266,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     ) -> bool:
         """Train on checked X and y, set the fitted attributes, and return whether Ctrl-C ended training.
 
-        ``fit_arguments`` are passed to scikit-learn's callbacks. ``observers`` run after those that validate.
+        ``fit_arguments`` are passed to scikit-learn's callbacks. ``observers`` run after validation
+        and Keras callbacks.
         """
         sample_weight = fit_arguments["metadata"].get("sample_weight")
         class_weighting = self._class_weighting(y, targets)
@@ -284,24 +285,25 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if previous is None:
             targets = targets.fit(y, weight, X.dtype)
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
-        first: list[Any] = []
+        validation_observers, keras_callbacks = [], []
         if validation_set is not None:
-            first.append(self._make_validation_observer(validation_set, targets, early_stopping, previous))
+            validation_observers = [self._make_validation_observer(validation_set, targets, early_stopping, previous)]
         if self.callbacks:
-            first.append(_keras_callbacks.KerasCallbacks(self.callbacks, targets))
-        tasks = self._make_fit_tasks(epochs, targets, fit_arguments)
+            keras_callbacks = [_keras_callbacks.KerasCallbacks(self.callbacks, targets)]
+        sklearn_callbacks = self._make_sklearn_callbacks(epochs, targets, fit_arguments)
+        progress = _progress.progress(self.verbose)
         result = _loop.train(
             self._program_spec(layer_sizes, optimizer, samples, targets),
             samples,
             self._hyperparameters(learning_rate, epochs, targets),
             streams,
             previous,
-            [*first, *observers, *tasks, *_progress.progress(self.verbose)],
+            [*validation_observers, *keras_callbacks, *observers, *sklearn_callbacks, *progress],
         )
         for name, value in self._fitted_attributes(targets, result).items():
             setattr(self, name, value)
-        for task in tasks:
-            task.end_fit_task()
+        for observer in sklearn_callbacks:
+            observer.end_fit_task()
         return result.interrupted
 
     def _check_layer_sizes(self, X: Any, targets: BaseTargets, previous: Any) -> tuple[int, ...]:
@@ -359,7 +361,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             targets.random_biases,
         )
 
-    def _make_fit_tasks(self, epochs: int, targets: BaseTargets, fit_arguments: dict[str, Any]) -> list[Any]:
+    def _make_sklearn_callbacks(self, epochs: int, targets: BaseTargets, fit_arguments: dict[str, Any]) -> list[Any]:
         """Return the observer that runs scikit-learn's callbacks, in a list that is empty without callbacks."""
         from moonnet.training import _sklearn_callbacks
 
