@@ -141,7 +141,7 @@ def parallel_search_table() -> str:
 def callback_table() -> str:
     """Return a row for each kind of callback or progress output."""
     seconds = read("callback_overhead")["seconds"]
-    columns = " | ".join(f"{ENGINES[backend]} | Relative to none" for backend in seconds)
+    columns = " | ".join(f"{ENGINES[backend]} | Ratio" for backend in seconds)
     rows = [
         f"| Callback or output | {columns} |",
         "| --- | --: | --: | --: | --: |",
