@@ -34,17 +34,17 @@ def substitutions() -> dict[str, str]:
         "machine": machine("comparison"),
         "comparison_table": comparison_table(),
         "slower_table": slower_table(),
-        "blocks_table": data_on_disk_table(),
-        "blocks_gigabytes": f"{read('data_on_disk')['formats']['NumPy file, memory-mapped']['gigabytes']:.0f} GB",
-        "blocks_machine": machine("data_on_disk"),
+        "on_disk_table": data_on_disk_table(),
+        "on_disk_gigabytes": f"{read('data_on_disk')['formats']['NumPy file, memory-mapped']['gigabytes']:.0f} GB",
+        "on_disk_machine": machine("data_on_disk"),
         "exploring_sentence": explorer_sentence(),
-        "scaling_table": parallel_search_table(),
-        "scaling_machine": machine("parallel_search"),
-        "scaling_workers": str(read("parallel_search")["workers"]),
+        "parallel_search_table": parallel_search_table(),
+        "parallel_search_machine": machine("parallel_search"),
+        "parallel_search_workers": str(read("parallel_search")["workers"]),
         "serving_machine": machine("serving"),
         "serving_table": serving_table(),
-        "watching_machine": machine("callback_overhead"),
-        "watching_table": callback_table(),
+        "callback_machine": machine("callback_overhead"),
+        "callback_table": callback_table(),
         **fit_time_figures(),
         **hardware_limit_figures(),
         **search_estimates(),
@@ -141,7 +141,7 @@ def parallel_search_table() -> str:
 def callback_table() -> str:
     """Return a row for each kind of callback or progress output."""
     seconds = read("callback_overhead")["seconds"]
-    columns = " | ".join(f"{ENGINES[backend]} | Relative to none" for backend in seconds)
+    columns = " | ".join(f"{ENGINES[backend]} | Ratio" for backend in seconds)
     rows = [
         f"| Callback or output | {columns} |",
         "| --- | --: | --: | --: | --: |",
