@@ -157,7 +157,7 @@ def _explore(options: argparse.Namespace) -> None:
     import asyncio
     import signal
 
-    from moonnet.explore._datasets import samples_of
+    from moonnet.explore._datasets import load_dataset
     from moonnet.explore._server import explore
     from moonnet.explore._settings import Settings
     from moonnet.explore._user_tables import CsvTable
@@ -167,10 +167,10 @@ def _explore(options: argparse.Namespace) -> None:
     own = None
     if options.csv is not None:
         own = CsvTable(options.csv, options.target)
-        samples_of(Settings(data="own").origin, own)  # says what else is wrong with the file
+        load_dataset(Settings(data="own").dataset, own)  # says what else is wrong with the file
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and leaves no files behind
     try:
-        asyncio.run(explore(own, options.port, opens_browser=not options.no_browser))
+        asyncio.run(explore(own, options.port, open_browser=not options.no_browser))
     except KeyboardInterrupt:
         print("\nThe explorer has ended.")
 
