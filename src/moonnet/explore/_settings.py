@@ -184,7 +184,7 @@ class Settings:
     data: str = _setting(
         _Choice(*DATA),
         "moons",
-        "The samples: a toy problem, or your own CSV file, of which a quarter is held out.",
+        "The samples: a toy problem, or your own table, of which a quarter is held out.",
     )
     n_samples: int = _setting(
         _Number((20, MAX_SAMPLES), [20, 50, 100, 150, 200, 300, 400, 500, 700, 1000], is_integer=True),

@@ -933,7 +933,7 @@ class Film {
       return;
     }
     if (this.wantedEpoch >= this.nEpochs) this.show(0);
-    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_A_SECOND)));
+    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_PER_SECOND)));
     const tick = () => {
       if (!this.isFrameRequested) {
         if (this.wantedEpoch >= this.nEpochs) {
@@ -942,9 +942,9 @@ class Film {
         }
         this.show(Math.min(this.nEpochs, this.wantedEpoch + stride));
       }
-      this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+      this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
     };
-    this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+    this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
     this.refresh();
   }
 
