@@ -1,4 +1,4 @@
-"""The price of watching the lecture's fit on both engines: medians, and ratios to a fit that nobody watches."""
+"""Measure how much callbacks and progress output slow down the lecture's fit, on both engines."""
 
 import argparse
 import contextlib
@@ -20,14 +20,15 @@ from moonnet.training import _progress
 from moonnet.training._keras import keras
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
+N_EPOCHS = KerasMoonClassifier().epochs
 
 
 def fit(**parameters: object) -> None:
     KerasMoonClassifier(random_state=0, **parameters).fit(X, Y)
 
 
-def with_bar() -> None:
-    """Fit with the live bar, on a terminal that is not there."""
+def fit_with_progress_bar() -> None:
+    """Fit with the progress bar, which otherwise needs a terminal."""
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
     clf = KerasMoonClassifier(random_state=0, verbose=1)
     original = _progress.progress
@@ -38,60 +39,65 @@ def with_bar() -> None:
         _progress.progress = original
 
 
-def jobs(folder: str) -> dict[str, Callable[[], object]]:
-    """Return what is measured; checkpoints are written into a folder."""
-    nothing = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
-    each_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+def make_fits(folder: str) -> dict[str, Callable[[], object]]:
+    """Return the fits to measure; checkpoints are written into the folder."""
+    on_epoch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    on_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     checkpoint = keras.callbacks.ModelCheckpoint(Path(folder) / "last.weights.h5", save_weights_only=True)
     monitor = ScoringMonitor(scoring="accuracy")
     return {
-        "nobody": fit,
-        "verbose=1, ten lines": lambda: fit(verbose=1),
-        "verbose=1, the bar": with_bar,
-        "verbose=2, a line an epoch": lambda: fit(verbose=2),
-        "early stopping, never stopped": lambda: fit(early_stopping=True, n_iter_no_change=1000),
-        "scikit-learn's ScoringMonitor": lambda: KerasMoonClassifier(random_state=0).set_callbacks(monitor).fit(X, Y),
-        "a Keras callback of epochs": lambda: fit(callbacks=[nothing]),
-        "a Keras callback of batches": lambda: fit(callbacks=[each_batch]),
-        "a checkpoint of weights an epoch": lambda: fit(callbacks=[checkpoint]),
+        "none": fit,
+        "verbose=1, no terminal (ten lines)": lambda: fit(verbose=1),
+        "verbose=1, progress bar": fit_with_progress_bar,
+        "verbose=2, one line per epoch": lambda: fit(verbose=2),
+        "early_stopping=True, never triggered": lambda: fit(early_stopping=True, n_iter_no_change=1000),
+        "scikit-learn ScoringMonitor": lambda: KerasMoonClassifier(random_state=0).set_callbacks(monitor).fit(X, Y),
+        "Keras callback with on_epoch_end": lambda: fit(callbacks=[on_epoch]),
+        "Keras callback with on_train_batch_end": lambda: fit(callbacks=[on_batch]),
+        "Keras ModelCheckpoint, weights every epoch": lambda: fit(callbacks=[checkpoint]),
     }
 
 
 def measure() -> dict[str, float]:
-    """Return the seconds of each job, done once."""
+    """Return the seconds of each fit, run once."""
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, job in jobs(folder).items():
+        for name, run_fit in make_fits(folder).items():
             with contextlib.redirect_stdout(io.StringIO()):
                 started = time.perf_counter()
-                job()
+                run_fit()
                 seconds[name] = time.perf_counter() - started
     return seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--serve", action="store_true", help="measure a round whenever asked")
-    options = parser.parse_args()
-    if options.serve:
-        serve(measure)
-        return
+def measure_engines(n_rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median seconds of each fit on each engine, the engines taking turns."""
     with contextlib.ExitStack() as stack:
         workers = {backend: stack.enter_context(Worker(__file__, "--serve", backend=backend)) for backend in BACKENDS}
         for worker in workers.values():
             worker.measure()  # compiles
-        rounds = [{backend: worker.measure() for backend, worker in workers.items()} for _ in range(options.rounds)]
-    seconds = {
+        rounds = [{backend: worker.measure() for backend, worker in workers.items()} for _ in range(n_rounds)]
+    return {
         backend: {name: statistics.median(each[backend][name] for each in rounds) for name in rounds[0][backend]}
         for backend in BACKENDS
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--serve", action="store_true", help="measure on request (used for child processes)")
+    options = parser.parse_args()
+    if options.serve:
+        serve(measure)
+        return
+    seconds = measure_engines(options.rounds)
     for backend, medians in seconds.items():
-        print(f"{backend:<34}{'median':>10}{'a fit alone':>14}{'an epoch more':>16}")
+        print(f"{backend:<44}{'median':>10}{'relative':>10}{'added per epoch':>18}")
         for name, median in medians.items():
-            alone = medians["nobody"]
-            more = 1e6 * (median - alone) / 100
-            print(f"{name:<34}{1000 * median:>7.1f} ms{median / alone:>11.1f} x{more:>13.0f} us")
+            baseline = medians["none"]
+            added = 1e6 * (median - baseline) / N_EPOCHS
+            print(f"{name:<44}{1000 * median:>7.1f} ms{median / baseline:>10.1f}{added:>15.0f} us")
     results.write("callback_overhead", {"seconds": seconds}, ("moonnet", "keras", "tensorflow", "jax", "scikit-learn"))
 
 

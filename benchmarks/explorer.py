@@ -1,7 +1,7 @@
-"""The explorer in Chromium, on both engines: from a slider's movement to pixels, and pictures a second in a drag.
+"""Measure the explorer in Chromium: the latency from a slider's movement to new pixels, and updates per second.
 
-The page's own clock measures: from the time stamp of the event to the first task after the frame that shows it. Needs
-Debian's chromium and chromium-driver.
+Latency is measured by the page's own clock, from the time stamp of the event to the first task after the frame that
+shows its result. Needs Debian's chromium and chromium-driver.
 """
 
 import argparse
@@ -21,13 +21,13 @@ import results
 from selenium import webdriver
 from subprocesses import BACKENDS
 
-GAP = 0.12  # seconds between movements, so that each has its picture before the next
-DRAG = 5.0  # seconds
+PAUSE = 0.12  # seconds between movements, so that each is shown before the next
+DRAG_SECONDS = 5.0
 
 
 @contextmanager
-def explorer(backend: str) -> Iterator[str]:
-    """Serve the explorer; yield its address."""
+def serve_explorer(backend: str) -> Iterator[str]:
+    """Serve the explorer, and yield its address."""
     with tempfile.TemporaryDirectory() as state:
         server = subprocess.Popen(
             [sys.executable, "-m", "moonnet", "explore", "--no-browser"],
@@ -36,18 +36,18 @@ def explorer(backend: str) -> Iterator[str]:
             env=os.environ | {"KERAS_BACKEND": backend, "XDG_STATE_HOME": state},
         )
         assert server.stdout is not None
-        found = re.search(r"http\S+", server.stdout.readline())
-        assert found
+        address = re.search(r"http\S+", server.stdout.readline())
+        assert address
         try:
-            yield found[0]
+            yield address[0]
         finally:
             server.send_signal(signal.SIGINT)
             server.communicate()
 
 
 @contextmanager
-def chromium(size: tuple[int, int] = (1280, 900)) -> Iterator[Any]:
-    """Run Chromium with a page of this size; yield its driver."""
+def run_chromium(size: tuple[int, int] = (1280, 900)) -> Iterator[Any]:
+    """Run Chromium with a window of this size, and yield its driver."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for argument in (
@@ -68,7 +68,7 @@ def chromium(size: tuple[int, int] = (1280, 900)) -> Iterator[Any]:
 
 
 class Slider:
-    """The slider of the noise, under a mouse."""
+    """The slider of the noise, held by the mouse."""
 
     def __init__(self, browser: Any) -> None:
         self._browser = browser
@@ -78,14 +78,14 @@ class Slider:
         self._mouse("mousePressed", 0)
 
     def move(self, index: int) -> None:
-        """Move to and fro between a fifth and four fifths of its length, in 30 steps each way."""
+        """Move back and forth between 20% and 80% of the slider, in 30 steps each way."""
         self._mouse("mouseMoved", index)
 
-    def durations(self) -> list[float]:
-        """Return milliseconds from movement to pixels since the last call."""
+    def pop_latencies(self) -> list[float]:
+        """Return the milliseconds from movement to pixels, for each update since the last call."""
         return self._browser.execute_script(
-            "const found = performance.getEntriesByName('moonnet-movement').map((entry) => entry.duration);"
-            "performance.clearMeasures(); return found;"
+            "const latencies = performance.getEntriesByName('moonnet-movement').map((entry) => entry.duration);"
+            "performance.clearMeasures(); return latencies;"
         )
 
     def _mouse(self, kind: str, index: int) -> None:
@@ -96,32 +96,32 @@ class Slider:
 
 
 def measure(backend: str, n_movements: int) -> dict[str, float]:
-    """Return the figures of an engine, in milliseconds and pictures a second."""
-    with explorer(backend) as address, chromium() as browser:
+    """Return the latencies on an engine in milliseconds, and the updates per second during a drag."""
+    with serve_explorer(backend) as address, run_chromium() as browser:
         browser.get(address)
         while not browser.execute_script("return document.querySelector('main').explorer?.film.nEpochs > 0"):
             time.sleep(0.1)
         slider = Slider(browser)
         time.sleep(1)
-        slider.durations()
+        slider.pop_latencies()
         for index in range(1, n_movements + 1):
             slider.move(index)
-            time.sleep(GAP)
+            time.sleep(PAUSE)
         time.sleep(1)
-        movements = sorted(slider.durations())
+        latencies = sorted(slider.pop_latencies())
         started, index = time.perf_counter(), 0
-        while time.perf_counter() - started < DRAG:
+        while time.perf_counter() - started < DRAG_SECONDS:
             index += 1
             slider.move(index)
         seconds = time.perf_counter() - started
-        pictures = slider.durations()
+        drag_latencies = slider.pop_latencies()
     return {
-        "movements": len(movements),
-        "median": statistics.median(movements),
-        "percentile_95": movements[int(0.95 * len(movements))],
-        "largest": movements[-1],
-        "pictures_a_second": len(pictures) / seconds,
-        "median_in_a_drag": statistics.median(pictures),
+        "movements": len(latencies),
+        "median": statistics.median(latencies),
+        "percentile_95": latencies[int(0.95 * len(latencies))],
+        "largest": latencies[-1],
+        "updates_per_second": len(drag_latencies) / seconds,
+        "median_while_dragging": statistics.median(drag_latencies),
     }
 
 
@@ -130,10 +130,10 @@ def main() -> None:
     parser.add_argument("--movements", type=int, default=200)
     options = parser.parse_args()
     figures = {backend: measure(backend, options.movements) for backend in BACKENDS}
-    print(f"{'':<12}{'movements':>10}{'median':>10}{'95 %':>10}{'largest':>10}{'pictures a second':>20}")
+    print(f"{'':<12}{'movements':>10}{'median':>10}{'95%':>10}{'largest':>10}{'updates per second':>20}")
     for backend, values in figures.items():
         milliseconds = "".join(f"{values[name]:>7.0f} ms" for name in ("median", "percentile_95", "largest"))
-        print(f"{backend:<12}{values['movements']:>10}{milliseconds}{values['pictures_a_second']:>20.0f}")
+        print(f"{backend:<12}{values['movements']:>10}{milliseconds}{values['updates_per_second']:>20.0f}")
     results.write("explorer", figures, ("moonnet", "keras", "tensorflow", "jax", "websockets"))
 
 

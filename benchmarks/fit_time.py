@@ -1,7 +1,7 @@
-"""How the time of a fit grows with samples, features, width, depth and batch size, by moonnet and its rivals.
+"""Measure the time of a fit by samples, features, width, depth and batch size, with moonnet and its rivals.
 
-One number changes at a time. Everyone has a process of its own, trains in float32, which is what Keras takes whatever
-it is given, and has done the same fit once before where that saves anything.
+One dimension varies at a time. Each rival runs in its own process and trains in float32, Keras's default. Rivals that
+reuse compiled programs or caches run each fit once before it is measured.
 """
 
 import argparse
@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any
 
 import results
-from comparison import check_learned, problem, seconds_of
-from rivals import RIVALS, backend_of
+from jobs import check_learned, make_problem, time_call
+from rivals import KERAS, RIVALS, backend_of
 from subprocesses import Worker, serve
 
-USUAL = {"samples": 2000, "features": 20, "width": 50, "depth": 2, "batch size": 50}
+DEFAULTS = {"samples": 2000, "features": 20, "width": 50, "depth": 2, "batch size": 50}
 VALUES = {
     "samples": [200, 1000, 5000, 25_000, 100_000],
     "features": [2, 10, 50, 250, 1000],
@@ -24,38 +24,34 @@ VALUES = {
     "batch size": [10, 50, 200, 1000],
 }
 EPOCHS = 5
-BUILD_ANEW = (
-    "Keras on JAX",
-    "plain Keras",
-    "SciKeras",
-    "keras.wrappers",
-)  # each fit traces and compiles: none of them is warm
+NEVER_WARM = (*KERAS, "SciKeras", "keras.wrappers")  # each fit builds, traces and compiles a new model
 
 
-def seconds_of_fit(rival: str, sizes: dict[str, int], rounds: int) -> float:
-    samples, labels = problem(sizes["samples"], sizes["features"], "float32")
+def measure_fit(rival: str, sizes: dict[str, int], rounds: int) -> float:
+    """Return the seconds of a fit: the first for rivals that are never warm, the median of later ones for others."""
+    samples, labels = make_problem(sizes["samples"], sizes["features"], "float32")
     settings: dict[str, Any] = {"epochs": EPOCHS, "batch_size": min(sizes["batch size"], sizes["samples"])}
     settings["hidden"] = (sizes["width"],) * sizes["depth"]
-    taken = []
-    for _ in range(1 if rival in BUILD_ANEW else rounds + 1):
-        seconds, network = seconds_of(lambda: RIVALS[rival](0, **settings).fit(samples, labels))
-        taken.append(seconds)
-    check_learned(network, samples[:2000], labels[:2000], 0.4)  # five epochs teach a deep network little
-    return statistics.median(taken[1:] or taken)
+    seconds = []
+    for _ in range(1 if rival in NEVER_WARM else rounds + 1):
+        fit_seconds, classifier = time_call(lambda: RIVALS[rival](0, **settings).fit(samples, labels))
+        seconds.append(fit_seconds)
+    check_learned(classifier, samples[:2000], labels[:2000], 0.4)  # a deep network learns little in five epochs
+    return statistics.median(seconds[1:] or seconds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("axes", nargs="*", metavar="AXIS", help=f"of {', '.join(VALUES)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="fits of those that have something to warm up")
-    parser.add_argument("--serve", metavar="RIVAL", help="measure fits as they are asked for")
+    parser.add_argument("axes", nargs="*", metavar="AXIS", help=f"one of {', '.join(VALUES)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="measured fits of each rival that can be warm")
+    parser.add_argument("--serve", metavar="RIVAL", help="measure on request (used for child processes)")
     options = parser.parse_args()
     if options.serve:
-        serve(partial(seconds_of_fit, options.serve))
+        serve(partial(measure_fit, options.serve))
         return
     for name in options.axes:
         if name not in VALUES:
-            parser.error(f"no axis {name!r}, but {', '.join(map(repr, VALUES))}")
+            parser.error(f"unknown axis {name!r}; must be one of {', '.join(map(repr, VALUES))}")
     axes: dict[str, Any] = {}
     with ExitStack() as stack:
         workers = {
@@ -63,18 +59,18 @@ def main() -> None:
             for rival in RIVALS
         }
         for worker in workers.values():  # imports
-            worker.measure(USUAL, 1)
+            worker.measure(DEFAULTS, 1)
         for axis in options.axes or VALUES:
             seconds: dict[str, list[float]] = {rival: [] for rival in RIVALS}
-            print(f"{axis:>12}" + "".join(f"{rival:>16}" for rival in RIVALS))
+            print(f"{axis:>12}" + "".join(f"{rival:>22}" for rival in RIVALS))
             for value in VALUES[axis]:
-                for rival, taken in seconds.items():
-                    taken.append(workers[rival].measure({**USUAL, axis: value}, options.rounds))
-                columns = "".join(f"{1000 * taken[-1]:>13.1f} ms" for taken in seconds.values())
+                for rival, measured in seconds.items():
+                    measured.append(workers[rival].measure({**DEFAULTS, axis: value}, options.rounds))
+                columns = "".join(f"{1000 * measured[-1]:>19.1f} ms" for measured in seconds.values())
                 print(f"{value:>12,}{columns}", flush=True)
             axes[axis] = {"values": VALUES[axis], "seconds": seconds}
     if not options.axes:
-        results.write("fit_time", {"usual": USUAL, "epochs": EPOCHS, "axes": axes})
+        results.write("fit_time", {"defaults": DEFAULTS, "epochs": EPOCHS, "axes": axes})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far the lecture's fit is from what the machine could do, and where the rest of the time goes.
+"""Measure the distance of the lecture's fit from the hardware limit, and where the rest of the time goes.
 
 The limit is the time that the fit's floating-point operations would take at the rate of a large matrix product.
 """
@@ -14,126 +14,135 @@ from typing import Any
 
 import numpy as np
 import results
-from comparison import X, Y, seconds_of
-from rivals import RIVALS, SETTINGS
+from jobs import X, Y, time_call
+from rivals import SETTINGS, build_moonnet_classifier
 from threadpoolctl import threadpool_limits
 
 
-def operations(layer_sizes: tuple[int, ...], n_samples: int, epochs: int) -> int:
-    """Return the floating-point operations of a fit's matrix products, two for each multiplication and addition.
+def count_product_operations(layer_sizes: tuple[int, ...], n_samples: int, epochs: int) -> int:
+    """Return the floating-point operations of a fit's matrix products; a multiply-add counts as two.
 
-    Each layer's product is needed forward, for its kernel's gradient and, but for the first, for its input's gradient.
+    Each layer has one product in the forward pass, one for the gradient of its kernel and, except for the first layer,
+    one for the gradient of its input.
     """
     products = [fan_in * fan_out for fan_in, fan_out in pairwise(layer_sizes)]
     return 2 * n_samples * epochs * (3 * sum(products) - products[0])
 
 
-def rate(n_threads: int, size: int = 768) -> float:
-    """Return the operations a second of NumPy's matrix product in float64, median of 20."""
+def measure_rate(n_threads: int, size: int = 768) -> float:
+    """Return the operations per second of a matrix product in NumPy in float64, the median of 20."""
     matrix = np.random.default_rng(0).normal(size=(size, size))
     with threadpool_limits(n_threads):
-        seconds = [seconds_of(lambda: matrix @ matrix)[0] for _ in range(20)]
+        seconds = [time_call(lambda: matrix @ matrix)[0] for _ in range(20)]
     return 2 * size**3 / statistics.median(seconds)
 
 
-def products_alone(layer_sizes: tuple[int, ...], n_rows: int, n_steps: int, n_times: int) -> float:
-    """Return the seconds of a fit's matrix products in a compiled loop without the rest of a step, median.
+def time_products_alone(layer_sizes: tuple[int, ...], batch_size: int, n_steps: int, n_repeats: int) -> float:
+    """Return the median seconds of a compiled loop of a fit's matrix products, without the rest of a training step.
 
-    The rest but one addition to each kernel, so that a step needs what the one before it has computed.
+    One addition to each kernel remains, so that each step depends on the one before.
     """
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    X = tf.constant(rng.normal(size=(n_rows, layer_sizes[0])))
-    start = [tf.constant(rng.normal(size=shape) / shape[0]) for shape in pairwise(layer_sizes)]
+    X = tf.constant(rng.normal(size=(batch_size, layer_sizes[0])))
+    initial_kernels = [tf.constant(rng.normal(size=shape) / shape[0]) for shape in pairwise(layer_sizes)]
 
     def step(i: Any, *kernels: Any) -> tuple[Any, ...]:
         inputs = [X]
         for kernel in kernels:
             inputs.append(inputs[-1] @ kernel)
-        error, changed = inputs.pop(), []
+        gradient, updated = inputs.pop(), []
         for kernel, values in zip(reversed(kernels), reversed(inputs), strict=True):
-            changed.append(kernel - 1e-9 * tf.matmul(values, error, transpose_a=True))
-            error = tf.matmul(error, kernel, transpose_b=True)
-        return i + 1, *reversed(changed)
+            updated.append(kernel - 1e-9 * tf.matmul(values, gradient, transpose_a=True))
+            gradient = tf.matmul(gradient, kernel, transpose_b=True)
+        return i + 1, *reversed(updated)
 
     @tf.function(autograph=False, jit_compile=True)
     def loop() -> Any:
-        return tf.while_loop(lambda i, *_: i < n_steps, step, [0, *start])
+        return tf.while_loop(lambda i, *_: i < n_steps, step, [0, *initial_kernels])
 
     loop()
-    return statistics.median(seconds_of(lambda: loop()[-1].numpy())[0] for _ in range(n_times))
+    return statistics.median(time_call(lambda: loop()[-1].numpy())[0] for _ in range(n_repeats))
 
 
-def count_operations(n_steps: int) -> int:
-    """Return how many operations a step of the compiled loop is: those that the profiler has seen that often."""
+def count_step_operations(n_steps: int) -> int:
+    """Return the number of operations in a step of the compiled program: those that the profiler sees once per step."""
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(host_tracer_level=3))
-        RIVALS["moonnet"]().fit(X, Y)
+        build_moonnet_classifier().fit(X, Y)
         tf.profiler.experimental.stop()
         (path,) = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
-    times = Counter(
+    counts = Counter(
         plane.event_metadata[event.metadata_id].name
         for plane in space.planes
         for line in plane.lines
         for event in line.events
     )
-    return sum(n_steps <= n <= n_steps + 1 and not name.startswith("end: ") for name, n in times.items())
+    return sum(n_steps <= n <= n_steps + 1 and not name.startswith("end: ") for name, n in counts.items())
+
+
+def time_fits(n_fits: int) -> tuple[float, float]:
+    """Return the median seconds of a fit, and those that it spends in the compiled program."""
+    from moonnet.training._compiled_program import Program
+
+    program_seconds = []
+    original = Program.run
+
+    def timed_run(*arguments: Any) -> Any:
+        seconds, result = time_call(lambda: original(*arguments))
+        program_seconds.append(seconds)
+        return result
+
+    Program.run = timed_run
+    fit_seconds = [time_call(lambda: build_moonnet_classifier().fit(X, Y))[0] for _ in range(n_fits)]
+    Program.run = original
+    assert len(program_seconds) == n_fits  # one block per fit
+    return statistics.median(fit_seconds), statistics.median(program_seconds)
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    seconds = figures["seconds"]
+    fit, program, limit = seconds["fit"], seconds["compiled program"], seconds["limit"]
+    print(f"first fit, compilation included: {seconds['first fit']:.2f} s")
+    print(f"matrix products of a fit: {figures['operations'] / 1e6:.0f} million operations")
+    for threads, rate in figures["operations per second"].items():
+        print(f"large matrix product, {threads}: {rate / 1e9:.1f} billion operations per second")
+    print(f"limit {1000 * limit:.2f} ms, fit {1000 * fit:.2f} ms: {fit / limit:.1f} times the limit")
+    print(f"of the fit, {1000 * program:.2f} ms in the compiled program and {1000 * (fit - program):.2f} ms outside it")
+    print(f"matrix products alone, in a compiled loop: {1000 * seconds['matrix products alone']:.2f} ms")
+    print(f"operations per step of the program: {figures['operations per step']}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--fits", type=int, default=100)
     options = parser.parse_args()
-    from moonnet.training._program import Program
-
-    first, _ = seconds_of(lambda: RIVALS["moonnet"]().fit(X, Y))
-    in_program = []
-    run = Program.run
-
-    def timed_run(*block: Any) -> Any:
-        seconds, answer = seconds_of(lambda: run(*block))
-        in_program.append(seconds)
-        return answer
-
-    Program.run = timed_run
-    fits = [seconds_of(lambda: RIVALS["moonnet"]().fit(X, Y))[0] for _ in range(options.fits)]
-    Program.run = run
-    assert len(in_program) == len(fits)  # a fit is one block
-    fit, program = statistics.median(fits), statistics.median(in_program)
-
+    first_fit, _ = time_call(lambda: build_moonnet_classifier().fit(X, Y))
+    fit, program = time_fits(options.fits)
     layer_sizes, batch_size = (2, *SETTINGS["hidden"], 1), SETTINGS["batch_size"]
     n_steps = SETTINGS["epochs"] * -(-len(X) // batch_size)
-    products = products_alone(layer_sizes, batch_size, n_steps, options.fits)
-    n_operations = operations(layer_sizes, len(X), SETTINGS["epochs"])
-    rates = {"1 thread": rate(1), "all threads": rate(os.cpu_count() or 1)}
+    n_operations = count_product_operations(layer_sizes, len(X), SETTINGS["epochs"])
+    rates = {"1 thread": measure_rate(1), "all threads": measure_rate(os.cpu_count() or 1)}
     limit = n_operations / rates["1 thread"]
-    in_a_step = count_operations(n_steps)
     figures = {
         "operations": n_operations,
-        "operations a second": rates,
+        "operations per second": rates,
         "seconds": {
-            "first fit": first,
+            "first fit": first_fit,
             "limit": limit,
             "fit": fit,
             "compiled program": program,
-            "matrix products alone": products,
+            "matrix products alone": time_products_alone(layer_sizes, batch_size, n_steps, options.fits),
         },
-        "times the limit": fit / limit,
-        "operations of a step": in_a_step,
+        "fit / limit": fit / limit,
+        "operations per step": count_step_operations(n_steps),
     }
-    print(f"first fit, compilation included: {first:.2f} s")
-    print(f"a fit's matrix products: {n_operations / 1e6:.0f} million operations")
-    for threads, value in rates.items():
-        print(f"a large matrix product, {threads}: {value / 1e9:.1f} thousand million operations a second")
-    print(f"limit {1000 * limit:.2f} ms, a fit {1000 * fit:.2f} ms: {fit / limit:.1f} times the limit")
-    print(f"of the fit {1000 * program:.2f} ms in the compiled program, {1000 * (fit - program):.2f} ms around it")
-    print(f"the same matrix products alone in a compiled loop: {1000 * products:.2f} ms")
-    print(f"a step of the program: {in_a_step} operations")
+    print_figures(figures)
     results.write("hardware_limit", figures)
 
 

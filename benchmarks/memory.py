@@ -1,7 +1,7 @@
-"""Resident memory over many fits in one process: refits, clones, searches, callbacks and fits that fail, mixed.
+"""Measure resident memory over many fits in one process: refits, clones, callbacks and failing fits, mixed.
 
-Prints the memory after the 20th fit and after the last one, the number of compiled programs that are kept, and what a
-program more takes.
+Prints the memory and the number of cached programs as fits go by, the growth after the 20th fit, and the time and
+memory that an additional compiled program takes.
 """
 
 import argparse
@@ -14,14 +14,14 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet.training import _program
+from moonnet.training import _compiled_program
 from moonnet.training._keras import keras
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 
 
 def fit(number: int, clf: KerasMoonClassifier) -> KerasMoonClassifier:
-    """Do what users do with fits, a different thing each time; return the estimator for the next one."""
+    """Use the estimator in one of ten ways, by turns; return the estimator for the next fit."""
     kind = number % 10
     clf.set_params(random_state=number, learning_rate=0.001 * (1 + number % 7), l2=1e-5 * (number % 3))
     if kind in (0, 1):
@@ -40,16 +40,16 @@ def fit(number: int, clf: KerasMoonClassifier) -> KerasMoonClassifier:
     elif kind == 7:
         clone(clf).set_params(warm_start=True, epochs=30).fit(X, Y).fit(X, Y).partial_fit(X, Y)
     else:
-        wrong = (
+        invalid = (
             {"learning_rate": 1e300, "activation": "linear", "optimizer": "sgd"}
             if kind == 8
             else {"activation": "nope"}
         )
         try:
-            clone(clf).set_params(**wrong).fit(X, Y)
+            clone(clf).set_params(**invalid).fit(X, Y)
         except ValueError:
             return clf
-        raise AssertionError(f"{wrong} should have failed")
+        raise AssertionError(f"a fit with {invalid} should have failed")
     return clf
 
 
@@ -66,15 +66,16 @@ def main() -> None:
         if number in (1, 20) or number % 50 == 0 or number == options.fits:
             gc.collect()
             megabytes[number] = process.memory_info().rss / 1e6
-            print(f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {len(_program._idle)} programs", flush=True)
-    print(f"growth from the 20th to the last fit: {megabytes[options.fits] - megabytes[20]:.1f} MB")
+            n_cached = len(_compiled_program._idle_programs)
+            print(f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {n_cached} cached programs", flush=True)
+    print(f"growth from fit 20 to the last: {megabytes[options.fits] - megabytes[20]:.1f} MB")
 
     before, started, n_programs = process.memory_info().rss, time.perf_counter(), 20
     for units in range(60, 60 + n_programs):
         KerasMoonClassifier((units, 20), epochs=1).fit(X, Y)
     seconds = (time.perf_counter() - started) / n_programs
     megabytes_each = (process.memory_info().rss - before) / 1e6 / n_programs
-    print(f"a program more: {seconds:.2f} s and {megabytes_each:.1f} MB, mean of {n_programs}")
+    print(f"additional program: {seconds:.2f} s and {megabytes_each:.1f} MB (mean of {n_programs})")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Fits a second of a search in one process, on threads, in processes and on Dask's workers, and what it takes to start.
+"""Measure grid searches in one process, on threads, in processes and on Dask workers: fits per second and start-up.
 
-All on both engines. Each way has a process of its own, which makes the same search several times. What the first one
-takes longer than the median of the others is the start: imports, compilation, processes. On one engine, every search
-must find the same scores.
+Every mode of execution runs on both engines, in a new process that repeats the same search. Start-up is the time by
+which the first search exceeds the median of the others: imports, compilation and new processes. On one engine, all
+searches must find the same scores.
 """
 
 import argparse
@@ -11,68 +11,69 @@ import json
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import psutil
 import results
-from comparison import problem
 from joblib import parallel_config
+from jobs import make_problem
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
-from subprocesses import BACKENDS, figures_of
+from subprocesses import BACKENDS, run_python_json
 
 from moonnet import KerasMoonClassifier
 
 N_WORKERS = os.cpu_count() or 1
-MEDIANS = ("fits a second", "start", "megabytes")
-Figures = dict[str, float]
-WAYS = ("one process", "threads", "processes", "Dask")
+MODES = ("one process", "threads", "processes", "Dask")
+MEASURED = ("fits per second", "start-up seconds", "megabytes")
+Measurement = dict[str, float]
 
 
-def lecture() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
+def lecture_search() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
     grid = {"learning_rate": list(np.geomspace(1e-4, 1e-2, 10)), "l2": [0, 1e-5, 1e-4, 1e-3]}
     X, y = make_moons(200, noise=0.2, random_state=0)
     return GridSearchCV(KerasMoonClassifier(random_state=0), grid, cv=5, refit=False), X, y
 
 
-def larger() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
-    X, y = problem(20_000, 20, "float64")
-    network = KerasMoonClassifier(epochs=20, random_state=0)
-    return GridSearchCV(network, {"l2": [0, 1e-5, 1e-4, 1e-3]}, cv=5, refit=False), X, y
+def larger_search() -> tuple[GridSearchCV, np.ndarray, np.ndarray]:
+    X, y = make_problem(20_000, 20, "float64")
+    classifier = KerasMoonClassifier(epochs=20, random_state=0)
+    return GridSearchCV(classifier, {"l2": [0, 1e-5, 1e-4, 1e-3]}, cv=5, refit=False), X, y
 
 
-SEARCHES = {"the lecture's fit": lecture, "20,000 samples of 20 features, 20 epochs": larger}
+SEARCHES = {"lecture fit": lecture_search, "larger fit": larger_search}  # larger: of 16,000 samples in each fold
 
 
-def workers() -> Any:
-    """Return a client of Dask processes on this machine, as many as it has processors."""
+def make_client() -> Any:
+    """Return a Dask client with one worker process per processor of this machine."""
     from dask.distributed import Client
 
     return Client(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=":0")
 
 
 @contextmanager
-def parallel(way: str) -> Any:
-    """Let searches run in this way."""
+def execution(mode: str) -> Iterator[None]:
+    """Run the searches of this context in a mode of execution."""
     with ExitStack() as stack:
-        if way == "Dask":
+        if mode == "Dask":
             from moonnet.dask import resilient
 
-            stack.enter_context(parallel_config(backend="dask", client=resilient(stack.enter_context(workers()))))
-        elif way != "one process":
-            backend = {"threads": "threading", "processes": "loky"}[way]
+            stack.enter_context(parallel_config(backend="dask", client=resilient(stack.enter_context(make_client()))))
+        elif mode != "one process":
+            backend = {"threads": "threading", "processes": "loky"}[mode]
             stack.enter_context(parallel_config(backend=backend, n_jobs=N_WORKERS))
         yield
 
 
-def measure(way: str, name: str, n_searches: int) -> dict[str, Any]:
-    """Return the fits a second once all is started, the seconds of the start, this process's memory, and the scores."""
+def measure(mode: str, name: str, n_searches: int) -> dict[str, Any]:
+    """Return the fits per second after start-up, the seconds of start-up, this process's memory, and the scores."""
     search, X, y = SEARCHES[name]()
     seconds = []
     started = time.perf_counter()
-    with parallel(way):
+    with execution(mode):
         for _ in range(1 + n_searches):
             search.fit(X, y)
             seconds.append(time.perf_counter() - started)
@@ -81,45 +82,68 @@ def measure(way: str, name: str, n_searches: int) -> dict[str, Any]:
     scores = search.cv_results_["mean_test_score"]
     assert scores.max() > 0.82
     return {
-        "fits a second": 5 * len(scores) / warm,
-        "start": first - warm,
-        "megabytes": megabytes(),
+        "fits per second": 5 * len(scores) / warm,
+        "start-up seconds": first - warm,
+        "megabytes": resident_megabytes(),
         "scores": scores.tolist(),
     }
 
 
-def megabytes() -> float:
-    """Return the memory that this process has in use."""
+def resident_megabytes() -> float:
+    """Return the resident memory of this process after garbage collection."""
     gc.collect()
     return psutil.Process().memory_info().rss / 1e6
 
 
-def cluster() -> dict[str, Any]:
-    """Return the tasks a second that Dask makes, and the memory of a worker after so many candidates of two folds."""
+def measure_cluster() -> dict[str, Any]:
+    """Return the tasks per second of Dask's scheduler, and the largest worker's memory by number of candidates."""
     X, y = make_moons(200, noise=0.2, random_state=0)
-    network = KerasMoonClassifier(epochs=1, random_state=0)
-    after = {}
-    with workers() as client:
+    classifier = KerasMoonClassifier(epochs=1, random_state=0)
+    megabytes: dict[int, float] = {}
+    with make_client() as client:
         for n_candidates in (100, 600, 1_100, 2_100, 3_100):
-            grid = {"l2": np.linspace(0, 1e-3, n_candidates - max(after, default=0))}
+            grid = {"l2": np.linspace(0, 1e-3, n_candidates - max(megabytes, default=0))}
             with parallel_config(backend="dask"):
-                GridSearchCV(network, grid, cv=2, refit=False).fit(X, y)
-            after[n_candidates] = max(client.run(megabytes).values())
+                GridSearchCV(classifier, grid, cv=2, refit=False).fit(X, y)
+            megabytes[n_candidates] = max(client.run(resident_megabytes).values())
         n_tasks = 10_000
         started = time.perf_counter()
         client.gather(client.map(abs, range(n_tasks), pure=False))
-        return {"tasks a second": n_tasks / (time.perf_counter() - started), "megabytes after candidates": after}
+        tasks_per_second = n_tasks / (time.perf_counter() - started)
+    return {"tasks per second": tasks_per_second, "megabytes after candidates": megabytes}
+
+
+def compare_modes(name: str, n_rounds: int, n_searches: int) -> dict[str, dict[str, Measurement]]:
+    """Return the medians of a search by engine and mode of execution, all of them taking turns."""
+    measurements: dict[str, dict[str, list[dict[str, Any]]]] = {
+        backend: {mode: [] for mode in MODES} for backend in BACKENDS
+    }
+    for _ in range(n_rounds):
+        for backend, modes in measurements.items():
+            for mode, collected in modes.items():
+                arguments = "--searches", n_searches, "--one", mode, name
+                collected.append(run_python_json(__file__, *arguments, backend=backend))
+    for modes in measurements.values():
+        expected = modes["one process"][0]["scores"]
+        assert all(each["scores"] == expected for collected in modes.values() for each in collected)
+    return {
+        backend: {
+            mode: {key: statistics.median(each[key] for each in collected) for key in MEASURED}
+            for mode, collected in modes.items()
+        }
+        for backend, modes in measurements.items()
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="processes of each way, which take turns")
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each mode, which take turns")
     parser.add_argument("--searches", type=int, default=3, help="searches of a process, after its first")
-    parser.add_argument("--one", nargs=2, metavar=("WAY", "SEARCH"), help="measure once and print the figures")
-    parser.add_argument("--cluster", action="store_true", help="measure Dask's own limits and print the figures")
+    parser.add_argument("--one", nargs=2, metavar=("MODE", "SEARCH"), help="measure one mode and print JSON")
+    parser.add_argument("--cluster", action="store_true", help="measure Dask's scheduler and print JSON")
     options = parser.parse_args()
     if options.cluster:
-        print(json.dumps(cluster()))
+        print(json.dumps(measure_cluster()))
         return
     if options.one:
         print(json.dumps(measure(*options.one, options.searches)))
@@ -127,40 +151,20 @@ def main() -> None:
     engines = {backend: {"searches": {}, "cluster": {}} for backend in BACKENDS}
     for name in SEARCHES:
         print(name)
-        measured = race(name, options.rounds, options.searches)
+        medians = compare_modes(name, options.rounds, options.searches)
         for backend, engine in engines.items():
-            engine["searches"][name] = measured[backend]
-            for way, figures in measured[backend].items():
+            engine["searches"][name] = medians[backend]
+            for mode, measured in medians[backend].items():
                 print(
-                    f"    {backend:<12}{way:<14}{figures['fits a second']:>8.3g} fits a second, "
-                    f"{figures['start']:.1f} s to start, {figures['megabytes']:.0f} MB",
+                    f"    {backend:<12}{mode:<14}{measured['fits per second']:>8.3g} fits per second, "
+                    f"{measured['start-up seconds']:.1f} s start-up, {measured['megabytes']:.0f} MB",
                     flush=True,
                 )
     for backend, engine in engines.items():
-        engine["cluster"] = figures_of(__file__, "--cluster", backend=backend)
+        engine["cluster"] = run_python_json(__file__, "--cluster", backend=backend)
         print(backend, engine["cluster"], flush=True)
     packages = ("moonnet", "keras", "tensorflow", "jax", "scikit-learn", "joblib", "distributed")
     results.write("parallel_search", {"workers": N_WORKERS, "engines": engines}, packages)
-
-
-def race(name: str, n_rounds: int, n_searches: int) -> dict[str, dict[str, Figures]]:
-    """Let all ways of a search take turns on both engines; return their medians."""
-    taken: dict[str, dict[str, list[dict[str, Any]]]] = {backend: {way: [] for way in WAYS} for backend in BACKENDS}
-    for _ in range(n_rounds):
-        for backend, ways in taken.items():
-            for way, figures in ways.items():
-                arguments = "--searches", n_searches, "--one", way, name
-                figures.append(figures_of(__file__, *arguments, backend=backend))
-    for ways in taken.values():
-        expected = ways["one process"][0]["scores"]
-        assert all(each["scores"] == expected for figures in ways.values() for each in figures)
-    return {
-        backend: {
-            way: {what: statistics.median(each[what] for each in figures) for what in MEDIANS}
-            for way, figures in ways.items()
-        }
-        for backend, ways in taken.items()
-    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Decision regions by moonnet and by mlxtend, interleaved in one process, and the time that a film takes.
+"""Measure the time to draw decision regions with moonnet and mlxtend, and to save a learning film.
 
-Each draws the same fitted classifier with its 200 samples at its defaults on new axes: moonnet predicts a grid of
-128 x 128 points, mlxtend one point for each pixel of the figure. Timed are the call, and the call with what matplotlib
-then takes to turn the figure into pixels.
+Both draw the same fitted classifier and its 200 samples on new axes, with default settings and by turns in one process:
+moonnet predicts a grid of 128 x 128 points, mlxtend one point per pixel of the figure. Two times are measured: the
+call, and the call plus matplotlib's rendering of the figure.
 """
 
 import argparse
@@ -43,40 +43,40 @@ def draw_mlxtend(clf: ClassifierMixin, ax: Axes) -> None:
     plot_decision_regions(X, Y, clf, ax=ax)
 
 
-def timed(draw: Callable[[ClassifierMixin, Axes], None], clf: ClassifierMixin) -> tuple[float, float]:
-    """Return the seconds of the call, and until there are pixels."""
+def measure(draw: Callable[[ClassifierMixin, Axes], None], clf: ClassifierMixin) -> tuple[float, float]:
+    """Return the seconds of the call, and of the call plus rendering."""
     figure, ax = plt.subplots()
     started = time.perf_counter()
     draw(clf, ax)
-    called = time.perf_counter() - started
+    call_seconds = time.perf_counter() - started
     figure.canvas.draw()
-    drawn = time.perf_counter() - started
+    total_seconds = time.perf_counter() - started
     plt.close(figure)
-    return called, drawn
+    return call_seconds, total_seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=11, help="pictures of each")
+    parser.add_argument("--rounds", type=int, default=11, help="drawings by each library")
     options = parser.parse_args()
 
     versions = ", ".join(f"{name} {version(name)}" for name in ("moonnet", "matplotlib", "mlxtend", "scikit-learn"))
     print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores")
     film = LearningFilm()
     network = KerasMoonClassifier(random_state=0).set_callbacks(film).fit(X, Y)
-    print(f"{'classifier':<24}{'what':<14}{'moonnet':>10}{'mlxtend':>10}{'ratio':>8}")
+    print(f"{'classifier':<24}{'measured':<18}{'moonnet':>10}{'mlxtend':>10}{'speed-up':>10}")
     others = (LogisticRegression(), KNeighborsClassifier(), SVC())
     for clf in (network, *(other.fit(X, Y) for other in others)):
         seconds: dict[Any, list[tuple[float, float]]] = {draw_moonnet: [], draw_mlxtend: []}
         for round_ in range(options.rounds + 1):
             for draw, values in seconds.items():
-                taken = timed(draw, clf)
+                taken = measure(draw, clf)
                 if round_ > 0:  # the first round loads fonts
                     values.append(taken)
         medians = [np.median(values, axis=0) for values in seconds.values()]
-        for what, ours, theirs in zip(("the call", "until pixels"), *medians, strict=True):
+        for what, ours, theirs in zip(("call", "call + rendering"), *medians, strict=True):
             name = type(clf).__name__
-            print(f"{name:<24}{what:<14}{1000 * ours:>7.1f} ms{1000 * theirs:>7.1f} ms{theirs / ours:>7.1f} x")
+            print(f"{name:<24}{what:<18}{1000 * ours:>7.1f} ms{1000 * theirs:>7.1f} ms{theirs / ours:>10.1f}")
 
     with tempfile.TemporaryDirectory() as folder:
         film.animate(network, X, Y)

@@ -1,4 +1,4 @@
-"""Where benchmarks leave their figures, with the machine and the versions that they were taken on."""
+"""Read and write the records of benchmarks, with the machine and the package versions."""
 
 import json
 import os
@@ -13,7 +13,7 @@ PACKAGES = ("moonnet", "keras", "tensorflow", "jax", "scikit-learn", "numpy", "s
 
 
 def processor() -> str:
-    """Return the processor's name, as far as the system tells."""
+    """Return the processor's name, or its architecture if the system does not report one."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -21,11 +21,12 @@ def processor() -> str:
 
 
 def read(name: str) -> dict[str, Any]:
+    """Return the record of a benchmark."""
     return json.loads((FOLDER / f"{name}.json").read_text())
 
 
 def write(name: str, figures: dict[str, Any], packages: Sequence[str] = PACKAGES) -> None:
-    """Write a benchmark's figures into the documentation's folder, with the versions of what had a part in them."""
+    """Record a benchmark's figures in ``docs/results``, with the versions of the packages it used."""
     machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
     content = {"machine": machine, "versions": {package: version(package) for package in packages}, **_rounded(figures)}
     FOLDER.mkdir(exist_ok=True)
@@ -33,7 +34,7 @@ def write(name: str, figures: dict[str, Any], packages: Sequence[str] = PACKAGES
 
 
 def _rounded(value: Any) -> Any:
-    """Return the value with four digits of each float: more say nothing."""
+    """Return the value with each float rounded to four significant digits."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""The same small network as each of the libraries has it, behind ``fit`` and ``predict_proba``, or ``predict``.
+"""The same small network in each of the compared libraries, as estimators with ``fit`` and ``predict_proba``.
 
-Layers, activations, batches, epochs and, where the library has it, the optimizer (RMSprop at Keras's defaults) are the
-same. MLPClassifier and MLPRegressor have no RMSprop and train with Adam.
+All have the same layers, activations, batch size and number of epochs, and RMSprop at Keras's defaults. The exceptions
+are MLPClassifier and MLPRegressor, which have no RMSprop and train with Adam.
 """
 
 import functools
@@ -18,18 +18,18 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 SETTINGS = {"hidden": (50, 20), "epochs": 100, "batch_size": 50, "learning_rate": 0.001, "l2": 0.0}
 
 
-def moonnet(seed: int = 0, **settings: Any) -> KerasMoonClassifier:
-    chosen = SETTINGS | settings
-    return KerasMoonClassifier(chosen.pop("hidden"), random_state=seed, **chosen)
+def build_moonnet_classifier(seed: int = 0, **settings: Any) -> KerasMoonClassifier:
+    settings = SETTINGS | settings
+    return KerasMoonClassifier(settings.pop("hidden"), random_state=seed, **settings)
 
 
-def moonnet_regressor(seed: int = 0, **settings: Any) -> KerasMoonRegressor:
-    chosen = SETTINGS | settings
-    return KerasMoonRegressor(chosen.pop("hidden"), random_state=seed, **chosen)
+def build_moonnet_regressor(seed: int = 0, **settings: Any) -> KerasMoonRegressor:
+    settings = SETTINGS | settings
+    return KerasMoonRegressor(settings.pop("hidden"), random_state=seed, **settings)
 
 
-def network(n_features: int, hidden: tuple[int, ...], learning_rate: float, l2: float) -> Any:
-    """Return the lecture's network, compiled, as its notebook writes it."""
+def build_keras_model(n_features: int, hidden: tuple[int, ...], learning_rate: float, l2: float) -> Any:
+    """Return the compiled Keras model, written as in the lecture's notebook."""
     import keras
 
     penalty = keras.regularizers.L2(l2) if l2 else None
@@ -41,15 +41,15 @@ def network(n_features: int, hidden: tuple[int, ...], learning_rate: float, l2: 
 
 
 class PlainKeras:
-    """Keras without a wrapper."""
+    """A Keras model without a scikit-learn wrapper."""
 
     def __init__(self, seed: int = 0, **settings: Any) -> None:
         self.settings = SETTINGS | settings
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "PlainKeras":
-        chosen = self.settings
-        self.model = network(X.shape[1], chosen["hidden"], chosen["learning_rate"], chosen["l2"])
-        self.model.fit(X, y, batch_size=chosen["batch_size"], epochs=chosen["epochs"], verbose=0)
+        settings = self.settings
+        self.model = build_keras_model(X.shape[1], settings["hidden"], settings["learning_rate"], settings["l2"])
+        self.model.fit(X, y, batch_size=settings["batch_size"], epochs=settings["epochs"], verbose=0)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -57,20 +57,20 @@ class PlainKeras:
         return np.column_stack([1 - probability, probability])
 
 
-def scikeras(seed: int = 0, **settings: Any) -> Any:
+def build_scikeras(seed: int = 0, **settings: Any) -> Any:
     from scikeras.wrappers import KerasClassifier
 
     def build(meta: dict[str, Any], hidden: tuple[int, ...], learning_rate: float, l2: float) -> Any:
-        return network(meta["n_features_in_"], hidden, learning_rate, l2)
+        return build_keras_model(meta["n_features_in_"], hidden, learning_rate, l2)
 
-    chosen = SETTINGS | settings
-    rest = {name: chosen[name] for name in ("hidden", "learning_rate", "l2")}
-    training = {name: chosen[name] for name in ("epochs", "batch_size")}
+    settings = SETTINGS | settings
+    rest = {name: settings[name] for name in ("hidden", "learning_rate", "l2")}
+    training = {name: settings[name] for name in ("epochs", "batch_size")}
     return KerasClassifier(build, random_state=seed, verbose=0, **rest, **training)
 
 
 class KerasWrapper:
-    """``keras.wrappers.SKLearnClassifier``, whose network says a probability for each class."""
+    """``keras.wrappers.SKLearnClassifier``, whose network has a softmax unit for each class."""
 
     def __init__(self, seed: int = 0, **settings: Any) -> None:
         self.settings = SETTINGS | settings
@@ -78,15 +78,15 @@ class KerasWrapper:
     def fit(self, X: np.ndarray, y: np.ndarray) -> "KerasWrapper":
         import keras
 
-        chosen = self.settings
+        settings = self.settings
 
         def build(X: np.ndarray, y: np.ndarray) -> Any:
-            layers = [keras.layers.Dense(units, activation="relu") for units in chosen["hidden"]]
+            layers = [keras.layers.Dense(units, activation="relu") for units in settings["hidden"]]
             model = keras.Sequential([keras.Input((X.shape[1],)), *layers, keras.layers.Dense(2, activation="softmax")])
-            model.compile(keras.optimizers.RMSprop(chosen["learning_rate"]), loss="categorical_crossentropy")
+            model.compile(keras.optimizers.RMSprop(settings["learning_rate"]), loss="categorical_crossentropy")
             return model
 
-        training = {"epochs": chosen["epochs"], "batch_size": chosen["batch_size"], "verbose": 0}
+        training = {"epochs": settings["epochs"], "batch_size": settings["batch_size"], "verbose": 0}
         self.wrapper = keras.wrappers.SKLearnClassifier(build, fit_kwargs=training)
         self.wrapper.fit(X, y)
         return self
@@ -105,9 +105,9 @@ class Skorch:
         import torch
         from skorch import NeuralNetBinaryClassifier
 
-        chosen = self.settings
+        settings = self.settings
         torch.manual_seed(self.seed)
-        sizes = [X.shape[1], *chosen["hidden"]]
+        sizes = [X.shape[1], *settings["hidden"]]
         layers: list[Any] = []
         for inputs, outputs in itertools.pairwise(sizes):
             layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
@@ -116,9 +116,9 @@ class Skorch:
             optimizer=torch.optim.RMSprop,
             optimizer__alpha=0.9,
             optimizer__eps=1e-7,
-            lr=chosen["learning_rate"],
-            max_epochs=chosen["epochs"],
-            batch_size=chosen["batch_size"],
+            lr=settings["learning_rate"],
+            max_epochs=settings["epochs"],
+            batch_size=settings["batch_size"],
             iterator_train__shuffle=True,
             train_split=None,
             verbose=0,
@@ -130,8 +130,8 @@ class Skorch:
         return self.net.predict_proba(X.astype(np.float32))
 
 
-class TrainsAllEpochs:
-    """Makes scikit-learn's networks train for as many epochs as the others and say nothing of convergence."""
+class IgnoresConvergenceWarning:
+    """Mixin for scikit-learn's networks, which warn after a fixed number of epochs that they have not converged."""
 
     @functools.wraps(MLPClassifier.fit)
     def fit(self, X: np.ndarray, y: np.ndarray) -> Any:
@@ -139,56 +139,54 @@ class TrainsAllEpochs:
             return super().fit(X, y)  # type: ignore[misc]
 
 
-class MlpClassifier(TrainsAllEpochs, MLPClassifier):
-    """scikit-learn's classifier."""
+class MlpClassifier(IgnoresConvergenceWarning, MLPClassifier):
+    """scikit-learn's classifier, without the warning."""
 
 
-class MlpRegressor(TrainsAllEpochs, MLPRegressor):
-    """scikit-learn's regressor."""
+class MlpRegressor(IgnoresConvergenceWarning, MLPRegressor):
+    """scikit-learn's regressor, without the warning."""
 
 
-def mlp(seed: int = 0, kind: Any = MlpClassifier, **settings: Any) -> Any:
-    chosen = SETTINGS | settings
-    return kind(
-        hidden_layer_sizes=chosen["hidden"],
-        alpha=chosen["l2"],
-        batch_size=chosen["batch_size"],
-        learning_rate_init=chosen["learning_rate"],
-        max_iter=chosen["epochs"],
-        n_iter_no_change=chosen["epochs"] + 1,
+def build_mlp(seed: int = 0, estimator_class: Any = MlpClassifier, **settings: Any) -> Any:
+    settings = SETTINGS | settings
+    return estimator_class(
+        hidden_layer_sizes=settings["hidden"],
+        alpha=settings["l2"],
+        batch_size=settings["batch_size"],
+        learning_rate_init=settings["learning_rate"],
+        max_iter=settings["epochs"],
+        n_iter_no_change=settings["epochs"] + 1,
         random_state=seed,
     )
 
 
-# Those "on JAX" need a process of their own, for Keras has one backend in a process
+MOONNET = ("moonnet (TensorFlow)", "moonnet (JAX)")
+KERAS = ("Keras (JAX)", "Keras (TensorFlow)")
+
+# The two engines need separate processes: Keras loads one backend per process
 RIVALS: dict[str, Any] = {
-    "moonnet": moonnet,
-    "moonnet on JAX": moonnet,
-    "Keras on JAX": PlainKeras,
-    "plain Keras": PlainKeras,
-    "SciKeras": scikeras,
+    **dict.fromkeys(MOONNET, build_moonnet_classifier),
+    **dict.fromkeys(KERAS, PlainKeras),
+    "SciKeras": build_scikeras,
     "keras.wrappers": KerasWrapper,
     "skorch": Skorch,
-    "MLPClassifier": mlp,
+    "MLPClassifier": build_mlp,
 }
 
 REGRESSORS: dict[str, Any] = {
-    "moonnet": moonnet_regressor,
-    "moonnet on JAX": moonnet_regressor,
-    "MLPRegressor": functools.partial(mlp, kind=MlpRegressor),
+    **dict.fromkeys(MOONNET, build_moonnet_regressor),
+    "MLPRegressor": functools.partial(build_mlp, estimator_class=MlpRegressor),
 }
-# Each regressor's library for classes
-CLASSIFIER_OF = {"MLPRegressor": "MLPClassifier"}
 
 
 def backend_of(rival: str) -> str:
-    """Return the backend of Keras on which a rival runs, if it runs on Keras at all."""
-    return "jax" if rival.endswith("on JAX") else "tensorflow"
+    """Return the Keras backend of a rival; those without Keras get TensorFlow, too."""
+    return "jax" if rival.endswith("(JAX)") else "tensorflow"
 
 
 def import_libraries(rival: str) -> None:
-    """Import what a rival's first fit would import, where imports are not to be measured."""
-    if rival.startswith("moonnet"):
+    """Import what a rival's first fit would import, so that imports are not measured."""
+    if rival in MOONNET:
         import moonnet.training._loop  # noqa: F401
     elif rival == "SciKeras":
-        scikeras()
+        build_scikeras()

@@ -1,7 +1,7 @@
-"""The lecture's network served in each way: latencies, sizes of files, what a new process takes to its first answer.
+"""Measure each method of deployment: latency, file size, and the start and memory of a new process.
 
-Ways take turns within each round in one process; every answer is compared with the classifier's. Prints medians, and
-leaves them in the documentation's folder.
+The methods take turns within each round in one process, and their predictions are compared with the classifier's.
+Prints medians and records them in ``docs/results``.
 """
 
 import argparse
@@ -17,37 +17,35 @@ import joblib
 import numpy as np
 import results
 from sklearn.datasets import make_moons
-from subprocesses import figures_of
+from subprocesses import run_python_json
 
-ROWS = (1, 1_000, 100_000)
-# Calls that are timed together
-REPEATS = {1: 200, 1_000: 50, 100_000: 3}
+REPEATS = {1: 200, 1_000: 50, 100_000: 3}  # calls that are timed together, by number of samples
 
-# How a new process loads a file and answers; each defines ``answer`` of float64 samples
+# Code that loads a file and defines ``predict`` for float64 samples
 LOADERS = {
     "predict_proba": """
 import joblib
-answer = joblib.load(path).predict_proba
+predict = joblib.load(path).predict_proba
 """,
     "ONNX, float32": """
 import numpy, onnxruntime
 session = onnxruntime.InferenceSession(path)
-answer = lambda X: session.run(["probabilities"], {"X": X.astype(numpy.float32)})[0]
+predict = lambda X: session.run(["probabilities"], {"X": X.astype(numpy.float32)})[0]
 """,
     "ONNX, float64": """
 import onnxruntime
 session = onnxruntime.InferenceSession(path)
-answer = lambda X: session.run(["probabilities"], {"X": X})[0]
+predict = lambda X: session.run(["probabilities"], {"X": X})[0]
 """,
     "SavedModel": """
 import tensorflow as tf
 model = tf.saved_model.load(path)
-answer = lambda X: model.serve(tf.constant(X, tf.float32)).numpy()
+predict = lambda X: model.serve(tf.constant(X, tf.float32)).numpy()
 """,
-    "Keras predict": """
+    "Keras model.predict": """
 import keras
 model = keras.saving.load_model(path)
-answer = lambda X: model.predict(X, verbose=0)
+predict = lambda X: model.predict(X, verbose=0)
 """,
 }
 
@@ -57,15 +55,15 @@ started = time.perf_counter()
 path = sys.argv[1]
 {loader}
 import numpy
-answer(numpy.array([[-2.0, 2.0]]))
+predict(numpy.array([[-2.0, 2.0]]))
 seconds = time.perf_counter() - started
-resident = open("/proc/self/status").read().partition("VmRSS:")[2].split()[0]  # in kilobytes
-print(json.dumps({{"seconds": seconds, "megabytes": int(resident) / 1e3}}))
+kilobytes = open("/proc/self/status").read().partition("VmRSS:")[2].split()[0]
+print(json.dumps({{"seconds": seconds, "megabytes": int(kilobytes) / 1e3}}))
 """
 
 
-def write(folder: Path) -> tuple[Any, dict[str, Path]]:
-    """Train the lecture's network; return it, and the file or folder of each way."""
+def write_files(folder: Path) -> tuple[Any, dict[str, Path]]:
+    """Train the lecture's network; return it, and the file or folder of each method."""
     import skl2onnx
 
     import moonnet.onnx
@@ -78,61 +76,63 @@ def write(folder: Path) -> tuple[Any, dict[str, Path]]:
         )
     )
     joblib.dump(clf, files["predict_proba"])
-    for way, samples in (("ONNX, float32", X.astype(np.float32)), ("ONNX, float64", X)):
+    for method, samples in (("ONNX, float32", X.astype(np.float32)), ("ONNX, float64", X)):
         graph = skl2onnx.to_onnx(clf, samples, options={"zipmap": False})
-        files[way].write_bytes(graph.SerializeToString())
+        files[method].write_bytes(graph.SerializeToString())
     model = clf.model_
     model.export(files["SavedModel"], verbose=False)
-    model.save(files["Keras predict"])
+    model.save(files["Keras model.predict"])
     return clf, files
 
 
-def size(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder."""
+def size_of(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder, in bytes."""
     return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
 
 
-def loaded(loader: str, path: Path) -> Callable[[np.ndarray], np.ndarray]:
+def load(loader: str, path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the ``predict`` that a loader defines."""
     names: dict[str, Any] = {"path": str(path)}
     exec(loader, names)
-    return names["answer"]
+    return names["predict"]
 
 
-def latencies(clf: Any, answers: dict[str, Callable], n_rows: int, rounds: int) -> dict[str, float]:
-    """Return the median seconds of a call, the ways taking turns."""
-    X = np.random.default_rng(0).uniform(-2, 2, (n_rows, 2))
+def measure_latencies(clf: Any, predictors: dict[str, Callable], n_samples: int, n_rounds: int) -> dict[str, float]:
+    """Return the median seconds of a call of each method, the methods taking turns."""
+    X = np.random.default_rng(0).uniform(-2, 2, (n_samples, 2))
     expected = clf.predict_proba(X)[:, -1]
-    taken: dict[str, list[float]] = {way: [] for way in answers}
-    for way, answer in answers.items():
-        assert np.abs(answer(X)[:, -1] - expected).max() < 1e-5, way
-    for _ in range(rounds):
-        for way, answer in answers.items():
-            repeats = REPEATS[n_rows] if way != "Keras predict" else max(1, REPEATS[n_rows] // 20)
+    seconds: dict[str, list[float]] = {method: [] for method in predictors}
+    for method, predict in predictors.items():
+        assert np.abs(predict(X)[:, -1] - expected).max() < 1e-5, method
+    for _ in range(n_rounds):
+        for method, predict in predictors.items():
+            repeats = REPEATS[n_samples] if method != "Keras model.predict" else max(1, REPEATS[n_samples] // 20)
             started = time.perf_counter()
             for _ in range(repeats):
-                answer(X)
-            taken[way].append((time.perf_counter() - started) / repeats)
-    return {way: statistics.median(seconds) for way, seconds in taken.items()}
+                predict(X)
+            seconds[method].append((time.perf_counter() - started) / repeats)
+    return {method: statistics.median(values) for method, values in seconds.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        clf, files = write(Path(name))
-        answers = {way: loaded(loader, files[way]) for way, loader in LOADERS.items()}
-        seconds = {n_rows: latencies(clf, answers, n_rows, options.rounds) for n_rows in ROWS}
-        ways = {}
-        for way, loader in LOADERS.items():
-            started = [figures_of("-c", NEW_PROCESS.format(loader=loader), files[way]) for _ in range(5)]
-            ways[way] = {
-                "bytes": size(files[way]),
-                "seconds": {str(n_rows): seconds[n_rows][way] for n_rows in ROWS},
-                "new process": {what: statistics.median(each[what] for each in started) for what in started[0]},
+    with tempfile.TemporaryDirectory() as folder:
+        clf, files = write_files(Path(folder))
+        predictors = {method: load(loader, files[method]) for method, loader in LOADERS.items()}
+        seconds = {n_samples: measure_latencies(clf, predictors, n_samples, options.rounds) for n_samples in REPEATS}
+        methods = {}
+        for method, loader in LOADERS.items():
+            started = [run_python_json("-c", NEW_PROCESS.format(loader=loader), files[method]) for _ in range(5)]
+            methods[method] = {
+                "bytes": size_of(files[method]),
+                "seconds": {str(n_samples): seconds[n_samples][method] for n_samples in REPEATS},
+                "new process": {key: statistics.median(each[key] for each in started) for key in started[0]},
             }
-            print(f"{way:<24}{json.dumps(ways[way])}", flush=True)
-    results.write("serving", {"ways": ways}, ("moonnet", "scikit-learn", "numpy", "onnxruntime", "tensorflow", "keras"))
+            print(f"{method:<24}{json.dumps(methods[method])}", flush=True)
+    packages = ("moonnet", "scikit-learn", "numpy", "onnxruntime", "tensorflow", "keras")
+    results.write("serving", {"methods": methods}, packages)
 
 
 if __name__ == "__main__":

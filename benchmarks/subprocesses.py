@@ -1,4 +1,4 @@
-"""Processes of their own, where an engine, imports, compilation or memory are what is measured."""
+"""Run measurements in child processes, for another engine or for imports, compilation and memory."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 FOLDER = Path(__file__).parent
-BACKENDS = ("tensorflow", "jax")  # Keras's, one for a process
+BACKENDS = ("tensorflow", "jax")  # Keras loads one per process
 
 
 def run_python(*arguments: Any, backend: str = "tensorflow") -> str:
-    """Run Python in this folder, with Keras on a backend, and return what it printed."""
+    """Run Python in this folder with a Keras backend, and return its standard output."""
     child = subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
@@ -27,13 +27,13 @@ def run_python(*arguments: Any, backend: str = "tensorflow") -> str:
     return child.stdout
 
 
-def figures_of(*arguments: Any, backend: str = "tensorflow") -> Any:
-    """Run Python in this folder and return the figures that it printed as JSON in its last line."""
+def run_python_json(*arguments: Any, backend: str = "tensorflow") -> Any:
+    """Run Python in this folder and return its last line of output, parsed as JSON."""
     return json.loads(run_python(*arguments, backend=backend).splitlines()[-1])
 
 
 class Worker:
-    """A process that measures on demand: a script of this folder that calls ``serve`` for these arguments."""
+    """A child process that measures on request: a script of this folder that calls ``serve``."""
 
     def __init__(self, script: str, *arguments: str, backend: str) -> None:
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed on leaving)
@@ -51,11 +51,11 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()  # closes what it reads, which ends it
+        self._process.communicate()  # closes its standard input, which ends it
         self._stderr.close()
 
     def measure(self, *request: Any) -> Any:
-        """Return what the script's function returns of the request."""
+        """Call the script's function with these arguments in the child process, and return its result."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -64,12 +64,12 @@ class Worker:
         if not answer:
             self._process.wait()
             self._stderr.seek(0)
-            raise RuntimeError(f"The process that was to measure {request} ended:\n{self._stderr.read()}")
+            raise RuntimeError(f"The child process ended before it answered {request}:\n{self._stderr.read()}")
         return json.loads(answer)
 
 
 def serve(function: Callable[..., Any]) -> None:
-    """Answer a worker's requests until there are no more. What else is printed goes to stderr."""
+    """Answer the requests of a ``Worker`` until standard input is closed; other output goes to stderr."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

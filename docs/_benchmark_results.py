@@ -1,4 +1,4 @@
-"""What the benchmarks left in ``results``: as tables and numbers for the text, and as pictures."""
+"""Tables, figures and plots of the documentation, made from the records of the benchmarks in ``results``."""
 
 import json
 from pathlib import Path
@@ -9,276 +9,351 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 FOLDER = Path(__file__).parent / "results"
+ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}  # by Keras's names for its backends
+MOONNET = {backend: f"moonnet ({name})" for backend, name in ENGINES.items()}
+PARALLEL_MODES = ("threads", "processes", "Dask")
 COLORS = {
-    "moonnet": "black",
-    "moonnet on JAX": "0.45",
-    "Keras on JAX": "tab:pink",
-    "plain Keras": "tab:red",
+    MOONNET["tensorflow"]: "black",
+    MOONNET["jax"]: "0.45",
+    "Keras (JAX)": "tab:pink",
+    "Keras (TensorFlow)": "tab:red",
     "SciKeras": "tab:orange",
     "keras.wrappers": "tab:brown",
     "skorch": "tab:purple",
     "MLPClassifier": "tab:blue",
     "MLPRegressor": "tab:cyan",
 }
-WAYS = ("threads", "processes", "Dask")  # beside one process
-ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
-NBSP = "\N{NO-BREAK SPACE}"
 MARKERS = dict(zip(COLORS, "oodDs^vPX", strict=True))
-
-
-def read(name: str) -> dict[str, Any]:
-    return json.loads((FOLDER / f"{name}.json").read_text())
+AXIS_LABELS = {"width": "width (units per hidden layer)", "depth": "depth (hidden layers)"}
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 def substitutions() -> dict[str, str]:
-    """Return what pages may write as ``{{ name }}``."""
-    limit = read("hardware_limit")
-    seconds, rates = limit["seconds"], limit["operations a second"]
-    return plan() | {
-        "blocks_table": blocks_table(),
-        "blocks_gigabytes": f"{read('blocks')['ways']['NumPy memmap']['gigabytes']:.0f} GB",
+    """Return the values that pages insert with ``{{ name }}``."""
+    return {
+        "machine": machine("comparison"),
+        "comparison_table": comparison_table(),
+        "slower_table": slower_table(),
+        "blocks_table": data_on_disk_table(),
+        "blocks_gigabytes": f"{read('data_on_disk')['formats']['NumPy file, memory-mapped']['gigabytes']:.0f} GB",
         "blocks_machine": machine("data_on_disk"),
-        "exploring_sentence": exploring_sentence(),
-        "scaling_table": scaling_table(),
+        "exploring_sentence": explorer_sentence(),
+        "scaling_table": parallel_search_table(),
         "scaling_machine": machine("parallel_search"),
         "scaling_workers": str(read("parallel_search")["workers"]),
         "serving_machine": machine("serving"),
         "serving_table": serving_table(),
-        "race_table": race_table(),
         "watching_machine": machine("callback_overhead"),
-        "watching_table": watching_table(),
-        "machine": machine("comparison"),
-        "limit_operations": f"{limit['operations'] / 1e6:.0f} million",
-        "limit_rate": f"{rates['1 thread'] / 1e9:.0f} thousand million",
-        "limit_ms": f"{1000 * seconds['limit']:.1f} ms",
-        "limit_times": f"{limit['times the limit']:.1f}",
-        "fit_ms": f"{1000 * seconds['fit']:.1f} ms",
-        "program_ms": f"{1000 * seconds['compiled program']:.1f} ms",
-        "around_ms": f"{1000 * (seconds['fit'] - seconds['compiled program']):.1f} ms",
-        "first_fit_s": f"{seconds['first fit']:.2f} s",
-        "step_operations": str(limit["operations of a step"]),
-        "products_ms": f"{1000 * seconds['matrix products alone']:.1f} ms",
+        "watching_table": callback_table(),
+        **fit_time_figures(),
+        **hardware_limit_figures(),
+        **search_estimates(),
+        **large_data_estimates(),
     }
 
 
+def read(name: str) -> dict[str, Any]:
+    """Return the record of a benchmark."""
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
 def machine(name: str) -> str:
-    """Return what a benchmark ran on."""
-    figures = read(name)
-    versions = ", ".join(f"{package} {number}" for package, number in figures["versions"].items())
-    on = figures["machine"]
-    return f"{on['cores']} cores of an {on['processor']}, Python {on['python']}, {versions}"
+    """Return the machine and the versions that a benchmark ran on."""
+    record = read(name)
+    versions = ", ".join(f"{package} {number}" for package, number in record["versions"].items())
+    hardware = record["machine"]
+    return f"{hardware['cores']} cores of an {hardware['processor']}, Python {hardware['python']}, {versions}"
 
 
-def blocks_table() -> str:
-    """Return a row for each way of training on data that stay on disk."""
-    figures = read("data_on_disk")
+# Tables, as Markdown
+
+
+def comparison_table() -> str:
+    """Return a row for each job and library, with its time relative to moonnet on either engine."""
     rows = [
-        "| data | disk | rows a second | memory | mapped |",
+        f"| Job | Library | Time | {' | '.join(f'Relative to {ours}' for ours in MOONNET.values())} | Other measurements |",
+        "| --- | --- | --: | --: | --: | --- |",
+    ]
+    for job in read("comparison")["jobs"].values():
+        title, medians = job["title"], job["medians"]
+        for library, measured in medians.items():
+            seconds = measured["seconds"]
+            ratios = " | ".join(format_number(seconds / medians[ours]["seconds"]) for ours in MOONNET.values())
+            others = ", ".join(format_measurement(name, value) for name, value in measured.items() if name != "seconds")
+            name = library.replace(" ", NBSP)
+            rows.append(f"| {title} | {name} | {format_duration(seconds)} | {ratios} | {others} |")
+            title = ""
+    return "\n".join(rows)
+
+
+def slower_table() -> str:
+    """Return a row for each job and library that takes less time than moonnet on at least one engine."""
+    rows = [
+        f"| Job | Library | Time | {' | '.join(MOONNET.values())} |",
+        "| --- | --- | --: | --: | --: |",
+    ]
+    for job in read("comparison")["jobs"].values():
+        title = job["title"]
+        moonnet = [job["medians"][ours]["seconds"] for ours in MOONNET.values()]
+        for library, measured in job["medians"].items():
+            if library not in MOONNET.values() and measured["seconds"] < max(moonnet):
+                times = " | ".join(map(format_duration, (measured["seconds"], *moonnet)))
+                rows.append(f"| {title} | {library.replace(' ', NBSP)} | {times} |")
+                title = ""
+    return "\n".join(rows)
+
+
+def data_on_disk_table() -> str:
+    """Return a row for each format of training data on disk."""
+    record = read("data_on_disk")
+    rows = [
+        "| Format | File size | Samples per second | Memory | Mapped |",
         "| --- | --: | --: | --: | --: |",
     ]
-    for way, of_way in figures["ways"].items():
-        beyond = of_way["megabytes"]
-        rate = float(f"{figures['rows'] / of_way['seconds']:.2g}")
+    for name, measured in record["formats"].items():
+        memory = measured["megabytes"]
+        rate = float(f"{record['samples'] / measured['seconds']:.2g}")
         rows.append(
-            f"| {way} | {of_way['gigabytes']:.1f}{NBSP}GB | {rate:,.0f} | {beyond['RssAnon']:.0f}{NBSP}MB "
-            f"| {beyond['RssFile']:,.0f}{NBSP}MB |"
+            f"| {name} | {measured['gigabytes']:.1f}{NBSP}GB | {rate:,.0f} | {memory['RssAnon']:.0f}{NBSP}MB "
+            f"| {memory['RssFile']:,.0f}{NBSP}MB |"
         )
     return "\n".join(rows)
 
 
-def exploring_sentence() -> str:
-    """Return how fast the explorer is, in words."""
-    figures = read("explorer")
-    of_engines = []
-    for engine, name in ENGINES.items():
-        median, percentile, pictures = (
-            f"{figures[engine][key]:.0f}" for key in ("median", "percentile_95", "pictures_a_second")
-        )
-        of_engines.append(
-            f"on {name} {median}{NBSP}ms (95th percentile {percentile}{NBSP}ms; {pictures} pictures a second in a drag)"
-        )
-    return (
-        f"From a slider's movement to the plane's new pixels it takes {' and '.join(of_engines)}. These are medians of "
-        f"{figures['jax']['movements']} movements with the lecture's data and network, in Chromium on "
-        f"{machine('exploring')}. The pictures of the units follow a frame later."
-    )
-
-
-def scaling_table() -> str:
-    """Return a row for each engine and way of making many fits."""
+def parallel_search_table() -> str:
+    """Return a row for each engine and way of running the fits of a grid search."""
     rows = [
-        "| engine | way | lecture's fits a second | start | larger fits a second | start |",
+        "| Engine | Execution | Lecture fits per second | Start-up | Larger fits per second | Start-up |",
         "| --- | --- | --: | --: | --: | --: |",
     ]
     for backend, engine in read("parallel_search")["engines"].items():
-        for way in next(iter(engine["searches"].values())):
+        searches = engine["searches"].values()
+        for mode in next(iter(searches)):
             cells = [
-                f"{three_digits(search[way]['fits a second'])} | {search[way]['start']:.0f}{NBSP}s"
-                for search in engine["searches"].values()
+                f"{format_number(search[mode]['fits per second'])} | {search[mode]['start-up seconds']:.0f}{NBSP}s"
+                for search in searches
             ]
-            rows.append(f"| {ENGINES[backend]} | {way} | {' | '.join(cells)} |")
+            rows.append(f"| {ENGINES[backend]} | {mode} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def watching_table() -> str:
-    """Return a row for each way of watching a fit."""
+def callback_table() -> str:
+    """Return a row for each kind of callback or progress output."""
     seconds = read("callback_overhead")["seconds"]
+    columns = " | ".join(f"{ENGINES[backend]} | Relative to none" for backend in seconds)
     rows = [
-        f"| who watches | {' | | '.join(ENGINES[backend] for backend in seconds)} | |",
+        f"| Callback or output | {columns} |",
         "| --- | --: | --: | --: | --: |",
     ]
-    for who in next(iter(seconds.values())):
+    for name in next(iter(seconds.values())):
         cells = [
-            f"{duration(medians[who])} | {three_digits(medians[who] / medians['nobody'])}{NBSP}x"
+            f"{format_duration(medians[name])} | {format_number(medians[name] / medians['none'])}"
             for medians in seconds.values()
         ]
-        rows.append(f"| {who} | {' | '.join(cells)} |")
+        rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def serving_table() -> str:
-    """Return a row for each way of serving."""
+    """Return a row for each method of prediction in production."""
     rows = [
-        "| way | disk | 1 row | 1,000 | 100,000 | start | memory |",
+        "| Method | File size | 1 sample | 1,000 samples | 100,000 samples | Start | Memory |",
         "| --- | --: | --: | --: | --: | --: | --: |",
     ]
-    for way, figures in read("serving")["ways"].items():
-        new = figures["new process"]
+    for method, measured in read("serving")["methods"].items():
+        new_process = measured["new process"]
         cells = [
-            f"{figures['bytes'] / 1e3:.0f}{NBSP}kB",
-            *map(duration, figures["seconds"].values()),
-            duration(new["seconds"]),
+            f"{measured['bytes'] / 1e3:.0f}{NBSP}kB",
+            *map(format_duration, measured["seconds"].values()),
+            format_duration(new_process["seconds"]),
         ]
-        rows.append(f"| {way} | {' | '.join(cells)} | {new['megabytes']:.0f}{NBSP}MB |")
+        rows.append(f"| {method} | {' | '.join(cells)} | {new_process['megabytes']:.0f}{NBSP}MB |")
     return "\n".join(rows)
 
 
-def plan() -> dict[str, str]:
-    """Return the arithmetic of many fits and many rows, from what was measured."""
-    scaling, blocks = read("parallel_search"), read("data_on_disk")
-    on_tensorflow, on_jax = (scaling["engines"][backend] for backend in ENGINES)
-    lecture, cluster = on_tensorflow["searches"]["the lecture's fit"], on_tensorflow["cluster"]
-    lecture_on_jax = on_jax["searches"]["the lecture's fit"]
-    alone, on_dask = lecture["one process"], lecture["Dask"]
-    a_worker = on_dask["fits a second"] / scaling["workers"]
-    after = cluster["megabytes after candidates"]
-    memmap, parquet = blocks["ways"]["NumPy memmap"], blocks["ways"]["Parquet"]
-    bytes_a_row = 1e6 * memmap["megabytes"]["RssAnon"] / blocks["rows"]
-    predicted = blocks["predicted a second"]
+# Sentences and single figures
+
+
+def explorer_sentence() -> str:
+    """Return the latency and update rate of the explorer, in words."""
+    record = read("explorer")
+    latencies, rates = [], []
+    for backend, name in ENGINES.items():
+        measured = record[backend]
+        latencies.append(
+            f"{measured['median']:.0f}{NBSP}ms on {name} (95th percentile {measured['percentile_95']:.0f}{NBSP}ms)"
+        )
+        rates.append(f"{measured['updates_per_second']:.0f} times per second on {name}")
+    return (
+        f"When a slider moves, the plane shows the new result after {' and '.join(latencies)}. While a slider is "
+        f"dragged, the plane is updated {' and '.join(rates)}. The pictures of the units follow a frame later. These "
+        f"are medians of {record['jax']['movements']} movements with the lecture's data and network, in Chromium on "
+        f"{machine('explorer')}."
+    )
+
+
+def fit_time_figures() -> dict[str, str]:
+    """Return the ranges of moonnet's speed-up over Keras, and over the fastest alternative at each problem size."""
+    over_keras, over_fastest = [], []
+    for axis in read("fit_time")["axes"].values():
+        for index, ours in enumerate(axis["seconds"][MOONNET["tensorflow"]]):
+            speedups = {library: seconds[index] / ours for library, seconds in axis["seconds"].items()}
+            over_keras.append(speedups["Keras (TensorFlow)"])
+            over_fastest.append(
+                min(speedup for library, speedup in speedups.items() if library not in MOONNET.values())
+            )
     return {
-        **{f"even_{way}": break_even(alone, lecture[way]) for way in WAYS},
-        **{f"even_{way}_jax": break_even(lecture_on_jax["one process"], lecture_on_jax[way]) for way in WAYS},
-        "worker_tensorflow": f"{alone['megabytes']:.0f} MB",
+        name: " to ".join(
+            f"{speedup:.2g}" if speedup < 10 else f"{speedup:.0f}" for speedup in (min(speedups), max(speedups))
+        )
+        for name, speedups in (("fit_time_keras", over_keras), ("fit_time_fastest", over_fastest))
+    }
+
+
+def hardware_limit_figures() -> dict[str, str]:
+    """Return the times and rates of the lecture's fit beside those of its matrix products alone."""
+    record = read("hardware_limit")
+    seconds = record["seconds"]
+    return {
+        "limit_operations": f"{record['operations'] / 1e6:.0f} million",
+        "limit_rate": f"{record['operations per second']['1 thread'] / 1e9:.0f} billion",
+        "limit_ms": f"{1000 * seconds['limit']:.1f} ms",
+        "limit_times": f"{record['fit / limit']:.1f}",
+        "fit_ms": f"{1000 * seconds['fit']:.1f} ms",
+        "program_ms": f"{1000 * seconds['compiled program']:.1f} ms",
+        "around_ms": f"{1000 * (seconds['fit'] - seconds['compiled program']):.1f} ms",
+        "first_fit_s": f"{seconds['first fit']:.2f} s",
+        "step_operations": str(record["operations per step"]),
+        "products_ms": f"{1000 * seconds['matrix products alone']:.1f} ms",
+    }
+
+
+def search_estimates() -> dict[str, str]:
+    """Return break-even times of parallel searches, and estimates for a million fits on a cluster."""
+    record = read("parallel_search")
+    on_tensorflow, on_jax = (record["engines"][backend] for backend in ENGINES)
+    lecture, lecture_on_jax = (engine["searches"]["lecture fit"] for engine in (on_tensorflow, on_jax))
+    one_process, on_dask, cluster = lecture["one process"], lecture["Dask"], on_tensorflow["cluster"]
+    per_worker = on_dask["fits per second"] / record["workers"]
+    megabytes = cluster["megabytes after candidates"]
+    return {
+        **{f"even_{mode}": break_even(one_process, lecture[mode]) for mode in PARALLEL_MODES},
+        **{
+            f"even_{mode}_jax": break_even(lecture_on_jax["one process"], lecture_on_jax[mode])
+            for mode in PARALLEL_MODES
+        },
+        "worker_tensorflow": f"{one_process['megabytes']:.0f} MB",
         "worker_jax": f"{lecture_on_jax['one process']['megabytes']:.0f} MB",
-        "fits_alone": f"{alone['fits a second']:.0f}",
-        "fits_a_worker": f"{a_worker:.0f}",
-        "million_alone": f"{1e6 / alone['fits a second'] / 3600:.1f} hours",
-        "million_on_64": f"{(1e6 / (64 * a_worker) + on_dask['start']) / 60:.1f} minutes",
-        "dask_start": f"{on_dask['start']:.0f} s",
-        "dask_tasks": f"{cluster['tasks a second']:.0f}",
-        "worker_first": f"{after['600'] - after['100']:.0f} MB",
-        "worker_later": f"{after['3100'] - after['1100']:.0f} MB",
-        "billion_read_rate": f"{blocks['rows'] / parquet['seconds'] / 1e6:.1f} million",
-        "billion_epoch": f"{1e9 * parquet['seconds'] / blocks['rows'] / 60:.0f} minutes",
-        "mapped_bytes": f"{bytes_a_row:.0f} bytes",
-        "mapped_billion": f"{bytes_a_row:.0f} GB",
+        "fits_alone": f"{one_process['fits per second']:.0f}",
+        "fits_a_worker": f"{per_worker:.0f}",
+        "million_alone": f"{1e6 / one_process['fits per second'] / 3600:.1f} hours",
+        "million_on_64": f"{(1e6 / (64 * per_worker) + on_dask['start-up seconds']) / 60:.1f} minutes",
+        "dask_start": f"{on_dask['start-up seconds']:.0f} s",
+        "dask_tasks": f"{cluster['tasks per second']:.0f}",
+        "worker_first": f"{megabytes['600'] - megabytes['100']:.0f} MB",
+        "worker_later": f"{megabytes['3100'] - megabytes['1100']:.0f} MB",
+    }
+
+
+def large_data_estimates() -> dict[str, str]:
+    """Return estimates for training and prediction on a billion samples."""
+    record = read("data_on_disk")
+    memory_mapped, parquet = record["formats"]["NumPy file, memory-mapped"], record["formats"]["Parquet"]
+    bytes_per_sample = 1e6 * memory_mapped["megabytes"]["RssAnon"] / record["samples"]
+    predicted = record["predicted samples per second"]
+    return {
+        "billion_read_rate": f"{record['samples'] / parquet['seconds'] / 1e6:.1f} million",
+        "billion_epoch": f"{1e9 * parquet['seconds'] / record['samples'] / 60:.0f} minutes",
+        "mapped_bytes": f"{bytes_per_sample:.0f} bytes",
+        "mapped_billion": f"{bytes_per_sample:.0f} GB",
         "predict_rate": f"{predicted / 1e6:.1f} million",
         "predict_billion": f"{1e9 / predicted / 60:.1f} minutes",
         "predict_on_64": f"{1e9 / predicted / 64:.0f} s",
     }
 
 
-def break_even(alone: dict[str, float], beside: dict[str, float]) -> str:
-    """Return the seconds of a search, start included, from which on the second way is ahead of the first.
+def break_even(baseline: dict[str, float], parallel: dict[str, float]) -> str:
+    """Return the duration of a search, start-up included, beyond which the parallel one finishes first.
 
-    Both are done with n fits at start + n / rate.
+    Either finishes n fits after start-up + n / rate.
     """
-    if beside["fits a second"] <= alone["fits a second"]:
-        return "no time"
-    n_fits = (beside["start"] - alone["start"]) / (1 / alone["fits a second"] - 1 / beside["fits a second"])
-    return f"{max(0, alone['start'] + n_fits / alone['fits a second']):.0f} s"
+    rate, parallel_rate = baseline["fits per second"], parallel["fits per second"]
+    if parallel_rate <= rate:
+        return "never"
+    n_fits = (parallel["start-up seconds"] - baseline["start-up seconds"]) / (1 / rate - 1 / parallel_rate)
+    return f"{max(0, baseline['start-up seconds'] + n_fits / rate):.0f} s"
 
 
-def race_table() -> str:
-    """Return a row for each job and rival: medians, and how many times as long as moonnet it took on either engine."""
-    rows = [
-        "| job | who | median | times as long as moonnet on TensorFlow | as moonnet on JAX | also measured |",
-        "| --- | --- | --: | --: | --: | --- |",
-    ]
-    for job in read("comparison")["jobs"].values():
-        title = job["title"]
-        for who, figures in job["medians"].items():
-            seconds = figures["seconds"]
-            times = [three_digits(seconds / job["medians"][ours]["seconds"]) for ours in ("moonnet", "moonnet on JAX")]
-            others = ", ".join(other_figure(what, value) for what, value in figures.items() if what != "seconds")
-            name = "moonnet on TensorFlow" if who == "moonnet" else who
-            rows.append(f"| {title} | {name} | {duration(seconds)} | {times[0]} | {times[1]} | {others} |")
-            title = ""
-    return "\n".join(rows)
+def format_measurement(name: str, value: float) -> str:
+    """Return a measurement other than the time; its name may end in a unit: "peak memory (MB)"."""
+    name, _, unit = name.removesuffix(")").partition(" (")
+    return f"{name} {format_number(value)}{NBSP}{unit}".rstrip(NBSP)
 
 
-def other_figure(what: str, value: float) -> str:
-    """Return what else was measured, with its unit."""
-    return f"{three_digits(value)}{NBSP}MB" if what == "megabytes" else f"{what} {three_digits(value)}"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in the unit that suits them."""
+def format_duration(seconds: float) -> str:
+    """Return a duration in seconds, milliseconds or microseconds."""
     if seconds >= 1:
-        return f"{three_digits(seconds)}{NBSP}s"
-    return f"{three_digits(1e3 * seconds)}{NBSP}ms" if seconds >= 1e-3 else f"{three_digits(1e6 * seconds)}{NBSP}µs"
+        return f"{format_number(seconds)}{NBSP}s"
+    if seconds >= 1e-3:
+        return f"{format_number(1e3 * seconds)}{NBSP}ms"
+    return f"{format_number(1e6 * seconds)}{NBSP}µs"
 
 
-def three_digits(value: float) -> str:
-    """Return a number with three digits, or all that a larger one has before the point."""
+def format_number(value: float) -> str:
+    """Return a number with three significant digits; one above 100 is rounded to an integer."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def draw_race() -> Figure:
-    """Draw how many times as long as moonnet on TensorFlow the others take, a line for each job."""
+# Plots
+
+
+def draw_comparison() -> Figure:
+    """Draw each library's time relative to moonnet on TensorFlow, one line per job."""
     jobs = read("comparison")["jobs"]
+    baseline = MOONNET["tensorflow"]
     figure, ax = plt.subplots(figsize=(8, 0.42 * len(jobs) + 1.2), layout="constrained")
     for row, job in enumerate(jobs.values()):
-        ours = job["medians"]["moonnet"]["seconds"]
+        baseline_seconds = job["medians"][baseline]["seconds"]
         ax.axhline(row, color="0.9", zorder=0)
-        for rival, figures in job["medians"].items():
-            if rival != "moonnet":
-                ax.plot(figures["seconds"] / ours, row, MARKERS[rival], color=COLORS[rival], label=rival)
-    ax.axvline(1, color=COLORS["moonnet"], linewidth=1)
-    ax.set(xscale="log", xlabel="times as long as moonnet on TensorFlow")
+        for library, measured in job["medians"].items():
+            if library != baseline:
+                ratio = measured["seconds"] / baseline_seconds
+                ax.plot(ratio, row, MARKERS[library], color=COLORS[library], label=library)
+    ax.axvline(1, color=COLORS[baseline], linewidth=1)
+    ax.set(xscale="log", xlabel=f"time relative to {baseline}; right of the line: slower than moonnet")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_yticks(range(len(jobs)), list(jobs))
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
-    entries = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    shown = [rival for rival in COLORS if rival in entries]
-    figure.legend([entries[rival] for rival in shown], shown, ncols=4, loc="outside upper center", frameon=False)
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    labels = [library for library in COLORS if library in handles]
+    figure.legend([handles[label] for label in labels], labels, ncols=4, loc="outside upper center", frameon=False)
     return figure
 
 
-def draw_growth() -> Figure:
-    """Draw how the time of a fit grows, a panel for each thing that grows."""
+def draw_fit_times() -> Figure:
+    """Draw the time of a fit over the size of the problem, one panel per dimension."""
     axes = read("fit_time")["axes"]
     figure, panels = plt.subplots(2, 3, figsize=(9, 6), layout="constrained", sharey=True)
     for ax, (name, axis) in zip(panels.flat, axes.items(), strict=False):
-        _draw_axis(ax, name, axis)
+        _draw_fit_times_over(ax, name, axis)
     for ax in panels[:, 0]:
-        ax.set_ylabel("seconds of a fit")
+        ax.set_ylabel("time of a fit (s)")
     for ax in panels.flat[len(axes) :]:
         ax.set_axis_off()
         ax.legend(*panels.flat[0].get_legend_handles_labels(), loc="center", frameon=False)
     return figure
 
 
-def _draw_axis(ax: Axes, name: str, axis: dict[str, Any]) -> None:
-    for rival, seconds in axis["seconds"].items():
+def _draw_fit_times_over(ax: Axes, name: str, axis: dict[str, Any]) -> None:
+    for library, seconds in axis["seconds"].items():
         style = {
-            "color": COLORS[rival],
-            "marker": MARKERS[rival],
-            "linewidth": 2.2 if rival.startswith("moonnet") else 1.2,
+            "color": COLORS[library],
+            "marker": MARKERS[library],
+            "linewidth": 2.2 if library in MOONNET.values() else 1.2,
         }
-        ax.plot(axis["values"], seconds, markersize=4, label=rival, **style)
-    ax.set(xscale="log", yscale="log", xlabel=name)
+        ax.plot(axis["values"], seconds, markersize=4, label=library, **style)
+    ax.set(xscale="log", yscale="log", xlabel=AXIS_LABELS.get(name, name))
     ax.set_xticks(axis["values"], [f"{value / 1000:g}k" if value >= 1000 else str(value) for value in axis["values"]])
     ax.minorticks_off()
     ax.grid(color="0.92")

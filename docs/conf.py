@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx.ext.doctest",
+    "sphinx.ext.intersphinx",
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
@@ -32,16 +33,44 @@ extensions = [
 exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 
-# A link to an object of ours must lead there; those of other libraries are not looked up, for that takes the network.
+# Inventories list the objects of other projects that these pages link to, a line each, in the readable first format of
+# Sphinx. They are kept here because a build must not need the network.
+intersphinx_mapping = {
+    name: (address, f"inventories/{name}.txt")
+    for name, address in {
+        "joblib": "https://joblib.readthedocs.io/en/stable/",
+        "matplotlib": "https://matplotlib.org/stable/",
+        "numpy": "https://numpy.org/doc/stable/",
+        "pandas": "https://pandas.pydata.org/docs/",
+        "python": "https://docs.python.org/3/",
+        "scipy": "https://docs.scipy.org/doc/scipy/",
+        "sklearn": "https://scikit-learn.org/stable/",
+    }.items()
+}
+
+# A link to an object of moonnet or of these projects must lead there.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!moonnet\b).*")]
+nitpick_ignore_regex = [("py:.*", rf"(?!(moonnet|{'|'.join(intersphinx_mapping)})\b).*")]
 
 myst_enable_extensions = ["colon_fence", "substitution"]
 myst_substitutions = _benchmark_results.substitutions()
 myst_heading_anchors = 3
 
 # The members on an object's page: its own, and those inherited that one calls. The rest is scikit-learn's.
+# Below them, the pages of the user guide and the examples of the gallery.
 autosummary_context = {
+    "guides": {
+        "KerasMoonClassifier": ["training", "model_selection", "monitoring", "saving"],
+        "KerasMoonRegressor": ["regression", "monitoring", "saving"],
+        "DecisionRegionDisplay": ["plotting"],
+        "RegressionDisplay": ["regression", "plotting"],
+        "TrainingCurveDisplay": ["plotting", "monitoring"],
+        "LearningFilm": ["plotting"],
+        "plot_data": ["plotting"],
+        "plot_search": ["plotting", "model_selection"],
+        "DateEncoder": ["csv_files"],
+        "Explorer": ["explorer"],
+    },
     "documented": {
         "KerasMoonClassifier": [
             "fit",
@@ -61,7 +90,7 @@ autosummary_context = {
         "LearningFilm": ["animate", "save"],
         "DateEncoder": ["fit", "transform"],
         "Explorer": ["estimator_", "close"],
-    }
+    },
 }
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
@@ -91,6 +120,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "auto_gallery",
     "filename_pattern": r"/plot_",
+    "backreferences_dir": "auto_gallery/backreferences",
+    "doc_module": ("moonnet",),
+    "reference_url": {"moonnet": None},  # names in the code link to the API
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "min_reported_time": 3600,
@@ -113,14 +145,15 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_sidebars: dict[str, list[str]] = {
-    page: [] for page in ("index", "lecture", "benchmarks", "design", "changelog", "contributing")
+    page: []
+    for page in ("index", "installation", "lecture", "faq", "benchmarks", "design", "changelog", "contributing")
 }
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is; without it the theme complains
 html_theme_options = {
     "logo": {"text": "moonnet"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "navigation_with_keys": False,
     "show_toc_level": 2,

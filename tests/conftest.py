@@ -62,6 +62,14 @@ def fitted(moons):
 
 
 @pytest.fixture(scope="session")
+def train_and_validation_set():
+    """A training set and a validation set: X, y and sample weights of each."""
+    X, y = make_moons(160, noise=0.3, random_state=3)
+    weight = np.random.default_rng(0).uniform(0.2, 3, 160)
+    return (X[:100], y[:100], weight[:100]), (X[100:], y[100:], weight[100:])
+
+
+@pytest.fixture(scope="session")
 def keras():
     """Keras, through the door that keeps TensorFlow's start-up log quiet."""
     return door.keras

@@ -87,7 +87,7 @@ def compiled(layers):
     """Return how many programs this process has compiled for such a network."""
     from moonnet.training import _compiled_program
 
-    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _compiled_program._idle)
+    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _compiled_program._idle_programs)
 
 
 def test_a_worker_compiles_once(client, moons):

@@ -87,9 +87,9 @@ def test_chunks_of_a_csv_file(samples, expected, tmp_path):
 
 def test_columns_of_labels_are_not_taken_for_an_unknown_label(moons):
     clf = KerasMoonClassifier(epochs=1).fit(*moons)
-    with pytest.raises(ValueError, match="y must hold one label a sample") as told:
+    with pytest.raises(ValueError, match="y must contain one label per sample") as told:
         clf.partial_fit(np.zeros((3, 2)), np.eye(3))
-    assert "Every class that" not in str(told.value)
+    assert "Pass all labels" not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_columns_of_labels_are_not_taken_for_an_unknown_label(moons):
             np.zeros((3, 2)),
             [0, 1, 2],
             (
-                r"y must hold one label a sample, of \[0, 1\]\. Got .* with \[0, 1, 2\]\. "
-                "Every class that a block may hold must be among the classes of the first call"
+                r"y must contain one label per sample, from \[0, 1\]\. Got .* with the values \[0, 1, 2\] instead\. "
+                "Pass all labels that may occur as classes in the first call to partial_fit"
             ),
         ),
         (np.zeros((0, 2)), [], r"Found array with 0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),

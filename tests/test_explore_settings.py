@@ -218,8 +218,8 @@ def test_controls_say_of_each_parameter_what_the_docstring_says():
         assert docs[name].endswith(".")
         assert "`" not in docs[name]
         assert " ".join(re.findall(r"\w+", docs[name])) in words, name
-    assert docs["epochs"] == "How often the samples are gone through, at least 1."
-    assert docs["dropout"] == "Rate of the Dropout after each hidden layer, in [0, 1)."
+    assert docs["epochs"] == "Number of passes over the training samples, at least 1."
+    assert docs["dropout"] == "Dropout rate after each hidden layer, in [0, 1)."
     assert docs["data"]
     assert docs["n_samples"]
     assert docs["noise"]

@@ -234,9 +234,9 @@ def test_an_input_may_leave_its_shape_open(moons):
         (
             StringTensorType([None, 2]),
             TypeError,
-            r"float32, float64, int64 or booleans .* Got StringTensorType for .*'X'",
+            r"float32, float64, int64 or boolean\. Got StringTensorType for .*'X'",
         ),
-        (FloatTensorType([None, 3]), ValueError, r"fitted with 2 features\. Got 3 columns"),
+        (FloatTensorType([None, 3]), ValueError, r"fitted with 2 features\. Got ONNX inputs with 3 columns"),
     ],
 )
 def test_what_cannot_be_is_told(moons, initial_type, error, message):

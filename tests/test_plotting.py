@@ -1,4 +1,4 @@
-"""What all pictures have in common."""
+"""Properties that all plots share."""
 
 import pytest
 from matplotlib import pyplot as plt
@@ -11,12 +11,12 @@ from moonnet.plotting import DecisionRegionDisplay, LearningFilm, TrainingCurveD
 
 
 def film(fitted, X, y):
-    seen = LearningFilm()
-    clf = KerasMoonClassifier(epochs=2, random_state=0).set_callbacks(seen).fit(X, y)
-    return seen.animate(clf, X, y).figure_
+    callback = LearningFilm()
+    clf = KerasMoonClassifier(epochs=2, random_state=0).set_callbacks(callback).fit(X, y)
+    return callback.animate(clf, X, y).figure_
 
 
-PICTURES = {
+PLOTS = {
     "regions": lambda fitted, X, y: DecisionRegionDisplay.from_estimator(fitted, X, y).figure_,
     "probability": lambda fitted, X, y: (
         DecisionRegionDisplay.from_estimator(fitted, X, y, response_method="predict_proba").figure_
@@ -27,17 +27,17 @@ PICTURES = {
 } | ({"film": film} if HAS_CALLBACKS else {})
 
 
-@pytest.mark.parametrize("picture", PICTURES)
-def test_each_makes_one_figure_and_closing_it_leaves_none(fitted, moons, picture):
-    figure = PICTURES[picture](fitted, *moons)
+@pytest.mark.parametrize("plot", PLOTS)
+def test_each_makes_one_figure_and_closing_it_leaves_none(fitted, moons, plot):
+    figure = PLOTS[plot](fitted, *moons)
     assert plt.get_fignums() == [figure.number]
     plt.close(figure)
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("picture", PICTURES)
-def test_nothing_is_clipped_by_the_figure_s_edge(fitted, moons, picture):
-    figure = PICTURES[picture](fitted, *moons)
+@pytest.mark.parametrize("plot", PLOTS)
+def test_nothing_is_clipped_by_the_figure_s_edge(fitted, moons, plot):
+    figure = PLOTS[plot](fitted, *moons)
     figure.canvas.draw()
     drawn, paper = figure.get_tightbbox(), figure.bbox_inches
     assert drawn.x0 >= -0.01
@@ -46,11 +46,11 @@ def test_nothing_is_clipped_by_the_figure_s_edge(fitted, moons, picture):
     assert drawn.y1 <= paper.height + 0.01
 
 
-@pytest.mark.parametrize("picture", PICTURES)
-def test_the_same_inputs_make_the_same_pixels(fitted, moons, picture):
+@pytest.mark.parametrize("plot", PLOTS)
+def test_the_same_inputs_make_the_same_pixels(fitted, moons, plot):
     pixels = []
     for _ in range(2):
-        figure = PICTURES[picture](fitted, *moons)
+        figure = PLOTS[plot](fitted, *moons)
         figure.canvas.draw()
         pixels.append(bytes(figure.canvas.buffer_rgba()))
     assert pixels[0] == pixels[1]

@@ -32,21 +32,21 @@ def test_lines_are_the_history(fitted):
     best = 1 + np.argmin(fitted.history_["loss"])
     assert display.best_epochs == [best]
     assert [mark.get_xdata()[0] for mark in display.best_] == [best] * 2
-    assert display.best_[0].get_label() == f"lowest loss: epoch {best}"
+    assert display.best_[0].get_label() == f"lowest training loss: epoch {best}"
 
 
-def test_validation_has_lines_of_its_own_and_names_the_best_epoch():
+def test_validation_has_separate_lines_and_determines_the_best_epoch():
     display = TrainingCurveDisplay(histories=[VALIDATED]).plot()
     assert {name: line.get_ydata().tolist() for name, (line,) in display.lines_.items()} == VALIDATED
     assert display.best_epochs == [2]
     labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
-    assert labels == ["training", "validation", "best: epoch 2"]
+    assert labels == ["training", "validation", "lowest validation loss: epoch 2"]
     training, validation = display.lines_["loss"][0], display.lines_["val_loss"][0]
     assert training.get_color() != validation.get_color()
     assert training.get_linestyle() != validation.get_linestyle()
 
 
-def test_a_score_has_a_panel_of_its_own_and_names_the_best_epoch(moons):
+def test_a_score_has_separate_axes_and_determines_the_best_epoch(moons):
     X, y = moons
     clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=5, random_state=0)
     clf.fit(X[:150], y[:150], X_val=X[150:], y_val=y[150:])
@@ -70,16 +70,16 @@ def test_each_fold_and_their_mean(moons):
     assert len(display.ax_[0].get_legend().get_texts()) == 3
 
 
-def test_folds_that_stopped_early_count_until_they_did():
+def test_the_mean_ends_with_the_shortest_training():
     display = TrainingCurveDisplay(histories=[{"loss": [4.0, 2.0]}, {"loss": [2.0, 2.0, 0.0]}]).plot()
     assert display.lines_["loss"][-1].get_ydata().tolist() == [3.0, 2.0]
     assert display.best_epochs == [2, 3]
     assert [mark.get_xdata()[0] for mark in display.best_] == [2, 3]
-    assert [mark.get_label() for mark in display.best_] == ["lowest loss: epochs 2 to 3", "_"]
+    assert [mark.get_label() for mark in display.best_] == ["lowest training loss: epochs 2 to 3", "_"]
     assert len(display.ax_) == 1
 
 
-def test_other_estimators_that_keep_a_history(moons):
+def test_other_estimators_with_a_history(moons):
     X, y = moons
     search = GridSearchCV(
         make_pipeline(StandardScaler(), MLPClassifier(max_iter=50, early_stopping=True, tol=1, random_state=0)),
@@ -92,7 +92,7 @@ def test_other_estimators_that_keep_a_history(moons):
     assert display.best_epochs == [1 + np.argmax(network.validation_scores_)]
 
 
-def test_a_regressor_s_loss_has_a_panel_and_scikit_learn_s_score_another():
+def test_a_regressors_loss_and_score_have_separate_axes():
     X = np.random.default_rng(0).normal(size=(100, 2))
     ours = KerasMoonRegressor(epochs=5, early_stopping=True, random_state=0).fit(X, X[:, 0])
     display = TrainingCurveDisplay.from_estimator(ours)
@@ -104,7 +104,7 @@ def test_a_regressor_s_loss_has_a_panel_and_scikit_learn_s_score_another():
     assert display.lines_["val_score"][0].get_ydata().tolist() == theirs.validation_scores_
 
 
-def test_a_transformed_target_is_no_obstacle():
+def test_the_network_of_a_transformed_target_is_found():
     X = np.random.default_rng(0).normal(size=(100, 2))
     network = KerasMoonRegressor(epochs=3, random_state=0)
     model = TransformedTargetRegressor(make_pipeline(StandardScaler(), network), func=np.log, inverse_func=np.exp)
@@ -112,7 +112,7 @@ def test_a_transformed_target_is_no_obstacle():
     assert display.lines_["loss"][0].get_ydata().tolist() == model.regressor_[-1].history_["loss"]
 
 
-def test_only_the_axes_given_are_drawn_on():
+def test_only_the_given_axes_are_drawn_on():
     left, right = mpl.figure.Figure().subplots(1, 2)
     current = plt.figure()
     display = TrainingCurveDisplay(histories=[VALIDATED]).plot(right, metrics="loss", best_kw={"color": "red"})
@@ -129,7 +129,7 @@ def test_only_the_axes_given_are_drawn_on():
     assert bare.lines_["loss"][0].get_linestyle() == ":"
 
 
-def test_arguments_of_lines_win_by_any_name():
+def test_matplotlib_aliases_override_the_defaults():
     histories = [VALIDATED, VALIDATED]
     display = TrainingCurveDisplay(histories=histories).plot(line_kw={"lw": 5, "c": "red", "alpha": 1})
     assert {line.get_linewidth() for lines in display.lines_.values() for line in lines} == {5}
@@ -140,29 +140,31 @@ def test_arguments_of_lines_win_by_any_name():
 def test_some_values_may_be_missing():
     display = TrainingCurveDisplay(histories=[{"accuracy": [0.5, 0.9, 0.7], "val_loss": [np.nan] * 3}]).plot()
     assert list(display.lines_) == ["accuracy"]
-    assert display.best_[0].get_label() == "highest accuracy: epoch 2"
+    assert display.best_[0].get_label() == "highest training accuracy: epoch 2"
     assert display.best_epochs == [2]
     for histories in ([], [{}], [{"loss": []}]):
-        with pytest.raises(ValueError, match="histories must hold loss, accuracy or score by epoch"):
+        with pytest.raises(ValueError, match="histories must contain values of loss, accuracy or score by epoch"):
             TrainingCurveDisplay(histories=histories).plot()
 
 
-def test_one_epoch_is_seen():
+def test_one_epoch_has_a_marker():
     display = TrainingCurveDisplay(histories=[{"loss": [0.5]}]).plot()
     assert display.lines_["loss"][0].get_marker() == "."
 
 
-def test_bad_input_is_named(moons):
+def test_errors_name_the_parameter_and_the_value(moons):
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(KerasMoonClassifier())
-    with pytest.raises(ValueError, match=r"estimator must have a history_ or a loss_curve_\. Got LogisticRegression"):
+    with pytest.raises(
+        ValueError, match=r"estimator must have the attribute history_ or loss_curve_\. Got LogisticRegression"
+    ):
         TrainingCurveDisplay.from_estimator(LogisticRegression().fit(*moons))
-    with pytest.raises(ValueError, match=r"return_estimator=True\. Got \['test_score'\]"):
+    with pytest.raises(ValueError, match=r"return_estimator=True\. Got only \['test_score'\]"):
         TrainingCurveDisplay.from_cv_results({"test_score": [1.0]})
-    with pytest.raises(ValueError, match=r"Got an instance of dict instead\. .* goes to from_cv_results"):
+    with pytest.raises(ValueError, match=r"Got an instance of dict instead\. .* to from_cv_results"):
         TrainingCurveDisplay.from_estimator({"estimator": []})
     display = TrainingCurveDisplay(histories=[VALIDATED])
     with pytest.raises(ValueError, match=r"metrics must be among \['loss', 'accuracy'\]\. Got \['recall'\]"):
         display.plot(metrics="recall")
-    with pytest.raises(ValueError, match=r"ax must hold one axes for each of \['loss', 'accuracy'\]"):
+    with pytest.raises(ValueError, match=r"ax must contain one axes for each of the metrics \['loss', 'accuracy'\]"):
         display.plot(ax=plt.figure().subplots())

@@ -20,38 +20,38 @@ def numbers():
 
 @settings(deadline=None, max_examples=30)
 @given(drawn=st.permutations(range(5)).map(lambda order: tuple(order[:2])), negative=st.booleans())
-def test_the_columns_drawn_vary_and_the_others_stay_at_their_medians(numbers, drawn, negative):
+def test_plotted_columns_vary_and_the_others_are_fixed_at_their_medians(numbers, drawn, negative):
     plane = choose_plane(numbers, tuple(index - 5 for index in drawn) if negative else drawn)
     assert_allclose(plane.points, numbers[:, drawn])
-    samples = plane.samples_at(GRID)
+    samples = plane.inverse_transform(GRID)
     assert_allclose(samples[:, drawn], GRID)
     others = [index for index in range(5) if index not in drawn]
     assert_allclose(samples[:, others], np.tile(np.median(numbers, axis=0)[others], (3, 1)))
-    assert plane.labels == (f"feature {drawn[0]}", f"feature {drawn[1]}")
+    assert plane.axis_labels == (f"feature {drawn[0]}", f"feature {drawn[1]}")
     assert plane.title == "other 3 features at their medians"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_samples_are_of_x_s_float_type(numbers, dtype):
-    samples = choose_plane(numbers.astype(dtype), (0, 1)).samples_at(GRID)
+def test_samples_have_the_float_dtype_of_the_data(numbers, dtype):
+    samples = choose_plane(numbers.astype(dtype), (0, 1)).inverse_transform(GRID)
     assert samples.dtype == (np.float64 if dtype == np.int64 else dtype)
 
 
-def test_two_columns_need_no_choice_and_no_title(numbers):
+def test_two_columns_are_the_default_and_have_no_title(numbers):
     plane = choose_plane(numbers[:, :2])
-    assert (plane.labels, plane.title) == (None, "")
-    assert_allclose(plane.samples_at(GRID), GRID)
+    assert (plane.axis_labels, plane.title) == (("feature 0", "feature 1"), "")
+    assert_allclose(plane.inverse_transform(GRID), GRID)
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
-def test_mixed_columns_stay_dataframes_of_the_same_types(kind):
+def test_samples_of_mixed_columns_are_dataframes_of_the_same_dtypes(kind):
     mixed = kind(
         {"a": [1.0, 2.0, 3.0, 9.0], "place": ["x", "y", "y", "z"], "n": [1, 2, 3, 4], "sunny": [True] * 3 + [False]}
     )
     if kind is pd.DataFrame:
         mixed = mixed.astype({"place": "category"})
     plane = choose_plane(mixed, ("n", "a"), {"place": "z"})
-    samples = plane.samples_at(GRID)
+    samples = plane.inverse_transform(GRID)
     assert isinstance(samples, kind)
     assert list(samples.columns) == ["a", "place", "n", "sunny"]
     assert_allclose(np.asarray(samples["n"]), GRID[:, 0])
@@ -61,26 +61,26 @@ def test_mixed_columns_stay_dataframes_of_the_same_types(kind):
     assert samples["place"].dtype == mixed["place"].dtype
     assert plane.title == "place = z, sunny = True"
     usual = choose_plane(mixed, ("n", "a"))
-    assert list(usual.samples_at(GRID)["place"]) == ["y"] * 3
+    assert list(usual.inverse_transform(GRID)["place"]) == ["y"] * 3
     assert usual.title == "other 2 features at their medians or most frequent values"
 
 
-def test_held_values_are_named_and_used(numbers):
+def test_held_values_are_used_and_are_in_the_title(numbers):
     plane = choose_plane(numbers, (0, 1), {2: 7, -1: 0.5})
-    assert_allclose(plane.samples_at(GRID)[:, [2, 4]], [[7, 0.5]] * 3)
+    assert_allclose(plane.inverse_transform(GRID)[:, [2, 4]], [[7, 0.5]] * 3)
     assert plane.title == f"feature 2 = 7, feature 4 = 0.5, feature 3 = {np.median(numbers[:, 3]):.4g}"
 
 
-def test_whole_numbers_are_held_at_one_that_is_there():
+def test_integers_are_fixed_at_one_of_their_values():
     X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [3.0, 4.0, 5.0, 6.0], "kind": [0, 0, 3, 3]})
-    assert set(choose_plane(X, ("a", "b")).samples_at(GRID)["kind"]) <= {0, 3}
-    with pytest.raises(ValueError, match=r"X must have columns of different names\. Got \['a', 'a'\]"):
+    assert set(choose_plane(X, ("a", "b")).inverse_transform(GRID)["kind"]) <= {0, 3}
+    with pytest.raises(ValueError, match=r"X must have unique column names\. Got \['a', 'a'\]"):
         choose_plane(X[["a", "a"]])
 
 
-def test_what_is_missing_is_left_out_of_a_median():
+def test_medians_ignore_missing_values():
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [5.0, np.nan]})
-    assert choose_plane(X, ("a", "b")).samples_at(GRID)["c"].tolist() == [5.0] * 3
+    assert choose_plane(X, ("a", "b")).inverse_transform(GRID)["c"].tolist() == [5.0] * 3
 
 
 @pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, lambda X: pl.DataFrame(X, schema=list("abcde"))])
@@ -91,43 +91,43 @@ def test_the_principal_plane_is_that_of_the_standardised_features(numbers, kind)
     assert_allclose(np.abs(plane.points), np.abs(pca.transform(standard.transform(numbers))))
     # Back in the space of the features, the points of the plane are those nearest to the samples
     nearest = standard.inverse_transform(pca.inverse_transform(pca.transform(standard.transform(numbers))))
-    assert_allclose(np.asarray(plane.samples_at(plane.points)), nearest)
+    assert_allclose(np.asarray(plane.inverse_transform(plane.points)), nearest)
     share = pca.explained_variance_ratio_[1]
-    assert plane.labels[1] == f"principal component 2 ({share:.0%} of the variance)"
+    assert plane.axis_labels[1] == f"principal component 2 ({share:.0%} of the variance)"
 
 
 @pytest.mark.parametrize(
     ("features", "held", "message"),
     [
-        (None, None, r"features must be two columns .* since X has 5 columns\. Got None"),
-        ("lda", None, r"features must be two columns of X, by name or index, or 'pca'\. Got 'lda'"),
+        (None, None, r"features must be two columns .* because X has 5 columns\. Got None"),
+        ("lda", None, r"features must be two columns of X \(names or indices\) or 'pca'\. Got 'lda'"),
         ((0,), None, r"Got \(0,\)"),
-        ((0, 5), None, r"features must name columns of X by an index from 0 to 4\. Got 5"),
+        ((0, 5), None, r"features must contain only columns of X, given as indices from -5 to 4\. Got 5"),
         ((0, True), None, r"Got True"),
         (("a", "b"), None, r"Got 'a'"),
-        ((1, -4), None, r"different columns of X\. Got \(1, -4\)"),
-        ((0, 1), {7: 1}, r"held must name columns of X by an index from 0 to 4\. Got 7"),
+        ((1, -4), None, r"distinct columns of X\. Got \(1, -4\)"),
+        ((0, 1), {7: 1}, r"held must contain only columns of X, given as indices from -5 to 4\. Got 7"),
         (
             (0, 1),
             {1: 1},
-            r"held must name features that are not drawn\. Got \{1: 1\} beside \['feature 0', 'feature 1'\]",
+            r"held must not contain the plotted features \['feature 0', 'feature 1'\]\. Got \{1: 1\}",
         ),
-        ((0, 1), 2.5, r"held must be a dict of columns and their values\. Got 2\.5"),
-        ((0, 1), {2: "high"}, r"held must give a finite number for 'feature 2'\. Got 'high'"),
+        ((0, 1), 2.5, r"held must be a dict that maps columns to values\. Got 2\.5"),
+        ((0, 1), {2: "high"}, r"held must map 'feature 2' to a finite number\. Got 'high'"),
         ((0, 1), {2: np.inf}, r"Got inf"),
-        ("pca", {2: 1}, r"held must be None for features='pca'.* Got \{2: 1\}"),
+        ("pca", {2: 1}, r"held must be None if features='pca'.* Got \{2: 1\}"),
     ],
 )
-def test_bad_planes_are_named(numbers, features, held, message):
+def test_errors_name_the_parameter_and_the_value(numbers, features, held, message):
     with pytest.raises(ValueError, match=message):
         choose_plane(numbers, features, held)
 
 
-def test_columns_without_numbers_cannot_be_drawn_or_held_at_what_they_lack():
+def test_non_numeric_columns_cannot_be_plotted_or_have_an_unknown_value():
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0], "place": ["x", "y"]})
-    with pytest.raises(ValueError, match=r"features must be columns of numbers\. Got 'place'"):
+    with pytest.raises(ValueError, match=r"features must be numeric columns of X\. Got 'place'"):
         choose_plane(X, ("a", "place"))
-    with pytest.raises(ValueError, match=r"held must give one of \['x', 'y'\] for 'place'\. Got 'z'"):
+    with pytest.raises(ValueError, match=r"held must map 'place' to one of \['x', 'y'\]\. Got 'z'"):
         choose_plane(X, ("a", "b"), {"place": "z"})
-    with pytest.raises(ValueError, match="from 0 to 2 or one of"):
+    with pytest.raises(ValueError, match=r"indices from -3 to 2 or names from \['a', 'b', 'place'\]\. Got 'c'"):
         choose_plane(X, ("a", "c"))

@@ -21,29 +21,29 @@ pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 
 
 
 @pytest.fixture
-def seen(moons):
-    """A film of six epochs, and the classifier that it has seen."""
+def recorded(moons):
+    """A film of six epochs, and the classifier whose training it recorded."""
     film = LearningFilm()
     return film, KerasMoonClassifier(epochs=6, random_state=0).set_callbacks(film).fit(*moons)
 
 
-def test_weights_are_those_of_trainings_that_ended_there(seen, moons):
-    film, clf = seen
+def test_weights_equal_those_of_shorter_fits(recorded, moons):
+    film, clf = recorded
     assert film.epochs == [1, 2, 3, 4, 5, 6]
     for epoch, (coefs, intercepts) in zip(film.epochs, film.weights, strict=True):
         alone = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
-        for kept, learned in zip([*coefs, *intercepts], [*alone.coefs_, *alone.intercepts_], strict=True):
-            assert type(kept) is np.ndarray
-            assert (kept == learned).all()
+        for array, expected in zip([*coefs, *intercepts], [*alone.coefs_, *alone.intercepts_], strict=True):
+            assert type(array) is np.ndarray
+            assert (array == expected).all()
     assert film.history == clf.history_
 
 
-def test_every_so_many_epochs_and_the_last(moons):
+def test_every_sets_the_interval_and_the_last_epoch_is_recorded(moons):
     film = LearningFilm(every=4)
     clf = KerasMoonClassifier(epochs=6, warm_start=True, random_state=0).set_callbacks(film).fit(*moons)
     assert film.epochs == [4, 6]
     clf.set_params(epochs=3).fit(*moons)
-    assert film.epochs == [4, 8, 9]  # 6 was the last only until the training went on
+    assert film.epochs == [4, 8, 9]  # 6 was the last epoch only until training resumed
     assert (film.weights[-1][0][0] == clf.coefs_[0]).all()
     clf.set_params(warm_start=False, epochs=1).fit(*moons)
     assert film.epochs == [1]
@@ -53,8 +53,8 @@ def test_every_so_many_epochs_and_the_last(moons):
     assert film.epochs == [2]
 
 
-def test_frames_show_the_regions_and_the_loss_of_their_epoch(seen, moons):
-    film, clf = seen
+def test_frames_show_the_regions_and_the_loss_of_their_epoch(recorded, moons):
+    film, clf = recorded
     film.animate(clf, *moons)
     for index in (0, 3, 5):
         film.animation_._func(index)
@@ -90,8 +90,8 @@ def test_frames_show_a_regressor_s_prediction_on_one_scale(n_features):
     assert scales == {RegressionDisplay.from_estimator(reg, X, y).vlim_}
 
 
-def test_an_animation_stays_as_it_was_when_another_fit_begins_the_film_anew(seen, moons, tmp_path):
-    film, clf = seen
+def test_another_fit_does_not_change_an_animation(recorded, moons, tmp_path):
+    film, clf = recorded
     film.animate(clf, *moons, fps=10)
     coefs = film.weights[5][0]
     clf.set_params(epochs=2, learning_rate=0.1).fit(*moons)
@@ -103,24 +103,24 @@ def test_an_animation_stays_as_it_was_when_another_fit_begins_the_film_anew(seen
         assert gif.n_frames == 6
 
 
-def test_a_fold_of_a_cross_validation_is_shown_if_the_film_has_seen_it(moons):
+def test_only_the_recorded_fold_of_a_cross_validation_can_be_animated(moons):
     film = LearningFilm(every=2)
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(film))
     first, last = cross_validate(model, *moons, cv=2, return_estimator=True)["estimator"]
     film.animate(last, *moons)
-    with pytest.raises(ValueError, match="whose last fit the film has seen"):
+    with pytest.raises(ValueError, match="whose most recent fit this film has recorded"):
         film.animate(first, *moons)
 
 
-def test_animating_leaves_the_estimator_as_it_was(seen, moons):
-    film, clf = seen
+def test_animate_does_not_change_the_estimator(recorded, moons):
+    film, clf = recorded
     before = [array.copy() for array in clf.coefs_]
     film.animate(clf, *moons)
     film.animation_._func(0)
     assert all((now == then).all() for now, then in zip(clf.coefs_, before, strict=True))
 
 
-def test_pipelines_and_searches_are_shown_in_the_units_of_x(moons):
+def test_pipelines_and_searches_are_drawn_in_the_units_of_the_data(moons):
     X, y = moons
     film = LearningFilm(every=2)
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(film))
@@ -135,10 +135,10 @@ def test_pipelines_and_searches_are_shown_in_the_units_of_x(moons):
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4", ".html"])
-def test_saved_films_hold_every_frame(seen, moons, tmp_path, suffix, capfd):
+def test_saved_files_contain_every_frame(recorded, moons, tmp_path, suffix, capfd):
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed")
-    film, clf = seen
+    film, clf = recorded
     path = film.animate(clf, *moons, fps=3).save(tmp_path / f"film{suffix}", dpi=40)
     if suffix == ".gif":
         with Image.open(path) as gif:
@@ -156,23 +156,23 @@ def test_saved_films_hold_every_frame(seen, moons, tmp_path, suffix, capfd):
     assert capfd.readouterr() == ("", "")  # no bar where there is no terminal
 
 
-def test_a_notebook_shows_a_player_and_no_second_figure(seen, moons):
-    film, clf = seen
+def test_a_notebook_shows_a_player_and_no_second_figure(recorded, moons):
+    film, clf = recorded
     assert film._repr_html_() is None
     assert "<script" in film.animate(clf, *moons)._repr_html_()
     assert plt.get_fignums() == []
 
 
-def test_a_probability_has_one_colour_bar(seen, moons):
-    film, clf = seen
+def test_a_probability_has_one_colour_bar(recorded, moons):
+    film, clf = recorded
     film.animate(clf, *moons, response_method="predict_proba")
     film.animation_._func(0)
     film.animation_._func(1)
     assert len(film.figure_.axes) == 3
 
 
-def test_only_the_figure_given_is_drawn_on(seen, moons):
-    film, clf = seen
+def test_only_the_given_figure_is_drawn_on(recorded, moons):
+    film, clf = recorded
     current, given = plt.figure(), mpl.figure.Figure(figsize=(8, 3), layout="constrained")
     film.animate(clf, *moons, figure=given)
     assert film.figure_ is given
@@ -180,8 +180,8 @@ def test_only_the_figure_given_is_drawn_on(seen, moons):
     assert current.axes == []
 
 
-def test_films_travel_with_their_weights_alone(seen, moons):
-    film, clf = seen
+def test_pickles_contain_the_weights_but_no_animation(recorded, moons):
+    film, clf = recorded
     film.animate(clf, *moons)
     again = pickle.loads(pickle.dumps(film))
     assert again.epochs == film.epochs
@@ -189,31 +189,33 @@ def test_films_travel_with_their_weights_alone(seen, moons):
     assert not hasattr(again, "animation_")
 
 
-def test_bad_input_is_named(seen, moons, tmp_path, monkeypatch):
-    film, clf = seen
+def test_errors_name_the_parameter_and_the_value(recorded, moons, tmp_path, monkeypatch):
+    film, clf = recorded
     with pytest.raises(ValueError, match=r"every must be an integer of at least 1\. Got 0"):
         LearningFilm(every=0)
-    with pytest.raises(ValueError, match="LearningFilm must have seen a fit in this process"):
+    with pytest.raises(ValueError, match=r"LearningFilm must record a fit before .* It has recorded no epochs"):
         LearningFilm().animate(clf, *moons)
     other = KerasMoonClassifier((3,), epochs=1).fit(*moons)
     twin = KerasMoonClassifier(epochs=6, random_state=1).fit(*moons)
     for stranger in (other, twin, LogisticRegression().fit(*moons)):
-        with pytest.raises(ValueError, match=r"estimator must be the one whose last fit the film has seen\. Got "):
+        with pytest.raises(
+            ValueError, match=r"estimator must be the one whose most recent fit this film has recorded\. Got "
+        ):
             film.animate(stranger, *moons)
     for fps in (0, -1, "fast", np.nan):
         with pytest.raises(ValueError, match=rf"fps must be a positive number\. Got {fps!r}"):
             film.animate(clf, *moons, fps=fps)
-    with pytest.raises(ValueError, match="animate must be called before"):
+    with pytest.raises(ValueError, match=r"animate must be called before save\. Got a film without an animation"):
         film.save(tmp_path / "film.gif")
     film.animate(clf, *moons)
     with pytest.raises(ValueError, match=r"path must end in one of .* Got '.*film\.avi'"):
         film.save(tmp_path / "film.avi")
     monkeypatch.setattr(FFMpegWriter, "isAvailable", classmethod(lambda cls: False))
-    with pytest.raises(RuntimeError, match="ffmpeg is needed to write MP4"):
+    with pytest.raises(RuntimeError, match="Writing MP4 requires ffmpeg"):
         film.save(tmp_path / "film.mp4")
 
 
-def test_a_film_set_on_a_pipeline_says_where_it_belongs(moons):
+def test_a_film_set_on_a_pipeline_raises(moons):
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=1)).set_callbacks(LearningFilm())
-    with pytest.raises(ValueError, match="LearningFilm must be set on the network itself"):
+    with pytest.raises(ValueError, match=r"LearningFilm must be set on the network itself.* Got Pipeline"):
         model.fit(*moons)

@@ -66,7 +66,7 @@ def test_regions_can_be_drawn_as_contours(iris, n_classes):
     assert mine.surface_.get_cmap().name == "Reds"
 
 
-def test_a_class_that_no_region_shows_leaves_the_other_colours(iris):
+def test_a_class_without_a_region_does_not_change_the_other_colours(iris):
     X, y = iris
     tree = DecisionTreeClassifier(random_state=0).fit(X, y)
     corner = DecisionRegionDisplay.from_estimator(tree, X, y, xlim=(0, 1), ylim=(0, 0.3), surface_kw={"alpha": 1.0})
@@ -76,7 +76,7 @@ def test_a_class_that_no_region_shows_leaves_the_other_colours(iris):
 
 
 @pytest.mark.parametrize("kind", ["two classes", "three classes"])
-def test_colours_are_the_caller_s(kind, iris):
+def test_users_colours_are_drawn(kind, iris):
     X, y = iris
     colors = ["tab:blue", "tab:orange", "tab:green"]
     if kind == "two classes":
@@ -97,7 +97,14 @@ def test_dataframes_name_the_axes_and_reach_the_estimator_as_dataframes(iris, fr
     assert not [warning for warning in recwarn if "feature names" in str(warning.message)]
 
 
-def test_limits_default_to_the_data_and_a_tenth_of_its_range(fitted):
+def test_axes_of_arrays_have_the_indices_of_their_columns_except_in_the_lecture_s_figure(fitted, moons):
+    regions = DecisionRegionDisplay.from_estimator(fitted, *moons)
+    assert (regions.ax_.get_xlabel(), regions.ax_.get_ylabel()) == ("feature 0", "feature 1")
+    lecture = DecisionRegionDisplay.from_estimator(fitted, *moons, style="lecture")
+    assert (lecture.ax_.get_xlabel(), lecture.ax_.get_ylabel()) == ("", "")
+
+
+def test_default_limits_add_a_tenth_of_the_range(fitted):
     X = np.array([[0.0, -5.0], [10.0, 5.0]])
     display = DecisionRegionDisplay.from_estimator(fitted, X)
     assert (display.xx0.min(), display.xx0.max()) == (-1, 11)
@@ -109,7 +116,7 @@ def test_limits_default_to_the_data_and_a_tenth_of_its_range(fitted):
     assert display.legend_ is None
 
 
-def test_only_the_axes_given_are_drawn_on(fitted, moons):
+def test_only_the_given_axes_are_drawn_on(fitted, moons):
     figure = mpl.figure.Figure()
     left, right = figure.subplots(1, 2)
     current, bystander = plt.subplots()
@@ -130,7 +137,7 @@ def test_drawing_again_draws_the_same(fitted, moons):
     assert (again.surface_.get_array() == first_mesh.get_array()).all()
 
 
-def test_the_caller_s_keywords_win(fitted, moons):
+def test_keyword_arguments_override_the_defaults(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(
         fitted,
         *moons,
@@ -150,7 +157,7 @@ def test_the_caller_s_keywords_win(fitted, moons):
     "scatter_kw",
     [{"c": "red"}, {"ec": "red"}, {"edgecolor": "red"}, {"edgecolors": "red"}, {"lw": 2}, {"linewidth": 2}],
 )
-def test_matplotlib_s_short_names_win_too(fitted, moons, scatter_kw):
+def test_matplotlib_aliases_override_the_defaults(fitted, moons, scatter_kw):
     points = DecisionRegionDisplay.from_estimator(fitted, *moons, scatter_kw=scatter_kw).points_[0]
     if "c" in scatter_kw:
         assert_allclose(points.get_facecolor()[0], mpl.colors.to_rgba("red"))
@@ -167,7 +174,7 @@ def test_every_class_is_in_the_legend(moons):
     assert [text.get_text() for text in display.legend_.get_texts()][:2] == ["_left", "right"]
 
 
-def test_probability_is_a_surface_with_a_scale(fitted, moons):
+def test_probability_is_a_surface_with_a_colour_bar(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons, response_method="predict_proba")
     grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
     assert_allclose(display.surface_.get_array().ravel(), fitted.predict_proba(grid)[:, 1])
@@ -184,7 +191,7 @@ def test_probability_is_a_surface_with_a_scale(fitted, moons):
     assert len(first.figure_.axes) == 1
 
 
-def test_probability_of_three_classes_shows_the_likeliest(iris):
+def test_probability_of_three_classes_shows_the_most_likely_one(iris):
     X, y = iris
     model = LogisticRegression().fit(X, y)
     display = DecisionRegionDisplay.from_estimator(model, X, y, response_method="predict_proba")
@@ -193,7 +200,7 @@ def test_probability_of_three_classes_shows_the_likeliest(iris):
         shown = ~np.ma.getmaskarray(surface.get_array())
         assert (shown == (display.response == index).reshape(shown.shape)).all()
         assert_allclose(surface.to_rgba(1.0)[:3], display.colors_[index][:3])
-    assert display.colorbar_.ax.get_ylabel() == "probability of the likeliest class"
+    assert display.colorbar_.ax.get_ylabel() == "probability of the most likely class"
     one = DecisionRegionDisplay.from_estimator(
         model, X, y, response_method="predict_proba", class_of_interest="virginica"
     )
@@ -212,7 +219,7 @@ def test_the_boundary_runs_where_both_classes_have_probability_one_half(fitted, 
     assert_allclose(fitted.predict_proba(line)[:, 1], 0.5, atol=0.02)
 
 
-def test_the_boundary_of_three_classes_runs_where_the_two_likeliest_are_equal(iris):
+def test_the_boundary_of_three_classes_runs_where_the_two_most_likely_are_equal(iris):
     X, y = iris
     model = LogisticRegression().fit(X, y)
     probability = np.sort(model.predict_proba(vertices(DecisionRegionDisplay.from_estimator(model, X, y))))
@@ -247,7 +254,7 @@ def test_one_region_has_no_boundary(moons):
     assert display.boundary_.get_paths() == []
 
 
-def test_misclassified_samples_are_ringed(fitted, moons):
+def test_misclassified_samples_have_rings(fitted, moons):
     X, y = moons
     display = DecisionRegionDisplay.from_estimator(fitted, X, y)
     wrong = fitted.predict(X) != y
@@ -260,14 +267,14 @@ def test_misclassified_samples_are_ringed(fitted, moons):
     assert right.legend_.get_texts()[-1].get_text() == "misclassified (0)"
 
 
-def test_parts_can_be_left_out(fitted, moons):
+def test_parts_can_be_omitted(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons, boundary_kw=False, errors_kw=False, legend_kw=False)
     assert (display.boundary_, display.errors_, display.legend_) == (None, None, None)
     assert display.ax_.collections[:] == [display.surface_, *display.points_]
     assert display.ax_.get_legend() is None
 
 
-def test_arguments_of_parts_win(fitted, moons):
+def test_keyword_arguments_of_parts_override_the_defaults(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(
         fitted,
         *moons,
@@ -312,7 +319,7 @@ def test_the_lecture_s_figure(fitted, moons):
     assert display.ax_.get_xlim() == (-1.75, 2.5)
 
 
-def test_the_lecture_s_limits_are_for_data_like_the_lecture_s(fitted, moons):
+def test_lecture_limits_are_used_only_for_data_within_them(fitted, moons):
     X, y = moons
     far = DecisionRegionDisplay.from_estimator(fitted, X + 100, y, style="lecture")
     assert far.ax_.get_xlim()[0] > 90
@@ -327,15 +334,15 @@ def test_a_plane_of_many_features(features):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     display = DecisionRegionDisplay.from_estimator(model, X, y, features=features)
     plane = choose_plane(X, features)
-    grid = plane.samples_at(np.column_stack([display.xx0.ravel(), display.xx1.ravel()]))
+    grid = plane.inverse_transform(np.column_stack([display.xx0.ravel(), display.xx1.ravel()]))
     assert (display.response.ravel() == model.predict(grid)).all()
     assert (display.errors == (model.predict(X) != y)).all()
     assert_allclose(np.concatenate([points.get_offsets() for points in display.points_]), plane.points)
-    assert display.ax_.get_xlabel() == plane.labels[0]
+    assert display.ax_.get_xlabel() == plane.axis_labels[0]
     assert display.ax_.get_title() == plane.title
 
 
-def test_held_values_change_what_is_predicted():
+def test_held_values_change_the_predictions():
     X, y = load_iris(return_X_y=True)
     model = LogisticRegression(max_iter=1000).fit(X, y)
     for length in (1, 7):
@@ -368,7 +375,7 @@ def test_classes_need_not_be_sorted(moons):
     assert (display.classes[display.response] == np.where(display.xx0 > 0.5, "a", "b")).all()
 
 
-def test_a_norm_and_a_colormap_of_the_caller_s(fitted, moons):
+def test_users_norm_and_colormap_are_drawn(fitted, moons):
     norm = mpl.colors.Normalize(0.4, 0.6)
     display = DecisionRegionDisplay.from_estimator(
         fitted, *moons, response_method="predict_proba", colors=mpl.colormaps["cividis"], surface_kw={"norm": norm}
@@ -379,7 +386,7 @@ def test_a_norm_and_a_colormap_of_the_caller_s(fitted, moons):
     assert_allclose(coloured.points_[0].get_facecolor(), [mpl.colors.to_rgba("red")])
 
 
-def test_unlike_scales_are_not_drawn_equal(moons):
+def test_very_different_scales_have_no_equal_aspect(moons):
     X, y = moons[0] * [1, 100], moons[1]
     model = LogisticRegression().fit(X, y)
     assert DecisionRegionDisplay.from_estimator(model, X, y).ax_.get_aspect() == "auto"
@@ -395,22 +402,22 @@ def test_displays_of_the_same_inputs_are_equal(fitted, moons):
     assert (images[0] == images[1]).all()
 
 
-def test_several_labels_a_sample_are_refused(moons):
+def test_several_labels_per_sample_raise(moons):
     X, y = moons
     both = KNeighborsClassifier().fit(X, np.column_stack([y, 1 - y]))
     with pytest.raises(
-        ValueError, match=r"estimator must predict one label a sample\. Got labels of shape \(16384, 2\)"
+        ValueError, match=r"estimator must predict one label per sample\. Got labels of shape \(16384, 2\)"
     ):
         DecisionRegionDisplay.from_estimator(both, X)
 
 
-def test_bad_input_is_named(fitted, moons):
+def test_errors_name_the_parameter_and_the_value(fitted, moons):
     X, y = moons
     draw = DecisionRegionDisplay.from_estimator
     for arguments, options, message in [
         ((LinearRegression().fit(X, y), X, y), {}, r"estimator must be a classifier\. Got LinearRegression"),
         ((fitted, X[:, :1], y), {}, r"X must have at least two columns .* Got shape \(200, 1\)"),
-        ((fitted, X, y + 1), {}, r"y must hold labels that the estimator knows, \[0, 1\]\. Got \{2\}"),
+        ((fitted, X, y + 1), {}, r"y must contain only the estimator's classes \[0, 1\]\. Got \{2\}"),
         ((fitted, X, y[:5]), {}, "inconsistent numbers of samples"),
         ((fitted, X, y), {"grid_resolution": 1}, r"grid_resolution must be an integer of at least 2\. Got 1"),
         ((fitted, X, y), {"xlim": (1, 1)}, r"xlim must be .* Got \(1, 1\)"),
@@ -421,11 +428,15 @@ def test_bad_input_is_named(fitted, moons):
         ((fitted, X, y), {"grid_resolution": 10.5}, r"Got 10\.5"),
         ((fitted, X, y), {"response_method": "score"}, r"response_method must be one of .* Got 'score'"),
         ((fitted, X, y), {"style": "baroque"}, r"style must be one of .* Got 'baroque'"),
-        ((fitted, X, y), {"style": "lecture", "response_method": "predict_proba"}, "in the lecture's style"),
+        (
+            (fitted, X, y),
+            {"style": "lecture", "response_method": "predict_proba"},
+            r"response_method must be 'predict' if style='lecture'\. Got 'predict_proba'",
+        ),
         (
             (Perceptron().fit(X, y), X, y),
             {"response_method": "predict_proba"},
-            r"must have predict_proba .* Perceptron",
+            r"estimator must have a predict_proba method .* Got Perceptron",
         ),
         ((fitted, X, y), {"response_method": "predict_proba", "class_of_interest": 2}, r"one of \[0, 1\]\. Got 2"),
     ]:

@@ -26,7 +26,7 @@ def forests():
     return RandomForestRegressor(5, random_state=0).fit(X1, Y1), RandomForestRegressor(5, random_state=0).fit(X2, Y2)
 
 
-def test_a_curve_is_what_is_predicted_through_the_data(forests):
+def test_one_feature_is_a_curve_of_the_predictions(forests):
     display = RegressionDisplay.from_estimator(forests[0], X1, Y1)
     x, y = display.line_.get_data()
     assert x.shape == (512,)
@@ -37,9 +37,10 @@ def test_a_curve_is_what_is_predicted_through_the_data(forests):
     assert display.vlim_[1] > max(Y1.max(), y.max())
     assert_allclose(display.ax_.get_ylim(), display.vlim_)
     assert display.surface_ is display.contours_ is display.colorbar_ is None
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("feature 0", "y")
 
 
-def test_a_surface_is_what_is_predicted_in_the_colours_of_the_data(forests):
+def test_two_features_are_a_surface_on_the_colour_scale_of_the_data(forests):
     display = RegressionDisplay.from_estimator(forests[1], X2, Y2, grid_resolution=20)
     xx0, xx1 = display.grid
     expected = forests[1].predict(np.column_stack([xx0.ravel(), xx1.ravel()])).reshape(20, 20)
@@ -54,14 +55,14 @@ def test_a_surface_is_what_is_predicted_in_the_colours_of_the_data(forests):
 
 
 @pytest.mark.trains
-def test_the_network_is_drawn_in_a_pipeline_in_y_s_own_unit():
+def test_a_pipeline_is_drawn_in_the_unit_of_y():
     reg = make_pipeline(StandardScaler(), KerasMoonRegressor(epochs=5, random_state=0)).fit(X1, 1e4 * Y1 + 1e6)
     display = RegressionDisplay.from_estimator(reg, X1, 1e4 * Y1 + 1e6)
     assert_allclose(display.response, reg.predict(display.grid[0][:, np.newaxis]))
     assert 9e5 < display.vlim_[0] < display.vlim_[1] < 1.1e6
 
 
-def test_names_come_from_a_frame_and_a_series():
+def test_labels_come_from_a_dataframe_and_a_series():
     y = pd.Series(Y2, name="price")
     encode = make_column_transformer((OneHotEncoder(), ["colour"]), remainder="passthrough")
     model = make_pipeline(encode, LinearRegression()).fit(FRAME, y)
@@ -85,18 +86,18 @@ def test_names_come_from_a_frame_and_a_series():
         (pd.DataFrame({"name": Y1}), "name"),
     ],
 )
-def test_what_is_predicted_is_named_as_y_is(forests, y, name):
+def test_the_target_has_the_name_of_y(forests, y, name):
     assert RegressionDisplay.from_estimator(forests[0], X1, y).target_name == name
 
 
-def test_without_data_only_the_prediction_is_drawn(forests):
+def test_without_y_only_the_predictions_are_drawn(forests):
     curve = RegressionDisplay.from_estimator(forests[0], X1)
     surface = RegressionDisplay.from_estimator(forests[1], X2, contour_kw=False, colorbar_kw=False)
     assert curve.points_ is surface.points_ is surface.contours_ is surface.colorbar_ is None
     assert curve.ax_.get_ylabel() == "y"
 
 
-def test_arguments_win_over_defaults(forests):
+def test_keyword_arguments_override_the_defaults(forests):
     curve = RegressionDisplay.from_estimator(
         forests[0], X1, Y1, xlim=(0, 1), vlim=(-5, 5), grid_resolution=7, line_kw={"c": "red"}, scatter_kw={"c": "blue"}
     )
@@ -123,14 +124,14 @@ def test_arguments_win_over_defaults(forests):
     assert surface.ax_.get_ylim() == (0, 1)
 
 
-def test_only_the_axes_given_are_drawn_on(forests):
+def test_only_the_given_axes_are_drawn_on(forests):
     ax = mpl.figure.Figure().subplots()
     current = plt.figure()
     assert RegressionDisplay.from_estimator(forests[0], X1, Y1, ax=ax).ax_ is ax
     assert not current.axes
 
 
-def test_a_plane_of_one_number_is_drawn():
+def test_a_constant_surface_has_no_contours():
     flat = LinearRegression().fit(X2, np.ones(80))
     flat.coef_ = np.zeros(2)
     display = RegressionDisplay.from_estimator(flat, X2, np.ones(80))
@@ -142,34 +143,42 @@ def test_a_plane_of_one_number_is_drawn():
     ("arguments", "options", "message"),
     [
         ((LogisticRegression().fit(X2, Y2 > 0), X2), {}, "estimator must be a regressor"),
-        ((LinearRegression().fit(X2, X2), X2), {}, r"one number a sample\. Got predictions of shape \(16384, 2\)"),
+        ((LinearRegression().fit(X2, X2), X2), {}, r"one number per sample\. Got predictions of shape \(16384, 2\)"),
         ((LinearRegression().fit(X2, Y2), X2, Y2[:3]), {}, "inconsistent numbers of samples"),
         ((LinearRegression().fit(X2, Y2), X2, ["a"] * 80), {}, "could not convert string to float"),
         ((LinearRegression().fit(X2, Y2), X2), {"grid_resolution": 1}, r"grid_resolution .* at least 2\. Got 1"),
-        ((LinearRegression().fit(X2, Y2), X2), {"vlim": (2, 1)}, r"vlim must be a lower and a higher end.*\(2, 1\)"),
+        ((LinearRegression().fit(X2, Y2), X2), {"vlim": (2, 1)}, r"vlim must be two finite numbers .* Got \(2, 1\)"),
         ((LinearRegression().fit(X1, Y1), X1), {"ylim": (0, 1)}, r"ylim must be None for one feature.*\(0, 1\)"),
-        ((LinearRegression().fit(X2, Y2), X2), {"features": 7}, r"features must name columns.*0 to 1\. Got 7"),
-        ((LinearRegression().fit(np.c_[X2, X1], Y2), np.c_[X2, X1]), {}, "one column of X or two.* 3 columns"),
+        (
+            (LinearRegression().fit(X2, Y2), X2),
+            {"features": 7},
+            r"features must contain only columns of X.*-2 to 1\. Got 7",
+        ),
+        ((LinearRegression().fit(np.c_[X2, X1], Y2), np.c_[X2, X1]), {}, "one or two columns of X .* 3 columns"),
         (
             (LinearRegression().fit(X2, Y2), X2),
             {"features": []},
-            r"one column of X or two, by name or index.* Got \[\]",
+            r"one or two columns of X \(names or indices\)\. Got \[\]",
         ),
-        ((LinearRegression().fit(X2, Y2), X2), {"features": (0, 0)}, r"different columns of X\. Got \(0, 0\)"),
-        ((LinearRegression().fit(X2, Y2), X2), {"features": [0], "held": {0: 1.0}}, r"held .*\['feature 0'\]"),
+        ((LinearRegression().fit(X2, Y2), X2), {"features": (0, 0)}, r"distinct columns of X\. Got \(0, 0\)"),
+        (
+            (LinearRegression().fit(X2, Y2), X2),
+            {"features": [0], "held": {0: 1.0}},
+            r"held must not contain the plotted features \['feature 0'\]\. Got \{0: 1\.0\}",
+        ),
     ],
 )
-def test_what_cannot_be_drawn_is_told(arguments, options, message):
+def test_errors_name_the_parameter_and_the_value(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         RegressionDisplay.from_estimator(*arguments, **options)
 
 
-def test_an_unfitted_regressor_is_told():
+def test_an_unfitted_regressor_raises():
     with pytest.raises(NotFittedError):
         RegressionDisplay.from_estimator(LinearRegression(), X1)
 
 
-def test_a_target_that_is_transformed_is_in_its_own_unit():
+def test_a_transformed_target_is_drawn_in_its_original_unit():
     model = TransformedTargetRegressor(LinearRegression(), func=np.log, inverse_func=np.exp).fit(X1, np.exp(Y1))
     display = RegressionDisplay.from_estimator(model, X1, np.exp(Y1))
     assert (display.response > 0).all()

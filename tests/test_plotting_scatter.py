@@ -30,22 +30,27 @@ def test_labels_of_any_kind_and_names_of_columns(moons):
     assert ax.collections[0].get_sizes().tolist() == [5]
 
 
-def test_axes_of_unlike_lengths_are_not_drawn_equal(moons):
+def test_very_different_scales_have_no_equal_aspect(moons):
     X, y = moons
     assert plot_data(X * [1, 100], y).get_aspect() == "auto"
     assert plot_data(X * [1, 100], y, aspect="equal").get_aspect() == 1
 
 
+def test_axes_of_arrays_have_the_indices_of_their_columns(moons):
+    ax = plot_data(*moons)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("feature 0", "feature 1")
+
+
 def test_a_plane_of_many_features(moons):
     X, y = moons
     wide = np.column_stack([X, X[:, 0] ** 2])
-    assert plot_data(wide, y, features=(0, 2)).get_title() == ""  # nothing is held
+    assert plot_data(wide, y, features=(0, 2)).get_title() == ""  # no feature is fixed
     assert "principal component 1" in plot_data(wide, y, features="pca").get_xlabel()
     with pytest.raises(ValueError, match="features must be two columns"):
         plot_data(wide, y)
 
 
-def test_legends_stand_beside_the_axes_where_there_is_room(moons):
+def test_legends_are_beside_the_axes_if_the_layout_makes_room(moons):
     inside, beside = plt.figure().subplots(), plot_data(*moons)
     plot_data(*moons, ax=inside)
     for ax, outside in ((inside, False), (beside, True)):
@@ -57,7 +62,7 @@ def test_legends_stand_beside_the_axes_where_there_is_room(moons):
     assert plot_data(*moons, legend_kw=False).get_legend() is None
 
 
-def test_only_the_axes_given_are_drawn_on(moons):
+def test_only_the_given_axes_are_drawn_on(moons):
     given = mpl.figure.Figure().subplots()
     current = plt.figure()
     assert plot_data(*moons, ax=given) is given
@@ -65,11 +70,11 @@ def test_only_the_axes_given_are_drawn_on(moons):
     assert current.axes == []
 
 
-def test_bad_input_is_named(moons):
+def test_errors_name_the_parameter_and_the_value(moons):
     X, y = moons
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         plot_data(X, y[:5])
-    with pytest.raises(ValueError, match=r"colors must be a colormap .* Got 'moonlight'"):
+    with pytest.raises(ValueError, match=r"colors must be a matplotlib colormap.* Got 'moonlight'"):
         plot_data(X, y, colors="moonlight")
     with pytest.raises(ValueError, match=r"colors must be .* Got \['moonlight', 'red'\]"):
         plot_data(X, y, colors=["moonlight", "red"])
@@ -82,7 +87,7 @@ def test_bad_input_is_named(moons):
     assert plt.get_fignums() == []
 
 
-def test_colormaps_markers_and_legends_of_the_caller_s(moons):
+def test_users_colormaps_markers_and_legends_are_drawn(moons):
     magma = mpl.colormaps["magma"]
     ax = plot_data(*moons, colors=magma)
     assert_allclose(ax.collections[1].get_facecolor(), [magma(1.0)])

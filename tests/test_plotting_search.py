@@ -40,7 +40,7 @@ def test_cells_are_the_best_mean_scores(search):
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == (
         "C",
         "gamma",
-        "best over kernel; the best candidate is framed",
+        "highest score over kernel; frame: best candidate",
     )
     assert [text.get_text() for text in ax.texts] == [f"{score:.3f}" for score in table.ravel()]
     assert ax.figure.axes[1].get_ylabel() == "mean test balanced accuracy"
@@ -54,14 +54,14 @@ def framed(ax):
 
 
 @pytest.mark.parametrize("refit", [True, lambda results: 3])
-def test_the_cell_that_the_search_chose_is_framed(moons, refit):
+def test_the_frame_marks_the_candidate_that_the_search_selected(moons, refit):
     search = GridSearchCV(SVC(), {"C": [1, 100], "gamma": [0.1, 10]}, refit=refit).fit(*moons)
     best = search.best_params_
     assert framed(plot_search(search)) == (str(best["C"]), str(best["gamma"]))
     assert framed(plot_search(search, "C", "gamma", metric="score"))
 
 
-def test_a_halving_search_counts_each_candidate_by_its_last_round(moons):
+def test_a_halving_search_shows_the_last_round_of_each_candidate(moons):
     grid = {"max_iter": [1, 2, 3], "C": [0.1, 1.0]}
     search = HalvingGridSearchCV(LogisticRegression(), grid, min_resources=20, random_state=0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
@@ -91,15 +91,15 @@ def test_scores_are_legible_on_their_cells(search):
         assert contrast > 0.5
 
 
-def test_two_varied_parameters_need_no_names(moons):
+def test_two_varied_parameters_are_the_default(moons):
     search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": ["scale", "auto"], "kernel": ["rbf"]}).fit(*moons)
     ax = plot_search(search)
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "the best candidate is framed")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "frame: best candidate")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["scale", "auto"]
     assert (plot_search(search, y="C").get_xlabel(), plot_search(search, x="gamma").get_ylabel()) == ("gamma", "C")
 
 
-def test_candidates_not_tried_are_blank(moons):
+def test_missing_candidates_are_blank(moons):
     search = RandomizedSearchCV(SVC(), {"C": [1, 2, 3], "gamma": [1, 2, 3]}, n_iter=4, random_state=0).fit(*moons)
     ax = plot_search(search)
     assert np.isfinite(np.ma.filled(ax.images[0].get_array(), np.nan)).sum() == 4
@@ -118,7 +118,7 @@ def test_several_metrics(moons):
         plot_search(undecided)
 
 
-def test_only_the_axes_given_are_drawn_on_and_keywords_win(search):
+def test_only_the_given_axes_are_drawn_on_and_keyword_arguments_override_the_defaults(search):
     left, right = mpl.figure.Figure().subplots(1, 2)
     current = plt.figure()
     ax = plot_search(search, "C", "gamma", ax=right, image_kw={"cmap": "cividis"}, text_kw=False, colorbar_kw=False)
@@ -131,11 +131,11 @@ def test_only_the_axes_given_are_drawn_on_and_keywords_win(search):
     assert plot_search(search, "C", "gamma", text_kw={"color": "red"}).texts[0].get_color() == "red"
 
 
-def test_bad_input_is_named(search, moons):
+def test_errors_name_the_parameter_and_the_value(search, moons):
     for arguments, message in [
-        (("depth", "C"), r"x must name one of the parameters searched, .* Got 'depth'"),
+        (("depth", "C"), r"x must name one of the searched parameters .* Got 'depth'"),
         (("C", "C"), r"x and y must be two different parameters\. Got x='C' and y='C'"),
-        ((), r"x and y must name the two .* varied 3 of them, \['C', 'gamma', 'kernel'\]\. Got x=None and y=None"),
+        ((), r"x and y must name two .* It varied 3: \['C', 'gamma', 'kernel'\]\. Got x=None and y=None"),
     ]:
         with pytest.raises(ValueError, match=message):
             plot_search(search, *arguments)
@@ -143,5 +143,5 @@ def test_bad_input_is_named(search, moons):
         ValueError, match=r"search must be fitted and have cv_results_\. Got an instance of LogisticRegression"
     ):
         plot_search(LogisticRegression().fit(*moons))
-    with pytest.raises(ValueError, match="varied 1 of them"):
+    with pytest.raises(ValueError, match=r"It varied 1: \['C'\]\. Got x=None and y=None"):
         plot_search(GridSearchCV(SVC(), {"C": [1, 2]}).fit(*moons))

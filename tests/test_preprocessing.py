@@ -47,7 +47,7 @@ def test_datetimes_and_missing_ones_need_no_format():
 def test_what_is_no_date_raises():
     encoder = DateEncoder("%d.%m.%Y").fit([["01.02.2003"]])
     for cell in ["2003-02-01", "31.02.2003", "soon"]:
-        with pytest.raises(ValueError, match=rf"must hold dates in the format '%d\.%m\.%Y'\. Got '{cell}'"):
+        with pytest.raises(ValueError, match=rf"must contain dates in the format '%d\.%m\.%Y'\. Got '{cell}'"):
             encoder.transform([[cell]])
     with pytest.raises(ValueError, match="expecting 1 features"):
         encoder.transform([["01.02.2003", "01.02.2003"]])

@@ -166,8 +166,8 @@ def test_weight_0_is_absence_and_weight_2_is_repetition(loss, y, weight, unit, k
 def test_the_unit_of_weights_does_not_count(loss, y, weight, unit):
     weight = weight[: len(y)]
     repeated = np.repeat(y, weight, axis=0)
-    weighted = RegressionTargets.of(y, loss, 0.5).fitted(y, weight * unit, np.dtype(float))
-    expected = RegressionTargets.of(y, loss, 0.5).fitted(repeated, np.ones(len(repeated)), np.dtype(float))
+    weighted = RegressionTargets.from_y(y, loss, 0.5).fit(y, weight * unit, np.dtype(float))
+    expected = RegressionTargets.from_y(y, loss, 0.5).fit(repeated, np.ones(len(repeated)), np.dtype(float))
     assert_allclose(weighted.center, expected.center, rtol=1e-12)
     assert_allclose(weighted.scale, expected.scale, rtol=1e-12)
     if loss in ROBUST:
@@ -270,7 +270,7 @@ def test_odd_numbers_are_learned_too(loss, y):
     arrays(float, st.integers(1, 24), elements=st.floats(1e-3, 1e3)),
 )
 def test_numbers_that_are_all_alike_spread_by_nothing(loss, value, weight):
-    targets = RegressionTargets.of(np.full(len(weight), value), loss, 0.5).fitted(
+    targets = RegressionTargets.from_y(np.full(len(weight), value), loss, 0.5).fit(
         np.full(len(weight), value), weight, np.dtype(float)
     )
     assert targets.center == [value]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import moonnet
-from moonnet._sklearn_compat import HAS_CALLBACKS
 
 pytestmark = pytest.mark.trains
 
@@ -38,14 +37,19 @@ def test_the_citation_has_this_version():
 def test_examples_print_what_the_readme_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 9
+    assert len(examples) == 4
     names = {}
     for code, expected in examples:
-        if "set_callbacks" in code and not HAS_CALLBACKS:
-            continue
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, README.name, "exec"), names)
         assert printed.getvalue() == expected
-    for picture in ("decision_regions.png", *(["learning.gif"] if HAS_CALLBACKS else [])):
-        assert (tmp_path / picture).stat().st_size > 10_000
+    assert (tmp_path / "decision_regions.png").stat().st_size > 10_000
+
+
+def test_the_readme_is_one_page_and_its_links_lead_somewhere():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert len(targets) > 15
+    assert [target for target in targets if not (ROOT / target).exists()] == []

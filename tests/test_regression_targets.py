@@ -13,7 +13,7 @@ FLOAT64 = np.dtype(float)
 
 def fitted(y, loss="squared_error", weight=None):
     y = np.asarray(y, dtype=float)
-    return RegressionTargets.of(y, loss, 0.5).fitted(
+    return RegressionTargets.from_y(y, loss, 0.5).fit(
         y, np.ones(len(y)) if weight is None else np.asarray(weight, float), FLOAT64
     )
 
@@ -21,13 +21,13 @@ def fitted(y, loss="squared_error", weight=None):
 @pytest.mark.parametrize("loss", LOSSES)
 @given(arrays(float, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=st.floats(0, 1e6)))
 def test_a_network_that_repeats_what_it_was_trained_on_predicts_y(loss, y):
-    known = fitted(y, loss)
-    encoded = known.encode(y, FLOAT64)
-    kernel, bias = np.eye(known.n_outputs), np.zeros(known.n_outputs)
-    kernel, bias = known.in_own_unit([kernel, bias])
+    targets = fitted(y, loss)
+    encoded = targets.encode(y, FLOAT64)
+    kernel, bias = np.eye(targets.n_outputs), np.zeros(targets.n_outputs)
+    kernel, bias = targets.unscale_weights([kernel, bias])
     if loss == "poisson":  # whose outputs are logarithms
         encoded = np.log(np.maximum(encoded, 1e-300))
-    assert_allclose(known.decode(encoded @ kernel + bias), y, rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max()))
+    assert_allclose(targets.decode(encoded @ kernel + bias), y, rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max()))
 
 
 def test_squares_have_mean_0_and_variance_1():
@@ -50,9 +50,9 @@ def test_a_weight_of_2_is_a_sample_that_stands_there_twice(loss):
 def test_outliers_do_not_rule_the_unit_of_robust_losses(loss):
     y = np.random.default_rng(0).normal(size=1000)
     y[:10] = 1e6
-    known = fitted(y, loss)
-    assert abs(known.center[0]) < 0.2
-    assert 0.8 < known.scale[0] < 1.2
+    targets = fitted(y, loss)
+    assert abs(targets.center[0]) < 0.2
+    assert 0.8 < targets.scale[0] < 1.2
     assert fitted(y).scale[0] > 1e4
 
 
@@ -63,90 +63,92 @@ def test_where_most_numbers_are_one_the_others_give_the_unit():
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("value", [0.0, 7.5, 0.1, 1e6 + 0.1])
 def test_numbers_that_are_all_alike_are_learned_as_they_are(loss, value):
-    known = fitted([value] * 5, loss)
-    assert np.isfinite(known.encode(np.full(5, value), FLOAT64)).all()
-    assert known.scale[0] == (value if loss == "poisson" and value else 1)
+    targets = fitted([value] * 5, loss)
+    assert np.isfinite(targets.encode(np.full(5, value), FLOAT64)).all()
+    assert targets.scale[0] == (value if loss == "poisson" and value else 1)
 
 
 @pytest.mark.parametrize("scale", [1e-140, 1e140])
 def test_extreme_units_are_units(scale):
     y = np.random.default_rng(0).normal(size=50)
-    known = fitted(y * scale)
-    assert_allclose(known.scale, y.std() * scale)
-    assert_allclose(known.encode(y * scale, FLOAT64)[:, 0], (y - y.mean()) / y.std(), rtol=1e-9)
+    targets = fitted(y * scale)
+    assert_allclose(targets.scale, y.std() * scale)
+    assert_allclose(targets.encode(y * scale, FLOAT64)[:, 0], (y - y.mean()) / y.std(), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("loss", "factor"), [("squared_error", 9), ("huber", 9), ("absolute_error", 3)])
 def test_the_loss_has_y_s_unit_or_its_square(loss, factor):
     y = np.random.default_rng(0).normal(size=50)
-    assert fitted(3 * y, loss).loss_unit == pytest.approx(factor * fitted(y, loss).loss_unit)
+    assert fitted(3 * y, loss).loss_scale == pytest.approx(factor * fitted(y, loss).loss_scale)
 
 
 def test_columns_have_units_of_their_own():
-    known = fitted(np.random.default_rng(0).normal(size=(200, 2)) * [1e-3, 1e5] + [7, 0])
-    assert known.center[0] == pytest.approx(7, abs=1e-3)
-    assert known.scale[1] / known.scale[0] == pytest.approx(1e8, rel=0.3)
+    targets = fitted(np.random.default_rng(0).normal(size=(200, 2)) * [1e-3, 1e5] + [7, 0])
+    assert targets.center[0] == pytest.approx(7, abs=1e-3)
+    assert targets.scale[1] / targets.scale[0] == pytest.approx(1e8, rel=0.3)
 
 
 @pytest.mark.parametrize(
     ("y", "loss", "message"),
     [
-        (np.array(["a", "b"]), "squared_error", r"y must hold numbers\. Got \['a', 'b'\] of dtype <U1"),
-        (np.array([1, "b"], dtype=object), "squared_error", r"y must hold numbers\. Got \[1, 'b'\] of dtype object"),
-        (np.array([1, None], dtype=object), "squared_error", r"y must hold (finite )?numbers"),
-        (np.array([1j, 2]), "squared_error", "y must hold numbers.* complex128"),
-        (np.array(["2026-01-01"], dtype="datetime64[D]"), "squared_error", "y must hold numbers.*datetime64"),
-        (np.array([1.0, np.inf], dtype=object), "huber", "y must hold finite numbers"),
-        (np.array([1.0, -1e200]), "huber", r"y must hold numbers of at most 1e\+150.* Got -1e\+200"),
-        (np.array([1.0, -0.5]), "poisson", r"y must hold no negative number for loss='poisson'\. Got -0\.5"),
+        (np.array(["a", "b"]), "squared_error", r"y must contain numbers\. Got \['a', 'b'\] of dtype <U1"),
+        (np.array([1, "b"], dtype=object), "squared_error", r"y must contain numbers\. Got \[1, 'b'\] of dtype object"),
+        (np.array([1, None], dtype=object), "squared_error", r"y must contain (finite )?numbers"),
+        (np.array([1j, 2]), "squared_error", "y must contain numbers.* complex128"),
+        (np.array(["2026-01-01"], dtype="datetime64[D]"), "squared_error", "y must contain numbers.*datetime64"),
+        (np.array([1.0, np.inf], dtype=object), "huber", "y must contain finite numbers"),
+        (np.array([1.0, -1e200]), "huber", r"y must contain numbers of magnitude at most 1e\+150.* Got -1e\+200"),
+        (np.array([1.0, -0.5]), "poisson", r"y must not contain negative numbers for loss='poisson'\. Got -0\.5"),
     ],
 )
 def test_what_is_no_number_is_told(y, loss, message):
     with pytest.raises(ValueError, match=message):
-        RegressionTargets.of(y, loss, 0.5)
+        RegressionTargets.from_y(y, loss, 0.5)
 
 
 @pytest.mark.parametrize(
     ("first", "then", "message"),
     [
-        ((5,), (5, 2), r"y_val must hold one number a sample\. Got an array of shape \(5, 2\)"),
-        ((5, 2), (5,), r"y_val must hold 2 numbers a sample\. Got an array of shape \(5,\)"),
-        ((5, 2), (5, 3), r"y_val must hold 2 numbers a sample\. Got an array of shape \(5, 3\)"),
+        ((5,), (5, 2), r"y_val must contain one number per sample\. Got an array of shape \(5, 2\)"),
+        ((5, 2), (5,), r"y_val must contain 2 numbers per sample\. Got an array of shape \(5,\)"),
+        ((5, 2), (5, 3), r"y_val must contain 2 numbers per sample\. Got an array of shape \(5, 3\)"),
     ],
 )
 def test_as_many_numbers_a_sample_as_before(first, then, message):
-    known = RegressionTargets.of(np.ones(first), "squared_error", 0.5)
-    known.check(np.zeros(first), "y_val")
+    targets = RegressionTargets.from_y(np.ones(first), "squared_error", 0.5)
+    targets.check(np.zeros(first), "y_val")
     with pytest.raises(ValueError, match=message):
-        known.check(np.ones(then), "y_val")
+        targets.check(np.ones(then), "y_val")
 
 
 @pytest.mark.parametrize("offset", [2e7, -1e9])
 def test_float32_must_tell_numbers_apart(offset):
     y = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e9] + [offset, 0]
-    targets = RegressionTargets.of(y, "squared_error", 0.5)
-    targets.fitted(y, np.ones(50), FLOAT64)
-    with pytest.raises(ValueError, match=r"steps that float32, .* Got about (2e\+07|-1e\+09) with a spread of [01]\."):
-        targets.fitted(y, np.ones(50), np.dtype("float32"))
+    targets = RegressionTargets.from_y(y, "squared_error", 0.5)
+    targets.fit(y, np.ones(50), FLOAT64)
+    with pytest.raises(
+        ValueError, match=r"resolution of float32, .* Got values of about (2e\+07|-1e\+09) with a spread of [01]\."
+    ):
+        targets.fit(y, np.ones(50), np.dtype("float32"))
 
 
 def test_float32_must_have_room_for_outliers():
     y = np.array([0.0, 1, 2, 3, 4, 1e60])
-    known = fitted(y, "huber")
-    with pytest.raises(ValueError, match=r"outliers that float32, .* Got 1e\+60"):
-        known.encode(y, np.dtype("float32"))
+    targets = fitted(y, "huber")
+    with pytest.raises(ValueError, match=r"outliers that overflow float32, .* Got 1e\+60"):
+        targets.encode(y, np.dtype("float32"))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_weights_come_back_from_y_s_unit(loss):
     rng = np.random.default_rng(0)
-    known = fitted(rng.exponential(size=(50, 2)) * [1e-3, 1e5] + 7, loss)
+    targets = fitted(rng.exponential(size=(50, 2)) * [1e-3, 1e5] + 7, loss)
     weights = [rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(3, 2)), rng.normal(size=2)]
-    for mine, yours in zip(known.in_training_unit(known.in_own_unit(weights)), weights, strict=True):
+    for mine, yours in zip(targets.scale_weights(targets.unscale_weights(weights)), weights, strict=True):
         assert_allclose(mine, yours, rtol=1e-9, atol=1e-9)
 
 
 def test_float32_must_have_room_for_the_unit():
-    known = fitted(np.array([1e60, 2e60]))
-    with pytest.raises(ValueError, match=r"room for\. Got numbers of about 2e\+60: give X in float64"):
-        known.in_own_unit([np.ones((1, 1), "float32"), np.ones(1, "float32")])
+    targets = fitted(np.array([1e60, 2e60]))
+    with pytest.raises(ValueError, match=r"can represent\. Got numbers of about 2e\+60\. Pass X as float64"):
+        targets.unscale_weights([np.ones((1, 1), "float32"), np.ones(1, "float32")])

@@ -186,9 +186,9 @@ def test_a_unit_that_keras_has_no_room_for_is_told():
     X, y = positive()
     reg = regressor().fit(X, 1e60 * y)
     assert reg.score(X, 1e60 * y) == pytest.approx(regressor().fit(X, y).score(X, y))
-    with pytest.raises(ValueError, match="float32, Keras's own float type, has room for"):
+    with pytest.raises(ValueError, match="overflow float32, the float type of Keras models"):
         _ = reg.model_
-    with pytest.raises(ValueError, match="float32, Keras's own float type, has room for"):
+    with pytest.raises(ValueError, match="overflow float32, the float type of Keras models"):
         regressor(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, 1e60 * y)
 
 
@@ -373,10 +373,12 @@ def test_the_loss_stays_while_a_training_goes_on(learned):
     before = reg.predict(X)
     for call in (reg.fit, reg.partial_fit):
         reg.set_params(loss="huber")
-        with pytest.raises(ValueError, match=r"'loss' .* here 'squared_error'\. Got 'huber'"):
+        with pytest.raises(ValueError, match=r"'loss' .* must be 'squared_error'\. Got 'huber'"):
             call(X, y)
         reg.set_params(loss="squared_error")
-        with pytest.raises(ValueError, match=r"y must hold one number a sample\. Got an array of shape \(120, 2\)"):
+        with pytest.raises(
+            ValueError, match=r"y must contain one number per sample\. Got an array of shape \(120, 2\)"
+        ):
             call(X, np.column_stack([y, y]))
     assert (reg.predict(X) == before).all()
 
@@ -431,7 +433,7 @@ def test_bad_parameters_are_named_and_an_earlier_fit_stays(learned, parameters, 
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (np.array(["a"] * 120), "y must hold numbers"),
+        (np.array(["a"] * 120), "y must contain numbers"),
         (np.full(120, np.nan), "Input y contains NaN"),
         (np.full(120, np.inf), "Input y contains infinity"),
         (np.ones((120, 2, 2)), "dim 3"),
@@ -454,8 +456,8 @@ def test_bad_y_is_named_and_an_earlier_fit_stays(learned, y, message):
     ("own", "message"),
     [
         ({"X_val": [[0.0] * 3]}, r"y_val must be given together with X_val\. Got None"),
-        ({"X_val": [[0.0] * 3], "y_val": ["a"]}, r"y_val must hold numbers\. Got \['a'\]"),
-        ({"X_val": [[0.0] * 3], "y_val": [[1.0, 2.0]]}, r"y_val must hold one number a sample"),
+        ({"X_val": [[0.0] * 3], "y_val": ["a"]}, r"y_val must contain numbers\. Got \['a'\]"),
+        ({"X_val": [[0.0] * 3], "y_val": [[1.0, 2.0]]}, r"y_val must contain one number per sample"),
         ({"X_val": [[0.0] * 3], "y_val": [np.nan]}, "y_val contains NaN"),
     ],
 )

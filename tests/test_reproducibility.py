@@ -1,4 +1,4 @@
-"""random_state alone decides the result, and nothing global is touched."""
+"""random_state determines the result, and fit changes no global state."""
 
 import hashlib
 import os
@@ -40,9 +40,9 @@ RATES = [0.0, 0.2]
 NETWORKS = [KerasMoonClassifier, KerasMoonRegressor]
 
 
-def test_the_same_bits_in_another_process_and_on_one_core(run_python):
+def test_results_are_identical_in_another_process_and_on_one_core(run_python):
     expected = [fingerprint(fit(dropout=rate, network=network)) for network in NETWORKS for rate in RATES]
-    # Each compiles for itself: a program that they share would have the same bits anyway
+    # Each process compiles its own program: the results of a shared one would be identical anyway
     own = {"JAX_ENABLE_COMPILATION_CACHE": "false", "TF_XLA_FLAGS": ""}
     assert run_python(FIT, *map(str, RATES), **own).split() == expected
     one_core = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
@@ -52,7 +52,7 @@ def test_the_same_bits_in_another_process_and_on_one_core(run_python):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("rate", RATES)
-def test_the_same_bits_again_and_among_threads(rate, network):
+def test_results_are_identical_in_a_second_fit_and_in_threads(rate, network):
     expected = fingerprint(fit(7, rate, network))
     assert fingerprint(fit(7, rate, network)) == expected
     among_threads = Parallel(n_jobs=3, backend="threading")(delayed(fit)(7, rate, network) for _ in range(6))
@@ -60,20 +60,20 @@ def test_the_same_bits_again_and_among_threads(rate, network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_other_seeds_other_bits(network):
+def test_different_seeds_give_different_results(network):
     assert len({fingerprint(fit(seed, network=network)) for seed in (0, 1, 2, None, None)}) == 5
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_random_state_instance_moves_on_as_in_scikit_learn(network):
+def test_a_random_state_instance_advances_as_in_scikit_learn(network):
     first, second = (np.random.RandomState(3) for _ in range(2))
     assert fingerprint(fit(first, network=network)) == fingerprint(fit(second, network=network))
     assert fingerprint(fit(first, network=network)) != fingerprint(fit(np.random.RandomState(3), network=network))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_dropout_leaves_initial_weights_and_order_as_they_are(network):
-    # So that a search over dropout compares dropout alone: what a rate close to 0 learns is close to what none does
+def test_dropout_does_not_change_initial_weights_and_order(network):
+    # A search over dropout thus compares dropout only: a rate close to 0 gives almost the weights of no dropout
     without, hardly_any = fit(dropout=0.0, network=network), fit(dropout=1e-12, network=network)
     assert np.abs(without.coefs_[1] - hardly_any.coefs_[1]).max() < 1e-6
 
@@ -102,7 +102,7 @@ def globals_of_jax():
 GLOBALS_OF = {"tensorflow": globals_of_tensorflow, "jax": globals_of_jax}
 
 
-def test_no_global_generator_or_setting_is_touched():
+def test_fit_does_not_change_global_generators_or_settings():
     def globals_now():
         return {
             "python": random.getstate(),
@@ -124,7 +124,7 @@ def test_no_global_generator_or_setting_is_touched():
     assert globals_now() == expected
 
 
-def test_keras_s_names_go_on_as_if_moonnet_had_not_been_there(run_python):
+def test_fit_does_not_advance_the_name_counters_of_keras(run_python):
     program = """
 from moonnet.training._keras import keras
 from sklearn.datasets import make_moons
@@ -135,4 +135,4 @@ model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dropout(0.1)])
 print(model.name, [layer.name for layer in model.layers], keras.optimizers.RMSprop().name, keras.optimizers.Adam().name)
 """
     names = re.fullmatch(r"sequential \['dense', 'dropout'\] (\w+) (\w+)\n", run_python(program)).groups()
-    assert not any(re.search(r"\d", name) for name in names)  # Keras counts from the second of a kind on
+    assert not any(re.search(r"\d", name) for name in names)  # Keras numbers names from the second object of a class on

@@ -1,4 +1,4 @@
-"""warm_start and partial_fit: a training cut in pieces is the whole training, bit for bit."""
+"""warm_start and partial_fit: training in parts is bit-for-bit identical to training at once."""
 
 import pickle
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.trains
 
 
 def state(estimator):
-    """Return all that was learned, as text that equal states share and others do not."""
+    """Return the fitted attributes as text, which is equal exactly if the attributes are."""
     learned = {
         name: value
         for name, value in vars(estimator).items()
@@ -42,13 +42,13 @@ EARLY = {
 
 
 LOSSES = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
-BEGUN = {
+ESTIMATORS = {
     **{name: KerasMoonClassifier(random_state=4, **parameters) for name, parameters in CONFIGURATIONS.items()},
     **{loss: KerasMoonRegressor(random_state=4, loss=loss, dropout=0.1, l2=1e-3) for loss in LOSSES},
 }
 
 
-STOPPED = {
+EARLY_STOPPING = {
     **{
         name: KerasMoonClassifier(random_state=4, early_stopping=True, **parameters)
         for name, parameters in EARLY.items()
@@ -69,32 +69,32 @@ COLUMNS = NUMBERS[0], np.abs(np.column_stack([NUMBERS[1], 1e4 - NUMBERS[1] ** 2]
 
 @pytest.fixture
 def samples_for(moons):
-    """Return a function from an estimator to samples that it can learn."""
+    """Return a function from an estimator to samples for it."""
     return lambda estimator: moons if is_classifier(estimator) else NUMBERS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("begun", BEGUN.values(), ids=BEGUN)
-def test_sixty_epochs_and_forty_are_a_hundred(samples_for, begun):
-    samples = samples_for(begun)
-    whole = clone(begun).fit(*samples)
+@pytest.mark.parametrize("unfitted", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_60_epochs_and_40_more_equal_100_epochs(samples_for, unfitted):
+    samples = samples_for(unfitted)
+    whole = clone(unfitted).fit(*samples)
     parts = clone(whole).set_params(epochs=60, warm_start=True).fit(*samples)
-    kept = pickle.loads(pickle.dumps(parts)).set_params(epochs=40)
-    assert state(kept.fit(*samples)) == state(whole)
+    resumed = pickle.loads(pickle.dumps(parts)).set_params(epochs=40)
+    assert state(resumed.fit(*samples)) == state(whole)
 
 
-@pytest.mark.parametrize("begun", STOPPED.values(), ids=STOPPED)
-def test_a_training_that_stops_early_may_be_cut_anywhere(samples_for, begun):
-    samples = samples_for(begun)
-    whole = clone(begun).fit(*samples)
-    figures = whole.history_.get("val_score", np.negative(whole.history_["val_loss"]))
-    best = int(np.argmax(figures)) + 1
+@pytest.mark.parametrize("unfitted", EARLY_STOPPING.values(), ids=EARLY_STOPPING)
+def test_early_stopping_resumes_from_any_epoch(samples_for, unfitted):
+    samples = samples_for(unfitted)
+    whole = clone(unfitted).fit(*samples)
+    scores = whole.history_.get("val_score", np.negative(whole.history_["val_loss"]))
+    best = int(np.argmax(scores)) + 1
     assert 2 < best < whole.n_iter_ - 1 < 99
     for cut in (1, best - 1, best, best + 1, whole.n_iter_ - 1):
         parts = clone(whole).set_params(epochs=cut, warm_start=True).fit(*samples)
-        kept = pickle.loads(pickle.dumps(parts)).set_params(epochs=100 - cut)
-        assert kept.n_iter_ == cut
-        assert state(kept.fit(*samples)) == state(whole)
+        resumed = pickle.loads(pickle.dumps(parts)).set_params(epochs=100 - cut)
+        assert resumed.n_iter_ == cut
+        assert state(resumed.fit(*samples)) == state(whole)
 
 
 RESUME = """
@@ -111,7 +111,7 @@ with open(sys.argv[1], "wb") as file:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_it_goes_on_in_another_process(moons, network, run_python, tmp_path):
+def test_training_resumes_in_another_process(moons, network, run_python, tmp_path):
     X, y = moons if network is KerasMoonClassifier else COLUMNS
     path = tmp_path / "half.pickle"
     half = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
@@ -124,39 +124,39 @@ def test_it_goes_on_in_another_process(moons, network, run_python, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "begun",
+    "unfitted",
     [KerasMoonClassifier(random_state=4), *(KerasMoonRegressor(random_state=4, loss=loss) for loss in LOSSES)],
     ids=["classifier", *LOSSES],
 )
-def test_epochs_one_by_one_are_a_fit(samples_for, begun):
-    X, y = samples_for(begun)
-    estimator = clone(begun)
+def test_repeated_partial_fit_equals_fit(samples_for, unfitted):
+    X, y = samples_for(unfitted)
+    estimator = clone(unfitted)
     for _ in range(10):
-        estimator.partial_fit(X, y, **({"classes": [0, 1]} if is_classifier(begun) else {}))
-    assert state(estimator) == state(clone(begun).set_params(epochs=10).fit(X, y))
+        estimator.partial_fit(X, y, **({"classes": [0, 1]} if is_classifier(unfitted) else {}))
+    assert state(estimator) == state(clone(unfitted).set_params(epochs=10).fit(X, y))
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == 10
 
 
-def test_blocks_of_other_sizes_and_classes(moons):
+def test_partial_fit_on_chunks_of_different_sizes_and_classes(moons):
     X, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     clf = KerasMoonClassifier(random_state=0)
     for _ in range(40):
-        for start in range(0, 150, 37):  # sorted by class, so that no block holds them all
+        for start in range(0, 150, 37):  # sorted by class, so that no chunk has all classes
             clf.partial_fit(X[start : start + 37], names[start : start + 37], classes=np.unique(names))
     assert clf.classes_.tolist() == np.unique(names).tolist()
     assert clf.predict_proba(X[:1]).shape == (1, 3)
     assert clf.score(X, names) > 0.6
 
 
-def test_several_labels_need_no_classes():
+def test_multilabel_partial_fit_needs_no_classes():
     X, y = make_multilabel_classification(60, random_state=0)
     clf = KerasMoonClassifier(random_state=0, epochs=2).fit(X, y)
     parts = KerasMoonClassifier(random_state=0).partial_fit(X, y).partial_fit(X, y, classes=np.arange(5))
     assert state(parts) == state(clf)
 
 
-def test_a_block_is_trained_on_whole_and_balanced_by_itself(moons):
+def test_partial_fit_holds_out_no_samples_and_balances_each_chunk(moons):
     X, y = moons
     clf = KerasMoonClassifier(early_stopping=True, class_weight="balanced", random_state=0)
     clf.partial_fit(X, y, classes=[0, 1]).partial_fit(X[y == 1], y[y == 1]).partial_fit(X[50:], y[50:])
@@ -167,7 +167,7 @@ def test_a_block_is_trained_on_whole_and_balanced_by_itself(moons):
     np.testing.assert_allclose(clf.coefs_[0], by_hand.coefs_[0], rtol=1e-9)
 
 
-def test_fit_without_warm_start_begins_anew(moons):
+def test_fit_without_warm_start_trains_a_new_network(moons):
     clf = KerasMoonClassifier(random_state=4, epochs=5)
     clf.fit(*moons)
     first = state(clf)
@@ -176,7 +176,7 @@ def test_fit_without_warm_start_begins_anew(moons):
     assert state(clf.fit(*moons)) == first
 
 
-def test_a_new_learning_rate_counts_and_the_optimizer_goes_on(moons):
+def test_a_changed_learning_rate_applies_and_the_optimizer_state_remains(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=5, warm_start=True, optimizer="adam").fit(X, y)
     slow = pickle.loads(pickle.dumps(clf)).set_params(learning_rate=1e-30).fit(X, y)
@@ -185,7 +185,7 @@ def test_a_new_learning_rate_counts_and_the_optimizer_goes_on(moons):
     assert iterations == [2 * 5 * 4]
 
 
-def test_another_optimizer_begins_afresh(moons):
+def test_a_changed_optimizer_starts_with_a_new_state(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=5, warm_start=True).fit(X, y)
     clf.set_params(optimizer="adam").fit(X, y)
@@ -194,7 +194,7 @@ def test_another_optimizer_begins_afresh(moons):
     assert clf.n_iter_ == 10
 
 
-def test_a_learning_rate_that_a_callback_changed_is_kept(moons):
+def test_a_learning_rate_set_by_a_callback_remains(moons):
     X, y = moons
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     parameters = {"callbacks": [halve], "random_state": 4, "learning_rate": 0.008}
@@ -204,14 +204,14 @@ def test_a_learning_rate_that_a_callback_changed_is_kept(moons):
     assert np.float32(0.008 / 2**6) in [array for array in whole._checkpoint["optimizer_state"] if array.ndim == 0]
 
 
-def test_the_float_type_of_the_network_stays(moons):
+def test_warm_start_keeps_the_dtype_of_the_network(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=2, warm_start=True).fit(X.astype("float32"), y).fit(X, y)
     assert clf.coefs_[0].dtype == np.float32
     assert (clf.coefs_[0] == KerasMoonClassifier(random_state=4, epochs=4).fit(X.astype("float32"), y).coefs_[0]).all()
 
 
-def test_validation_that_comes_and_goes_leaves_nan(moons):
+def test_epochs_without_validation_have_nan_in_the_history(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=2, warm_start=True).fit(X, y)
     clf.set_params(early_stopping=True).fit(X, y)
@@ -220,7 +220,7 @@ def test_validation_that_comes_and_goes_leaves_nan(moons):
     assert np.isnan(clf.history_["val_loss"]).tolist() == [True, True, False, False, True, True]
 
 
-def test_a_stopped_training_goes_on_when_asked(moons):
+def test_warm_start_resumes_after_early_stopping(moons):
     X, y = moons
     clf = KerasMoonClassifier(
         early_stopping=True, warm_start=True, n_iter_no_change=3, learning_rate=0.05, random_state=1
@@ -236,11 +236,11 @@ def test_a_stopped_training_goes_on_when_asked(moons):
 
 
 def unit(reg):
-    """Return what y is standardised by."""
+    """Return the center and the scale with which y is standardized."""
     return [reg._trained_with["targets"][name].tolist() for name in ("center", "scale")]
 
 
-def test_numbers_stay_standardised_as_in_the_first_block():
+def test_partial_fit_keeps_the_standardization_of_the_first_chunk():
     X, y = COLUMNS
     reg = KerasMoonRegressor(random_state=0).partial_fit(X[:50], y[:50])
     first = unit(reg)
@@ -248,16 +248,16 @@ def test_numbers_stay_standardised_as_in_the_first_block():
     slow = reg.set_params(learning_rate=1e-30).partial_fit(X[50:], 100 * y[50:] + 7)
     assert unit(slow) == first
     np.testing.assert_allclose(slow.predict(X), reg.predict(X), rtol=1e-12)
-    assert unit(reg.fit(X, 100 * y)) != first  # anew, without warm_start
+    assert unit(reg.fit(X, 100 * y)) != first  # a new network, without warm_start
 
 
-def test_numbers_in_another_unit_are_learned_after_all():
+def test_warm_start_learns_targets_in_another_unit():
     X, y = NUMBERS
     reg = KerasMoonRegressor(random_state=0, warm_start=True, optimizer="adam", learning_rate=0.02).fit(X, y)
     assert reg.set_params(epochs=300).fit(X, 5 * y - 20).score(X, 5 * y - 20) > 0.9
 
 
-def test_the_quantile_may_change():
+def test_warm_start_with_a_changed_quantile():
     X, y = NUMBERS
     reg = KerasMoonRegressor(
         (), loss="pinball", warm_start=True, random_state=0, optimizer="adam", learning_rate=0.01, batch_size=160
@@ -280,22 +280,22 @@ BAD_CALLS = {
     "one class": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[1]),
-        r"classes must hold at least 2 classes\. Got one class instead: \[1\]",
+        r"classes must contain at least 2 classes\. Got one class instead: \[1\]",
     ),
     "unknown label": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y + 1, classes=[0, 1]),
-        r"y must hold one label a sample, of \[0, 1\]\. Got .* with \[1, 2\]",
+        r"y must contain one label per sample, from \[0, 1\]\. Got .* with the values \[1, 2\]",
     ),
     "classes in rows": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[[0, 1], [2, 3]]),
-        r"classes must list labels, one after the other\. Got \[\[0, 1\]",
+        r"classes must be a one-dimensional list of discrete labels\. Got \[\[0, 1\]",
     ),
     "broken classes": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[0.5, 1.5]),
-        r"classes must list labels.* Got \[0\.5, 1\.5\]",
+        r"classes must be a one-dimensional list of discrete labels\. Got \[0\.5, 1\.5\]",
     ),
     "no number": (
         {},
@@ -310,14 +310,18 @@ BAD_CALLS = {
     "labels of many kinds": (
         {},
         lambda X, y, clf: clf.partial_fit(X, np.where(y, "a", None).astype(object)),
-        "y must hold labels that can be sorted",
+        "y must contain labels that can be sorted",
     ),
     "other classes": (
         {},
         lambda X, y, clf: clf.partial_fit(X, y, classes=[0, 1, 2]),
         r"\[0, 1\] or None\. Got \[0, 1, 2\]",
     ),
-    "later label": ({}, lambda X, y, clf: clf.partial_fit(X, 2 * y), r"of \[0, 1\]\. Got .* with \[0, 2\]"),
+    "later label": (
+        {},
+        lambda X, y, clf: clf.partial_fit(X, 2 * y),
+        r"from \[0, 1\]\. Got .* with the values \[0, 2\]",
+    ),
     "several labels": (
         {},
         lambda X, y, clf: clf.partial_fit(X, np.eye(2, dtype=int)[y]),
@@ -327,12 +331,12 @@ BAD_CALLS = {
     "layers": (
         {"hidden_layer_sizes": (5,)},
         lambda X, y, clf: clf.partial_fit(X, y),
-        r"'hidden_layer_sizes' .* Got \(5,\) for a network of \(50, 20\)",
+        r"'hidden_layer_sizes' .* Got \(5,\) for a network with the hidden layers \(50, 20\)",
     ),
     "warm classes": (
         {},
         lambda X, y, clf: clf.fit(X, y + 1),
-        r"earlier fit.* \[0, 1\]\. Got .* of \[1, 2\]",
+        r"earlier fit.* \[0, 1\]\. Got .* from \[1, 2\]",
     ),
     "warm columns": ({}, lambda X, y, clf: clf.fit(X[:, :1], y), "X has 1 features, but .* is expecting 2"),
     "warm layers": ({"hidden_layer_sizes": 7}, lambda X, y, clf: clf.fit(X, y), r"'hidden_layer_sizes' .* Got 7 for"),
@@ -340,7 +344,7 @@ BAD_CALLS = {
 
 
 @pytest.mark.parametrize(("parameters", "call", "message"), BAD_CALLS.values(), ids=BAD_CALLS)
-def test_what_cannot_go_on_is_named_and_nothing_is_lost(moons, parameters, call, message):
+def test_an_invalid_resumption_raises_an_error_and_changes_nothing(moons, parameters, call, message):
     X, y = moons
     clf = KerasMoonClassifier(epochs=2, warm_start=True, random_state=0).fit(X, y)
     before = state(clf)
@@ -351,10 +355,10 @@ def test_what_cannot_go_on_is_named_and_nothing_is_lost(moons, parameters, call,
     assert state(clf) == before
 
 
-def test_a_first_call_that_fails_leaves_no_trace():
+def test_a_failing_first_call_sets_no_fitted_attributes():
     X, y = make_moons(20, random_state=0)
     clf = KerasMoonClassifier()
-    with pytest.raises(ValueError, match="one label a sample"):
+    with pytest.raises(ValueError, match="one label per sample"):
         clf.partial_fit(X, y + 5, classes=[0, 1])
     assert not [name for name in vars(clf) if name.endswith("_")]
 
@@ -363,27 +367,27 @@ BAD_NUMBERS = {
     "another loss": (
         {"loss": "huber"},
         lambda X, y, reg: reg.fit(X, y),
-        r"'loss' parameter must stay as it is while a training goes on, here 'poisson'\. Got 'huber'",
+        r"'loss' parameter must not change when training is resumed: it must be 'poisson'\. Got 'huber'",
     ),
     "another loss for a block": (
         {"loss": "pinball"},
         lambda X, y, reg: reg.partial_fit(X, y),
         "'loss' .* Got 'pinball'",
     ),
-    "one column": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must hold 2 numbers a sample\. .* \(160,\)"),
-    "three columns": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must hold 2 .* \(160, 3\)"),
+    "one column": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must contain 2 numbers per sample\. .* \(160,\)"),
+    "three columns": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must contain 2 .* \(160, 3\)"),
     "negative": (
         {},
         lambda X, y, reg: reg.fit(X, y - 100),
-        r"y must hold no negative number for loss='poisson'\. Got -9",
+        r"y must not contain negative numbers for loss='poisson'\. Got -9",
     ),
     "no number": ({}, lambda X, y, reg: reg.partial_fit(X, np.where(y > 9, np.nan, y)), "Input y contains NaN"),
     "infinite": ({}, lambda X, y, reg: reg.fit(X, np.where(y > 9, np.inf, y)), "Input y contains infinity"),
-    "huge": ({}, lambda X, y, reg: reg.fit(X, y * 1e160), r"y must hold numbers of at most 1e\+150"),
-    "words": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must hold numbers. Got .* of dtype <U32"),
-    "objects": ({}, lambda X, y, reg: reg.fit(X, np.full(y.shape, "a", object)), "y must hold numbers"),
+    "huge": ({}, lambda X, y, reg: reg.fit(X, y * 1e160), r"y must contain numbers of magnitude at most 1e\+150"),
+    "words": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must contain numbers. Got .* of dtype <U32"),
+    "objects": ({}, lambda X, y, reg: reg.fit(X, np.full(y.shape, "a", object)), "y must contain numbers"),
     "complex": ({}, lambda X, y, reg: reg.fit(X, y + 1j), "Complex data not supported"),
-    "dates": ({}, lambda X, y, reg: reg.fit(X, y.astype("M8[s]")), "y must hold numbers"),
+    "dates": ({}, lambda X, y, reg: reg.fit(X, y.astype("M8[s]")), "y must contain numbers"),
     "too few": ({}, lambda X, y, reg: reg.fit(X, y[1:]), r"inconsistent numbers of samples: \[160, 159\]"),
     "none": ({}, lambda X, y, reg: reg.fit(X, None), "requires y to be passed"),
     "columns of X": ({}, lambda X, y, reg: reg.fit(X[:, 1:], y), "X has 9 features, but .* is expecting 10"),
@@ -393,9 +397,9 @@ BAD_NUMBERS = {
     "validation of one column": (
         {},
         lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=y[:, 0]),
-        r"y_val must hold 2 numbers a sample\. .* \(160,\)",
+        r"y_val must contain 2 numbers per sample\. .* \(160,\)",
     ),
-    "negative validation": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=-y), "y_val must hold no negative"),
+    "negative validation": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=-y), "y_val must not contain negative"),
     "quantile": ({"quantile": 1}, lambda X, y, reg: reg.fit(X, y), "'quantile' parameter .* Got 1 instead"),
     "unknown loss": ({"loss": "mse"}, lambda X, y, reg: reg.fit(X, y), "'loss' parameter .* Got 'mse' instead"),
     "diverging": (
@@ -407,7 +411,7 @@ BAD_NUMBERS = {
 
 
 @pytest.mark.parametrize(("parameters", "call", "message"), BAD_NUMBERS.values(), ids=BAD_NUMBERS)
-def test_numbers_that_cannot_go_on_are_named_and_nothing_is_lost(parameters, call, message):
+def test_an_invalid_resumption_of_a_regressor_raises_an_error_and_changes_nothing(parameters, call, message):
     X, y = COLUMNS
     reg = KerasMoonRegressor(loss="poisson", epochs=2, warm_start=True, random_state=0).fit(X, y)
     before, predicted = state(reg), reg.predict(X)

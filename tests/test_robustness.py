@@ -1,4 +1,4 @@
-"""What goes wrong in real life, done for real: signals, killed processes, full disks, many threads."""
+"""Failures outside of moonnet: signals, killed processes, full disks, many threads."""
 
 import os
 import pickle
@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_is_python_s():
-    """Let Python take SIGINT, also where the tests were started with it ignored, as by a shell in the background."""
+def default_sigint_handler():
+    """Install Python's SIGINT handler, also if the tests were started with SIGINT ignored, as in a background shell."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -34,7 +34,7 @@ def ctrl_c_is_python_s():
 
 @pytest.fixture
 def start_python():
-    """Return a function that starts a program in a child process; what still runs in the end is killed."""
+    """Return a function that starts a program in a child process; child processes are killed after the test."""
     children = []
 
     def start(program, *arguments):
@@ -66,18 +66,18 @@ for verbose in (0, 1):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         clf.fit(X, y)
-    print("told:", [str(warning.message) for warning in caught])
+    print("warnings:", [str(warning.message) for warning in caught])
     n = clf.n_iter_
     assert n == len(clf.history_["loss"])
     whole = KerasMoonClassifier(epochs=n, random_state=0).fit(X, y)
     same = all((a == b).all() for a, b in zip(clf.coefs_ + clf.intercepts_, whole.coefs_ + whole.intercepts_))
-    print("the same as a fit of so many epochs:", same, clf.score(X, y) > 0.8)
+    print("equal to an uninterrupted fit:", same, clf.score(X, y) > 0.8)
     clf.set_params(warm_start=True, verbose=0, epochs=2).fit(X, y)
-    print("goes on:", clf.n_iter_ == n + 2)
+    print("resumes:", clf.n_iter_ == n + 2)
 """
 
 
-def test_ctrl_c_ends_a_fit_with_what_it_has_learned(start_python):
+def test_ctrl_c_ends_fit_and_keeps_the_completed_epochs(start_python):
     child = start_python(INTERRUPTED)
     watchdog = threading.Timer(240, child.kill)
     watchdog.start()
@@ -85,29 +85,29 @@ def test_ctrl_c_ends_a_fit_with_what_it_has_learned(start_python):
         assert child.stdout.readline() == "ready\n"
         time.sleep(1.5)
         child.send_signal(signal.SIGINT)
-        told = next((line for line in child.stdout if not line.startswith("Epoch")), "")
-        assert "'Training interrupted by user after " in told
-        assert told.endswith(" epochs.']\n")
-        assert child.stdout.readline() == "the same as a fit of so many epochs: True True\n"
-        assert child.stdout.readline() == "goes on: True\n"
+        warning = next((line for line in child.stdout if not line.startswith("Epoch")), "")
+        assert "'Training interrupted by user after " in warning
+        assert warning.endswith(" epochs.']\n")
+        assert child.stdout.readline() == "equal to an uninterrupted fit: True True\n"
+        assert child.stdout.readline() == "resumes: True\n"
     assert child.wait() == 0, child.stderr.read()
     watchdog.cancel()
 
 
-def test_a_callback_s_keyboard_interrupt_ends_a_fit_too(moons):
-    class Press(keras.callbacks.Callback):
+def test_keyboard_interrupt_in_a_callback_ends_fit(moons):
+    class Interrupt(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 4:
                 raise KeyboardInterrupt
 
-    clf = KerasMoonClassifier(random_state=0, callbacks=[Press()])
+    clf = KerasMoonClassifier(random_state=0, callbacks=[Interrupt()])
     with pytest.warns(UserWarning, match=r"Training interrupted by user after 5 epochs\."):
         clf.fit(*moons)
     assert clf.history_ == KerasMoonClassifier(random_state=0, epochs=5).fit(*moons).history_
 
 
-class PressInEpoch(keras.callbacks.Callback):
-    """Presses Ctrl-C in the middle of an epoch, by a signal or as an exception."""
+class InterruptEpoch(keras.callbacks.Callback):
+    """Interrupts the middle of an epoch, by a signal or by an exception."""
 
     def __init__(self, epoch, by_signal):
         super().__init__()
@@ -127,9 +127,9 @@ class PressInEpoch(keras.callbacks.Callback):
 @pytest.mark.parametrize("epoch", [0, 3])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_an_epoch_cut_short_is_none(moons, network, epoch, by_signal, early_stopping):
+def test_an_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_stopping):
     parameters = {"dropout": 0.1, "early_stopping": early_stopping, "random_state": 0, "warm_start": True}
-    estimator = network(callbacks=[PressInEpoch(epoch, by_signal)], epochs=8, **parameters)
+    estimator = network(callbacks=[InterruptEpoch(epoch, by_signal)], epochs=8, **parameters)
     with pytest.warns(UserWarning, match=f"Training interrupted by user after {epoch} epochs"):
         estimator.fit(*moons)
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == epoch
@@ -137,16 +137,16 @@ def test_an_epoch_cut_short_is_none(moons, network, epoch, by_signal, early_stop
     estimator.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
     whole = network(epochs=5, **parameters).fit(*moons)
     assert estimator.history_["loss"] == whole.history_["loss"]
-    if not early_stopping or epoch:  # else the untrained network was one to beat
+    if not early_stopping or epoch:  # otherwise the untrained network is the first best one
         assert (estimator.coefs_[0] == whole.coefs_[0]).all()
 
 
-def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+def test_an_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
     run, blocks = _compiled_program.Program.run, []
 
-    def pressing(self, *block):
+    def interrupting_run(self, *block):
         blocks.append(1)
         if len(blocks) == 5:
             os.kill(os.getpid(), signal.SIGINT)
@@ -154,60 +154,60 @@ def test_an_epoch_of_many_blocks_cut_short_is_none(moons, monkeypatch):
 
     clf = KerasMoonClassifier(epochs=8, random_state=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.Program, "run", pressing)
+        patch.setattr(_compiled_program.Program, "run", interrupting_run)
         with pytest.warns(UserWarning, match="after 2 epochs"):
             clf.fit(*moons)
     assert len(blocks) == 5
     assert (clf.coefs_[0] == KerasMoonClassifier(epochs=2, random_state=0).fit(*moons).coefs_[0]).all()
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
 
 
-def test_where_warnings_are_errors_what_was_learned_stays(moons):
-    clf = KerasMoonClassifier(callbacks=[PressInEpoch(2, True)], epochs=8, random_state=0)
+def test_fitted_attributes_remain_if_the_warning_is_an_error(moons):
+    clf = KerasMoonClassifier(callbacks=[InterruptEpoch(2, True)], epochs=8, random_state=0)
     with pytest.raises(UserWarning, match="after 2 epochs"):
         clf.fit(*moons)
     assert clf.n_iter_ == 2
 
 
-def test_the_caller_s_own_handler_is_left_in_place(moons):
+def test_a_sigint_handler_of_the_caller_remains(moons):
     seen = []
-    before = signal.signal(signal.SIGINT, lambda *_: seen.append("pressed"))
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append("interrupted"))
     try:
-        press = keras.callbacks.LambdaCallback(
+        interrupt = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: os.kill(os.getpid(), signal.SIGINT) if epoch == 1 else None
         )
-        clf = KerasMoonClassifier(epochs=4, callbacks=[press]).fit(*moons)
+        clf = KerasMoonClassifier(epochs=4, callbacks=[interrupt]).fit(*moons)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert seen == ["pressed"]
+    assert seen == ["interrupted"]
     assert clf.n_iter_ == 4
 
 
-def test_python_s_handler_is_given_back(moons):
+def test_fit_restores_the_default_sigint_handler(moons):
     KerasMoonClassifier(epochs=1).fit(*moons)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_diverging_candidate_gets_error_score_and_the_search_goes_on(moons):
+def test_a_diverging_candidate_gets_error_score_and_the_search_continues(moons):
     X, y = moons
     network = KerasMoonClassifier(optimizer="sgd", activation="linear", epochs=30, random_state=0)
     search = GridSearchCV(network, {"learning_rate": [0.01, 1e30]}, cv=2, error_score=-1.0)
     with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4") as caught:
         search.fit(X, y)
-    # Beside a deprecation of Keras's own, where it is the first to look the optimizer up
+    # Keras may also issue a deprecation warning
     assert any("lower learning_rate" in str(w.message) for w in caught if w.category is FitFailedWarning)
     assert search.cv_results_["mean_test_score"][1] == -1.0
     assert search.best_params_ == {"learning_rate": 0.01}
 
 
-def kill_once(epoch, logs=None):
+def kill_process(epoch, logs=None):
     if epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_worker_is_told_and_the_parent_fits_again(moons):
+def test_a_killed_worker_raises_an_error_and_the_parent_can_fit_again(moons):
     X, y = moons
-    deadly = keras.callbacks.LambdaCallback(on_epoch_end=kill_once)
+    deadly = keras.callbacks.LambdaCallback(on_epoch_end=kill_process)
     network = KerasMoonClassifier(epochs=4, random_state=0, callbacks=[deadly])
     try:
         with pytest.raises(TerminatedWorkerError, match="terminated"):
@@ -244,7 +244,7 @@ KerasMoonClassifier(epochs=10**6, dropout=0.1, random_state=0).set_callbacks(Che
 
 
 @pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn has callbacks from 1.9 on")
-def test_a_killed_fit_goes_on_from_its_last_checkpoint(start_python, moons, tmp_path):
+def test_a_killed_fit_resumes_from_its_last_checkpoint(start_python, moons, tmp_path):
     X, y = moons
     path = tmp_path / "checkpoint.pickle"
     child = start_python(CHECKPOINTED, str(path))
@@ -265,7 +265,7 @@ def test_a_killed_fit_goes_on_from_its_last_checkpoint(start_python, moons, tmp_
 
 
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_eight_threads_fit_and_predict_as_one_would(network):
+def test_eight_threads_fit_and_predict_like_one(network):
     X, y = make_moons(120, noise=0.2, random_state=0)
     seeds = range(8)
 
@@ -289,7 +289,7 @@ def test_eight_threads_fit_and_predict_as_one_would(network):
                 results[seed] = fit(seed)
                 assert results[seed] == expected[seed]
                 assert predict(shared) == expected_of_shared
-        except BaseException as error:  # noqa: BLE001 - of a thread, where pytest would not see it
+        except BaseException as error:  # noqa: BLE001 - pytest does not see errors of a thread
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in seeds]
@@ -323,10 +323,10 @@ print("fits again:", clf.set_params(callbacks=None).fit(X, y).score(X, y) > 0.8)
 """
 
 
-def test_a_full_disk_under_a_checkpoint(tmp_path):
+def test_a_full_disk_in_model_checkpoint(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    # A file system of its own, of 256 kB, in a mount namespace that ends with the child
+    # A file system of 256 kB, in a mount namespace that ends with the child process
     mount = 'mount -t tmpfs -o size=256k tmpfs "$0" && exec "$1" -c "$2" "$0"'
     namespace = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     possible = subprocess.run(
@@ -347,7 +347,7 @@ def test_a_full_disk_under_a_checkpoint(tmp_path):
     assert rest == ["saved before the disk was full: True", "1191 parameters in the first", "fits again: True"]
 
 
-def test_a_fit_inside_a_callback_is_a_fit_of_its_own(moons):
+def test_a_fit_inside_a_callback_is_independent(moons):
     X, y = moons
     inner = []
 

@@ -60,15 +60,15 @@ def test_without_callbacks_what_needs_them_says_so(without_callbacks, monkeypatc
     assert without_callbacks.with_callbacks(print) is print
     estimator._skl_callbacks = [print]  # as a pickle may have brought it
     message = (
-        rf"set_callbacks needs the callbacks .* from 1\.9 on\. Got scikit-learn {re.escape(sklearn.__version__)}\. "
-        "history_ and TrainingCurveDisplay .* Keras's callbacks"
+        rf"set_callbacks needs scikit-learn 1\.9 or later, .* Got scikit-learn {re.escape(sklearn.__version__)}\. "
+        "To follow training .* history_, TrainingCurveDisplay, or Keras's callbacks"
     )
     with pytest.raises(NotImplementedError, match=message):
         estimator.set_callbacks(print)
     monkeypatch.setattr(_sklearn_compat, "HAS_CALLBACKS", False)
-    with pytest.raises(NotImplementedError, match="LearningFilm needs the callbacks"):
+    with pytest.raises(NotImplementedError, match="LearningFilm needs scikit-learn 1"):
         LearningFilm()
-    with pytest.raises(NotImplementedError, match="An estimator with callbacks needs the callbacks"):
+    with pytest.raises(NotImplementedError, match="An estimator with callbacks needs scikit-learn 1"):
         _sklearn_compat.InternalsMixin._callback_context(estimator, 3)
 
 

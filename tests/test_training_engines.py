@@ -1,4 +1,4 @@
-"""What engines promise: the same training, nothing global touched, the caller's scopes and devices, no fork."""
+"""Engines: equal training, no side effects on global state, devices and scopes of the caller, forked processes."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 BACKEND = keras.backend.backend()
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
-on_jax = pytest.mark.skipif(BACKEND != "jax", reason="JAX's own")
+on_jax = pytest.mark.skipif(BACKEND != "jax", reason="specific to JAX")
 
 
 def learned(clf):
@@ -53,14 +53,14 @@ with open(sys.argv[1], "wb") as file:
 """
 
 
-# On TensorFlow Keras's update takes the new momentum for the old one: its variables' values are references
-ANOTHER_IN_KERAS = {"schedulefreeadamw"}
+# On TensorFlow, Keras's update uses the new momentum in place of the old one, because variables are updated in place
+DIFFERENT_IN_KERAS = {"schedulefreeadamw"}
 
 
-@on_jax  # once is enough
-def test_engines_agree_for_each_optimizer_and_activation_and_go_on_with_each_other_s_pickles(run_python, tmp_path):
+@on_jax  # testing one direction is enough
+def test_engines_agree_and_resume_from_each_other_s_pickles(run_python, tmp_path):
     path = tmp_path / "fitted.pickle"
-    faster = "--xla_backend_optimization_level=0"  # to compile, by a third
+    faster = "--xla_backend_optimization_level=0"  # compilation takes a third less time
     run_python(FIT_EACH, str(path), "100", timeout=600, KERAS_BACKEND=OTHER, XLA_FLAGS=faster)
     theirs = pickle.loads(path.read_bytes())
     X, y = load_iris(return_X_y=True)
@@ -70,7 +70,7 @@ def test_engines_agree_for_each_optimizer_and_activation_and_go_on_with_each_oth
     X, y = make_moons(200, noise=0.2, random_state=0)
     assert {name for name, _ in theirs} == set(optimizer_classes())
     for (name, dtype), other in theirs.items():
-        if name in ANOTHER_IN_KERAS:
+        if name in DIFFERENT_IN_KERAS:
             continue
         rtol = 1e-7 if dtype == "float64" and name != "muon" else 1e-3  # Muon is trained in float32
         samples = X.astype(dtype)
@@ -94,7 +94,7 @@ with open(sys.argv[1], "wb") as file:
 """
 
 
-def test_the_other_engine_reads_a_pickle_with_its_moving_averages_and_streams(run_python, tmp_path):
+def test_the_other_engine_loads_moving_averages_and_random_streams(run_python, tmp_path):
     X, y = make_moons(80, noise=0.2, random_state=0)
     average = keras.optimizers.RMSprop(0.01, use_ema=True, ema_momentum=0.9)
     clf = KerasMoonClassifier((6,), optimizer=average, epochs=3, random_state=0).fit(X, y)
@@ -117,7 +117,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
-warnings.simplefilter("ignore")  # JAX warns of forks
+warnings.simplefilter("ignore")  # JAX warns about forks
 X, y = make_moons(60, noise=0.2, random_state=0)
 clf = KerasMoonClassifier((3,), epochs=2, random_state=0).fit(X, y)
 expected = clf.predict_proba(X).tobytes()
@@ -145,7 +145,7 @@ print(len(results))
 """
 
 
-def test_a_forked_child_predicts_and_says_at_once_that_it_cannot_fit(run_python, tmp_path):
+def test_a_forked_process_predicts_and_raises_an_error_in_fit(run_python, tmp_path):
     path = tmp_path / "forked.py"
     path.write_text(FORKED)
     assert run_python(f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')") == "3\n"
@@ -169,9 +169,9 @@ used = []
 run = _compiled_program.Program.run
 
 def recorded(self, *block):
-    figures = run(self, *block)
-    used.append(str(getattr(self._packed[0], "device", None)).lower().rpartition("_")[2][-1])
-    return figures
+    metrics = run(self, *block)
+    used.append(str(getattr(self._stored_state[0], "device", None)).lower().rpartition("_")[2][-1])
+    return metrics
 
 _compiled_program.Program.run = recorded
 X, y = make_moons(60, noise=0.2, random_state=0)
@@ -183,16 +183,16 @@ print(used)
 """
 
 
-def test_training_runs_on_the_device_of_keras_s_scope(run_python):
+def test_training_runs_on_the_device_of_keras_device(run_python):
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
     assert run_python(ON_SECOND[BACKEND] + DEVICES, XLA_FLAGS=flags) == "['0', '1']\n"
 
 
-def test_a_device_that_is_not_there_is_an_error_that_names_it(moons):
+def test_an_unavailable_device_raises_an_error(moons):
     if BACKEND == "jax":
         import jax
 
-        scope = jax.default_device("tpu")  # keras.device itself raises
+        scope = jax.default_device("tpu")  # keras.device raises an error itself
     else:
         scope = keras.device("gpu:77")
     with scope, pytest.raises(ValueError, match=r"(?i)the device '.*(tpu|gpu:77)'"):
@@ -224,12 +224,12 @@ def test_a_process_on_jax_never_imports_tensorflow(run_python):
 
 @pytest.fixture
 def no_programs(monkeypatch):
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
 
 
 @cache
 def compilations():
-    """Return a list that grows with each program that JAX compiles from now on."""
+    """Return a list to which an item is added for each program that JAX compiles from now on."""
     import jax.monitoring
 
     events = []
@@ -241,31 +241,31 @@ def compilations():
 
 @on_jax
 @pytest.mark.parametrize("name", ["rmsprop", "adam", "ftrl", "adagrad", "lamb", "muon", "adafactor"])
-def test_a_program_is_one_compilation(no_programs, moons, name):
+def test_a_program_takes_one_compilation(no_programs, moons, name):
     X, y = moons
     clf = KerasMoonClassifier((5, 4), optimizer=name, epochs=1, dropout=0.1)
-    clf.fit(X, y)  # an optimizer's settings are read once
-    _compiled_program._idle.clear()
+    clf.fit(X, y)  # reads the settings of the optimizer, once per process
+    _compiled_program._idle_programs.clear()
     before = len(compilations())
     clf.fit(X, y)
     assert len(compilations()) == before + 1
 
 
 @on_jax
-def test_an_option_that_the_compiler_does_not_know_is_left_out(no_programs, moons, monkeypatch):
+def test_an_unknown_compiler_option_is_omitted(no_programs, moons, monkeypatch):
     from moonnet.training.engines import jax as engine
 
     clf = KerasMoonClassifier((5, 4), epochs=1, random_state=0)
     expected = learned(clf.fit(*moons))
     monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_cpu_of_another_version", True)
     monkeypatch.setattr(engine, "_unknown_options", set(engine._unknown_options))
-    _compiled_program._idle.clear()
+    _compiled_program._idle_programs.clear()
     assert learned(clf.fit(*moons)) == expected
     assert "xla_cpu_of_another_version" in engine._unknown_options
 
 
 @on_jax
-def test_another_error_of_the_compiler_is_shown(no_programs, moons, monkeypatch):
+def test_other_compiler_errors_are_raised(no_programs, moons, monkeypatch):
     import jax
 
     from moonnet.training.engines import jax as engine
@@ -276,7 +276,7 @@ def test_another_error_of_the_compiler_is_shown(no_programs, moons, monkeypatch)
 
 
 @on_jax
-def test_nothing_of_jax_is_touched(no_programs, moons):
+def test_fit_leaves_the_configuration_of_jax_unchanged(no_programs, moons):
     import jax
 
     before = dict(jax.config.values), jax.numpy.zeros(2).dtype, jax.random.key(0).dtype
@@ -285,7 +285,7 @@ def test_nothing_of_jax_is_touched(no_programs, moons):
 
 
 @on_jax
-def test_another_thread_keeps_its_default_types_while_a_fit_runs(no_programs, moons):
+def test_default_dtypes_of_other_threads_do_not_change_during_fit(no_programs, moons):
     import threading
 
     import jax
@@ -311,7 +311,7 @@ def test_another_thread_keeps_its_default_types_while_a_fit_runs(no_programs, mo
 @pytest.mark.parametrize(
     "parameters", [{"dropout": 0.1}, {"optimizer": "schedulefreeadamw"}], ids=["dropout", "averages"]
 )
-def test_within_the_caller_s_transformations_and_scopes_a_fit_has_the_same_bits(
+def test_fit_is_bit_for_bit_identical_within_transformations_and_scopes_of_jax(
     monkeypatch, moons, parameters, compiled_before
 ):
     import jax
@@ -324,7 +324,7 @@ def test_within_the_caller_s_transformations_and_scopes_a_fit_has_the_same_bits(
 
     def fit(name):
         if not compiled_before:
-            monkeypatch.setattr(_compiled_program, "_idle", [])
+            monkeypatch.setattr(_compiled_program, "_idle_programs", [])
             _network._default_settings.cache_clear()
         found[name] = learned(clf.fit(*moons))
 
@@ -359,7 +359,7 @@ def test_within_the_caller_s_transformations_and_scopes_a_fit_has_the_same_bits(
 
 
 @on_jax
-def test_what_needs_keras_s_own_variables_says_so_where_jax_traces(moons):
+def test_model_and_callbacks_raise_an_error_while_jax_traces(moons):
     import jax
 
     clf = KerasMoonClassifier((5,), epochs=1).fit(*moons)
@@ -377,7 +377,7 @@ def test_what_needs_keras_s_own_variables_says_so_where_jax_traces(moons):
 
 
 @on_jax
-def test_a_training_that_diverges_says_so_also_where_jax_looks_for_nan(moons):
+def test_divergence_raises_moonnet_s_error_with_debug_nans(moons):
     import jax
 
     clf = KerasMoonClassifier(optimizer="sgd", activation="linear", learning_rate=1e30, epochs=20)
@@ -397,6 +397,6 @@ print(len(hits) > 0)
 
 
 @on_jax
-def test_a_second_process_finds_its_program_on_disk_where_jax_s_cache_is_on(run_python, tmp_path):
+def test_a_second_process_uses_the_compilation_cache_of_jax(run_python, tmp_path):
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     assert [run_python(CACHED, **cache) for _ in range(2)] == ["False\n", "True\n"]

@@ -1,4 +1,4 @@
-"""The door to TensorFlow and Keras: what is heard when it opens. Each test opens it in a process of its own."""
+"""The import of Keras: output and errors. Each test imports it in a new process."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ cross_val_score(KerasMoonClassifier(epochs=2), X, y, cv=2, n_jobs=2)
 
 
 def run(program, **environment):
-    # Without the tests' shared programs too: JAX warns of one that a killed process has left half written
+    # Without the compilation cache of the tests: JAX warns of an entry that a killed process wrote in part
     left_out = {"TF_CPP_MIN_LOG_LEVEL", "JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS"}
     inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return subprocess.run(
@@ -36,20 +36,20 @@ def run(program, **environment):
 
 
 @pytest.mark.trains
-def test_a_silent_fit_writes_nothing_on_either_descriptor_nor_do_the_children_of_a_search(engine_is_quiet):
+def test_fit_and_the_worker_processes_of_a_search_write_nothing(engine_is_quiet):
     if not engine_is_quiet:
-        pytest.skip("TensorFlow 2.20 says that it has compiled")
+        pytest.skip("TensorFlow 2.20 logs each compilation")
     child = run(FIT)
     assert (child.returncode, child.stdout, child.stderr) == (0, "", "")
 
 
-def test_who_asks_for_the_log_gets_it():
+def test_the_log_is_shown_if_its_level_is_set():
     child = run("import moonnet.training._keras", KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
     assert child.returncode == 0
     assert "cpu_feature_guard" in child.stderr
 
 
-def test_what_is_not_the_start_up_log_is_given_back():
+def test_other_output_is_not_lost():
     child = run(
         """
 import os, sys
@@ -67,7 +67,7 @@ print("after", file=sys.stderr)
     assert (child.returncode, child.stderr) == (0, "a warning of another library\nafter\n")
 
 
-def test_everything_is_given_back_when_the_import_fails():
+def test_all_output_is_shown_if_the_import_fails():
     child = run(
         """
 import os, sys
@@ -87,7 +87,7 @@ import moonnet.training._keras
 
 
 @pytest.mark.trains
-def test_a_process_without_stderr_can_fit():
+def test_fit_without_stderr():
     child = run(
         """
 import os
@@ -103,7 +103,7 @@ print(clf.n_iter_)
     assert (child.returncode, child.stdout) == (0, "2\n")
 
 
-def test_another_backend_is_an_error_that_says_so():
+def test_an_unsupported_backend_raises_an_error():
     child = run(
         """
 import keras
@@ -115,7 +115,7 @@ import moonnet.training.engines
     assert message in child.stderr
 
 
-def test_without_pytorch_the_engines_are_named():
+def test_pytorch_that_is_not_installed_raises_an_error():
     child = run(
         """
 import sys
@@ -128,10 +128,10 @@ import moonnet.training._keras
 """,
         KERAS_BACKEND="torch",
     )
-    assert "ImportError: Keras is told to run on PyTorch, but moonnet trains on TensorFlow or JAX" in child.stderr
+    assert "ImportError: Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX" in child.stderr
 
 
-def test_the_command_says_in_a_line_that_the_engine_is_missing():
+def test_the_command_prints_the_error_without_traceback_if_jax_is_not_installed():
     child = run(
         "import sys; sys.modules['jax'] = None; from moonnet.__main__ import main; main([])", KERAS_BACKEND="jax"
     )
@@ -140,8 +140,9 @@ def test_the_command_says_in_a_line_that_the_engine_is_missing():
     assert "Traceback" not in child.stderr
 
 
-def test_without_jax_the_extra_is_named():
+def test_the_error_without_jax_names_the_extra():
     child = run("import sys; sys.modules['jax'] = None; import moonnet.training._keras", KERAS_BACKEND="jax")
     assert (
-        "ImportError: Keras is told to run on JAX, which is not installed: pip install 'moonnet[jax]'" in child.stderr
+        "ImportError: Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"
+        in child.stderr
     )

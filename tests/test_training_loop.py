@@ -1,4 +1,4 @@
-"""The compiled program beside a loop written by hand with Keras, and how programs are shared."""
+"""Training beside a plain training loop in Keras, and the sharing of compiled programs."""
 
 import threading
 import tracemalloc
@@ -34,26 +34,26 @@ KERAS_OPTIMIZERS = [
         *("SGD", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adagrad", "Adadelta", "Adafactor", "Ftrl", "Lion"),
         *("Lamb", "Muon", "ScheduleFreeAdamW"),
     )
-    if hasattr(keras.optimizers, name)  # some are newer than the oldest Keras that will do
+    if hasattr(keras.optimizers, name)  # some are newer than the oldest supported Keras
 ]
 QUANTILE = 0.8
 SCHEDULE = keras.optimizers.schedules.ExponentialDecay(0.02, decay_steps=3, decay_rate=0.9)
 
 
-def trained_by_hand(clf, X, y, weight, loss):
-    """Return weights and losses of a plain Keras loop: clf's initial weights and order of samples, Keras for the rest.
+def train_with_keras(clf, X, y, weight, loss):
+    """Return the weights and losses of a plain Keras loop with clf's initial weights and order of samples.
 
-    y is what the network is trained on, shape (n_samples, n_outputs).
+    y are the encoded targets, shape (n_samples, n_outputs).
     """
     dtype = X.dtype.name
-    streams = _loop.Streams.spawn(clf.random_state)
+    streams = _loop.RandomStreams.spawn(clf.random_state)
     sizes = (X.shape[1], *clf.hidden_layer_sizes, y.shape[1])
     weights = _network.initial_weights(sizes, streams.weights, dtype, random_biases=loss in LOSSES)
-    with BY_HAND.precision(dtype):
-        regularizer = BY_HAND.regularizer(clf.l2) if clf.l2 else None
+    with KERAS_STEP.precision(dtype):
+        regularizer = KERAS_STEP.regularizer(clf.l2) if clf.l2 else None
         model = keras.Sequential([keras.Input((X.shape[1],), dtype=dtype)])
         for index, units in enumerate(sizes[1:]):
-            activation = BY_HAND.activation(clf.activation) if index < len(sizes) - 2 else None
+            activation = KERAS_STEP.activation(clf.activation) if index < len(sizes) - 2 else None
             model.add(keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer, dtype=dtype))
         model.set_weights(weights)
         optimizer = clf.optimizer
@@ -62,25 +62,25 @@ def trained_by_hand(clf, X, y, weight, loss):
         settings = optimizer.get_config()
         if clf.learning_rate is not None:
             settings["learning_rate"] = clf.learning_rate
-        # On TensorFlow Keras rounds them to float32 (test_adam_in_float64_is_the_formula)
+        # On TensorFlow Keras rounds them to float32 (test_adam_in_float64_matches_its_formula)
         settings = _network._with_constants(settings, partial(engine.constant, dtype))
         optimizer = type(optimizer).from_config(settings)
         optimizer.build(model.trainable_variables)
-        step = BY_HAND(model, optimizer, loss, dtype)
+        step = KERAS_STEP(model, optimizer, loss, dtype)
         history = []
         for _ in range(clf.epochs):
             order = streams.order.permutation(len(X)) if clf.shuffle else np.arange(len(X))
             batches = np.split(order, range(clf.batch_size, len(X), clf.batch_size))
             totals = [weight[rows].sum() for rows in batches]
-            figures = [float(step(X[rows], y[rows], weight[rows])) for rows in batches]
-            history.append(np.average(figures, weights=totals))
+            losses = [float(step(X[rows], y[rows], weight[rows])) for rows in batches]
+            history.append(np.average(losses, weights=totals))
         step.end()
         optimizer.finalize_variable_values(model.trainable_variables)
         return model.get_weights(), history
 
 
-class L2ByHand(keras.regularizers.Regularizer):
-    """The formula that Keras documents, with the factor rounded as Keras rounds it."""
+class L2Formula(keras.regularizers.Regularizer):
+    """The documented formula, with the factor rounded to float32 as in Keras."""
 
     def __init__(self, factor):
         self._factor = float(np.float32(factor))
@@ -89,13 +89,13 @@ class L2ByHand(keras.regularizers.Regularizer):
         return self._factor * keras.ops.sum(keras.ops.square(kernel))
 
 
-class StepOfTensorFlow:
-    """Changes a model's variables, step by step."""
+class TensorFlowStep:
+    """A training step that updates the variables of a model in place."""
 
     precision = staticmethod(nullcontext)
     activation = staticmethod(str)
-    # An older one computes in float32
-    regularizer = keras.regularizers.L2 if Version(keras.__version__) >= Version("3.14") else L2ByHand
+    # Older versions compute in float32
+    regularizer = keras.regularizers.L2 if Version(keras.__version__) >= Version("3.14") else L2Formula
 
     def __init__(self, model, optimizer, loss, dtype):
         options = {"reduction": "none", "dtype": dtype}
@@ -127,11 +127,11 @@ class StepOfTensorFlow:
         return self._step(*map(tf.constant, batch))
 
     def end(self):
-        """Have nothing to do: the variables are what they should be."""
+        """Do nothing: the variables are up to date."""
 
 
-class StepOfJax:
-    """Carries the values of a model's variables along; formulas stand for what Keras would compute in float32."""
+class JaxStep:
+    """A training step on the values of a model's variables; formulas replace what Keras computes in float32."""
 
     @staticmethod
     def precision(dtype):
@@ -141,7 +141,7 @@ class StepOfJax:
     def activation(name):
         return jax.numpy.tanh if name == "tanh" else name
 
-    regularizer = L2ByHand
+    regularizer = L2Formula
 
     def __init__(self, model, optimizer, loss, dtype):
         jnp = jax.numpy
@@ -164,7 +164,7 @@ class StepOfJax:
             with keras.StatelessScope(zip(optimizer.variables, own, strict=True)):
                 return optimizer.scale_loss(loss), loss
 
-        @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # it runs for a few steps alone
+        @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # it runs for a few steps only
         def step(values, *batch):
             weights, own = values[:n_weights], values[n_weights:]
             gradients, loss = jax.grad(loss_of, has_aux=True)(weights, own, *batch)
@@ -182,10 +182,10 @@ class StepOfJax:
             variable.assign(value)
 
 
-BY_HAND = {"tensorflow": StepOfTensorFlow, "jax": StepOfJax}[keras.backend.backend()]
+KERAS_STEP = {"tensorflow": TensorFlowStep, "jax": JaxStep}[keras.backend.backend()]
 
 
-def assert_trains_as_by_hand(clf, X, y, sample_weight=None):
+def assert_same_as_keras_loop(clf, X, y, sample_weight=None):
     if y.ndim == 2:
         targets = y
     else:
@@ -199,7 +199,7 @@ def assert_trains_as_by_hand(clf, X, y, sample_weight=None):
         weight = weight * np.array([clf.class_weight.get(label, 1.0) for label in y], X.dtype)
 
     loss = "categorical" if y.ndim == 1 and targets.shape[1] > 1 else "binary"
-    expected, losses = trained_by_hand(clf, X, targets.astype(X.dtype), weight.astype(X.dtype), loss)
+    expected, losses = train_with_keras(clf, X, targets.astype(X.dtype), weight.astype(X.dtype), loss)
     clf.fit(X, y, sample_weight=sample_weight)
     assert_learned(clf, X, expected, losses, rtol=1e-9 if X.dtype == np.float64 else 1e-4)
 
@@ -239,27 +239,27 @@ def classifier(**parameters):
     ],
     ids=repr,
 )
-def test_training_is_the_loop_by_hand(ragged_moons, optimizer, parameters):
-    assert_trains_as_by_hand(classifier(optimizer=optimizer, **parameters), *ragged_moons)
+def test_training_equals_a_keras_loop(ragged_moons, optimizer, parameters):
+    assert_same_as_keras_loop(classifier(optimizer=optimizer, **parameters), *ragged_moons)
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam", keras.optimizers.SGD(0.05, momentum=0.9)])
-def test_training_is_the_loop_by_hand_with_all_at_once(optimizer):
+def test_training_with_weights_and_penalty_equals_a_keras_loop(optimizer):
     X, y = load_iris(return_X_y=True)
     weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
     y = np.array(["setosa", "versicolor", "virginica"])[y]
     clf = classifier(optimizer=optimizer, l2=0.001, class_weight="balanced", batch_size=40)
-    assert_trains_as_by_hand(clf, X, y, sample_weight=weight)
+    assert_same_as_keras_loop(clf, X, y, sample_weight=weight)
 
 
-def test_several_labels_train_as_by_hand():
+def test_multilabel_training_equals_a_keras_loop():
     X, y = make_multilabel_classification(67, n_features=4, n_classes=3, random_state=0)
     weight = np.random.default_rng(0).uniform(0.1, 3, len(X))
-    assert_trains_as_by_hand(classifier(optimizer="adam"), X, y, sample_weight=weight)
+    assert_same_as_keras_loop(classifier(optimizer="adam"), X, y, sample_weight=weight)
 
 
-def unit_by_hand(loss, y, weight):
-    """Return what is 0 and what is 1 to a training with y (n_samples, n_outputs)."""
+def center_and_scale(loss, y, weight):
+    """Return the center and the scale by which a training standardizes y (n_samples, n_outputs)."""
     if loss == "poisson":
         return 0.0, np.average(y, axis=0, weights=weight)
     if loss == "squared_error":
@@ -277,7 +277,7 @@ def unit_by_hand(loss, y, weight):
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "pinball"])
-def test_numbers_train_as_by_hand_and_speak_their_own_unit(loss, n_outputs, dtype):
+def test_regression_equals_a_keras_loop_and_reports_losses_in_the_unit_of_y(loss, n_outputs, dtype):
     rng = np.random.default_rng(1)
     X, weight = rng.normal(size=(67, 3)).astype(dtype), rng.uniform(0.1, 3, 67)
     signal = X[:, :1] ** 2 + 0.3 * rng.normal(size=(67, n_outputs))
@@ -285,14 +285,14 @@ def test_numbers_train_as_by_hand_and_speak_their_own_unit(loss, n_outputs, dtyp
         y = rng.poisson(40 * signal.clip(0, 3)).astype(float)
     else:
         y = 1e4 * signal * [1, 0.01, 30][:n_outputs] + 1e5
-    center, scale = unit_by_hand(loss, y, weight)
+    center, scale = center_and_scale(loss, y, weight)
     reg = KerasMoonRegressor(
         (7, 5), loss=loss, quantile=QUANTILE, batch_size=25, epochs=12, random_state=3, activation="tanh", l2=0.01
     )
     encoded = ((y - center) / scale).astype(dtype)
-    expected, losses = trained_by_hand(reg, X, encoded, weight.astype(dtype), loss)
+    expected, losses = train_with_keras(reg, X, encoded, weight.astype(dtype), loss)
     if loss == "poisson":
-        # scikit-learn's is 0 where predictions equal y
+        # scikit-learn's Poisson deviance is 0 if predictions equal y
         losses += np.average((special.xlogy(encoded, encoded) - encoded).mean(axis=1), weights=weight)
         expected[-1] = expected[-1] + np.log(scale)
     else:
@@ -304,14 +304,19 @@ def test_numbers_train_as_by_hand_and_speak_their_own_unit(loss, n_outputs, dtyp
     assert_learned(reg, X, expected, unit * np.array(losses), rtol)
 
 
-def test_adam_in_float64_is_the_formula():
+def test_adam_in_float64_matches_its_formula():
     """Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, with Keras's epsilon outside of the root."""
     X, y = make_moons(60, noise=0.2, random_state=1)
-    streams = _loop.Streams.spawn(3)
+    streams = _loop.RandomStreams.spawn(3)
     W, b, V, c = _network.initial_weights((2, 7, 1), streams.weights, "float64", random_biases=False)
     weights = [W, b, V, c]
     first, second = [np.zeros_like(array) for array in weights], [np.zeros_like(array) for array in weights]
-    rate, beta_1, beta_2, epsilon = float(np.float32(0.01)), 0.9, 0.999, 1e-7  # the rate is float32 in Keras
+    rate, beta_1, beta_2, epsilon = (
+        float(np.float32(0.01)),
+        0.9,
+        0.999,
+        1e-7,
+    )  # Keras stores the learning rate in float32
     for t in range(1, 41):
         W, b, V, c = weights
         hidden = np.tanh(X @ W + b)
@@ -329,7 +334,7 @@ def test_adam_in_float64_is_the_formula():
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix])
-def test_sparse_samples_train_as_dense_ones_do(ragged_moons, kind):
+def test_sparse_and_dense_training_are_equal(ragged_moons, kind):
     X, y = ragged_moons
     dense = classifier().fit(X, y)
     other = classifier().fit(kind(X), y)
@@ -338,11 +343,11 @@ def test_sparse_samples_train_as_dense_ones_do(ragged_moons, kind):
     assert_allclose(other.predict_proba(kind(X)), dense.predict_proba(X), rtol=1e-5)
 
 
-def test_sparse_samples_are_never_made_dense_all_at_once():
+def test_sparse_training_takes_little_memory():
     X = sparse.random_array((20_000, 2_000), density=1e-3, format="csr", rng=np.random.default_rng(0))
     y = np.arange(20_000) % 2
     clf = KerasMoonClassifier((4,), epochs=1)
-    clf.fit(X[:100], y[:100])  # what compiling takes is not counted
+    clf.fit(X[:100], y[:100])  # compile before measuring
     tracemalloc.start()
     clf.fit(X, y)
     clf.predict(X)
@@ -367,23 +372,23 @@ INSTANCES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", INSTANCES, ids=lambda optimizer: optimizer.name)
-def test_optimizers_with_settings_train_as_by_hand(optimizer):
-    assert_trains_as_by_hand(classifier(optimizer=optimizer, epochs=6), *make_moons(67, noise=0.2, random_state=1))
+def test_optimizers_with_settings_equal_a_keras_loop(optimizer):
+    assert_same_as_keras_loop(classifier(optimizer=optimizer, epochs=6), *make_moons(67, noise=0.2, random_state=1))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _network.optimizer_classes())
-def test_every_optimizer_by_name_trains_the_lecture_s_network_as_by_hand(name):
+def test_every_optimizer_equals_a_keras_loop_for_the_network_of_the_lecture(name):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = KerasMoonClassifier(optimizer=name, epochs=6, random_state=3)
-    if name == "muon":  # it knows float32 alone
+    if name == "muon":  # it supports float32 only
         X = X.astype("float32")
     elif name == "adafactor":  # on JAX Keras rounds its means to float32, which shows in a larger network
         clf = classifier(optimizer=name, epochs=6)
-    assert_trains_as_by_hand(clf, X, y)
+    assert_same_as_keras_loop(clf, X, y)
 
 
-def test_muon_takes_float64_too():
+def test_muon_accepts_float64():
     X, y = make_moons(67, noise=0.2, random_state=1)
     double = classifier(optimizer="muon", epochs=6).fit(X, y)
     single = classifier(optimizer="muon", epochs=6).fit(X.astype("float32"), y)
@@ -399,14 +404,14 @@ def test_muon_takes_float64_too():
         keras.optimizers.schedules.PiecewiseConstantDecay([5, 20], [0.1, 0.01, 0.001]),
     ],
 )
-def test_schedules_train_as_by_hand(schedule):
-    assert_trains_as_by_hand(
+def test_learning_rate_schedules_equal_a_keras_loop(schedule):
+    assert_same_as_keras_loop(
         classifier(optimizer="sgd", learning_rate=schedule), *make_moons(67, noise=0.2, random_state=1)
     )
 
 
 class HalvedAt(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that Keras cannot build from its settings, because its class is not registered."""
+    """A schedule that Keras cannot restore from its settings, because its class is not registered."""
 
     def __init__(self, step):
         self.step = step
@@ -418,26 +423,26 @@ class HalvedAt(keras.optimizers.schedules.LearningRateSchedule):
         return {"step": self.step}
 
 
-def test_a_schedule_of_the_user_s_own_class_works_and_is_cloned():
+def test_a_user_defined_schedule_works_and_is_cloned():
     X, y = make_moons(67, noise=0.2, random_state=1)
     first, second = (classifier(optimizer="sgd", learning_rate=HalvedAt(step)) for step in (3, 30))
-    assert_trains_as_by_hand(first, X, y)
-    assert_trains_as_by_hand(second, X, y)
+    assert_same_as_keras_loop(first, X, y)
+    assert_same_as_keras_loop(second, X, y)
     assert (clone(first).fit(X, y).coefs_[0] == first.coefs_[0]).all()
     assert first.coefs_[0].tolist() != second.coefs_[0].tolist()
 
 
-def test_blocks_cut_anywhere_give_the_same_bits(monkeypatch):
+def test_the_size_of_blocks_changes_no_bit(monkeypatch):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)
     cut = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.undo()
-    watched = clone(clf).set_params(verbose=2).fit(X, y)
-    for other in (cut, watched):
+    observed = clone(clf).set_params(verbose=2).fit(X, y)
+    for other in (cut, observed):
         assert other.history_ == whole.history_
         assert all((a == b).all() for a, b in zip(whole.coefs_, other.coefs_, strict=True))
 
@@ -456,7 +461,7 @@ def test_dropout_drops_the_rate_and_keeps_the_mean():
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Start without programs; return the specs of those that get compiled."""
+    """Empty the cache of programs; return a list to which the spec of each compiled program is added."""
     specs = []
     build = _compiled_program.Program.__init__
 
@@ -464,7 +469,7 @@ def compiled(monkeypatch):
         specs.append(spec)
         build(self, spec)
 
-    monkeypatch.setattr(_compiled_program, "_idle", [])
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program.Program, "__init__", counted)
     return specs
 
@@ -479,7 +484,7 @@ NUMBERS = {"learning_rate": [None, 0.01], "l2": [0.0, 0.01], "class_weight": [No
 
 
 @pytest.mark.parametrize(("dropout", "programs"), [([0.0], 1), ([0.1, 0.5], 1), ([0.0, 0.1, 0.5], 2)])
-def test_a_search_over_numbers_compiles_one_program_and_one_more_for_dropout(compiled, dropout, programs):
+def test_a_search_over_numeric_hyperparameters_compiles_one_program_and_one_for_dropout(compiled, dropout, programs):
     search(NUMBERS | {"dropout": dropout})
     assert len(compiled) == programs
 
@@ -496,21 +501,21 @@ def test_instances_of_an_optimizer_share_a_program(compiled):
     assert len(compiled) == 2
 
 
-def test_programs_that_wait_are_bounded_and_the_last_used_stay(compiled, monkeypatch):
+def test_the_cache_is_bounded_and_evicts_the_least_recently_used_program(compiled, monkeypatch):
     monkeypatch.setattr(_compiled_program, "_MAX_IDLE_PROGRAMS", 2)
     X, y = make_moons(20, random_state=0)
     for units in (2, 3, 2, 4, 2, 3):
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
     assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
-    assert len(_compiled_program._idle) == 2
+    assert len(_compiled_program._idle_programs) == 2
 
 
-def test_a_program_that_waits_holds_no_block(compiled):
+def test_a_cached_program_holds_no_block(compiled):
     KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
-    assert _compiled_program._idle[0]._block == []
+    assert _compiled_program._idle_programs[0]._block == []
 
 
-def test_instances_made_of_others_share_a_program(compiled):
+def test_optimizers_with_inner_optimizers_share_a_program(compiled):
     X, y = make_moons(20, random_state=0)
     for _ in range(2):
         scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
@@ -518,7 +523,7 @@ def test_instances_made_of_others_share_a_program(compiled):
     assert len(compiled) == 1
 
 
-def test_keras_s_float_type_of_an_earlier_fit_leaves_no_trace():
+def test_floatx_of_an_earlier_fit_has_no_effect():
     X, y = make_moons(30, random_state=0)
     fit = KerasMoonClassifier((3,), optimizer="nadam", epochs=3, random_state=0).fit
     before = fit(X, y).coefs_[0]
@@ -532,13 +537,13 @@ def test_keras_s_float_type_of_an_earlier_fit_leaves_no_trace():
     assert (other != before).any()  # the learning rate is rounded differently
 
 
-def test_two_fits_at_one_time_never_share_a_program(compiled):
+def test_concurrent_fits_never_share_a_program(compiled):
     X, y = make_moons(60, noise=0.2, random_state=0)
     expected = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y)
     in_use, clashes, results = set(), [], []
     run = _compiled_program.Program.run
 
-    def watched_run(self, *block):
+    def recording_run(self, *block):
         clashes.append(self in in_use)
         in_use.add(self)
         result = run(self, *block)
@@ -552,7 +557,7 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
         results.extend(KerasMoonClassifier(epochs=5, random_state=0).fit(X, y) for _ in range(10))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.Program, "run", watched_run)
+        patch.setattr(_compiled_program.Program, "run", recording_run)
         threads = [threading.Thread(target=fit_often) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -564,9 +569,9 @@ def test_two_fits_at_one_time_never_share_a_program(compiled):
     assert all((result.coefs_[0] == expected.coefs_[0]).all() for result in results)
 
 
-def test_a_large_batch_of_few_samples_is_shrunk_and_a_small_one_is_not():
-    assert _loop.batch_rows(50, 10) == 50
-    assert _loop.batch_rows(256, 3) == 256
-    assert _loop.batch_rows(100_000, 300) == 512
-    assert _loop.batch_rows(400, 300) == 400
-    assert_trains_as_by_hand(classifier(batch_size=100_000), *make_moons(300, noise=0.2, random_state=0))
+def test_compiled_batch_size():
+    assert _loop.compiled_batch_size(50, 10) == 50
+    assert _loop.compiled_batch_size(256, 3) == 256
+    assert _loop.compiled_batch_size(100_000, 300) == 512
+    assert _loop.compiled_batch_size(400, 300) == 400
+    assert_same_as_keras_loop(classifier(batch_size=100_000), *make_moons(300, noise=0.2, random_state=0))

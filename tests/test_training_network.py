@@ -12,7 +12,7 @@ pytestmark = pytest.mark.trains
 SPEC = _network.NetworkSpec((2, 50, 20, 1), "relu", "binary_crossentropy")
 
 
-def test_optimizers_are_known_by_name():
+def test_optimizer_classes():
     names = set(_network.optimizer_classes())
     assert {"sgd", "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "adafactor", "ftrl"} <= names
     assert {"lion", "lamb", "muon"} <= names
@@ -20,13 +20,13 @@ def test_optimizers_are_known_by_name():
 
 
 @pytest.mark.parametrize("name", ["adam", "Adam", "ADAM"])
-def test_a_name_in_any_case_is_the_same_spec(name):
+def test_the_name_of_an_optimizer_is_case_insensitive(name):
     expected = _network.resolve_optimizer(keras.optimizers.Adam(0.001), None)
     assert _network.resolve_optimizer(name, None) == expected
     assert hash(_network.resolve_optimizer(name, None)[0]) == hash(expected[0])
 
 
-def test_a_learning_rate_that_is_a_number_is_no_part_of_the_spec():
+def test_a_numeric_learning_rate_is_not_part_of_the_spec():
     slow, slow_rate = _network.resolve_optimizer("sgd", 1e-4)
     fast, fast_rate = _network.resolve_optimizer(keras.optimizers.SGD(0.5), None)
     assert slow == fast
@@ -52,7 +52,7 @@ def test_settings_and_schedules_are_part_of_the_spec():
     assert _network.resolve_optimizer("sgd", schedules.CosineDecay(0.1, 10))[0] == specs[2]
 
 
-def test_an_instance_is_read_and_never_changed():
+def test_an_optimizer_instance_is_not_changed():
     optimizer = keras.optimizers.Adam(0.01)
     before = json.dumps(optimizer.get_config())
     spec, _ = _network.resolve_optimizer(optimizer, 0.5)
@@ -61,7 +61,7 @@ def test_an_instance_is_read_and_never_changed():
     assert not optimizer.built
 
 
-def test_bad_optimizers_are_named():
+def test_invalid_optimizers_raise_an_error():
     built = keras.optimizers.SGD()
     built.build([keras.Variable(np.zeros(2))])
     for bad, message in [
@@ -75,18 +75,18 @@ def test_bad_optimizers_are_named():
 
 
 @pytest.mark.parametrize("bad", [0, -0.1, float("inf"), float("nan"), "fast", True, [0.1]])
-def test_bad_learning_rates_are_named(bad):
+def test_invalid_learning_rates_raise_an_error(bad):
     with pytest.raises(ValueError, match=r"'learning_rate' .* positive finite number .* Got .* instead"):
         _network.resolve_optimizer("adam", bad)
 
 
-def test_settings_may_be_numpy_s():
+def test_settings_may_hold_numpy_arrays():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(np.array([5, 20]), np.array([0.1, 0.01, 0.001]))
     plain = keras.optimizers.schedules.PiecewiseConstantDecay([5, 20], [0.1, 0.01, 0.001])
     assert _network.resolve_optimizer("sgd", schedule) == _network.resolve_optimizer("sgd", plain)
 
 
-def test_an_optimizer_that_keras_cannot_copy_is_an_error_that_says_so():
+def test_an_optimizer_that_keras_cannot_copy_raises_an_error():
     excluding = keras.optimizers.AdamW()
     excluding.exclude_from_weight_decay(var_names=["bias"])
     with pytest.raises(ValueError, match=r"'optimizer' .* exclude_from_weight_decay"):
@@ -97,13 +97,13 @@ def test_an_optimizer_that_keras_cannot_copy_is_an_error_that_says_so():
             super().__init__(**settings)
 
     spec, rate = _network.resolve_optimizer(Demanding(1), None)
-    with pytest.raises(ValueError, match=r"'optimizer' .* anew from its settings\. Got a Demanding"):
+    with pytest.raises(ValueError, match=r"'optimizer' .* from its settings\. Got a Demanding"):
         spec.build(rate)
 
 
-def test_a_learning_rate_beside_inner_optimizers_is_an_error():
+def test_a_learning_rate_for_an_optimizer_with_inner_optimizers_raises_an_error():
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
-    with pytest.raises(ValueError, match=r"'learning_rate' .* None beside a LossScaleOptimizer"):
+    with pytest.raises(ValueError, match=r"'learning_rate' .* None for a LossScaleOptimizer"):
         _network.resolve_optimizer(scaled, 0.1)
 
 
@@ -118,7 +118,7 @@ def test_initial_weights_are_glorot_uniform():
     assert abs(weights[0].mean()) < 0.001
 
 
-def test_random_biases_are_scikit_learn_s_but_for_the_output():
+def test_random_biases_match_scikit_learn_except_for_the_output_layer():
     _, bias, _, output_bias = _network.initial_weights((1, 5000, 3), np.random.default_rng(0), "float64", True)
     bound = np.sqrt(6 / 5001)
     theirs = np.random.default_rng(0).uniform(-bound, bound, 5000)
@@ -131,7 +131,7 @@ def user_model(l2=0.0, dropout=0.0):
     return _network.user_model(SPEC, weights, keras.optimizers.Adam(0.02), dropout, [l2] * 3, None)
 
 
-def test_the_user_s_model_is_the_lecture_s():
+def test_user_model_of_the_lecture():
     model = user_model()
     assert model.name == "sequential"
     assert [layer.name for layer in model.layers] == ["dense", "dense_1", "dense_2"]
@@ -141,11 +141,11 @@ def test_the_user_s_model_is_the_lecture_s():
     lines = []
     model.summary(print_fn=lambda line, **_: lines.append(line))
     summary = "\n".join(lines)
-    for figure in ("150", "1,020", "21", "Total params: 1,191 (4.65 KB)"):
-        assert figure in summary
+    for expected in ("150", "1,020", "21", "Total params: 1,191 (4.65 KB)"):
+        assert expected in summary
 
 
-def test_the_user_s_model_has_the_penalty_the_dropout_and_the_learning_rate():
+def test_user_model_has_the_penalty_the_dropout_and_the_learning_rate():
     model = user_model(l2=0.25, dropout=0.5)
     assert [layer.name for layer in model.layers] == ["dense", "dropout", "dense_1", "dropout_1", "dense_2"]
     assert model.layers[1].rate == 0.5
@@ -154,7 +154,7 @@ def test_the_user_s_model_has_the_penalty_the_dropout_and_the_learning_rate():
     assert_allclose(float(model.optimizer.learning_rate), 0.02, rtol=1e-6)
 
 
-def test_the_user_s_model_can_be_trained_on():
+def test_user_model_can_be_trained():
     model = user_model()
     X = np.random.default_rng(0).normal(size=(40, 2))
     y = (X[:, 0] > 0).astype(float)

@@ -1,15 +1,19 @@
 """
-Calibrated probabilities
-========================
+Probability calibration
+=======================
 
-A classifier is calibrated if, of the samples to which it gives probability 0.8,
-eight in ten are of the class. A network that knows its samples by heart is too
-sure of itself. ``CalibratedClassifierCV`` mends that.
+A classifier is calibrated if, of the samples with a predicted probability of
+0.8, 80 % belong to the class. An overfitted network is overconfident.
+scikit-learn's ``CalibratedClassifierCV`` corrects its probabilities.
+
+See also: :class:`~moonnet.KerasMoonClassifier`;
+:doc:`/guide/model_selection` for meta-estimators.
 """
 
 # %%
-# Half-moons so noisy that they overlap. On the dotted diagonal, what was
-# predicted is what happens. All three classifiers keep close to it.
+# The half-moons are so noisy that they overlap. On the dotted diagonal, the
+# predicted probability equals the observed frequency. All three classifiers
+# stay close to it.
 
 from matplotlib import pyplot as plt
 from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
@@ -28,16 +32,16 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 
 def compare(models):
-    """Fit the models, and draw what was predicted against what happened."""
+    """Fit the models, and draw their calibration curves."""
     _, ax = plt.subplots(figsize=(5.4, 4.8), layout="constrained")
     colors = plt.colormaps["viridis"]([0.0, 0.5, 0.9])
     for name, marker, color in zip(models, "osD", colors, strict=False):
         model = models[name].fit(X_train, y_train)
         loss = log_loss(y_test, model.predict_proba(X_test))
         print(f"{name}: log loss {loss:.3f}")
-        look = {"name": name, "marker": marker, "color": color}
+        style = {"name": name, "marker": marker, "color": color}
         CalibrationDisplay.from_estimator(
-            model, X_test, y_test, n_bins=10, ax=ax, **look
+            model, X_test, y_test, n_bins=10, ax=ax, **style
         )
 
 
@@ -49,10 +53,10 @@ models = {
 compare(models)
 
 # %%
-# The same network, trained for ten times as many epochs at a higher learning
-# rate. Its curve lies above the diagonal on the left and below it on the right:
-# the probabilities are too extreme. Calibrated on folds that were held out, it
-# comes near the diagonal, and its log loss falls.
+# Now the network trains for ten times as many epochs at a higher learning rate.
+# Its curve lies above the diagonal on the left and below it on the right: the
+# probabilities are too extreme. After calibration on held-out folds, the curve
+# is close to the diagonal, and the log loss is lower.
 
 network = KerasMoonClassifier(epochs=1000, learning_rate=0.005, random_state=0)
 calibrated = CalibratedClassifierCV(network, method="isotonic", cv=3)

@@ -2,15 +2,18 @@
 Comparing classifiers
 =====================
 
-``DecisionRegionDisplay`` takes any classifier of scikit-learn, and draws on the
-axes it is given. So six classifiers stand side by side.
+This example compares the decision regions of six scikit-learn classifiers on
+two data sets. :class:`~moonnet.plotting.DecisionRegionDisplay` draws any fitted
+classifier, on given axes.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/plotting`.
 """
 
 # %%
-# Half-moons. The samples drawn were held out, and the number in the corner is
-# the accuracy on them. The networks and the support vectors draw smooth
-# boundaries, neighbours and trees ragged ones, and logistic regression a
-# straight line.
+# Half-moons: the figure shows held-out samples, and in the corner the accuracy
+# on them. The boundaries of the networks and of the support vector machine are
+# smooth, those of nearest neighbours and of the random forest are ragged, and
+# that of logistic regression is a straight line.
 
 from matplotlib import pyplot as plt
 from sklearn.datasets import make_circles, make_moons
@@ -35,7 +38,7 @@ classifiers = [
 
 
 def compare(X, y):
-    """Fit the classifiers to some samples, and draw where the others lie."""
+    """Fit the classifiers, and draw their regions with held-out samples."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.4, random_state=0
     )
@@ -55,6 +58,6 @@ def compare(X, y):
 compare(*make_moons(300, noise=0.25, random_state=0))
 
 # %%
-# A disc in a ring. No straight line can divide these.
+# A disc inside a ring: no straight line can separate these classes.
 
 compare(*make_circles(300, noise=0.15, factor=0.5, random_state=0))

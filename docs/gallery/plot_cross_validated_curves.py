@@ -2,14 +2,19 @@
 Training curves of a cross-validation
 =====================================
 
-When should a training stop? With ``early_stopping``, the network holds out some
-of its samples, and stops when the loss on them gets no better.
-``TrainingCurveDisplay`` draws the trainings of all folds of a cross-validation.
+With ``early_stopping=True``, the network holds out some of its samples, and
+stops training when the loss on them no longer improves.
+:class:`~moonnet.plotting.TrainingCurveDisplay` draws the training curves of all
+folds of a cross-validation.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/monitoring` and
+:doc:`/guide/plotting`.
 """
 
 # %%
-# ``cross_validate`` returns the fitted estimators when asked to. Each network
-# has its values by epoch in ``history_``.
+# With ``return_estimator=True``, ``cross_validate`` returns the fitted
+# estimators. Each network stores its loss and accuracy by epoch in
+# ``history_``.
 
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import cross_validate
@@ -31,9 +36,9 @@ print(f"epochs run: {epochs}")
 print(f"mean test accuracy {results['test_score'].mean():.3f}")
 
 # %%
-# A thin line is a fold; a thick line is the mean of the folds, as far as all of
-# them went. The training loss goes on falling while the validation loss levels
-# off or rises. The dotted line marks the epoch in which the mean of the
-# validation loss was lowest.
+# Thin lines are folds. Thick lines are means over the folds, up to the last
+# epoch that all folds reached. The training loss keeps falling while the
+# validation loss levels off or rises. The dotted line marks the epoch with the
+# lowest mean validation loss.
 
 display = TrainingCurveDisplay.from_cv_results(results)

@@ -2,19 +2,20 @@
 Decision regions
 ================
 
-A classifier divides the plane of two features into regions, one or more for
-each class. ``DecisionRegionDisplay`` draws them under the data. It takes any
-classifier of scikit-learn and labels of any kind, and names the axes as a
-dataframe names its columns.
+A classifier divides the plane of two features into decision regions, one or
+more for each class. :class:`~moonnet.plotting.DecisionRegionDisplay` draws them
+under the samples. It works with any scikit-learn classifier and with labels of
+any type, and labels the axes with the column names of a dataframe.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/plotting`.
 """
 
 # %%
-# Half-moons
-# ----------
+# Two classes
+# -----------
 #
-# Two features, two classes. The line is the boundary, where both classes have
-# probability 0.5. A ring marks a sample on the wrong side of it, and the legend
-# counts them.
+# The line is the decision boundary, where both classes have probability 0.5.
+# Rings mark misclassified samples, and the legend counts them.
 
 from sklearn.datasets import load_iris, make_moons
 
@@ -27,20 +28,21 @@ display = DecisionRegionDisplay.from_estimator(clf, X, y)
 print(f"{display.errors.sum()} of {len(X)} samples are misclassified")
 
 # %%
-# The probability of class 1 passes from 0 to 1 across the boundary.
-# ``errors_kw=False`` leaves the rings out.
+# ``response_method="predict_proba"`` draws the probability of class 1, which
+# rises from 0 to 1 across the boundary. ``errors_kw=False`` omits the rings.
 
 display = DecisionRegionDisplay.from_estimator(
     clf, X, y, response_method="predict_proba", errors_kw=False
 )
 
 # %%
-# Flowers
-# -------
+# Three classes
+# -------------
 #
-# Three species of iris by the size of their petals. The axes have the names of
-# the dataframe's columns, the legend has the labels. ``aspect="auto"`` lets the
-# picture fill its room; without it, a centimetre is as long on both axes.
+# Three species of iris by the size of their petals. The dataframe's column
+# names label the axes, and the legend shows the classes. ``aspect="auto"``
+# makes the plot fill its axes; by default, a centimetre has the same length on
+# both axes.
 
 iris = load_iris(as_frame=True)
 petals = iris.data[["petal length (cm)", "petal width (cm)"]]
@@ -51,8 +53,8 @@ display = DecisionRegionDisplay.from_estimator(
 )
 
 # %%
-# With more than two classes, the surface shows the likeliest class in its
-# colour: the paler, the less likely.
+# With more than two classes, the probability surface shows the most likely
+# class in its colour: the paler, the less likely.
 
 display = DecisionRegionDisplay.from_estimator(
     clf,

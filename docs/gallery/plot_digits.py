@@ -1,14 +1,18 @@
 """
-Ten classes
-===========
+Multiclass classification: handwritten digits
+=============================================
 
-Handwritten digits: 64 features, the grey values of eight by eight pixels, and
-ten classes. The network gets a softmax unit for each class, and all else stays
-as it is.
+The data set has ten classes and 64 features, the grey values of 8 x 8 pixels.
+For more than two classes, :class:`~moonnet.KerasMoonClassifier` uses one
+softmax unit per class; nothing else changes.
+
+See also: :class:`~moonnet.plotting.DecisionRegionDisplay`;
+:doc:`/guide/training` and :doc:`/guide/plotting`.
 """
 
 # %%
-# A row for each digit, a column for each prediction; the digits were held out.
+# The confusion matrix of held-out digits: rows are true digits, columns are
+# predictions.
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -35,9 +39,10 @@ display = ConfusionMatrixDisplay.from_estimator(
 )
 
 # %%
-# The plane of the first two principal components, with the digits held out
-# where they lie. A plane shows little of 64 dimensions: digits lie over one
-# another that the network tells apart, and some have no region in this plane.
+# ``features="pca"`` draws the decision regions on the plane of the first two
+# principal components, here with the held-out digits as text. A plane shows
+# little of 64 dimensions: digits overlap that the network distinguishes, and
+# some digits have no region in this plane.
 
 figure, ax = plt.subplots(figsize=(7, 5.6), layout="constrained")
 display = DecisionRegionDisplay.from_estimator(
@@ -52,6 +57,6 @@ display = DecisionRegionDisplay.from_estimator(
 )
 for point, digit in zip(display.X, display.y, strict=True):
     ax.text(*point, str(digit), size=8, ha="center", va="center")
-print(f"with a region: {display.classes[np.unique(display.response)]}")
+print(f"digits with a region: {display.classes[np.unique(display.response)]}")
 
 # sphinx_gallery_thumbnail_number = 2

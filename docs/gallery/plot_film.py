@@ -1,16 +1,19 @@
 """
-A film of learning
+Animating training
 ==================
 
-``LearningFilm`` is a callback of scikit-learn's kind. It keeps the weights of a
-network while it learns, and shows afterwards how the decision regions came to
-be.
+:class:`~moonnet.plotting.LearningFilm` is a scikit-learn callback. It stores
+the weights of a network during training, and afterwards animates how the
+decision regions developed.
+
+See also: :meth:`~moonnet.KerasMoonClassifier.set_callbacks`;
+:doc:`/guide/plotting` and :doc:`/guide/monitoring`.
 """
 
 # %%
-# The film is set on the classifier, and the classifier is fitted as ever. This
-# one keeps every fifth epoch. The film has the regions on the left, the loss
-# until then on the right. In a notebook, it shows itself as a player.
+# ``set_callbacks`` registers the film, and ``fit`` trains as usual. This film
+# stores every fifth epoch. The animation shows the decision regions on the left
+# and the loss up to that epoch on the right. Notebooks show it as a player.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,8 +31,7 @@ clf.set_callbacks(film).fit(X, y)
 film.animate(clf, X, y, fps=5)
 
 # %%
-# The ending of the file's name says what is written: a GIF, an MP4, or a page
-# of HTML.
+# The suffix of the file determines its format: GIF, MP4 or HTML.
 
 with TemporaryDirectory() as folder:
     path = film.save(Path(folder, "learning.gif"), dpi=50)
@@ -37,8 +39,8 @@ with TemporaryDirectory() as folder:
 print(f"{path.name}: {len(film.epochs)} epochs, {size:.0f} KiB")
 
 # %%
-# What the film has kept is arrays: for each of its epochs the kernels and
-# biases of all layers. Put back into the classifier, they give single pictures.
+# The film stores arrays: the kernels and biases of all layers for each recorded
+# epoch. Assign them to the classifier to draw single epochs.
 
 figure, axes = plt.subplots(
     2, 2, figsize=(8, 5.4), layout="constrained", sharex=True, sharey=True

@@ -1,17 +1,20 @@
 """
-A grid search
-=============
+Grid search over learning rate and L2 penalty
+=============================================
 
-How fast should the network learn, and how strongly should its weights be held
-back? ``GridSearchCV`` tries each pair of ``learning_rate`` and ``l2`` by
-cross-validation, and ``plot_search`` draws the scores.
+``GridSearchCV`` cross-validates each combination of ``learning_rate`` and
+``l2``, and :func:`~moonnet.plotting.plot_search` draws the scores as a heat
+map.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/model_selection`
+and :doc:`/guide/performance`.
 """
 
 # %%
-# The data are measurements of cells from tumours, malignant or benign. The
-# network is a step of a pipeline, whose scaler sees the training folds alone.
-# All fits share one compiled program, since only numbers change from one to the
-# next.
+# The data are measurements of cells from malignant and benign tumours. The
+# network is a step of a pipeline, so that the scaler is fitted to the training
+# folds only. All fits share one compiled program, because only numbers differ
+# between them.
 
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV
@@ -36,8 +39,9 @@ for name, value in search.best_params_.items():
     print(f"  {name.partition('__')[2]} = {value}")
 
 # %%
-# A cell is the mean score over the folds, and the frame marks the best. The
-# faster the network learns, the more it gains from the penalties 0.001 and 0.01
-# on its weights. The strongest is worse than the next at every learning rate.
+# Each cell shows the mean score over the folds, and the frame marks the best.
+# The higher the learning rate, the more the penalties 0.001 and 0.01 improve
+# the score. The strongest penalty scores worse than the next weaker one at
+# every learning rate.
 
 ax = plot_search(search, x="learning_rate", y="l2")

@@ -1,17 +1,19 @@
 """
-Imbalanced classes
-==================
+Imbalanced classes: class weights and decision threshold
+========================================================
 
-Where one class is rare, a network that hardly ever predicts it is right most of
-the time. Two remedies: weights that make each class count the same
-(``class_weight="balanced"``), and another threshold than 0.5
-(``TunedThresholdClassifierCV``).
+If one class is rare, a network that hardly ever predicts it still has a high
+accuracy. Two remedies are ``class_weight="balanced"``, and a decision threshold
+other than 0.5, which ``TunedThresholdClassifierCV`` finds.
+
+See also: :class:`~moonnet.KerasMoonClassifier` and
+:class:`~moonnet.plotting.DecisionRegionDisplay`; :doc:`/guide/training`.
 """
 
 # %%
-# One sample in twenty belongs to class 1. Each row of a matrix shows what
-# becomes of a class's samples, as shares. Both remedies find more of the rare
-# class, and pay with false alarms.
+# One sample in twenty belongs to class 1. Each row of a confusion matrix shows
+# how the samples of one class are predicted, as fractions. Both remedies find
+# more samples of the rare class, at the cost of more false positives.
 
 from matplotlib import pyplot as plt
 from sklearn.base import clone
@@ -53,35 +55,35 @@ figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.2), layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     model.fit(X_train, y_train)
     predicted = model.predict(X_test)
-    look = {
+    style = {
         "values_format": ".2f",
         "im_kw": {"vmin": 0, "vmax": 1},
         "colorbar": False,
     }
     ConfusionMatrixDisplay.from_predictions(
-        y_test, predicted, normalize="true", ax=ax, **look
+        y_test, predicted, normalize="true", ax=ax, **style
     )
     ax.set_title(name)
     score = balanced_accuracy_score(y_test, predicted)
     print(f"{name}: balanced accuracy {score:.3f}")
 
 # %%
-# In the plane, both remedies push the boundary into the frequent class.
+# Both remedies move the decision boundary towards the frequent class.
 
 figure, axes = plt.subplots(
     1, 3, figsize=(9.6, 3.2), layout="constrained", sharex=True, sharey=True
 )
 for ax, (name, model) in zip(axes, models.items(), strict=True):
-    look = {"scatter_kw": {"s": 12}, "errors_kw": False, "legend_kw": False}
+    style = {"scatter_kw": {"s": 12}, "errors_kw": False, "legend_kw": False}
     DecisionRegionDisplay.from_estimator(
-        model, X_test, y_test, aspect="auto", ax=ax, **look
+        model, X_test, y_test, aspect="auto", ax=ax, **style
     )
     ax.set_title(name)
 
 # %%
-# Weights and thresholds choose a point on the curve of precision and recall,
-# and hardly change the curve. The tuned threshold has the curve of the
-# unweighted network, since that is the network it asks.
+# Weights and thresholds choose a point on the precision-recall curve, and
+# hardly change the curve. The tuned threshold has the curve of the unweighted
+# network, because it uses that network.
 
 figure, ax = plt.subplots(figsize=(5.6, 4.4), layout="constrained")
 colors = ("tab:blue", "tab:orange", "white")
@@ -89,14 +91,14 @@ for (name, model), marker, color in zip(
     models.items(), "osD", colors, strict=True
 ):
     if name != "tuned threshold":
-        look = {"name": name, "curve_kwargs": {"color": color}}
+        style = {"name": name, "curve_kwargs": {"color": color}}
         PrecisionRecallDisplay.from_estimator(
-            model, X_test, y_test, ax=ax, **look
+            model, X_test, y_test, ax=ax, **style
         )
     predicted = model.predict(X_test)
     point = recall_score(y_test, predicted), precision_score(y_test, predicted)
-    look = {"color": color, "markersize": 9, "markeredgecolor": "black"}
-    ax.plot(*point, marker, label=f"predictions, {name}", **look)
+    style = {"color": color, "markersize": 9, "markeredgecolor": "black"}
+    ax.plot(*point, marker, label=f"predictions, {name}", **style)
 legend = ax.legend(loc="lower left")
 
 # sphinx_gallery_thumbnail_number = 3

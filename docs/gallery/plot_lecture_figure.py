@@ -2,13 +2,17 @@
 The lecture's figure
 ====================
 
-moonnet's network comes from a lecture, which ends with a figure of the
-network's domain: the class predicted at each point of a grid, under the data.
-``style="lecture"`` draws that figure.
+moonnet's network comes from a lecture, which ends with a figure of the decision
+regions: the class predicted at each point of a grid, under the data.
+:class:`~moonnet.plotting.DecisionRegionDisplay` draws that figure with
+``style="lecture"``.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/lecture` and
+:doc:`/guide/plotting`.
 """
 
 # %%
-# The lecture's data and its network, with a seed.
+# The lecture's data and network, with a random state.
 
 from matplotlib import pyplot as plt
 from sklearn.datasets import make_moons
@@ -23,9 +27,9 @@ print(f"loss {clf.history_['loss'][-1]:.2f} after {clf.n_iter_} epochs")
 print(f"class {clf.predict([[-2, 2]])[0]} at (-2, 2)")
 
 # %%
-# On the left the lecture's figure: the classes as an image, the data on top,
-# nothing else. On the right moonnet's own, within the same limits: the boundary
-# as a smooth line, the misclassified ringed, and a legend.
+# On the left, the lecture's figure: the classes as an image, with the data on
+# top. On the right, moonnet's default style within the same limits: a smooth
+# decision boundary, rings around misclassified samples, and a legend.
 
 figure, axes = plt.subplots(
     1, 2, figsize=(10, 3.2), layout="constrained", sharey=True
@@ -33,8 +37,8 @@ figure, axes = plt.subplots(
 lecture = DecisionRegionDisplay.from_estimator(
     clf, X, y, style="lecture", ax=axes[0]
 )
-own = DecisionRegionDisplay.from_estimator(
+default = DecisionRegionDisplay.from_estimator(
     clf, X, y, xlim=(-1.75, 2.5), ylim=(-1.25, 1.75), ax=axes[1]
 )
-for display in (lecture, own):
+for display in (lecture, default):
     display.ax_.set_title(f'style="{display.style}"')

@@ -1,17 +1,20 @@
 """
-More than two features
-======================
+Decision regions with more than two features
+============================================
 
-A picture has two axes, and a wine thirteen features. ``DecisionRegionDisplay``
-draws a plane through the space of the features: that of two features with the
-others held, or that of the first two principal components.
+The wine data set has thirteen features, and a figure has two axes.
+:class:`~moonnet.plotting.DecisionRegionDisplay` draws a plane through the
+feature space: either two features with the others held at fixed values, or the
+first two principal components.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/plotting`.
 """
 
 # %%
-# Two features span this plane; the other eleven stay at their medians. A wine
-# is drawn where it is seen on the plane, though it lies before or behind it, so
-# its region need not have its colour. A ring would mark a wine that the network
-# gets wrong with all its features.
+# This plane has two features as axes; the other eleven are held at their
+# medians. The wines are projected onto the plane, so that a wine may lie in the
+# region of another class although it is classified correctly. Rings would mark
+# wines that are misclassified with all their features.
 
 from matplotlib import pyplot as plt
 from sklearn.datasets import load_wine
@@ -33,8 +36,8 @@ display = DecisionRegionDisplay.from_estimator(
 print(f"{display.errors.sum()} of {len(X)} wines are misclassified")
 
 # %%
-# Another plane, another picture: proline at its lower and at its upper
-# quartile. The titles say where the planes lie.
+# ``held`` moves the plane: here, proline is held at its lower and at its upper
+# quartile. The titles show the held values.
 
 figure, axes = plt.subplots(
     1, 2, figsize=(9.6, 4), layout="constrained", sharey=True
@@ -54,9 +57,9 @@ for ax, quantile in zip(axes, (0.25, 0.75), strict=True):
     ax.label_outer()
 
 # %%
-# The first two principal components of the standardised features span the plane
-# in which the wines spread most. Nearly all of them lie in their own region
-# here.
+# ``features="pca"`` draws the plane of the first two principal components of
+# the standardised features, along which the wines vary most. Nearly all wines
+# lie in the region of their class here.
 
 display = DecisionRegionDisplay.from_estimator(model, X, y, features="pca")
 

@@ -1,16 +1,21 @@
 """
-A messy table, from file to predictions
-=======================================
+CSV files with text, dates and missing values
+=============================================
 
-Files hold text, dates, gaps and decimal commas. pandas reads them, a pipeline
-of scikit-learn turns their columns into numbers, and the network learns from
-these. ``python -m moonnet --csv FILE --target COLUMN`` makes such a pipeline
-for any file, and writes its code.
+Real tables contain text, dates, missing values and decimal commas. pandas reads
+the file, a scikit-learn pipeline converts its columns to numbers, and the
+network is trained on them. ``python -m moonnet --csv FILE --target COLUMN``
+builds such a pipeline for any CSV file, and writes its Python code.
+
+See also: :class:`~moonnet.preprocessing.DateEncoder` and
+:class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/csv_files` and
+:doc:`/guide/saving`.
 """
 
 # %%
-# The file is a list of deliveries. Semicolons separate its columns, numbers
-# have decimal commas, some weights are missing, and each row has a key.
+# The file lists deliveries. Its columns are separated by semicolons, numbers
+# have decimal commas, some weights are missing, and each row has an order
+# number.
 
 import io
 from datetime import date, timedelta
@@ -30,7 +35,7 @@ from moonnet.plotting import DecisionRegionDisplay
 from moonnet.preprocessing import DateEncoder
 
 
-def deliveries(n_rows, seed):
+def make_csv(n_rows, seed):
     """Return a CSV file of deliveries as text."""
     rng = np.random.default_rng(seed)
     lines = ["order;carrier;sent;km;kg;arrived"]
@@ -46,14 +51,14 @@ def deliveries(n_rows, seed):
     return "\n".join(lines)
 
 
-file = deliveries(900, seed=0)
+file = make_csv(900, seed=0)
 print("\n".join(file.splitlines()[:5]))
 
 # %%
-# The pipeline finds its columns by name, and leaves the key out. A missing
-# weight becomes the median, and a further column says that it was missing. The
-# carrier becomes a column for each carrier, the date a number of days. Its
-# format is given, so that 03.04.2025 is the same day in every file.
+# The pipeline selects its columns by name, and drops the order number. A
+# missing weight is replaced by the median, with an indicator column. The
+# carrier is one-hot encoded, and the date becomes a number of days. An explicit
+# format ensures that 03.04.2025 is the same day in every file.
 
 imputer = SimpleImputer(strategy="median", add_indicator=True)
 number = [imputer, StandardScaler()]
@@ -74,11 +79,12 @@ X_train, X_test, y_train, y_test = train_test_split(
     X, y, stratify=y, random_state=0
 )
 model.fit(X_train, y_train)
-print(f"accuracy on deliveries held out: {model.score(X_test, y_test):.2f}")
+print(f"accuracy on held-out deliveries: {model.score(X_test, y_test):.2f}")
 
 # %%
-# The picture shows two columns of numbers, in a panel for each carrier, and the
-# deliveries that were held out. Weight slows bikes down, and hardly trains.
+# The figure shows the decision regions over two numeric columns, with one panel
+# per carrier, and the held-out deliveries. Weight delays deliveries by bike,
+# and hardly affects those by rail.
 
 figure, axes = plt.subplots(
     1, 3, figsize=(10, 3.6), layout="constrained", sharey=True
@@ -101,16 +107,16 @@ for ax, carrier in zip(axes, ["bike", "van", "rail"], strict=True):
     ax.label_outer()
 
 # %%
-# skops saves the whole pipeline without code, and loads the types that one
-# trusts. The pipeline takes other files with further columns, in another order,
-# with gaps, and with a carrier that training has not seen.
+# skops saves the whole pipeline without code, and loads only trusted types. The
+# pipeline accepts other files with additional columns, in another order, with
+# missing values, and with a carrier that is not in the training data.
 
 saved = skops.io.dumps(model)
 untrusted = skops.io.get_untrusted_types(data=saved)
 print(untrusted)
 loaded = skops.io.loads(saved, trusted=untrusted)
 
-new = pd.read_csv(io.StringIO(deliveries(6, seed=2)), sep=";", decimal=",")
+new = pd.read_csv(io.StringIO(make_csv(6, seed=2)), sep=";", decimal=",")
 new.loc[0, "carrier"] = "drone"
 late = loaded.predict_proba(new)[:, list(loaded.classes_).index("late")]
 predicted = new.assign(prediction=loaded.predict(new), p_late=late.round(2))

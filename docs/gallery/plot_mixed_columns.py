@@ -1,14 +1,19 @@
 """
-Numbers and categories
-======================
+Numeric and categorical columns
+===============================
 
-Tables mix numbers with categories. A ``ColumnTransformer`` scales the ones and
-encodes the others, and the network learns from both. ``DecisionRegionDisplay``
-takes the whole pipeline, and draws two of the numbers with the category held.
+A ``ColumnTransformer`` scales numeric columns and encodes categorical ones, and
+the network is trained on both.
+:class:`~moonnet.plotting.DecisionRegionDisplay` draws the whole pipeline over
+two numeric columns, with the category held at a fixed value.
+
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/model_selection`
+and :doc:`/guide/plotting`.
 """
 
 # %%
-# Three cultivars of wine by alcohol, flavanoids, and the hue in three steps.
+# The target is the cultivar of a wine, one of three. The columns are alcohol,
+# flavanoids, and the hue in three categories.
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -30,7 +35,8 @@ y = wine.target_names[wine.target]
 X.head()
 
 # %%
-# The pipeline's first step turns the category into columns of 0 and 1.
+# The first step of the pipeline scales the numbers, and encodes the category as
+# columns of 0 and 1.
 
 columns = make_column_transformer(
     (StandardScaler(), numbers), (OneHotEncoder(), ["hue"])
@@ -40,8 +46,8 @@ print(f"cross-validated accuracy {cross_val_score(model, X, y).mean():.3f}")
 model.fit(X, y)
 
 # %%
-# A panel for each hue, with the wines of that hue on it. The region of class_2
-# is largest where the hue is low, and most of its wines are there.
+# Each panel shows one hue and the wines of that hue. The region of class_2 is
+# largest for the low hue, where most of its wines are.
 
 figure, axes = plt.subplots(
     1, 3, figsize=(10, 3.6), layout="constrained", sharey=True

@@ -1,15 +1,19 @@
 """
-Regression with quantiles
-=========================
+Quantile regression: prediction intervals
+=========================================
 
-A curve says what to expect; a band around it says how sure that is. The pinball
-loss makes the network predict a quantile, so that two more networks draw the
-band in which nine of ten samples lie.
+With ``loss="pinball"``, :class:`~moonnet.KerasMoonRegressor` predicts a
+quantile. One network predicts the median, and two more predict the bounds of
+the interval that contains 90 % of the samples.
+
+See also: :class:`~moonnet.plotting.RegressionDisplay`;
+:doc:`/guide/regression`.
 """
 
 # %%
-# The data are made up: how many bicycles are rented in an hour. Few are at
-# night, most after work, and the more there are, the more their number varies.
+# The data are generated: the number of bicycles rented in an hour. Few are
+# rented at night and most after work. The higher the number, the more it
+# varies.
 
 import numpy as np
 from sklearn.base import clone
@@ -30,8 +34,8 @@ y = (30 + morning + noon + evening) * rng.gamma(9, 1 / 9, 2000)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 # %%
-# X wants scaling, as for any network; y does not. The three fits share one
-# compiled program, for the quantile is a number that it is given.
+# X needs scaling, as for any network; y does not. The three fits share one
+# compiled program, because the quantile is an argument of the program.
 
 network = KerasMoonRegressor(
     loss="pinball", learning_rate=0.005, epochs=200, random_state=0
@@ -54,8 +58,8 @@ ax.set(xlabel="hour of the day", ylabel="bicycles rented in an hour")
 _ = ax.legend()
 
 # %%
-# Samples that no network has seen lie below each quantile about as often as
-# they should.
+# The fraction of held-out samples below each predicted quantile is close to the
+# quantile.
 
 for q, model in quantiles.items():
     predicted = model.predict(X_test)
@@ -64,6 +68,6 @@ for q, model in quantiles.items():
     print(f"quantile {q:4}: {below:3.0%} of samples below, D2 {score:.2f}")
 
 # %%
-# The loss is in bicycles, as y is.
+# The loss is in the unit of y, bicycles.
 
 _ = TrainingCurveDisplay.from_estimator(quantiles[0.95])

@@ -1,15 +1,18 @@
 """
-Saving without pickle
-=====================
+Saving and loading with skops
+=============================
 
-A pickle runs whatever code its maker put in, so one from a stranger is not safe
-to load. skops saves the same estimator, and loads only types that are trusted.
-For a ``KerasMoonClassifier`` that is one: what it learned is arrays.
+Loading a pickle runs any code that it contains, so that a pickle from an
+untrusted source is not safe. skops saves the same estimator, and loads only
+trusted types. A :class:`~moonnet.KerasMoonClassifier` needs one such type,
+because its learned state is arrays.
+
+See also: :doc:`/guide/saving`.
 """
 
 # %%
-# ``dumps`` returns bytes, and ``dump`` writes a file. Much of it is a
-# description in JSON, which compresses well.
+# ``dumps`` returns bytes, and ``dump`` writes a file. Much of the content is
+# JSON, which compresses well.
 
 import pickle
 from zipfile import ZIP_DEFLATED
@@ -30,16 +33,16 @@ print(f"skops, compressed: {len(saved) / 1024:.0f} KiB")
 print(f"pickle: {len(pickle.dumps(clf)) / 1024:.0f} KiB")
 
 # %%
-# Before loading, one can ask which types the bytes hold that skops does not
-# know. They load once these are trusted, by name.
+# ``get_untrusted_types`` lists the types that skops does not trust by default.
+# Pass them by name to ``loads``.
 
 print(get_untrusted_types(data=saved))
 loaded = loads(saved, trusted=["moonnet._classifier.KerasMoonClassifier"])
 same = np.array_equal(clf.predict_proba(X), loaded.predict_proba(X))
-print(f"the same probabilities, to the last bit: {same}")
+print(f"bit-for-bit identical probabilities: {same}")
 
 # %%
-# So both draw the same picture.
+# Both have the same decision regions.
 
 figure, axes = plt.subplots(
     1, 2, figsize=(9.6, 3.3), layout="constrained", sharey=True

@@ -1,15 +1,19 @@
 """
-A validation set of your own
-============================
+Early stopping with a custom validation set
+===========================================
 
-Early stopping holds out samples at random. Where samples belong together, as
-repeated measurements of one patient do, such a set is too easy: the network has
-seen its neighbours. Give ``fit`` the samples of other patients instead.
+By default, early stopping holds out samples at random. If samples form groups,
+such as repeated measurements of the same patient, this set is too easy: the
+network was trained on other samples of the same groups. Pass the samples of
+other patients to ``fit`` as ``X_val`` and ``y_val`` instead.
+
+See also: :meth:`moonnet.KerasMoonClassifier.fit` and
+:class:`~moonnet.plotting.TrainingCurveDisplay`; :doc:`/guide/monitoring`.
 """
 
 # %%
-# Eighty patients are measured ten times each. Patients differ a lot,
-# measurements of one patient a little. A test has five hundred new patients.
+# The data are ten measurements of each of 80 patients. Patients differ a lot,
+# measurements of one patient only a little. The test set has 500 new patients.
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -24,24 +28,24 @@ from moonnet import KerasMoonClassifier
 from moonnet.plotting import DecisionRegionDisplay, TrainingCurveDisplay
 
 
-def measured(n_patients, seed):
-    """Return ten measurements of each patient, labels, and who it was."""
+def make_patients(n_patients, seed):
+    """Return ten measurements of each patient, labels and patient numbers."""
     X, y = make_moons(n_patients, noise=0.35, random_state=seed)
     patients = np.repeat(np.arange(n_patients), 10)
     jitter = np.random.default_rng(seed).normal(0, 0.03, (10 * n_patients, 2))
     return X[patients] + jitter, y[patients], patients
 
 
-X, y, patients = measured(80, seed=0)
-X_test, y_test, _ = measured(500, seed=1)
+X, y, patients = make_patients(80, seed=0)
+X_test, y_test, _ = make_patients(500, seed=1)
 split = GroupShuffleSplit(test_size=0.3, random_state=0)
-train, rest = next(split.split(X, y, patients))
+train, held_out = next(split.split(X, y, patients))
 X_train, y_train = X[train], y[train]
-own = {"X_val": X[rest], "y_val": y[rest]}
+validation_set = {"X_val": X[held_out], "y_val": y[held_out]}
 
 # %%
-# The set goes through the pipeline as metadata: the network asks for it, and
-# ``transform_input`` has it scaled as the training samples are.
+# The pipeline passes the validation set to the network as metadata, which the
+# network requests. ``transform_input`` scales it like the training samples.
 
 set_config(enable_metadata_routing=True)
 network = KerasMoonClassifier(
@@ -58,11 +62,11 @@ model = Pipeline(
 )
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 print("validated on      loss there   new patients   epochs")
-for ax, name, arguments, sets in [
+for ax, name, arguments, metadata in [
     (axes[0], "a random tenth", (X, y), {}),
-    (axes[1], "other patients", (X_train, y_train), own),
+    (axes[1], "other patients", (X_train, y_train), validation_set),
 ]:
-    model.fit(*arguments, **sets)
+    model.fit(*arguments, **metadata)
     validation = min(model[-1].history_["val_loss"])
     test = log_loss(y_test, model.predict_proba(X_test))
     print(f"{name:15} {validation:12.2f} {test:14.2f} {model[-1].n_iter_:8}")
@@ -79,14 +83,15 @@ for ax, name, arguments, sets in [
     ax.set_title(f"validated on {name}")
 
 # %%
-# With samples held out at random, the network learns each patient by heart, and
-# the validation loss rewards it. Other patients stop it in time.
+# With samples held out at random, the network memorises each patient, and the
+# validation loss keeps improving. With other patients as the validation set,
+# early stopping ends training in time. The curves are those of the second fit.
 
 display = TrainingCurveDisplay.from_estimator(model)
 
 # %%
-# A search hands the set to each of its fits. ``scoring`` has early stopping
-# watch a score instead of the loss.
+# A search passes the validation set to each of its fits. With ``scoring``,
+# early stopping monitors a score instead of the loss.
 
 model.set_params(network__scoring="roc_auc")
 search = GridSearchCV(
@@ -95,7 +100,7 @@ search = GridSearchCV(
     scoring="neg_log_loss",
     cv=GroupKFold(3),
 )
-search.fit(X_train, y_train, groups=patients[train], **own)
+search.fit(X_train, y_train, groups=patients[train], **validation_set)
 print(f"best {search.best_params_['network__hidden_layer_sizes']}")
 accuracy = search.best_estimator_.score(X_test, y_test)
 print(f"accuracy for new patients {accuracy:.2f}")

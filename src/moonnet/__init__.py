@@ -1,4 +1,4 @@
-"""moonnet: a small Keras network with scikit-learn's manners."""
+"""Small dense Keras networks as scikit-learn estimators."""
 
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._regressor import KerasMoonRegressor

@@ -284,10 +284,10 @@ def _learn(problem: Problem, model: Any, network: Any, options: argparse.Namespa
     print()
     network.model_.summary()
     print()
-    from moonnet.training._progress import shortened
+    from moonnet.training._progress import format_value
 
     for epoch in sorted({*range(10, options.epochs + 1, 10), options.epochs}):
-        values = ", ".join(f"{name} {shortened(values[epoch - 1])}" for name, values in network.history_.items())
+        values = ", ".join(f"{name} {format_value(values[epoch - 1])}" for name, values in network.history_.items())
         print(f"epoch {epoch:4d}/{options.epochs}: {values}")
     print()
 

@@ -1,92 +1,73 @@
-"""What y is to a network: the contract between an estimator's targets, their training and its figures."""
+"""The interface between an estimator's targets and the training of its network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 
 class BaseTargets(ABC):
-    """How y becomes what the network is trained on, and how the network's outputs are judged by it.
+    """Encode y for training, and compute losses and metrics from the network's outputs.
 
-    Outputs are those of the last layer before its activation, shape (n_samples, n_outputs).
+    Outputs are the values of the last layer before its activation, shape (n_samples, n_outputs).
     """
 
-    random_biases: ClassVar[bool] = False  # whether a network that learns them begins with biases other than 0
+    random_biases: ClassVar[bool] = False  # whether a new network starts with random biases instead of 0
 
     @property
-    def loss_unit(self) -> float:
-        """A loss of 1 in training, in the unit in which the user reads it."""
+    def loss_scale(self) -> float:
+        """The factor from the loss in training to the loss that users see."""
         return 1.0
 
     @property
     def loss_parameter(self) -> float:
-        """A number that the loss depends on, in training."""
+        """The parameter of the loss in training, if it has one."""
         return 0.0
 
     @property
     @abstractmethod
     def n_outputs(self) -> int:
-        """Units of the output layer."""
+        """The number of units in the output layer."""
 
     @property
     @abstractmethod
     def loss(self) -> str:
-        """The name of the loss that is trained with."""
+        """The name of the loss that training minimises."""
 
     @abstractmethod
     def check(self, y: np.ndarray, name: str = "y") -> None:
-        """Raise ValueError if y, the argument ``name``, is of another kind."""
+        """Raise ValueError if y, the argument ``name``, is not compatible with these targets."""
 
-    def strata(self, y: np.ndarray) -> np.ndarray | None:
-        """Return the labels by which samples are held out in proportion; None where there are none."""
+    def stratify_labels(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the labels for a stratified split, or None if the split is not stratified."""
         return None
 
-    def fitted(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
-        """Return these targets with what the samples to train on, in ``dtype``, tell of them."""
+    def fit(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
+        """Return targets with statistics of the training samples; ``dtype`` is the dtype of training."""
         return self
 
     @abstractmethod
     def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Return what the network is trained on, shape (n_samples, n_outputs)."""
+        """Return y in the form that the network is trained on, shape (n_samples, n_outputs)."""
 
     @abstractmethod
     def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
-        """Return each sample's loss, a mean over its outputs, shape (n_samples,)."""
+        """Return the loss of each sample, a mean over its outputs, shape (n_samples,)."""
 
     @property
     def rescaling(self) -> tuple[Any, Any] | None:
-        """Factor and offset that bring a training's predictions into the user's unit; None where they are."""
+        """Factor and offset that convert predictions in training to the unit of y; None if the units are equal."""
         return None
 
     @property
-    def model_parameter(self) -> Any:
-        """The loss's parameter where predictions are in the user's unit."""
+    def model_loss_parameter(self) -> Any:
+        """The parameter of the loss of a model that predicts in the unit of y."""
         return self.loss_parameter
 
-    def penalties(self, l2: float, n_layers: int) -> list[float]:
-        """Return each layer's factor of the L2 penalty beside a loss in the user's unit."""
+    def l2_factors(self, l2: float, n_layers: int) -> list[float]:
+        """Return the L2 factor of each layer of a model that predicts in the unit of y."""
         return [l2] * n_layers
 
     def metrics(self, outputs: np.ndarray, encoded: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what else a history holds: name -> a value for each sample, shape (n_samples,)."""
+        """Return further metrics by name, each with a value per sample, shape (n_samples,)."""
         return {}
-
-
-# From weights of samples to weights that respect their targets too, both of shape (n_samples,)
-Balance = Callable[[np.ndarray], np.ndarray]
-
-
-def effective_weights(sample_weight: np.ndarray, balance: Balance | None, dtype: Any) -> np.ndarray:
-    """Return each sample's weight, shape (n_samples,), scaled to a largest one between 1 and 2.
-
-    A batch divides its weights by their sum, so that their scale is free: this one neither overflows nor underflows in
-    ``dtype``, and a power of two changes no bit. Weights too small beside the largest to be told from 0 are 0.
-    """
-    weights = np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
-    if balance is not None:
-        weights = balance(weights)
-    weights = np.ldexp(weights, 1 - np.frexp(weights.max())[1]).astype(dtype)
-    weights[weights < np.finfo(dtype).tiny] = 0  # subnormal numbers, which compiled code takes for 0
-    return weights

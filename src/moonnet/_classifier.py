@@ -1,4 +1,4 @@
-"""KerasMoonClassifier: the network for labels."""
+"""The classifier, KerasMoonClassifier."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -11,144 +11,153 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
-from moonnet._base_targets import Balance
 from moonnet._class_targets import ClassTargets
 from moonnet._estimator import BaseKerasMoon
+from moonnet._sample_weights import ClassWeighting, make_class_weighting
 from moonnet._sklearn_compat import StrOptions
 
 
 class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
-    """A small Keras network, Dense 50-20-1 unless told otherwise, as a scikit-learn classifier.
+    """Classifier that trains a small dense Keras network.
 
-    A real Keras model, optimizer and loss train in one compiled loop over many steps, so that a fit of a few hundred
-    samples takes milliseconds; predictions are NumPy. The fitted estimator holds arrays only, and its Keras model is
-    there on request as ``model_``.
+    By default, the network has two hidden layers with 50 and 20 units. Keras provides the model,
+    the optimizer and the loss. A compiled loop runs many training steps at once, so that a fit of a few hundred samples
+    takes milliseconds. Predictions use NumPy only. A fitted estimator stores arrays and plain values, from which
+    ``model_`` builds a Keras model on request.
 
     Parameters
     ----------
     hidden_layer_sizes : array-like of int or int, default=(50, 20)
-        Units of each hidden Dense layer, each at least 1. An empty tuple leaves the output layer alone, which is
-        logistic regression.
+        Number of units in each hidden Dense layer, each at least 1. An empty tuple means no hidden layer, which makes
+        the network a logistic regression.
 
     activation : str, default="relu"
-        Name of a Keras activation for the hidden layers: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ... An
-        unknown name raises an error that lists those known.
+        Name of the Keras activation of the hidden layers: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ... The
+        error message for an unknown name lists all supported names.
 
     dropout : float, default=0.0
-        Rate of the Dropout after each hidden layer, in [0, 1).
+        Dropout rate after each hidden layer, in [0, 1).
 
     l2 : float, default=0.0
-        Factor of the L2 penalty on all kernels, as ``keras.regularizers.L2`` counts it: ``l2 * sum(kernel ** 2)``.
-        The losses in ``history_`` contain the penalty, as in Keras.
+        Factor of the L2 penalty on all kernels, as in ``keras.regularizers.L2``: ``l2 * sum(kernel ** 2)`` is added to
+        the loss. As in Keras, the losses in ``history_`` include the penalty.
 
     optimizer : str or keras.optimizers.Optimizer, default="rmsprop"
-        Name of a Keras optimizer, in lower case, or an unbuilt instance, whose settings are read and which is never
-        changed.
+        Name of a Keras optimizer, or an unbuilt instance. The settings of an instance are copied; the instance itself
+        never changes.
 
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, default=None
-        Positive step size, or a schedule over steps. None leaves the optimizer's own.
+        Positive step size, or a schedule over steps. None uses the learning rate of the optimizer.
 
     batch_size : int, default=50
-        Samples in a step, at least 1. The last batch of an epoch may be smaller.
+        Number of samples per step, at least 1. The last batch of an epoch may be smaller.
 
     epochs : int, default=100
-        How often the samples are gone through, at least 1.
+        Number of passes over the training samples, at least 1.
 
     shuffle : bool, default=True
-        Whether to draw a new order of the samples for each epoch.
+        Whether to shuffle the samples before each epoch.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights by label, which multiply ``sample_weight``; labels left out have weight 1. ``"balanced"`` gives each
-        class the same total weight. Where samples may have several labels, it multiplies the weights of all labels,
-        and a dict is not possible.
+        Weight of each label, by which ``sample_weight`` is multiplied. Labels that are not in the dict have weight 1.
+        ``"balanced"`` gives each class the same total weight. For multilabel y, only ``"balanced"`` is allowed; the
+        weight of a sample is then the product of the weights of all its labels, as in
+        :func:`sklearn.utils.class_weight.compute_sample_weight`.
 
     early_stopping : bool, default=False
-        Whether to score the network after each epoch on samples that it does not train on, stop when it gets no
-        better, and keep the weights of the best epoch. These samples are fit's ``X_val`` and ``y_val``, or are held out
-        of X and y.
+        Whether to score the network on a validation set after each epoch, stop training when the score no longer
+        improves, and use the weights of the best epoch. The validation set is ``X_val`` and ``y_val`` if fit receives
+        them. Otherwise, it is held out from X and y.
 
     validation_fraction : float, default=0.1
-        Share of the samples to hold out, in (0, 1), stratified by class (unless samples may have several labels). At
-        least as many samples are held out as there are classes, and one sample of each class is left to train on.
-        Not used where fit is given ``X_val``.
+        Fraction of the samples to hold out for early stopping, in (0, 1). The split is stratified by class, except for
+        multilabel y. At least as many samples are held out as there are classes, and at least one sample of each class
+        remains for training. Not used if fit receives ``X_val``.
 
     scoring : str or callable, default="loss"
         What early stopping monitors. ``"loss"`` minimises the validation loss. The name of a scorer (``"roc_auc"``,
-        ``"f1_macro"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. X is an array or CSR, and
-        where samples or classes have weights, the scorer is given them as ``sample_weight``.
+        ``"f1_macro"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. The scorer receives X as an
+        array or in CSR format, and also ``sample_weight`` if samples or classes have weights.
 
     n_iter_no_change : int, default=10
-        Epochs that may pass without an improvement by ``tol`` on the best one, at least 1.
+        Number of consecutive epochs without an improvement of ``tol`` that early stopping tolerates, at least 1.
 
     tol : float, default=1e-4
-        By how much the validation loss, in nats, has to come below the best one, or the score above it, at least 0.
+        Smallest change that early stopping counts as an improvement, at least 0: a decrease of the validation loss (in
+        nats) or an increase of the score.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer, may change
-        these and the learning rate, and may stop the training. Each fit trains with copies, so that these here stay as
-        they are. With early stopping, validation comes first: the weights kept are those that were scored, and the
-        hooks of validation (``on_test_begin``, ...) are not called. Callbacks of scikit-learn go to
-        :meth:`set_callbacks`.
+        Keras callbacks. They receive a live, compiled Keras model with the network's weights and optimizer. They may
+        change the weights, the optimizer and the learning rate, and they may stop training. Each fit trains with
+        copies, so that the instances in this list do not change. With early stopping, the network is scored before the
+        callbacks run: the best weights are those that were scored, and the hooks of validation (``on_test_begin``, ...)
+        are not called. For scikit-learn's callbacks, see :meth:`set_callbacks`.
 
     warm_start : bool, default=False
-        Whether fit trains the network of an earlier fit further, for ``epochs`` more epochs, with the optimizer and the
-        random streams as they were left: 60 epochs and then 40 give the same bits as 100 (callbacks begin anew in each
-        fit). Layers and classes must be the same. Another optimizer begins afresh, also one whose learning rate becomes
-        a schedule.
+        Whether fit resumes the training of the previous fit for ``epochs`` more epochs, with the same weights,
+        optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. The state of
+        callbacks is not resumed. Layers and classes must not change. A different optimizer starts with a new state, and
+        so does an optimizer whose learning rate changes from a number to a schedule.
 
     verbose : {0, 1, 2}, default=0
-        0 prints nothing, 1 shows one progress bar for the fit (ten lines where the output is no terminal), 2 prints a
-        line an epoch.
+        Progress output: 0 prints nothing, 1 shows one progress bar per fit (ten lines if the output is not a terminal),
+        2 prints one line per epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of the samples, dropout masks and which samples are held out. With an int, each
-        fit gives the same bits, on one machine and one backend of Keras. None takes fresh entropy from the operating
-        system: no global generator is used.
+        Controls the initial weights, the order of the samples, the dropout masks and the choice of held-out samples.
+        With an int, repeated fits are bit-for-bit identical on one machine with one engine (TensorFlow or JAX). None
+        draws a new seed from the operating system. NumPy's global generator is never used.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted. Where samples may have several labels, the numbers of y's columns.
+        The sorted labels. For multilabel y, the indices of its columns.
 
     coefs_ : list of ndarray
-        Kernel of each layer, shapes (n_features, n_units), (n_units, n_units), ... in the float type of X.
+        Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The
+        dtype is float32 if X was float32 in fit, and otherwise float64.
 
     intercepts_ : list of ndarray
-        Bias of each layer, shape (n_units,).
+        Bias of each layer, of shape (n_units,).
 
     history_ : dict of str to list of float
-        ``"loss"`` (nats) and ``"accuracy"`` (a share in [0, 1]) of each epoch: means over the epoch's batches while
-        the weights were changing, weighted by the samples. With early stopping or ``X_val`` also ``"val_loss"`` and
-        ``"val_accuracy"``: those of the validation set, after the epoch; NaN for epochs trained without. Where early
-        stopping watches a score, it is ``"val_score"``. Fits that go on with a network add to its history. Where
-        samples may have several labels, accuracy counts labels.
+        Loss and metrics of each epoch. ``"loss"`` (in nats) and ``"accuracy"`` (in [0, 1]; for multilabel y, the
+        fraction of correct labels) are weighted means over the samples of the epoch, computed while the weights change.
+        With early stopping or ``X_val``, ``"val_loss"`` and ``"val_accuracy"`` are those of the validation set after
+        the epoch; they are NaN for epochs without a validation set. ``"val_score"`` is the score that early stopping
+        monitors, if ``scoring`` is not ``"loss"``. Resumed fits append to this history.
 
     model_ : keras.Sequential
-        The learned network as a new, compiled Keras model at each access: keep it before training or saving it.
+        The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
+        you train or save it.
 
     n_iter_ : int
-        Epochs run, those of earlier fits included where a training went on.
+        Number of epochs trained, including those of earlier fits that were resumed.
 
     n_features_in_ : int
-        Columns of X in fit.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X had names that are all strings.
+        Names of features seen during fit. Defined only if all feature names of X are strings.
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : scikit-learn's own network.
+    KerasMoonRegressor : The same network for numeric targets.
+    moonnet.plotting.DecisionRegionDisplay : Plot the decision regions of a classifier.
+    moonnet.plotting.TrainingCurveDisplay : Plot ``history_``.
+    sklearn.neural_network.MLPClassifier : Multi-layer perceptron that is implemented in scikit-learn.
 
     Notes
     -----
-    Training runs on Keras's backend, TensorFlow or JAX (``KERAS_BACKEND``), on the CPU unless a ``keras.device`` scope
-    names another device. On a GPU, bits may differ between fits.
+    Keras's backend, TensorFlow or JAX, is the engine that trains; the environment variable ``KERAS_BACKEND`` selects
+    it. Training runs on the CPU unless a ``keras.device`` scope selects another device. On a GPU, fits with the same
+    ``random_state`` are not always bit-for-bit identical.
 
-    X in float32 is trained on and predicted in float32, everything else in float64. (Keras's Muon trains in float32
-    alone; its weights are converted.)
+    If X is float32, training and predictions use float32. For any other dtype, they use float64. Keras's Muon optimizer
+    always trains in float32; its weights are then converted.
 
-    The weights of a batch are divided by their sum, so that weight 0 equals absence, and weight 2 a sample that stands
-    there twice.
+    The loss of a batch is the weighted mean over its samples. A sample of weight 0 has no effect, and a sample of
+    weight 2 counts like two equal samples in its batch.
 
     Examples
     --------
@@ -223,33 +232,35 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train a new network, or with ``warm_start`` an earlier one further.
+        """Train the network.
 
-        Ctrl-C ends the training with a warning, and the estimator is what the epochs until then made of it.
+        With ``warm_start=True``, training resumes from the previous fit.
+
+        Ctrl-C stops training with a warning. The estimator is then fitted with the epochs completed so far.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers: an array, a nested list, a pandas or polars DataFrame, a SciPy sparse array or matrix, of
-            which never more than a block is made dense.
+            Training samples of finite numbers: an array, a nested list, a pandas or polars DataFrame, or a SciPy sparse
+            array or matrix. Only one block of a sparse X at a time is converted to a dense array.
 
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of at least two classes: numbers, strings or booleans. Or a column of 0 and 1 for each label, where
-            samples may have several; also as a sparse matrix.
+            Labels of at least two classes: numbers, strings or booleans. For multilabel classification, one column of
+            0 and 1 per label, as an array or a sparse matrix.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of at least 0, not all of them 0. None weighs each sample 1.
+            Non-negative weights, at least one of them positive. None gives each sample the weight 1.
 
         X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
-            A validation set of your own, in the columns of X. The network is scored on it after each epoch.
-            ``history_`` holds the figures, and early stopping monitors them instead of holding samples out. In a
-            pipeline, ``Pipeline(..., transform_input=["X_val"])`` transforms it as it does X.
+            Validation samples with the same columns as X. The network is scored on them after each epoch: ``history_``
+            stores the results, and early stopping monitors them instead of held-out samples. In a pipeline, use
+            ``Pipeline(..., transform_input=["X_val"])`` so that ``X_val`` is transformed like X.
 
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
-            Labels of ``X_val``. Each must occur in y; some of y may be missing.
+            Labels of ``X_val``, each of which must also occur in y.
 
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of ``X_val``, of at least 0, not all of them 0. ``class_weight`` does not count here.
+            Non-negative weights of ``X_val``, at least one of them positive. ``class_weight`` has no effect on them.
 
         Returns
         -------
@@ -259,46 +270,53 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         Raises
         ------
         ValueError
-            If a parameter or an argument is not what is described here, or if training diverges to a loss or weights
-            that are not finite. What an earlier fit learned stays as it was.
+            If a parameter or an argument is invalid, or if the loss or the weights become infinite or NaN. The results
+            of an earlier fit are then unchanged, as after any other error.
 
         TypeError
-            If X, sample_weight or what validates has a type that cannot be numbers, or y labels that cannot be sorted.
+            If X, sample_weight or the validation set cannot be converted to numbers, or if the labels in y cannot be
+            sorted.
 
         RuntimeError
-            In a process that was forked from one that has trained, or if Keras's backend is PyTorch.
+            If the process was forked from a process that had trained a network, or if Keras's backend is PyTorch.
 
         ImportError
-            If Keras's backend is JAX, which is not installed.
+            If Keras's backend is JAX and JAX is not installed.
 
         Warns
         -----
         UserWarning
-            If the training was interrupted by Ctrl-C.
+            If Ctrl-C interrupted training.
+
+        See Also
+        --------
+        partial_fit : Train for one epoch on a block of samples.
+        moonnet.plotting.TrainingCurveDisplay : Plot ``history_``.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one epoch on these samples, with the network, optimizer and random streams as they were left.
+        """Train for one epoch on a block of samples.
 
-        Nothing is held out, whatever ``early_stopping`` says, and ``class_weight="balanced"`` balances the samples of
-        this call.
+        Each call resumes training with the weights, the optimizer state and the random streams of the previous call or
+        fit. ``early_stopping`` has no effect: no samples are held out. ``class_weight="balanced"`` balances the
+        samples of each call separately.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            As in fit.
+            Training samples, as in :meth:`fit`.
 
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            As in fit, but not every class need be there.
+            Labels, as in :meth:`fit`. Not every class needs to occur in each call.
 
         classes : array-like of shape (n_classes,), default=None
-            All labels that y will hold in any call: required in the first, unless y has a column for each label.
+            All labels that may occur in y in any call. Required in the first call, unless y is multilabel.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            As in fit.
+            Weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -308,155 +326,194 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         Raises
         ------
         ValueError
-            As fit does; or if ``classes`` is missing in the first call or another one later, or if y holds other
-            labels.
+            As in :meth:`fit`. Also if ``classes`` is missing in the first call or changes in a later one, or if y
+            contains a label that is not in ``classes``.
 
         TypeError, RuntimeError, ImportError
-            As fit does.
+            As in :meth:`fit`.
+
+        See Also
+        --------
+        fit : Train for several epochs.
         """
-        return self._partial_fit(X, y, sample_weight, partial(self._announced_labels, classes))
+        return self._partial_fit(X, y, sample_weight, partial(self._infer_partial_fit_targets, classes))
 
-    def _read_targets(self, y: np.ndarray, known: ClassTargets | None) -> ClassTargets:
-        labels = ClassTargets.of(y)
-        if known is not None and not labels.equal(known):
+    def _infer_targets(self, y: np.ndarray, previous: ClassTargets | None) -> ClassTargets:
+        targets = ClassTargets.from_y(y)
+        if previous is not None and not targets.equals(previous):
             raise ValueError(
-                f"y must hold the labels of the earlier fit, which warm_start goes on with: {known}. "
-                f"Got {labels} instead."
+                f"With warm_start=True, y must contain the same labels as in the earlier fit: {previous}. "
+                f"Got {targets} instead."
             )
-        return labels
+        return targets
 
-    def _announced_labels(self, classes: Any, y: np.ndarray, known: ClassTargets | None) -> ClassTargets:
-        """Return the labels that blocks of samples hold together, of which y is one; ``classes`` lists them."""
-        announced = None if classes is None else ClassTargets.among(classes, "classes")
-        if known is not None:
-            labels = known
+    def _infer_partial_fit_targets(self, classes: Any, y: np.ndarray, previous: ClassTargets | None) -> ClassTargets:
+        """Return the targets of all calls to partial_fit; ``classes`` is its argument, and y need not be complete."""
+        from_classes = None if classes is None else ClassTargets.from_classes(classes, "classes")
+        if previous is not None:
+            targets = previous
         elif y.ndim == 2:
-            labels = ClassTargets.of(y)
-        elif announced is not None:
-            labels = announced
+            targets = ClassTargets.from_y(y)
+        elif from_classes is not None:
+            targets = from_classes
         else:
             raise ValueError("classes must be given in the first call to partial_fit. Got None instead.")
-        if announced is not None and not np.array_equal(announced.classes, labels.classes):
-            raise ValueError(f"classes must be {labels.classes.tolist()} or None. Got {classes!r} instead.")
-        labels.check(y, remedy=" Every class that a block may hold must be among the classes of the first call.")
-        return labels
+        if from_classes is not None and not np.array_equal(from_classes.classes, targets.classes):
+            raise ValueError(f"classes must be {targets.classes.tolist()} or None. Got {classes!r} instead.")
+        targets.check(y, remedy=" Pass all labels that may occur as classes in the first call to partial_fit.")
+        return targets
 
     @property
     def _targets(self) -> ClassTargets:
         return ClassTargets(self.classes_, self._trained_with["multilabel"])
 
-    def _balance(self, y: np.ndarray, targets: ClassTargets) -> Balance | None:
-        return targets.balance(y, self.class_weight)
+    def _class_weighting(self, y: np.ndarray, targets: ClassTargets) -> ClassWeighting | None:
+        return make_class_weighting(self.class_weight, y, targets)
 
-    def _network_attributes(self, targets: ClassTargets, weights: list[np.ndarray]) -> dict[str, Any]:
-        attributes = self._network(weights) | {"classes_": targets.classes}
+    def _prediction_attributes(self, targets: ClassTargets, weights: list[np.ndarray]) -> dict[str, Any]:
+        attributes = super()._prediction_attributes(targets, weights) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel
         return attributes
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the most probable label of each sample, or all labels that it has.
+        """Predict the class of each sample, or its labels in a multilabel problem.
 
-        With two classes that is ``classes_[1]`` where its probability exceeds 0.5. Where samples may have several
-        labels, it is each whose probability exceeds 0.5.
+        With two classes, this is ``classes_[1]`` if its probability exceeds 0.5. With more classes, it is the most
+        probable class. In a multilabel problem, it is every label whose probability exceeds 0.5.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers, in the columns of fit.
+            Samples of finite numbers, with the same columns as in :meth:`fit`.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Elements of ``classes_``; or integers 0 and 1, a column for each label.
+            Elements of ``classes_``. In a multilabel problem, integers 0 and 1 in one column per label.
 
         Raises
         ------
         ValueError
-            If X is not such an array, or the estimator is not fitted (``NotFittedError``).
+            If X contains anything but finite numbers, or has other columns than in :meth:`fit`.
+
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        See Also
+        --------
+        predict_proba : Predict the probability of each class.
         """
         logits = self._raw_predictions(X)
         return self._targets.decode(logits)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Return the probability of each class.
+        """Predict the probability of each class.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers, in the columns of fit.
+            Samples of finite numbers, with the same columns as in :meth:`fit`.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In [0, 1], in the order of ``classes_``; each row sums to 1, unless samples may have several labels.
+            Probabilities in [0, 1], in the order of ``classes_``. Each row sums to 1, except in a multilabel problem.
 
         Raises
         ------
         ValueError
-            If X is not such an array, or the estimator is not fitted (``NotFittedError``).
+            If X contains anything but finite numbers, or has other columns than in :meth:`fit`.
+
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        See Also
+        --------
+        predict_log_proba : Logarithms of these probabilities.
+        decision_function : Logits of the output layer.
         """
         logits = self._raw_predictions(X)
         return self._targets.probabilities(logits)
 
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
-        """Return the natural logarithm of the probability of each class.
+        """Predict the natural logarithm of the probability of each class.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers, in the columns of fit.
+            Samples of finite numbers, with the same columns as in :meth:`fit`.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            At most 0, in the order of ``classes_``; finite also where the probability itself rounds to 0.
+            Numbers of at most 0, in the order of ``classes_``. They are finite even if a probability is rounded to 0.
 
         Raises
         ------
         ValueError
-            If X is not such an array, or the estimator is not fitted (``NotFittedError``).
+            If X contains anything but finite numbers, or has other columns than in :meth:`fit`.
+
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        See Also
+        --------
+        predict_proba : Predict the probability of each class.
         """
         logits = self._raw_predictions(X)
         return self._targets.log_probabilities(logits)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return the logits: the output layer before its sigmoid or softmax.
+        """Compute the logits, which are the outputs before the final sigmoid or softmax.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers, in the columns of fit.
+            Samples of finite numbers, with the same columns as in :meth:`fit`.
 
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            With two classes one number a sample, positive for ``classes_[1]``; else one for each class or label.
+            With two classes, one number per sample, positive for ``classes_[1]``. Otherwise, one number per class or
+            label.
 
         Raises
         ------
         ValueError
-            If X is not such an array, or the estimator is not fitted (``NotFittedError``).
+            If X contains anything but finite numbers, or has other columns than in :meth:`fit`.
+
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        See Also
+        --------
+        predict_proba : Predict the probability of each class.
         """
         logits = self._raw_predictions(X)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
     @property
     def model_(self) -> Any:
-        """A new compiled ``keras.Sequential`` with the learned weights, in Keras's own float type.
+        """The fitted network as a new, compiled ``keras.Sequential`` in Keras's default float type.
 
-        Each access makes another one, which is the caller's: to train it further or to save it, keep it first
-        (``model = clf.model_``). The estimator stays as it is. The model says probabilities and is trained on 0 and 1
-        for two classes, in one column, and on one-hot rows for more. Its optimizer is new, with the settings that the
-        estimator's parameters have now.
+        Each access builds another model, which does not affect the estimator. To train or save a model, assign it to a
+        variable first: ``model = clf.model_``.
+
+        The model predicts probabilities. For two classes, it has one output and trains on 0 and 1; for more classes, it
+        trains on one-hot rows. Its optimizer is new and has the current settings of the estimator.
+
+        See Also
+        --------
+        predict_proba : Predict with NumPy, without Keras.
         """
-        return self._new_model()
+        return self._build_model()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take on the state of a pickle, which may be older than the parameter ``scoring``."""
+        """Restore the state of a pickle, which may be from before ``scoring`` was a parameter."""
         super().__setstate__({"scoring": "loss"} | state)
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: several labels are supported."""
+        """Declare that multilabel y is supported."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

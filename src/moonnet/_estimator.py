@@ -1,4 +1,4 @@
-"""What both estimators share: scikit-learn's contract around a Keras network; the arithmetic lives elsewhere."""
+"""The common base of both estimators: scikit-learn's interface around the training of a Keras network."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -21,46 +21,47 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from moonnet import _numpy_forward
-from moonnet._base_targets import Balance, BaseTargets, effective_weights
-from moonnet._sklearn_compat import InternalsMixin, Interval, Options, check_sample_weight, with_callbacks
+from moonnet._base_targets import BaseTargets
+from moonnet._sample_weights import ClassWeighting, drop_zero_weights
+from moonnet._sklearn_compat import InternalsMixin, Interval, Options, with_callbacks
 
-# Elements of X that are looked at here, for scikit-learn's checks take longer than to predict a row; more of them are
-# left to scikit-learn, whose checks take little memory.
-_MOST_UNCHECKED = 2**16
+# Up to this number of elements, X is checked here, because scikit-learn's checks take longer than predicting a row.
+# scikit-learn checks a larger X, with less memory.
+_MAX_FAST_CHECK_SIZE = 2**16
 
 
-def _all_or_nothing(learns: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate a method that learns: if it fails, all that the estimator had learned before stays as it was."""
+def _restore_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method so that it restores the estimator's attributes if it raises."""
 
-    @functools.wraps(learns)
-    def guarded(self: Any, *arguments: Any, **options: Any) -> Any:
+    @functools.wraps(method)
+    def wrapper(self: Any, *arguments: Any, **options: Any) -> Any:
         before = self.__dict__.copy()
         try:
-            return learns(self, *arguments, **options)
+            return method(self, *arguments, **options)
         except BaseException:
             self.__dict__ = before
             raise
 
-    return guarded
+    return wrapper
 
 
-class _Validation(NamedTuple):
-    """What a network is scored on after each epoch."""
+class _ValidationSet(NamedTuple):
+    """Samples on which the network is scored after each epoch."""
 
-    X: Any  # an array or CSR, in the float type of training
-    y: np.ndarray  # as the user gives it
+    X: Any  # an array or CSR, in the dtype of training
+    y: np.ndarray  # not encoded
     weight: np.ndarray
-    weighted: bool  # whether there are weights that a scorer should know of
+    has_weights: bool  # whether a scorer receives the weights
 
 
-# From the checked y, and what an earlier fit learned of it if the training goes on, to the targets
-ReadTargets = Callable[[np.ndarray, Any], BaseTargets]
+# From the checked y, and the targets of the fit that is resumed or None, to the targets
+InferTargets = Callable[[np.ndarray, Any], BaseTargets]
 
 
 class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
-    """A small Keras network as a scikit-learn estimator; subclasses add what their targets mean."""
+    """A small Keras network as a scikit-learn estimator; subclasses define the targets."""
 
-    # "no_validation": what only Keras can judge is judged where Keras is at hand, in _network.
+    # "no_validation": training._network checks these with Keras
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str],
@@ -123,26 +124,22 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self.verbose = verbose
         self.random_state = random_state
 
-    # What a subclass says of its targets
+    # Targets, defined by subclasses
 
     @abstractmethod
-    def _read_targets(self, y: np.ndarray, known: Any) -> BaseTargets:
-        """Return the targets in y; ``known`` are those of an earlier fit that goes on, or None. Raises ValueError."""
+    def _infer_targets(self, y: np.ndarray, previous: Any) -> BaseTargets:
+        """Return the targets of y; ``previous`` are those of the fit that is resumed, or None. Raises ValueError."""
 
     @property
     @abstractmethod
     def _targets(self) -> BaseTargets:
-        """The targets that were learned."""
+        """The targets of the fitted network."""
 
-    def _balance(self, y: np.ndarray, targets: Any) -> Balance | None:
-        """Return what turns weights of samples into weights that respect their targets; None where nothing does."""
+    def _class_weighting(self, y: np.ndarray, targets: Any) -> ClassWeighting | None:
+        """Return the function that applies class weights to sample weights; None without class weights."""
         return None
 
-    @abstractmethod
-    def _network_attributes(self, targets: Any, weights: list[np.ndarray]) -> dict[str, Any]:
-        """Return what it takes to predict."""
-
-    # Learning
+    # Training
 
     def _fit(
         self,
@@ -152,55 +149,55 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         validation_set: tuple[Any, Any, Any] = (None, None, None),
         observers: Sequence[Any] = (),
     ) -> Self:
-        """Train for all epochs, on what is not held out; ``observers`` are those of ``training._loop``."""
-        interrupted = self._learn(
+        """Train for all epochs; ``observers`` are instances of ``training._loop.Observer``."""
+        interrupted = self._check_and_train(
             X,
             y,
             sample_weight,
-            self._read_targets,
+            self._infer_targets,
             epochs=self.epochs,
-            goes_on=self.warm_start,
+            resume=self.warm_start,
             early_stopping=self.early_stopping,
             validation_set=validation_set,
             observers=observers,
         )
-        return self._warn_if(interrupted)
+        return self._warn_if_interrupted(interrupted)
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, read_targets: ReadTargets) -> Self:
-        """Train for one epoch, on everything."""
-        interrupted = self._learn(X, y, sample_weight, read_targets, epochs=1, goes_on=True)
-        return self._warn_if(interrupted)
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, infer_targets: InferTargets) -> Self:
+        """Train for one epoch on all samples."""
+        interrupted = self._check_and_train(X, y, sample_weight, infer_targets, epochs=1, resume=True)
+        return self._warn_if_interrupted(interrupted)
 
-    def _warn_if(self, interrupted: bool) -> Self:
-        """Warn the caller of fit or partial_fit if Ctrl-C ended the training.
+    def _warn_if_interrupted(self, interrupted: bool) -> Self:
+        """Warn the caller of fit or partial_fit if Ctrl-C ended training.
 
-        This comes last, so that the fitted attributes stay where warnings are errors.
+        This comes last, so that the estimator is fitted even if warnings are errors.
         """
         if interrupted:
             warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=4)
         return self
 
-    @_all_or_nothing
+    @_restore_on_error
     @with_callbacks
-    def _learn(
+    def _check_and_train(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
-        read_targets: ReadTargets,
+        infer_targets: InferTargets,
         *,
         epochs: int,
-        goes_on: bool,
+        resume: bool,
         early_stopping: bool = False,
         validation_set: tuple[Any, Any, Any] = (None, None, None),
         observers: Sequence[Any] = (),
     ) -> bool:
-        """Check everything, train, and return whether Ctrl-C ended the training."""
+        """Check parameters and arguments, train, and return whether Ctrl-C ended training."""
         self._check_parameters()
         fit_arguments = _fit_arguments(X, y, sample_weight)
-        previous = self._previous() if goes_on else None
+        previous = self._previous_result() if resume else None
         X, y = self._check_data(X, y, previous)
-        targets = read_targets(y, None if previous is None else self._targets)
+        targets = infer_targets(y, None if previous is None else self._targets)
         validation = self._check_validation_set(*validation_set, targets, X.dtype)
         return self._train(
             X, y, targets, int(epochs), bool(early_stopping), validation, previous, fit_arguments, observers
@@ -209,7 +206,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def _check_parameters(self) -> None:
         name = type(self).__name__
         self._validate_params()
-        self._hidden_units()
+        self._check_hidden_layer_sizes()
         if self.activation not in _numpy_forward.ACTIVATIONS:
             raise ValueError(
                 f"The 'activation' parameter of {name} must be one of {sorted(_numpy_forward.ACTIVATIONS)}. "
@@ -225,33 +222,35 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 )
 
     def _check_data(self, X: Any, y: Any, previous: Any) -> tuple[Any, np.ndarray]:
-        """Return X as an array or CSR, y as an array; a training that goes on does so in its own float type."""
+        """Return X as an array or CSR, and y as an array; a resumed training keeps its dtype."""
         dtype = (np.float64, np.float32) if previous is None else self.coefs_[0].dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
-        return X, _one_column_or_several(y)
+        return X, _ravel_single_column(y)
 
     def _check_validation_set(
         self, X: Any, y: Any, sample_weight: Any, targets: BaseTargets, dtype: np.dtype
-    ) -> _Validation | None:
-        """Return the caller's validation set, of the columns and targets that are trained on; None if there is none."""
-        given = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
-        names = [name for name, value in given.items() if value is not None]
-        if not names:
+    ) -> _ValidationSet | None:
+        """Return the validation set that was passed to fit, or None; its columns and targets must be those of fit."""
+        arguments = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
+        given = [name for name, value in arguments.items() if value is not None]
+        if not given:
             return None
         for name in ("X_val", "y_val"):
-            if given[name] is None:
-                raise ValueError(f"{name} must be given together with {names[0]}. Got None instead.")
-        with _naming("X_val"):
+            if arguments[name] is None:
+                raise ValueError(f"{name} must be given together with {given[0]}. Got None instead.")
+        with _name_in_errors("X_val"):
             array = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
             validate_data(self, X, reset=False, skip_check_array=True)
-        with _naming("y_val"):
+        with _name_in_errors("y_val"):
             checked = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y_val")
-            y = _one_column_or_several(checked)
+            y = _ravel_single_column(checked)
             targets.check(y, "y_val")
         if array.shape[0] != len(y):
-            raise ValueError(f"X_val and y_val must hold as many samples. Got {array.shape[0]} and {len(y)}.")
-        with _naming("sample_weight_val"):
-            return _Validation(*_counted(array, y, sample_weight, None), sample_weight is not None)
+            raise ValueError(
+                f"X_val and y_val must contain the same number of samples. Got {array.shape[0]} and {len(y)}."
+            )
+        with _name_in_errors("sample_weight_val"):
+            return _ValidationSet(*drop_zero_weights(array, y, sample_weight, None), sample_weight is not None)
 
     def _train(
         self,
@@ -260,92 +259,132 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         targets: BaseTargets,
         epochs: int,
         early_stopping: bool,
-        validation: _Validation | None,
+        validation_set: _ValidationSet | None,
         previous: Any,
         fit_arguments: dict[str, Any],
-        more_observers: Sequence[Any],
+        observers: Sequence[Any],
     ) -> bool:
-        """Train on checked X and y and set the fitted attributes; return whether Ctrl-C ended the training.
+        """Train on checked X and y, set the fitted attributes, and return whether Ctrl-C ended training.
 
-        ``fit_arguments`` are the caller's, as scikit-learn's callbacks get them. ``more_observers`` come after those
-        that validate.
+        ``fit_arguments`` are passed to scikit-learn's callbacks. ``observers`` run after those that validate.
         """
-        sample_weight, balance = fit_arguments["metadata"].get("sample_weight"), self._balance(y, targets)
-        X, y, weight = _counted(X, y, sample_weight, balance)
-        layer_sizes = (X.shape[1], *self._hidden_units(), targets.n_outputs)
-        if previous is not None and layer_sizes != self._layer_sizes:
-            raise ValueError(
-                "The 'hidden_layer_sizes' parameter must stay as it is while a training goes on. "
-                f"Got {self.hidden_layer_sizes!r} for a network of {self._layer_sizes[1:-1]}."
-            )
+        sample_weight = fit_arguments["metadata"].get("sample_weight")
+        class_weighting = self._class_weighting(y, targets)
+        X, y, weight = drop_zero_weights(X, y, sample_weight, class_weighting)
+        layer_sizes = self._check_layer_sizes(X, targets, previous)
 
-        from moonnet.training import _callbacks, _compiled_program, _loop, _network, _progress, _validation, engines
+        from moonnet.training import _keras_callbacks, _loop, _network, _progress, engines
 
         engines.check_not_forked()
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
+        streams = self._random_streams(previous)
+        if validation_set is None and early_stopping:
+            has_weights = sample_weight is not None or class_weighting is not None
+            X, y, weight, validation_set = self._hold_out(X, y, weight, has_weights, targets, streams.split_seed)
         if previous is None:
-            streams = _loop.Streams.spawn(_entropy(self.random_state))
-        else:
-            streams = _loop.Streams.resume(previous.checkpoint["streams"])
-        if validation is None and early_stopping:
-            train, held_out = _validation.hold_out(len(y), self.validation_fraction, targets.strata(y), streams.split)
-            weighted = sample_weight is not None or balance is not None
-            validation = _Validation(X[held_out], y[held_out], weight[held_out], weighted)
-            X, y, weight = X[train], y[train], weight[train]
-        if previous is None:
-            targets = targets.fitted(y, weight, X.dtype)
+            targets = targets.fit(y, weight, X.dtype)
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
-        observers: list[Any] = []
-        if validation is not None:
-            observers.append(self._validation_observer(validation, targets, early_stopping, previous))
+        first: list[Any] = []
+        if validation_set is not None:
+            first.append(self._make_validation_observer(validation_set, targets, early_stopping, previous))
         if self.callbacks:
-            observers.append(_callbacks.KerasCallbacks(self.callbacks, targets))
-        tasks = []
-        if (context := self._callback_context(epochs)) is not None:
-            arguments = {"estimator": self, **fit_arguments}
-            tasks.append(_callbacks.FitTasks(context, arguments, lambda result: self._attributes(targets, result)))
-        spec = _compiled_program.ProgramSpec(
-            _network.NetworkSpec(layer_sizes, self.activation, targets.loss),
-            optimizer,
-            _loop.batch_rows(int(self.batch_size), len(samples.y)),
-            dropout=self.dropout > 0,
-            dtype=optimizer.training_dtype(X.dtype.name),
-        )
+            first.append(_keras_callbacks.KerasCallbacks(self.callbacks, targets))
+        tasks = self._make_fit_tasks(epochs, targets, fit_arguments)
         result = _loop.train(
-            spec,
+            self._program_spec(layer_sizes, optimizer, samples, targets),
             samples,
-            _loop.Hyperparameters(
-                learning_rate,
-                self.l2,
-                self.dropout,
-                epochs,
-                self.shuffle,
-                targets.loss_parameter,
-                targets.loss_unit,
-                targets.random_biases,
-            ),
+            self._hyperparameters(learning_rate, epochs, targets),
             streams,
             previous,
-            [*observers, *more_observers, *tasks, *_progress.progress(self.verbose)],
+            [*first, *observers, *tasks, *_progress.progress(self.verbose)],
         )
-        for name, value in self._attributes(targets, result).items():
+        for name, value in self._fitted_attributes(targets, result).items():
             setattr(self, name, value)
         for task in tasks:
-            task.fit_ends()
+            task.end_fit_task()
         return result.interrupted
 
-    def _validation_observer(
-        self, validation: _Validation, targets: BaseTargets, early_stopping: bool, previous: Any
-    ) -> Any:
-        """Return the observer that scores each epoch's network, and stops early if that is wanted."""
-        from moonnet.training import _loop, _validation
+    def _check_layer_sizes(self, X: Any, targets: BaseTargets, previous: Any) -> tuple[int, ...]:
+        """Return the layer sizes of the network to train; a resumed training must not change them."""
+        layer_sizes = (X.shape[1], *self._check_hidden_layer_sizes(), targets.n_outputs)
+        if previous is not None and layer_sizes != self._layer_sizes:
+            raise ValueError(
+                "The 'hidden_layer_sizes' parameter must not change when training is resumed. "
+                f"Got {self.hidden_layer_sizes!r} for a network with the hidden layers {self._layer_sizes[1:-1]}."
+            )
+        return layer_sizes
 
-        X, y, weight, _ = validation
+    def _random_streams(self, previous: Any) -> Any:
+        """Return new random streams, or those of the training that is resumed."""
+        from moonnet.training import _loop
+
+        if previous is None:
+            return _loop.RandomStreams.spawn(_entropy(self.random_state))
+        return _loop.RandomStreams.resume(previous.checkpoint["streams"])
+
+    def _hold_out(
+        self, X: Any, y: np.ndarray, weight: np.ndarray, has_weights: bool, targets: BaseTargets, seed: int
+    ) -> tuple[Any, np.ndarray, np.ndarray, _ValidationSet]:
+        """Return X, y and the weights of the samples to train on, and the held-out samples."""
+        from moonnet.training import _validation_set
+
+        train, held_out = _validation_set.hold_out(len(y), self.validation_fraction, targets.stratify_labels(y), seed)
+        validation_set = _ValidationSet(X[held_out], y[held_out], weight[held_out], has_weights)
+        return X[train], y[train], weight[train], validation_set
+
+    def _program_spec(self, layer_sizes: tuple[int, ...], optimizer: Any, samples: Any, targets: BaseTargets) -> Any:
+        """Return everything that determines the compiled program."""
+        from moonnet.training import _compiled_program, _loop, _network
+
+        return _compiled_program.ProgramSpec(
+            _network.NetworkSpec(layer_sizes, self.activation, targets.loss),
+            optimizer,
+            _loop.compiled_batch_size(int(self.batch_size), len(samples.y)),
+            dropout=self.dropout > 0,
+            dtype=optimizer.training_dtype(samples.X.dtype.name),
+        )
+
+    def _hyperparameters(self, learning_rate: float | None, epochs: int, targets: BaseTargets) -> Any:
+        """Return the settings that the compiled program receives at run time."""
+        from moonnet.training import _loop
+
+        return _loop.Hyperparameters(
+            learning_rate,
+            self.l2,
+            self.dropout,
+            epochs,
+            self.shuffle,
+            targets.loss_parameter,
+            targets.loss_scale,
+            targets.random_biases,
+        )
+
+    def _make_fit_tasks(self, epochs: int, targets: BaseTargets, fit_arguments: dict[str, Any]) -> list[Any]:
+        """Return the observer that runs scikit-learn's callbacks, in a list that is empty without callbacks."""
+        from moonnet.training import _sklearn_callbacks
+
+        context = self._callback_context(epochs)
+        if context is None:
+            return []
+        arguments = {"estimator": self, **fit_arguments}
+        return [
+            _sklearn_callbacks.SklearnCallbacks(
+                context, arguments, lambda result: self._fitted_attributes(targets, result)
+            )
+        ]
+
+    def _make_validation_observer(
+        self, validation_set: _ValidationSet, targets: BaseTargets, early_stopping: bool, previous: Any
+    ) -> Any:
+        """Return the observer that scores the network after each epoch, and stops training if requested."""
+        from moonnet.training import _early_stopping, _loop, _validation_set
+
+        X, y, weight, _ = validation_set
         samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
         if not early_stopping:
-            return _validation.Validation(samples, targets, self.activation)
-        score = None if self.scoring == "loss" else self._score_of_weights(validation, targets)
-        return _validation.EarlyStopping(
+            return _validation_set.ValidationObserver(samples, targets, self.activation)
+        score = None if self.scoring == "loss" else self._make_score_function(validation_set, targets)
+        return _early_stopping.EarlyStopping(
             samples,
             targets,
             self.activation,
@@ -355,41 +394,58 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             previous=previous,
         )
 
-    def _score_of_weights(self, validation: _Validation, targets: BaseTargets) -> Callable[[list[Any]], float]:
-        """Return a function that scores an epoch's weights on the validation set, as the parameter ``scoring`` says."""
+    def _make_score_function(
+        self, validation_set: _ValidationSet, targets: BaseTargets
+    ) -> Callable[[list[Any]], float]:
+        """Return a function that scores weights on the validation set with the scorer of ``scoring``."""
         from sklearn.metrics import check_scoring
 
         scorer = check_scoring(self, scoring=self.scoring)
-        options = {"sample_weight": validation.weight} if validation.weighted else {}
+        options = {"sample_weight": validation_set.weight} if validation_set.has_weights else {}
         estimator = copy.copy(self)
-        estimator.__dict__.pop("feature_names_in_", None)  # the set is an array by now
+        estimator.__dict__.pop("feature_names_in_", None)  # X of the validation set is an array
 
         def score(weights: list[np.ndarray]) -> float:
-            estimator.__dict__.update(self._network_attributes(targets, weights))
+            estimator.__dict__.update(self._prediction_attributes(targets, weights))
             try:
-                value = scorer(estimator, validation.X, validation.y, **options)
+                value = scorer(estimator, validation_set.X, validation_set.y, **options)
             except Exception as error:
                 error.add_note(f"This was raised by the 'scoring' parameter, {self.scoring!r}.")
                 raise
             if not isinstance(value, Real) or math.isnan(value):
                 raise ValueError(
-                    f"The 'scoring' parameter of {type(self).__name__} must give a number for the validation set. "
+                    f"The 'scoring' parameter of {type(self).__name__} must return a number for the validation set. "
                     f"Got {value!r} from {self.scoring!r} instead."
                 )
             return float(value)
 
         return score
 
-    def _attributes(self, targets: Any, result: Any) -> dict[str, Any]:
-        """Return what fit leaves on the estimator: arrays and plain values."""
-        return self._network_attributes(targets, result.weights) | {
+    # The fitted network
+
+    def _fitted_attributes(self, targets: Any, result: Any) -> dict[str, Any]:
+        """Return all attributes that fit sets: arrays and plain values."""
+        return self._prediction_attributes(targets, result.weights) | {
             "history_": result.history,
             "n_iter_": len(result.history["loss"]),
             "_checkpoint": result.checkpoint,
         }
 
-    def _previous(self) -> Any:
-        """Return what an earlier fit learned, in the form that training goes on from; None if there was none."""
+    def _prediction_attributes(self, targets: Any, weights: list[np.ndarray]) -> dict[str, Any]:
+        """Return the fitted attributes that predictions need."""
+        return {
+            "coefs_": weights[::2],
+            "intercepts_": weights[1::2],
+            # Parameters as they were in fit: set_params may change them later
+            "_trained_with": {
+                "activation": self.activation,
+                "l2": float(self.l2),
+                "dropout": float(self.dropout),
+            },
+        }
+
+    def _previous_result(self) -> Any:
+        """Return the result of the previous fit, from which training resumes; None if there was no fit."""
         if not hasattr(self, "coefs_"):
             return None
         from moonnet.training import _loop
@@ -398,21 +454,21 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     @property
     def _weights(self) -> list[np.ndarray]:
-        """Kernel and bias of each layer."""
+        """Kernel and bias of each layer, in the unit of y."""
         return [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
 
     @property
     def _training_weights(self) -> list[np.ndarray]:
-        """The same, as training left them."""
+        """Kernel and bias of each layer, as training resumes with them."""
         return self._weights
 
     @property
     def _layer_sizes(self) -> tuple[int, ...]:
-        """Features, units of each layer, outputs."""
+        """Numbers of features, of units in each hidden layer, and of outputs."""
         return (self.n_features_in_, *(len(intercept) for intercept in self.intercepts_))
 
-    def _hidden_units(self) -> tuple[int, ...]:
-        """Return hidden_layer_sizes as a tuple of int, checked."""
+    def _check_hidden_layer_sizes(self) -> tuple[int, ...]:
+        """Return hidden_layer_sizes as a tuple of int."""
         sizes: Any = self.hidden_layer_sizes
         try:
             units = tuple(operator.index(size) for size in ([sizes] if isinstance(sizes, Integral) else sizes))
@@ -425,75 +481,60 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             )
         return units
 
-    # The learned network
-
-    def _network(self, weights: list[np.ndarray]) -> dict[str, Any]:
-        """Return the attributes of a network with these weights: arrays, and what describes it."""
-        return {
-            "coefs_": weights[::2],
-            "intercepts_": weights[1::2],
-            # Whatever set_params says later
-            "_trained_with": {
-                "activation": self.activation,
-                "l2": float(self.l2),
-                "dropout": float(self.dropout),
-            },
-        }
-
-    def _new_model(self) -> Any:
-        """Return a new Keras model of the network."""
+    def _build_model(self) -> Any:
+        """Return a new Keras model with the fitted weights."""
         check_is_fitted(self)
         from moonnet.training import _network, engines
 
         engines.check_not_forked()
         engines.engine.check_not_traced("make model_")
         optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
-        targets, described = self._targets, self._trained_with
+        targets, trained_with = self._targets, self._trained_with
         return _network.user_model(
-            _network.NetworkSpec(self._layer_sizes, described["activation"], targets.loss),
+            _network.NetworkSpec(self._layer_sizes, trained_with["activation"], targets.loss),
             self._weights,
             optimizer.build(learning_rate),
-            described["dropout"],
-            targets.penalties(described["l2"], len(self.coefs_)),
-            targets.model_parameter,
+            trained_with["dropout"],
+            targets.l2_factors(trained_with["l2"], len(self.coefs_)),
+            targets.model_loss_parameter,
         )
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
-        """Return the output layer before its activation, shape (n_samples, n_outputs)."""
+        """Return the outputs before the last activation, shape (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        if not self._needs_no_check(X):
+        if not self._is_already_valid(X):
             X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
         return _numpy_forward.raw_predictions(X, self.coefs_, self.intercepts_, self._trained_with["activation"])
 
-    def _needs_no_check(self, X: Any) -> bool:
-        """Return whether scikit-learn's checks would return X as it is."""
+    def _is_already_valid(self, X: Any) -> bool:
+        """Return whether scikit-learn's checks would return X unchanged."""
         return (
             type(X) is np.ndarray
             and X.dtype == self.coefs_[0].dtype
             and X.ndim == 2
-            and 0 < X.size <= _MOST_UNCHECKED
+            and 0 < X.size <= _MAX_FAST_CHECK_SIZE
             and X.shape[1] == self.n_features_in_
             and not hasattr(self, "feature_names_in_")
             and bool(np.isfinite(X).all())
         )
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: sparse X is supported."""
+        """Declare that sparse X is supported."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
 
-def _one_column_or_several(y: Any) -> np.ndarray:
-    """Return y as a dense array, of one dimension unless it has several columns."""
+def _ravel_single_column(y: Any) -> np.ndarray:
+    """Return y as a dense array, one-dimensional if it has a single column."""
     if sparse.issparse(y):
         y = y.toarray()
     return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 @contextmanager
-def _naming(argument: str) -> Iterator[None]:
-    """Let an error that does not name the argument do so."""
+def _name_in_errors(argument: str) -> Iterator[None]:
+    """Add the name of the argument to errors that do not mention it."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -503,22 +544,13 @@ def _naming(argument: str) -> Iterator[None]:
         raise kind(f"In {argument}: {error}") from error
 
 
-def _counted(X: Any, y: np.ndarray, sample_weight: Any, balance: Balance | None) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Return the samples that count, and their weights: weight 0 equals absence, also in the order of samples."""
-    if sample_weight is None and balance is None:
-        return X, y, np.broadcast_to(X.dtype.type(1), len(y))  # which takes no memory
-    weight = effective_weights(check_sample_weight(sample_weight, X), balance, X.dtype)
-    counted = weight > 0
-    return (X, y, weight) if counted.all() else (X[counted], y[counted], weight[counted])
-
-
 def _fit_arguments(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return the arguments of fit in the form in which scikit-learn hands them to callbacks."""
+    """Return the arguments of fit as scikit-learn passes them to callbacks."""
     return {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
 
 
 def _entropy(random_state: int | np.random.RandomState | None) -> Any:
-    """Return the seed of all a fit's randomness; None stands for fresh entropy, not for NumPy's global generator."""
+    """Return the seed of all random streams; None means fresh entropy and not NumPy's global generator."""
     if isinstance(random_state, np.random.RandomState):
         return random_state.randint(2**32, size=4, dtype=np.uint32)
     return random_state

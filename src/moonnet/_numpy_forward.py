@@ -1,4 +1,4 @@
-"""The forward pass of a Dense stack: pure functions of (X, coefs, intercepts), without Keras."""
+"""The forward pass of a stack of Dense layers in NumPy, without Keras."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse, special
 
-# Bytes of the widest activation that a chunk of rows fills: a quarter of a usual level-2 cache, so that each layer's
-# output, and what is added to it, are still there when they are read again.
+# Size of the widest layer's output for one chunk of rows: a quarter of a typical level-2 cache, so that the outputs and
+# biases of each layer are still cached when they are read again.
 _CHUNK_BYTES = 2**18
 
-# TensorFlow keeps these as float32, also where it computes in float64.
+# TensorFlow rounds these constants to float32, even if it computes in float64.
 LEAKY_SLOPE = float(np.float32(0.2))
-HALF_ROOT = float(np.float32(0.5**0.5))
+SQRT_HALF = float(np.float32(0.5**0.5))
 
 # Klambauer et al., "Self-Normalizing Neural Networks", 2017
 SELU_ALPHA = 1.6732632423543772
@@ -25,7 +25,7 @@ def _elu(z: np.ndarray) -> None:
 
 
 def _gelu(z: np.ndarray) -> None:
-    z *= special.erfc(-HALF_ROOT * z) / 2
+    z *= special.erfc(-SQRT_HALF * z) / 2
 
 
 def _hard_shrink(z: np.ndarray) -> None:
@@ -52,7 +52,7 @@ def _relu(z: np.ndarray) -> None:
 
 @lru_cache(maxsize=8)
 def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return zeros that nobody changes: NumPy takes a quarter of the time to compare with them than with a scalar."""
+    """Return read-only zeros: NumPy compares with an array in a quarter of the time that a scalar takes."""
     zeros = np.zeros(shape, dtype)
     zeros.flags.writeable = False
     return zeros
@@ -93,9 +93,9 @@ def _tanh_shrink(z: np.ndarray) -> None:
     z -= np.tanh(z)
 
 
-# Keras's name -> the same function, in place; constants are the defaults of keras.activations.
+# Keras's name -> the activation function, in place; constants are the defaults of keras.activations.
 ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
-    "celu": _elu,  # alpha 1, where both agree
+    "celu": _elu,  # equal to elu for alpha=1
     "elu": _elu,
     "exponential": lambda z: np.exp(z, out=z),
     "gelu": _gelu,
@@ -128,9 +128,9 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
 def raw_predictions(
     X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str
 ) -> np.ndarray:
-    """Return the last layer's outputs before its activation, shape (n_samples, n_outputs).
+    """Return the outputs before the last activation, shape (n_samples, n_outputs).
 
-    X (n_samples, n_features) is an array, or a CSR array or matrix.
+    X, of shape (n_samples, n_features), is an array or in CSR format.
     """
     activate = ACTIVATIONS[activation]
     *hidden_intercepts, output_intercept = intercepts
@@ -142,23 +142,23 @@ def raw_predictions(
 
     outputs = np.empty((n_samples, len(output_intercept)), dtype)
     buffers = [np.empty((chunk, len(intercept)), dtype) for intercept in hidden_intercepts]
-    # Once for each row of a chunk: NumPy takes longer to add one row to many
-    shifts = [intercept[np.newaxis].repeat(chunk, axis=0) for intercept in hidden_intercepts]
+    # Biases are repeated for each row of a chunk, because NumPy adds arrays of equal shape faster than it broadcasts
+    biases = [intercept[np.newaxis].repeat(chunk, axis=0) for intercept in hidden_intercepts]
     for start in range(0, n_samples, chunk):
         rows = slice(start, start + chunk)
         values = X[rows]
         n_rows = values.shape[0]
-        for coef, shift, buffer in zip(hidden_coefs, shifts, buffers, strict=True):
-            values = _product(values, coef, out=buffer[:n_rows])
-            values += shift[:n_rows]
+        for coef, bias, buffer in zip(hidden_coefs, biases, buffers, strict=True):
+            values = _matmul(values, coef, out=buffer[:n_rows])
+            values += bias[:n_rows]
             activate(values)
-        _product(values, output_coef, out=outputs[rows])
+        _matmul(values, output_coef, out=outputs[rows])
     outputs += output_intercept
     return outputs
 
 
-def _product(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Return ``values @ coef`` in ``out``; values may be sparse, and stay so."""
+def _matmul(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Write ``values @ coef`` to ``out`` and return it; values may be sparse."""
     if sparse.issparse(values):
         out[...] = values @ coef
         return out

@@ -1,13 +1,13 @@
-"""The losses of numbers, by scikit-learn's names, for NumPy and for Keras's operations alike.
+"""The losses of regressors, for NumPy and for ``keras.ops``; names are scikit-learn's.
 
-Keras has all but one of them itself, but computes its means on JAX in float32: these have none.
+Keras provides all of them except the pinball loss, but on JAX it averages in float32. These functions do not average.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-# From a module of operations (numpy or keras.ops), y, the network's outputs of the same shape, and the loss's parameter
-# to losses of that shape
+# Arguments: a module of array operations (numpy or keras.ops), y, the network's outputs, and the parameter of the loss.
+# y, outputs and the returned losses have the same shape.
 Loss = Callable[[Any, Any, Any, Any], Any]
 
 
@@ -16,29 +16,29 @@ def _squared_error(xp: Any, y: Any, outputs: Any, _: Any) -> Any:
 
 
 def _absolute_error(xp: Any, y: Any, outputs: Any, _: Any) -> Any:
-    return _magnitude(xp, y - outputs)
+    return _absolute(xp, y - outputs)
 
 
 def _huber(xp: Any, y: Any, outputs: Any, delta: Any) -> Any:
-    """Return Huber's loss: half the squared error up to ``delta``, and linear beyond."""
+    """Return half the squared error up to ``delta``, and a linear loss beyond."""
     error = xp.abs(y - outputs)
     return xp.where(error <= delta, xp.square(error) / 2, delta * (error - delta / 2))
 
 
 def _poisson(xp: Any, y: Any, outputs: Any, _: Any) -> Any:
-    """Return half the Poisson deviance of means whose logarithms the outputs are."""
+    """Return half the Poisson deviance; the outputs are logarithms of means."""
     logarithm = xp.log(xp.where(y > 0, y, xp.ones_like(y)))
     return xp.exp(outputs) - y + y * (logarithm - outputs)
 
 
 def _pinball(xp: Any, y: Any, outputs: Any, quantile: Any) -> Any:
     error = y - outputs
-    magnitude = _magnitude(xp, error)
-    return xp.where(error > 0, quantile * magnitude, (1 - quantile) * magnitude)
+    absolute = _absolute(xp, error)
+    return xp.where(error > 0, quantile * absolute, (1 - quantile) * absolute)
 
 
-def _magnitude(xp: Any, error: Any) -> Any:
-    """Return the absolute value, with a gradient of 0 at 0: that of abs is 0 on TensorFlow and 1 on JAX."""
+def _absolute(xp: Any, error: Any) -> Any:
+    """Return the absolute value with a gradient of 0 at 0; that of abs is 0 on TensorFlow and 1 on JAX."""
     return error * xp.sign(error)
 
 

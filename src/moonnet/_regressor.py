@@ -1,4 +1,4 @@
-"""KerasMoonRegressor: the network for numbers."""
+"""The regressor, KerasMoonRegressor."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -19,159 +19,170 @@ from moonnet._sklearn_compat import Interval, StrOptions
 
 
 class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
-    """A small Keras network, Dense 50-20-1 unless told otherwise, as a scikit-learn regressor.
+    """Regressor that trains a small dense Keras network.
 
-    It predicts one number a sample, or several. y may be in any unit: training sees it standardised, and the learned
-    network speaks y's own unit again, so that there is nothing to scale by hand. All else is as in
-    :class:`KerasMoonClassifier`.
+    By default, the network has two hidden layers with 50 and 20 units. It predicts one number per sample, or several.
+    y may be in any unit: training standardises y, and the fitted network predicts in the unit of y, so that you need
+    not scale it yourself. Everything else is as in :class:`KerasMoonClassifier`.
 
     Parameters
     ----------
     hidden_layer_sizes : array-like of int or int, default=(50, 20)
-        Units of each hidden Dense layer, each at least 1. An empty tuple leaves the output layer alone, which is
-        linear regression.
+        Number of units in each hidden Dense layer, each at least 1. An empty tuple means no hidden layer, which makes
+        the network a linear regression.
 
     loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, default="squared_error"
-        What is minimised. ``"squared_error"`` predicts means and ``"absolute_error"`` medians. ``"huber"`` is half the
-        squared error up to one spread of y (see Notes), and linear beyond, so that outliers weigh less. ``"poisson"``
-        predicts means of counts or rates, y of at least 0, with a log link. ``"pinball"`` predicts the ``quantile``.
+        The loss to minimise. ``"squared_error"`` predicts means, and ``"absolute_error"`` medians. ``"huber"`` is half
+        the squared error up to one spread of y (see Notes) and linear beyond, so that outliers have less influence.
+        ``"poisson"`` predicts means of counts or rates with a log link, for y of at least 0. ``"pinball"`` predicts the
+        ``quantile``.
 
     quantile : float, default=0.5
-        Which quantile ``loss="pinball"`` predicts, in (0, 1). Not used by other losses.
+        The quantile that ``loss="pinball"`` predicts, in (0, 1). Not used by other losses.
 
     activation : str, default="relu"
-        Name of a Keras activation for the hidden layers: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ... An
-        unknown name raises an error that lists those known.
+        Name of the Keras activation of the hidden layers: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ... The
+        error message for an unknown name lists all supported names.
 
     dropout : float, default=0.0
-        Rate of the Dropout after each hidden layer, in [0, 1).
+        Dropout rate after each hidden layer, in [0, 1).
 
     l2 : float, default=0.0
-        Factor of the L2 penalty on all kernels, ``l2 * sum(kernel ** 2)``, beside the loss of the standardised y. The
-        losses in ``history_`` contain the penalty, in the unit of the loss.
+        Factor of the L2 penalty on all kernels: ``l2 * sum(kernel ** 2)`` is added to the loss of the standardised y.
+        The losses in ``history_`` include the penalty, in the unit of the loss.
 
     optimizer : str or keras.optimizers.Optimizer, default="rmsprop"
-        Name of a Keras optimizer, in lower case, or an unbuilt instance, whose settings are read and which is never
-        changed.
+        Name of a Keras optimizer, or an unbuilt instance. The settings of an instance are copied; the instance itself
+        never changes.
 
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, default=None
-        Positive step size, or a schedule over steps. None leaves the optimizer's own.
+        Positive step size, or a schedule over steps. None uses the learning rate of the optimizer.
 
     batch_size : int, default=50
-        Samples in a step, at least 1. The last batch of an epoch may be smaller.
+        Number of samples per step, at least 1. The last batch of an epoch may be smaller.
 
     epochs : int, default=100
-        How often the samples are gone through, at least 1.
+        Number of passes over the training samples, at least 1.
 
     shuffle : bool, default=True
-        Whether to draw a new order of the samples for each epoch.
+        Whether to shuffle the samples before each epoch.
 
     early_stopping : bool, default=False
-        Whether to score the network after each epoch on samples that it does not train on, stop when it gets no
-        better, and keep the weights of the best epoch. These samples are fit's ``X_val`` and ``y_val``, or are held out
-        of X and y.
+        Whether to score the network on a validation set after each epoch, stop training when the score no longer
+        improves, and use the weights of the best epoch. The validation set is ``X_val`` and ``y_val`` if fit receives
+        them. Otherwise, it is held out from X and y.
 
     validation_fraction : float, default=0.1
-        Share of the samples to hold out, in (0, 1). Not used where fit is given ``X_val``.
+        Fraction of the samples to hold out for early stopping, in (0, 1). Not used if fit receives ``X_val``.
 
     scoring : str or callable, default="loss"
         What early stopping monitors. ``"loss"`` minimises the validation loss. The name of a scorer (``"r2"``,
-        ``"neg_median_absolute_error"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. X is an
-        array or CSR, and where samples have weights, the scorer is given them as ``sample_weight``.
+        ``"neg_median_absolute_error"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. The scorer
+        receives X as an array or in CSR format, and also ``sample_weight`` if samples have weights.
 
     n_iter_no_change : int, default=10
-        Epochs that may pass without an improvement by ``tol`` on the best one, at least 1.
+        Number of consecutive epochs without an improvement of ``tol`` that early stopping tolerates, at least 1.
 
     tol : float, default=1e-4
-        By how much the validation loss of the standardised y has to come below the best one, or the score above it, at
-        least 0.
+        Smallest change that early stopping counts as an improvement, at least 0: a decrease of the validation loss of
+        the standardised y, or an increase of the score.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Keras callbacks. They see a live, compiled Keras model with the network's weights and optimizer. Its weights are
-        those of the standardised y, and its last layer, without weights, brings predictions into y's unit. Callbacks
-        may change weights, optimizer and learning rate, and may stop the training. Each fit trains with copies, so that
-        these here stay as they are. With early stopping, validation comes first: the weights kept are those that were
-        scored, and the hooks of validation (``on_test_begin``, ...) are not called. Callbacks of scikit-learn go to
-        :meth:`set_callbacks`.
+        Keras callbacks. They receive a live, compiled Keras model with the network's weights and optimizer. These
+        weights are for the standardised y; a last layer without weights converts the predictions to the unit of y.
+        Callbacks may change the weights, the optimizer and the learning rate, and they may stop training. Each fit
+        trains with copies, so that the instances in this list do not change. With early stopping, the network is scored
+        before the callbacks run: the best weights are those that were scored, and the hooks of validation
+        (``on_test_begin``, ...) are not called. For scikit-learn's callbacks, see :meth:`set_callbacks`.
 
     warm_start : bool, default=False
-        Whether fit trains the network of an earlier fit further, for ``epochs`` more epochs, with the optimizer and the
-        random streams as they were left: 60 epochs and then 40 give the same bits as 100 (callbacks begin anew in each
-        fit). Layers, loss and columns of y must be the same, and y stays standardised as it was. Another optimizer
-        begins afresh, also one whose learning rate becomes a schedule. ``quantile`` may change: earlier losses in
-        ``history_`` are then those of another quantile.
+        Whether fit resumes the training of the previous fit for ``epochs`` more epochs, with the same weights,
+        optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. The state of
+        callbacks is not resumed. Layers, loss and columns of y must not change, and y is standardised as in the first
+        fit. A different optimizer starts with a new state, and so does an optimizer whose learning rate changes from a
+        number to a schedule. ``quantile`` may change; earlier losses in ``history_`` are then those of another
+        quantile.
 
     verbose : {0, 1, 2}, default=0
-        0 prints nothing, 1 shows one progress bar for the fit (ten lines where the output is no terminal), 2 prints a
-        line an epoch.
+        Progress output: 0 prints nothing, 1 shows one progress bar per fit (ten lines if the output is not a terminal),
+        2 prints one line per epoch.
 
     random_state : int, RandomState instance or None, default=None
-        Decides initial weights, order of the samples, dropout masks and which samples are held out. With an int, each
-        fit gives the same bits, on one machine and one backend of Keras. None takes fresh entropy from the operating
-        system: no global generator is used.
+        Controls the initial weights, the order of the samples, the dropout masks and the choice of held-out samples.
+        With an int, repeated fits are bit-for-bit identical on one machine with one engine (TensorFlow or JAX). None
+        draws a new seed from the operating system. NumPy's global generator is never used.
 
     Attributes
     ----------
     coefs_ : list of ndarray
-        Kernel of each layer, shapes (n_features, n_units), (n_units, n_units), ... in the float type of X. With
-        :attr:`intercepts_` they give predictions in y's unit (with ``loss="poisson"`` their logarithms).
+        Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The dtype is float32 if X
+        was float32 in fit, and otherwise float64. With :attr:`intercepts_`, they give predictions in the unit of y
+        (with ``loss="poisson"``, the logarithms of predictions).
 
     intercepts_ : list of ndarray
-        Bias of each layer, shape (n_units,).
+        Bias of each layer, of shape (n_units,).
 
     history_ : dict of str to list of float
-        ``"loss"`` of each epoch, in y's unit, or for ``"squared_error"`` and ``"huber"`` in its square: the mean over
-        the epoch's batches while the weights were changing, weighted by the samples. With early stopping or ``X_val``
-        also ``"val_loss"``: that of the validation set, after the epoch; NaN for epochs trained without. Where early
-        stopping watches a score, it is ``"val_score"``. Fits that go on with a network add to its history.
+        Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``. ``"loss"`` is
+        the weighted mean over the samples of the epoch, computed while the weights change. With early stopping or
+        ``X_val``, ``"val_loss"`` is that of the validation set after the epoch; it is NaN for epochs without a
+        validation set. ``"val_score"`` is the score that early stopping monitors, if ``scoring`` is not ``"loss"``.
+        Resumed fits append to this history.
 
     model_ : keras.Sequential
-        The learned network as a new, compiled Keras model at each access: keep it before training or saving it.
+        The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
+        you train or save it.
 
     n_iter_ : int
-        Epochs run, those of earlier fits included where a training went on.
+        Number of epochs trained, including those of earlier fits that were resumed.
 
     n_features_in_ : int
-        Columns of X in fit.
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where X had names that are all strings.
+        Names of features seen during fit. Defined only if all feature names of X are strings.
 
     See Also
     --------
     KerasMoonClassifier : The same network for classes.
-    sklearn.neural_network.MLPRegressor : scikit-learn's own network.
+    moonnet.plotting.RegressionDisplay : Plot the predictions of a regressor.
+    moonnet.plotting.TrainingCurveDisplay : Plot ``history_``.
+    sklearn.neural_network.MLPRegressor : Multi-layer perceptron that is implemented in scikit-learn.
 
     Notes
     -----
-    Training runs on Keras's backend, TensorFlow or JAX (``KERAS_BACKEND``), on the CPU unless a ``keras.device`` scope
-    names another device. On a GPU, bits may differ between fits.
+    Keras's backend, TensorFlow or JAX, is the engine that trains; the environment variable ``KERAS_BACKEND`` selects
+    it. Training runs on the CPU unless a ``keras.device`` scope selects another device. On a GPU, fits with the same
+    ``random_state`` are not always bit-for-bit identical.
 
-    X in float32 is trained on and predicted in float32, everything else in float64. (Keras's Muon trains in float32
-    alone; its weights are converted.)
+    If X is float32, training and predictions use float32. For any other dtype, they use float64. Keras's Muon optimizer
+    always trains in float32; its weights are then converted.
 
-    The weights of a batch are divided by their sum, so that weight 0 equals absence, and weight 2 a sample that stands
-    there twice.
+    The loss of a batch is the weighted mean over its samples. A sample of weight 0 has no effect, and a sample of
+    weight 2 counts like two equal samples in its batch.
 
-    y is standardised by the samples that are trained on, in the first call to ``partial_fit`` by those of that call:
-    by mean and standard deviation for ``"squared_error"``; by the median and the distance of the quartiles (over 1.35,
-    which for normally distributed numbers is the standard deviation) for ``"absolute_error"``, ``"huber"`` and
-    ``"pinball"``, so that outliers count little here too; for ``"poisson"`` it is divided by its mean. Of several
-    columns each is standardised by itself, and counts as much as the others: losses are means over the standardised
-    columns, times the mean of their units.
+    y is standardised with statistics of the training samples; for ``partial_fit``, of those of the first call:
 
-    With several columns, losses therefore equal neither scikit-learn's metrics nor Keras's ``evaluate``, and
-    ``model_`` weighs columns by their units if it is trained further; ``scoring`` monitors a metric of your own.
+    - ``"squared_error"`` uses the mean and the standard deviation.
+    - ``"absolute_error"``, ``"huber"`` and ``"pinball"`` use the median and the interquartile range, so that outliers
+      have little influence here too. The range is divided by 1.35, which gives the standard deviation if y is normally
+      distributed.
+    - ``"poisson"`` divides y by its mean.
 
-    Biases of hidden layers begin at random numbers, as in scikit-learn's networks. With Keras's zeros, a curve over a
-    single feature is learned more slowly, because all hidden units have their kink at one point.
+    If y has several columns, each is standardised separately, and all of them count equally: a loss is the mean over
+    the standardised columns, times the mean of their units. Such losses therefore differ from scikit-learn's metrics
+    and from Keras's ``evaluate``. If you train ``model_`` further, it weights columns by their units. Use ``scoring``
+    to monitor a metric of your choice.
 
-    All losses but ``"poisson"`` equal Keras's. ``"poisson"`` is half the Poisson deviance, as in scikit-learn, which
-    Keras's loss differs from by a number that depends on y alone. ``model_`` is compiled with Keras's losses, in y's
-    unit, and with those of :mod:`moonnet.losses` for ``"huber"`` and ``"pinball"``.
+    The biases of hidden layers are initialised at random, as in scikit-learn's networks. With Keras's zeros, all hidden
+    units have their kink at the same point, and a curve over a single feature is learned more slowly.
 
-    In float32, predictions have float32's resolution in y's unit. Where that is too coarse for y's spread, ``fit``
-    raises an error.
+    All losses except ``"poisson"`` equal Keras's. ``"poisson"`` is half the Poisson deviance, as in scikit-learn, and
+    differs from Keras's loss by a term that depends only on y. ``model_`` is compiled with Keras's losses in the unit
+    of y; for ``"huber"`` and ``"pinball"``, with those of :mod:`moonnet.losses`.
+
+    In float32, predictions have the resolution of float32 in the unit of y. ``fit`` raises an error if this is too
+    coarse for the spread of y.
 
     Examples
     --------
@@ -249,32 +260,34 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train a new network, or with ``warm_start`` an earlier one further.
+        """Train the network.
 
-        Ctrl-C ends the training with a warning, and the estimator is what the epochs until then made of it.
+        With ``warm_start=True``, training resumes from the previous fit.
+
+        Ctrl-C stops training with a warning. The estimator is then fitted with the epochs completed so far.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers: an array, a nested list, a pandas or polars DataFrame, a SciPy sparse array or matrix, of
-            which never more than a block is made dense.
+            Training samples of finite numbers: an array, a nested list, a pandas or polars DataFrame, or a SciPy sparse
+            array or matrix. Only one block of a sparse X at a time is converted to a dense array.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Finite numbers in any unit; for ``loss="poisson"`` of at least 0.
+            Finite numbers in any unit; for ``loss="poisson"``, at least 0.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of at least 0, not all of them 0. None weighs each sample 1.
+            Non-negative weights, at least one of them positive. None gives each sample the weight 1.
 
         X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
-            A validation set of your own, in the columns of X. The network is scored on it after each epoch.
-            ``history_`` holds the figures, and early stopping monitors them instead of holding samples out. In a
-            pipeline, ``Pipeline(..., transform_input=["X_val"])`` transforms it as it does X.
+            Validation samples with the same columns as X. The network is scored on them after each epoch: ``history_``
+            stores the results, and early stopping monitors them instead of held-out samples. In a pipeline, use
+            ``Pipeline(..., transform_input=["X_val"])`` so that ``X_val`` is transformed like X.
 
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Numbers of ``X_val``, in y's unit.
+            Targets of ``X_val``, in the unit of y.
 
         sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of ``X_val``, of at least 0, not all of them 0.
+            Non-negative weights of ``X_val``, at least one of them positive.
 
         Returns
         -------
@@ -284,41 +297,47 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Raises
         ------
         ValueError
-            If a parameter or an argument is not what is described here, or if training diverges to a loss or weights
-            that are not finite. What an earlier fit learned stays as it was.
+            If a parameter or an argument is invalid, or if the loss or the weights become infinite or NaN. The results
+            of an earlier fit are then unchanged, as after any other error.
 
         TypeError
-            If X, sample_weight or what validates has a type that cannot be numbers.
+            If X, sample_weight or the validation set cannot be converted to numbers.
 
         RuntimeError
-            In a process that was forked from one that has trained, or if Keras's backend is PyTorch.
+            If the process was forked from a process that had trained a network, or if Keras's backend is PyTorch.
 
         ImportError
-            If Keras's backend is JAX, which is not installed.
+            If Keras's backend is JAX and JAX is not installed.
 
         Warns
         -----
         UserWarning
-            If the training was interrupted by Ctrl-C.
+            If Ctrl-C interrupted training.
+
+        See Also
+        --------
+        partial_fit : Train for one epoch on a block of samples.
+        moonnet.plotting.TrainingCurveDisplay : Plot ``history_``.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train for one epoch on these samples, with the network, optimizer and random streams as they were left.
+        """Train for one epoch on a block of samples.
 
-        Nothing is held out, whatever ``early_stopping`` says. The samples of the first call tell how y is standardised:
-        they should be many enough to show where it usually is, and how far it spreads.
+        Each call resumes training with the weights, the optimizer state and the random streams of the previous call or
+        fit. ``early_stopping`` has no effect: no samples are held out. The first call determines how y is standardised,
+        so its samples should represent the centre and the spread of y.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            As in fit.
+            Training samples, as in :meth:`fit`.
 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            As in fit.
+            Targets, as in :meth:`fit`.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            As in fit.
+            Weights, as in :meth:`fit`.
 
         Returns
         -------
@@ -328,71 +347,89 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Raises
         ------
         ValueError, TypeError, RuntimeError, ImportError
-            As fit does.
-        """
-        return self._partial_fit(X, y, sample_weight, self._read_targets)
+            As in :meth:`fit`.
 
-    def _read_targets(self, y: np.ndarray, known: RegressionTargets | None) -> RegressionTargets:
-        if known is None:
-            return RegressionTargets.of(y, self.loss, self.quantile)
-        if self.loss != known.loss:
+        See Also
+        --------
+        fit : Train for several epochs.
+        """
+        return self._partial_fit(X, y, sample_weight, self._infer_targets)
+
+    def _infer_targets(self, y: np.ndarray, previous: RegressionTargets | None) -> RegressionTargets:
+        if previous is None:
+            return RegressionTargets.from_y(y, self.loss, self.quantile)
+        if self.loss != previous.loss:
             raise ValueError(
-                f"The 'loss' parameter must stay as it is while a training goes on, here {known.loss!r}. "
+                f"The 'loss' parameter must not change when training is resumed: it must be {previous.loss!r}. "
                 f"Got {self.loss!r} instead."
             )
-        known.check(y)
-        return replace(known, quantile=self.quantile)
+        previous.check(y)
+        return replace(previous, quantile=self.quantile)
 
     @property
     def _targets(self) -> RegressionTargets:
         return RegressionTargets(**self._trained_with["targets"])
 
-    def _network_attributes(self, targets: RegressionTargets, weights: list[np.ndarray]) -> dict[str, Any]:
-        attributes = self._network(targets.in_own_unit(weights))
-        # The output layer as well in the unit of the training, which goes on from these very bits
+    def _prediction_attributes(self, targets: RegressionTargets, weights: list[np.ndarray]) -> dict[str, Any]:
+        attributes = super()._prediction_attributes(targets, targets.unscale_weights(weights))
+        # The unscaled output layer is stored too, so that training resumes with exactly these bits
         attributes["_trained_with"] |= {"targets": dict(vars(targets)), "output_layer": weights[-2:]}
         return attributes
 
     @property
     def _training_weights(self) -> list[np.ndarray]:
         targets, output_layer = self._targets, self._trained_with["output_layer"]
-        as_trained = [*self._weights[:-2], *output_layer]
-        is_untouched = all(map(np.array_equal, targets.in_own_unit(as_trained)[-2:], self._weights[-2:]))
-        return as_trained if is_untouched else targets.in_training_unit(self._weights)
+        weights = [*self._weights[:-2], *output_layer]
+        is_unchanged = all(map(np.array_equal, targets.unscale_weights(weights)[-2:], self._weights[-2:]))
+        return weights if is_unchanged else targets.scale_weights(self._weights)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return the number or numbers of each sample.
+        """Predict the target or targets of each sample.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Finite numbers, in the columns of fit.
+            Samples of finite numbers, with the same columns as in :meth:`fit`.
 
         Returns
         -------
-        numbers : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In y's unit, of the float type of X in fit.
+        predictions : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions in the unit of y: float32 if X was float32 in fit, and otherwise float64.
 
         Raises
         ------
         ValueError
-            If X is not such an array, or the estimator is not fitted (``NotFittedError``).
+            If X contains anything but finite numbers, or has other columns than in :meth:`fit`.
+
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        See Also
+        --------
+        moonnet.plotting.RegressionDisplay : Plot predictions.
         """
         outputs = self._raw_predictions(X)
         return self._targets.decode(outputs)
 
     @property
     def model_(self) -> Any:
-        """A new compiled ``keras.Sequential`` with the learned weights, in Keras's own float type.
+        """The fitted network as a new, compiled ``keras.Sequential`` in Keras's default float type.
 
-        Each access makes another one, which is the caller's: to train it further or to save it, keep it first
-        (``model = reg.model_``). The estimator stays as it is. The model predicts, and is trained, in y's own unit. Its
-        optimizer is new, with the settings that the estimator's parameters have now.
+        Each access builds another model, which does not affect the estimator. To train or save a model, assign it to a
+        variable first: ``model = reg.model_``.
+
+        The model trains and predicts in the unit of y. Its optimizer is new and has the current settings of the
+        estimator.
+
+        See Also
+        --------
+        predict : Predict with NumPy, without Keras.
+        moonnet.losses : Losses that must be imported before such a model is loaded from a file.
         """
-        return self._new_model()
+        return self._build_model()
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: several numbers a sample are supported, and only positive ones with Poisson."""
+        """Declare that y may have several columns, and that it must not be negative for the Poisson loss."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss == "poisson"

@@ -1,6 +1,6 @@
-"""scikit-learn's private names, and stand-ins for what older versions lack.
+"""Private names of scikit-learn, and replacements for features that older versions lack.
 
-The other modules take it from here, so that a release which moves a name breaks one place.
+All other modules import them from here, so that a change in scikit-learn affects a single module.
 """
 
 import inspect
@@ -25,16 +25,16 @@ except ModuleNotFoundError as error:  # before 1.9
     HAS_CALLBACKS = False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for scikit-learn's."""
+        """Replacement for scikit-learn's class."""
 
         def set_callbacks(self, *callbacks: Any) -> Self:
-            """Raise NotImplementedError, unless there is nothing to set: scikit-learn has callbacks from 1.9 on."""
+            """Raise NotImplementedError if there are callbacks: scikit-learn has supported them since 1.9."""
             if callbacks:
                 check_has_callbacks("set_callbacks")
             return self
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -52,28 +52,28 @@ __all__ = [
 ]
 
 
-def check_has_callbacks(what: str) -> None:
-    """Raise NotImplementedError, naming what needs them and what else shows a training, if there are no callbacks."""
+def check_has_callbacks(feature: str) -> None:
+    """Raise NotImplementedError if scikit-learn has no callbacks; ``feature`` is what needs them."""
     if not HAS_CALLBACKS:
         raise NotImplementedError(
-            f"{what} needs the callbacks that scikit-learn has from 1.9 on. Got scikit-learn {sklearn.__version__}. "
-            "history_ and TrainingCurveDisplay show a training too, and Keras's callbacks (the parameter 'callbacks') "
-            "watch it."
+            f"{feature} needs scikit-learn 1.9 or later, which has callbacks. Got scikit-learn {sklearn.__version__}. "
+            "To follow training without them, use history_, TrainingCurveDisplay, or Keras's callbacks (the parameter "
+            "'callbacks')."
         )
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, X: Any) -> np.ndarray:
-    """Return the weights, float64 of shape (n_samples,); raise ValueError for wrong ones, or if all are 0."""
+    """Return the weights as float64, shape (n_samples,); raise ValueError if they are invalid or all 0."""
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not np.isfinite(weight).all():  # scikit-learn 1.7 lets a single number be anything
-        raise ValueError(f"sample_weight must hold finite numbers. Got {sample_weight!r} instead.")
-    if not weight.any():  # scikit-learn checks this itself from 1.9 on
+    if not np.isfinite(weight).all():  # scikit-learn 1.7 does not check a single number
+        raise ValueError(f"sample_weight must contain finite numbers. Got {sample_weight!r} instead.")
+    if not weight.any():  # scikit-learn has checked this since 1.9
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weight
 
 
 def boundary_display(*, n_classes: int, **options: Any) -> Any:
-    """Return a DecisionBoundaryDisplay, which wants the number of classes from 1.9 on."""
+    """Return a DecisionBoundaryDisplay, which has required the number of classes since 1.9."""
     from sklearn.inspection import DecisionBoundaryDisplay
 
     if "n_classes" in inspect.signature(DecisionBoundaryDisplay).parameters:
@@ -82,24 +82,24 @@ def boundary_display(*, n_classes: int, **options: Any) -> Any:
 
 
 class InternalsMixin(CallbackSupportMixin):
-    """Methods of an estimator that use or replace what scikit-learn keeps to itself."""
+    """Methods of estimators that use or override private methods of scikit-learn."""
 
     def _callback_context(self, epochs: int) -> Any:
-        """Return the context in which scikit-learn's callbacks follow a fit; None without callbacks."""
+        """Return the context that runs scikit-learn's callbacks during fit; None without callbacks."""
         if not getattr(self, "_skl_callbacks", None):
             return None
-        check_has_callbacks("An estimator with callbacks")  # a pickle may hold callbacks
+        check_has_callbacks("An estimator with callbacks")  # which a pickle may contain
         return self._init_callback_context(max_subtasks=epochs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, without that of scikit-learn's callbacks during a fit."""
+        """Return the state to pickle, without attributes that scikit-learn's callbacks set only during fit."""
         transient = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
         return {name: value for name, value in super().__getstate__().items() if name not in transient}
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
-        """Return the fitted attributes for a notebook, without model_, which scikit-learn would build to show it.
+        """Return the fitted attributes for a notebook, without ``model_``, which would have to be built.
 
-        scikit-learn calls this from 1.9 on.
+        scikit-learn has called this method since 1.9.
         """
         plain = BaseEstimator()
         vars(plain).update(vars(self))

@@ -1,10 +1,10 @@
-"""Searches on a cluster of Dask's that outlive its workers; it takes the extra ``dask``.
+"""Hyperparameter searches on a Dask cluster that survive the failure of workers.
 
-Searches and cross-validations run on a cluster under ``joblib.parallel_config(backend="dask")`` as they are. What many
-fits share, samples and their indices, is scattered there to the workers, and Dask cannot bring back what was scattered
-to one that dies: the search may fail. With ``client=resilient(client)`` it goes on.
+This module needs the extra ``dask``; importing it raises an ImportError if ``distributed`` is not installed.
 
-Importing this module raises an ImportError if Dask's ``distributed`` is not installed.
+With ``joblib.parallel_config(backend="dask")``, scikit-learn runs searches and cross-validation on a Dask cluster.
+joblib scatters the data that many fits share (samples and their indices) to the workers. Dask cannot restore scattered
+data if its worker dies, and then the search may fail. With ``client=resilient(client)``, the search continues.
 """
 
 from typing import Any
@@ -17,11 +17,11 @@ except ImportError as error:
 
 
 def resilient(client: Client) -> Any:
-    """Return a client for joblib's Dask backend, with which a search survives the death of workers.
+    """Return a client for joblib's Dask backend with which searches survive the failure of workers.
 
-    What many fits share becomes a task that returns it, instead of data scattered to a worker, and a task that was lost
-    with its worker runs again on another one. It passes through the scheduler, which keeps a copy until the search
-    ends: the samples have to fit in its memory.
+    Data that many fits share is not scattered to a worker. Instead, it becomes the result of a task, which Dask runs
+    again on another worker if the first one dies. The scheduler stores a copy of this data until the search ends, so
+    the samples must fit in its memory.
 
     Parameters
     ----------
@@ -31,17 +31,22 @@ def resilient(client: Client) -> Any:
     Returns
     -------
     client : object
-        What joblib needs of a client, for ``joblib.parallel_config(backend="dask", client=...)``.
+        A client for ``joblib.parallel_config(backend="dask", client=...)``.
 
     Raises
     ------
     TypeError
-        If ``client`` is no Dask client.
+        If ``client`` is not a ``distributed.Client``.
+
+    See Also
+    --------
+    joblib.parallel_config : Select the backend on which scikit-learn runs in parallel.
+    sklearn.model_selection.GridSearchCV : Search over hyperparameters.
 
     Notes
     -----
-    A fit that kills every worker it comes to is given up by Dask with the fourth, for its setting
-    ``distributed.scheduler.allowed-failures`` is 3, and joblib 1.6 then waits for it for ever.
+    If a fit kills every worker that runs it, Dask gives it up when the fourth worker dies, because the setting
+    ``distributed.scheduler.allowed-failures`` is 3 by default. joblib 1.6 then waits for the result forever.
 
     Examples
     --------
@@ -61,33 +66,33 @@ def resilient(client: Client) -> Any:
     """
     if not isinstance(client, Client):
         raise TypeError(f"client must be a distributed.Client. Got {client!r} instead.")
-    return _Resilient(client)
+    return _ResilientClient(client)
 
 
-class _Resilient:
-    """A Dask client with data that can be lost and found again."""
+class _ResilientClient:
+    """A Dask client that stores shared data as the results of tasks, which Dask can compute again."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # as copy.copy asks, of an instance that has no client yet
+        if name.startswith("__"):  # copy.copy looks these up before the instance has a client
             raise AttributeError(name)
         return getattr(self._client, name)
 
     def scatter(self, data: Any, asynchronous: bool = False, **_: Any) -> Any:
-        """Return what joblib awaits, the future of what many fits share; or futures of all that the user lists."""
-        return self._shared_later(data) if asynchronous else list(map(self._shared, data))
+        """Return an awaitable future of the data, as joblib asks for, or futures of each item of a list."""
+        return self._submit_shared_async(data) if asynchronous else list(map(self._submit_shared, data))
 
-    async def _shared_later(self, data: Any) -> Any:
-        return self._shared(data)
+    async def _submit_shared_async(self, data: Any) -> Any:
+        return self._submit_shared(data)
 
-    def _shared(self, data: Any) -> Any:
-        # Dask would warn of much data in a task, and advise to scatter it
+    def _submit_shared(self, data: Any) -> Any:
+        # Dask warns about large data in a task and recommends scattering it
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1PB"}):
-            return self._client.submit(_itself, data, pure=False)
+            return self._client.submit(_identity, data, pure=False)
 
 
-def _itself(data: Any) -> Any:
-    """Return the data: the task that stands for it."""
+def _identity(data: Any) -> Any:
+    """Return the data; this is the task whose result the data is."""
     return data

@@ -1,8 +1,9 @@
-"""Keras losses of regressors' networks; import this module before Keras loads such a network from a file.
+"""Keras losses of the regressor's models.
 
-A :attr:`~moonnet.KerasMoonRegressor.model_` that was learned with ``loss="huber"`` or ``"pinball"`` is compiled with a
-loss of this module: Keras has no pinball loss, and forgets the threshold of its Huber loss in files. Networks of other
-losses need nothing of it, and neither does ``keras.saving.load_model(path, compile=False)``.
+Import this module before Keras loads such a model from a file. It is needed for each
+:attr:`~moonnet.KerasMoonRegressor.model_` of a regressor with ``loss="huber"`` or ``loss="pinball"``: Keras has no
+pinball loss, and its files do not store the threshold of its Huber loss. Models with other losses do not need this
+module, and neither does ``keras.saving.load_model(path, compile=False)``.
 
 Importing this module imports Keras.
 """
@@ -13,11 +14,11 @@ from moonnet._regression_losses import LOSSES
 from moonnet.training._keras import keras
 
 
-class _Loss(keras.losses.Loss):
-    """A loss of ours: the mean over the outputs of a formula with one parameter."""
+class _ParametricLoss(keras.losses.Loss):
+    """The mean over the outputs of a loss with one parameter."""
 
-    formula: str
-    parameter: str  # its name
+    formula: str  # a key of LOSSES
+    parameter: str  # the name of the parameter
 
     def __init__(self, value: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -26,19 +27,19 @@ class _Loss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each sample, shape (n_samples,)."""
         y_pred = keras.ops.convert_to_tensor(y_pred)
-        # Keras's own losses take one dimension for a column
+        # One-dimensional y is a column, as in Keras's own losses
         y_true = keras.ops.reshape(keras.ops.convert_to_tensor(y_true, y_pred.dtype), keras.ops.shape(y_pred))
         value = keras.ops.convert_to_tensor(self._value, y_pred.dtype)
         return keras.ops.mean(LOSSES[self.formula](keras.ops, y_true, y_pred, value), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the settings, from which Keras makes the loss anew."""
+        """Return the settings from which Keras restores the loss."""
         return super().get_config() | {self.parameter: self._value}
 
 
 @keras.saving.register_keras_serializable("moonnet")
-class Pinball(_Loss):
-    """The pinball loss: a network that minimises it predicts a quantile.
+class Pinball(_ParametricLoss):
+    """Pinball loss, which is minimal for predictions of a quantile.
 
     Parameters
     ----------
@@ -46,10 +47,15 @@ class Pinball(_Loss):
         The quantile to predict, in (0, 1).
 
     name : str, default="pinball"
-        The loss's name in Keras.
+        Name of the loss in Keras.
 
     **options : dict
         Further arguments of ``keras.losses.Loss``.
+
+    See Also
+    --------
+    moonnet.KerasMoonRegressor : Use this loss with ``loss="pinball"``.
+    sklearn.metrics.mean_pinball_loss : The same loss as a metric.
 
     Examples
     --------
@@ -65,19 +71,24 @@ class Pinball(_Loss):
 
 
 @keras.saving.register_keras_serializable("moonnet")
-class Huber(_Loss):
-    """Huber's loss: half the squared error up to a threshold, and linear beyond.
+class Huber(_ParametricLoss):
+    """Huber loss, which is half the squared error up to a threshold and linear beyond.
 
     Parameters
     ----------
     delta : float or list of float
-        The threshold, positive, in y's unit; one for each output where there are several.
+        The positive threshold in the unit of y, or a list of one threshold per output.
 
     name : str, default="huber"
-        The loss's name in Keras.
+        Name of the loss in Keras.
 
     **options : dict
         Further arguments of ``keras.losses.Loss``.
+
+    See Also
+    --------
+    moonnet.KerasMoonRegressor : Use this loss with ``loss="huber"``.
+    keras.losses.Huber : Keras's own Huber loss, with one threshold for all outputs.
 
     Examples
     --------

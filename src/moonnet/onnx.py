@@ -1,27 +1,37 @@
-"""Both estimators as ONNX graphs: importing this module registers converters with skl2onnx.
+"""Conversion of both estimators to ONNX.
 
-``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then take a fitted ``KerasMoonClassifier`` or
-``KerasMoonRegressor`` alone, within a ``Pipeline`` or ``ColumnTransformer``, or found by a search. It takes the extra
-``onnx``.
+Importing this module registers converters with skl2onnx. ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then
+convert a fitted ``KerasMoonClassifier`` or ``KerasMoonRegressor``, also as a step of a ``Pipeline`` or
+``ColumnTransformer`` and as the best estimator of a search. This module needs the extra ``onnx``.
 
-The graph computes in float64 if its input is declared so, in float32 otherwise.
+The graph computes in float64 if its input is declared as float64, and otherwise in float32.
 
-A classifier's first output are labels as ``predict`` returns them, of shape (n_samples,) or (n_samples, n_labels),
-booleans as integers; the second are probabilities as ``predict_proba`` returns them, of shape (n_samples, n_classes),
-unless skl2onnx's option ``zipmap``, which is on by default and which ONNX Runtime takes in float32 alone, makes
-dictionaries of them, or ``raw_scores`` asks for logits instead, in two columns for two classes. Probabilities below the
-rounding error of 1 may be 0.
+The graph of a classifier has two outputs. The first contains the labels of ``predict``, of shape (n_samples,) or
+(n_samples, n_labels); booleans become integers. The second contains the probabilities of ``predict_proba``, of shape
+(n_samples, n_classes). Two options of skl2onnx change the second output:
 
-A regressor's output holds the numbers that ``predict`` returns, of shape (n_samples, n_outputs). In float32 they have
-float32's resolution in y's unit.
+- ``zipmap``, which is on by default, converts each row to a dictionary. ONNX Runtime supports this only in float32.
+- ``raw_scores`` returns logits instead of probabilities, in two columns for two classes.
+
+Probabilities below the rounding error of 1 may be 0.
+
+The graph of a regressor has one output, the predictions of ``predict`` with shape (n_samples, n_outputs). In float32,
+they have the resolution of float32 in the unit of y.
 
 Raises
 ------
 ImportError
     If skl2onnx is not installed.
-ValueError, TypeError
-    In the conversion, if the input is declared with another number of columns than in fit, or as something that is no
-    number; or if labels are neither integers nor strings.
+ValueError
+    During conversion, if the declared input has another number of columns than X in fit, or if labels are neither
+    integers nor strings.
+TypeError
+    During conversion, if the declared input is not numeric.
+
+See Also
+--------
+moonnet.KerasMoonClassifier : The classifier.
+moonnet.KerasMoonRegressor : The regressor.
 
 Examples
 --------
@@ -52,7 +62,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._estimator import BaseKerasMoon
-from moonnet._numpy_forward import HALF_ROOT, LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+from moonnet._numpy_forward import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SQRT_HALF
 from moonnet._regressor import KerasMoonRegressor
 
 try:
@@ -63,11 +73,11 @@ try:
 except ImportError as error:
     raise ImportError("moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'") from error
 
-_NUMBERS = types.FloatTensorType, types.DoubleTensorType, types.Int64TensorType, types.BooleanTensorType
+_NUMERIC_TYPES = types.FloatTensorType, types.DoubleTensorType, types.Int64TensorType, types.BooleanTensorType
 
 
 class _Operators:
-    """ONNX's operators as functions, of one opset; Python numbers among their inputs become constants of one dtype."""
+    """The operators of one ONNX opset as functions; Python numbers among their inputs become constants of ``dtype``."""
 
     def __init__(self, dtype: type, opset: int) -> None:
         self.dtype = dtype
@@ -83,7 +93,7 @@ class _Operators:
         return node
 
 
-# Activations are made of operators that ONNX Runtime has in float64 as well, which it has not of Elu or Softplus.
+# Activations use only operators that ONNX Runtime implements in float64; Elu and Softplus are not among them.
 
 
 def _clip(op: _Operators, z: Any, low: float, high: float) -> Any:
@@ -109,7 +119,7 @@ def _erfc(op: _Operators, x: Any) -> Any:
 
 @cache
 def _erfcx_coefficients() -> list[float]:
-    """Return a polynomial in u = 4 / (x + 2) - 1 that is exp(x^2) erfc(x) for all x >= 0, highest power first."""
+    """Return the polynomial in u = 4 / (x + 2) - 1 for exp(x^2) erfc(x), x >= 0, highest power first."""
     in_u = Chebyshev.interpolate(
         lambda u: special.erfcx(np.where(u > -1, 4 / np.maximum(u + 1, 1e-300) - 2, np.inf)), 40
     )
@@ -117,7 +127,7 @@ def _erfcx_coefficients() -> list[float]:
 
 
 def _gelu(op: _Operators, z: Any) -> Any:
-    tail = op.Div(_erfc(op, op.Mul(op.Abs(z), HALF_ROOT)), 2)
+    tail = op.Div(_erfc(op, op.Mul(op.Abs(z), SQRT_HALF)), 2)
     return op.Mul(z, op.Where(op.Greater(z, 0), op.Sub(1, tail), tail))
 
 
@@ -126,7 +136,7 @@ def _softplus(op: _Operators, z: Any) -> Any:
 
 
 def _silu(op: _Operators, z: Any) -> Any:
-    # Many versions of ONNX Runtime fuse z * Sigmoid(z) into an operator without float64
+    # Many versions of ONNX Runtime fuse z * Sigmoid(z) into an operator that lacks float64
     return op.Div(z, op.Add(1, op.Exp(op.Neg(z))))
 
 
@@ -143,7 +153,7 @@ def _sparse_plus(op: _Operators, z: Any) -> Any:
     return op.Where(op.Less(z, 1), op.Div(op.Mul(root, root), 4), z)
 
 
-# Keras's name -> the same function of (operators, z)
+# Keras's name -> the activation as a function of (operators, z)
 _ACTIVATIONS: dict[str, Callable[[_Operators, Any], Any]] = {
     "celu": _elu,
     "elu": _elu,
@@ -175,37 +185,39 @@ _ACTIVATIONS: dict[str, Callable[[_Operators, Any], Any]] = {
 }
 
 
-def _classes(clf: KerasMoonClassifier) -> np.ndarray:
-    """Return the labels as ONNX has them: int64 or strings."""
+def _onnx_labels(clf: KerasMoonClassifier) -> np.ndarray:
+    """Return the classes as int64 or strings, the types that ONNX supports."""
     classes = clf.classes_
     if all(isinstance(label, str) for label in classes):
         return classes.astype(str)
     integers = classes.astype(np.int64) if classes.dtype.kind in "biuf" else None
     if integers is None or (integers != classes).any():
-        raise ValueError(f"Labels must be integers or strings to be converted to ONNX. Got {classes.tolist()} instead.")
+        raise ValueError(
+            f"Labels must be integers or strings for the conversion to ONNX. Got {classes.tolist()} instead."
+        )
     return integers
 
 
 def _check_inputs(estimator: BaseKerasMoon, inputs: list[Any]) -> None:
-    """Raise if the inputs that a graph declares are not what a fitted estimator takes."""
+    """Raise if the declared inputs of a graph do not match the fitted estimator."""
     name = type(estimator).__name__
     check_is_fitted(estimator, "coefs_")
     for variable in inputs:
-        if not isinstance(variable.type, _NUMBERS):
+        if not isinstance(variable.type, _NUMERIC_TYPES):
             raise TypeError(
-                f"{name} takes float32, float64, int64 or booleans in ONNX. "
+                f"The ONNX inputs of {name} must be float32, float64, int64 or boolean. "
                 f"Got {type(variable.type).__name__} for the input {variable.raw_name!r} instead."
             )
     n_columns = [(*variable.type.shape, None, None)[1] for variable in inputs]
     if None not in n_columns and np.sum(n_columns) != estimator.n_features_in_:
         raise ValueError(
             f"{name} was fitted with {estimator.n_features_in_} features. "
-            f"Got {np.sum(n_columns)} columns for ONNX instead."
+            f"Got ONNX inputs with {np.sum(n_columns)} columns instead."
         )
 
 
 def _set_classifier_types(operator: Any) -> None:
-    """Check the declared inputs of an operator of skl2onnx, and declare its outputs."""
+    """Check the inputs of skl2onnx's operator, and declare its outputs."""
     clf, inputs = operator.raw_operator, operator.inputs
     _check_inputs(clf, inputs)
     n_samples, n_classes = inputs[0].get_first_dimension(), len(clf.classes_)
@@ -213,30 +225,30 @@ def _set_classifier_types(operator: Any) -> None:
     if clf._targets.multilabel:
         labels.type = types.Int64TensorType([n_samples, n_classes])
     else:
-        of_strings = _classes(clf).dtype.kind == "U"
-        labels.type = (types.StringTensorType if of_strings else types.Int64TensorType)([n_samples])
-    probabilities.type = _float_type(inputs)([n_samples, n_classes])
+        has_strings = _onnx_labels(clf).dtype.kind == "U"
+        labels.type = (types.StringTensorType if has_strings else types.Int64TensorType)([n_samples])
+    probabilities.type = _output_type(inputs)([n_samples, n_classes])
 
 
 def _set_regressor_types(operator: Any) -> None:
-    """Check the declared inputs of an operator of skl2onnx, and declare its output."""
+    """Check the inputs of skl2onnx's operator, and declare its output."""
     reg, inputs = operator.raw_operator, operator.inputs
     _check_inputs(reg, inputs)
-    operator.outputs[0].type = _float_type(inputs)([inputs[0].get_first_dimension(), reg._targets.n_outputs])
+    operator.outputs[0].type = _output_type(inputs)([inputs[0].get_first_dimension(), reg._targets.n_outputs])
 
 
-def _float_type(inputs: list[Any]) -> Any:
-    """Return skl2onnx's type of the numbers that come out."""
-    return types.DoubleTensorType if _dtype(inputs) is np.float64 else types.FloatTensorType
+def _output_type(inputs: list[Any]) -> Any:
+    """Return skl2onnx's type of numeric outputs."""
+    return types.DoubleTensorType if _compute_dtype(inputs) is np.float64 else types.FloatTensorType
 
 
-def _dtype(inputs: list[Any]) -> type:
-    """Return the type to compute in."""
+def _compute_dtype(inputs: list[Any]) -> type:
+    """Return the dtype in which the graph computes."""
     return np.float64 if any(isinstance(variable.type, types.DoubleTensorType) for variable in inputs) else np.float32
 
 
 def _raw_predictions(operator: Any, op: _Operators) -> Any:
-    """Return the output layer before its activation."""
+    """Return the outputs before the last activation."""
     estimator, dtype = operator.raw_operator, op.dtype
     to = TensorProto.DOUBLE if dtype is np.float64 else TensorProto.FLOAT
     columns = [op.Cast(variable, to=to) for variable in operator.inputs]
@@ -249,18 +261,18 @@ def _raw_predictions(operator: Any, op: _Operators) -> Any:
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
-    """Add the network to a graph of skl2onnx."""
-    clf, op = operator.raw_operator, _Operators(_dtype(operator.inputs), container.target_opset)
+    """Add the network to skl2onnx's graph."""
+    clf, op = operator.raw_operator, _Operators(_compute_dtype(operator.inputs), container.target_opset)
     logits = _raw_predictions(operator, op)
     if clf._targets.loss == "categorical_crossentropy":
         probabilities = op.Softmax(logits, axis=1)
-        labels = op.Gather(_classes(clf), op.ArgMax(logits, axis=1, keepdims=0))
+        labels = op.Gather(_onnx_labels(clf), op.ArgMax(logits, axis=1, keepdims=0))
     else:
         probabilities = op.Sigmoid(logits)
         labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
         if not clf._targets.multilabel:
             probabilities = op.Concat(op.Sigmoid(op.Neg(logits)), probabilities, axis=1)
-            labels = op.Gather(_classes(clf), op.Reshape(labels, np.array([-1])))
+            labels = op.Gather(_onnx_labels(clf), op.Reshape(labels, np.array([-1])))
             logits = op.Concat(op.Neg(logits), logits, axis=1)
     if container.get_options(clf, {"raw_scores": False})["raw_scores"]:
         probabilities = logits
@@ -269,8 +281,8 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
-    """Add the network to a graph of skl2onnx."""
-    op = _Operators(_dtype(operator.inputs), container.target_opset)
+    """Add the network to skl2onnx's graph."""
+    op = _Operators(_compute_dtype(operator.inputs), container.target_opset)
     numbers = _raw_predictions(operator, op)
     if operator.raw_operator._targets.loss == "poisson":
         numbers = op.Exp(numbers)

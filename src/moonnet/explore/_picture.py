@@ -8,7 +8,7 @@ import numpy as np
 from moonnet import _numpy_forward
 from moonnet._class_targets import ClassTargets
 from moonnet.explore._datasets import EditedDataset
-from moonnet.plotting._regions import boundary_lines
+from moonnet.plotting._boundary import boundary_lines
 
 RESOLUTION = 96  # grid points along each axis, for the probabilities
 UNIT_RESOLUTION = 24  # grid points along each axis, for the activation of each unit

@@ -7,10 +7,10 @@ import numpy as np
 from moonnet._class_targets import ClassTargets
 from moonnet.explore._datasets import EditedDataset
 from moonnet.training._loop import Samples, Training
-from moonnet.training._validation import Validation
+from moonnet.training._validation_set import ValidationObserver
 
 
-class Recorder(Validation):
+class Recorder(ValidationObserver):
     """Observer that stores the initial weights and those after each epoch, and can stop the training.
 
     ``should_continue`` is called with the recorder after each epoch.
@@ -32,8 +32,8 @@ class Recorder(Validation):
         """Store the weights and metrics of the epoch."""
         weights = self._training.final_weights()
         self.weights.append(weights)
-        figures = self._figures(weights)
-        figures = {"test_loss": figures["val_loss"], "test_accuracy": figures["val_accuracy"]}
+        metrics = self._evaluate(weights)
+        metrics = {"test_loss": metrics["val_loss"], "test_accuracy": metrics["val_accuracy"]}
         for name, values in self.history.items():
-            values.append({**logs, **figures}[name])
+            values.append({**logs, **metrics}[name])
         self._training.stopped |= not self._should_continue(self)

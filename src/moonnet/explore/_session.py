@@ -291,14 +291,14 @@ def _queue_key(message: dict[str, Any]) -> str:
 
 def _architecture(settings: Settings, data: EditedDataset) -> tuple:
     """Return what decides whether a compiled program can be used again."""
-    from moonnet.training._loop import batch_rows
+    from moonnet.training._loop import compiled_batch_size
 
     return (
         settings.hidden_layer_sizes,
         settings.activation,
         settings.optimizer,
         settings.dropout > 0,
-        batch_rows(settings.batch_size, len(data.y)),
+        compiled_batch_size(settings.batch_size, len(data.y)),
         len(data.dataset.classes),
     )
 

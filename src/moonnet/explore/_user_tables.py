@@ -32,7 +32,7 @@ class ArrayTable:
         n_classes = len(set(self._y.tolist()))
         if not 2 <= n_classes <= MAX_CLASSES:
             raise ValueError(f"y must contain labels of 2 to {MAX_CLASSES} classes. Got {n_classes} classes instead.")
-        ClassTargets.of(self._y)  # raises for other invalid labels
+        ClassTargets.from_y(self._y)  # raises for other invalid labels
         if self._y.dtype.kind in "mM":
             raise ValueError(f"y must contain numbers, strings or booleans. Got {self._y.dtype} instead.")
         rarest = np.unique(self._y, return_counts=True)[1].min()

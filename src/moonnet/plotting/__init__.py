@@ -1,6 +1,6 @@
-"""Pictures of data, of trainings and of any fitted scikit-learn classifier.
+"""Plots of data, of training, and of any fitted scikit-learn classifier or regressor.
 
-matplotlib is imported when something is drawn, not before.
+matplotlib is imported only when something is drawn.
 """
 
 from moonnet.plotting._curves import TrainingCurveDisplay

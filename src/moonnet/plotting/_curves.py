@@ -1,4 +1,4 @@
-"""How loss, accuracy and score went from epoch to epoch."""
+"""Training curves: loss, accuracy and score by epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -8,44 +8,58 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet.plotting._scatter import arguments
+from moonnet.plotting._scatter import to_kwargs
 
-# Each metric's names in a history, and how their lines look
-_TRAINING = {"label": "training", "color": "tab:blue", "linestyle": "-"}
-_VALIDATION = {"label": "validation", "color": "tab:orange", "linestyle": "--"}
-_SERIES = {metric: {metric: _TRAINING, f"val_{metric}": _VALIDATION} for metric in ("loss", "accuracy", "score")}
+# The series of each metric in a history, with the style of their lines
+_TRAINING_STYLE = {"label": "training", "color": "tab:blue", "linestyle": "-"}
+_VALIDATION_STYLE = {"label": "validation", "color": "tab:orange", "linestyle": "--"}
+_SERIES = {
+    metric: {metric: _TRAINING_STYLE, f"val_{metric}": _VALIDATION_STYLE} for metric in ("loss", "accuracy", "score")
+}
+# The series that determines the best epoch is the first of these in the history; with its name in the legend
+_CRITERIA = {
+    "val_score": "best validation score",
+    "val_loss": "lowest validation loss",
+    "val_accuracy": "highest validation accuracy",
+    "loss": "lowest training loss",
+    "accuracy": "highest training accuracy",
+}
 
 
 class TrainingCurveDisplay:
-    """Loss, accuracy and score by epoch, in training and validation, of one training or of several and their mean.
+    """Training curves: loss, accuracy and score by epoch, for training and validation.
 
-    The mean ends where the shortest training does.
+    For several training runs, such as the folds of a cross-validation, each has a thin line and their mean a thick one.
+    The mean ends at the last epoch of the shortest run.
 
-    Make one with :meth:`from_estimator` or :meth:`from_cv_results`. The constructor only holds what is to be drawn.
+    Create a display with :meth:`from_estimator` or :meth:`from_cv_results`. The constructor only stores what
+    :meth:`plot` draws.
 
     Parameters
     ----------
     histories : sequence of dict of str to array-like of float of shape (n_epochs,)
-        One for each training: values an epoch of ``"loss"``, ``"accuracy"``, and with validation of ``"val_loss"``,
-        ``"val_accuracy"`` and ``"val_score"``; some may be missing.
+        One dict per training run, with the values of each epoch under ``"loss"``, ``"accuracy"``, ``"val_loss"``,
+        ``"val_accuracy"`` and ``"val_score"``. Each key is optional.
 
     Attributes
     ----------
     lines_ : dict of str to list of matplotlib.lines.Line2D
-        The lines drawn for each name in the histories: one a training and, where there are several, their mean last.
+        The lines of each key in the histories, one per training run. With several runs, the mean is the last line.
 
     best_ : list of matplotlib.lines.Line2D
-        The marks of the best epochs on all axes.
+        Vertical lines at the best epochs, of all axes.
 
     ax_ : ndarray of matplotlib.axes.Axes of shape (n_metrics,)
-        The axes drawn on.
+        Axes of the plot, one per metric.
 
     figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+        Figure that contains the axes.
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : Scores by the number of samples.
+    LearningFilm : An animation of the loss and the predictions during training.
+    plot_search : Scores of a hyperparameter search.
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of training samples.
 
     Examples
     --------
@@ -69,70 +83,91 @@ class TrainingCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None, **plot_options: Any) -> Self:
-        """Draw the training of a fitted estimator.
+        """Draw the training curves of a fitted estimator.
 
         Parameters
         ----------
-        estimator : fitted classifier, pipeline or search
-            With a ``history_``, as :class:`~moonnet.KerasMoonClassifier` has it, or a ``loss_curve_``, as
-            ``MLPClassifier`` has it. Of a pipeline the last step, of a search the best estimator is drawn.
+        estimator : fitted classifier, regressor, pipeline or search
+            An estimator with the attribute ``history_``, such as :class:`~moonnet.KerasMoonClassifier`, or
+            ``loss_curve_``, such as ``MLPClassifier``. For a pipeline, this is its last step; for a search, its best
+            estimator.
 
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            The axes to draw on, one for each metric. None makes a new figure.
+            Axes to draw on, one per metric. If None, a new figure is created.
 
         **plot_options : dict
-            Further arguments of :meth:`plot`.
+            Further keyword arguments for :meth:`plot`.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            The display, drawn.
+            The display with its plot.
 
         Raises
         ------
         ValueError
-            If the estimator has no such attribute or is not fitted (``NotFittedError``).
+            If the estimator has neither attribute or is not fitted (``NotFittedError``).
+
+        See Also
+        --------
+        TrainingCurveDisplay.from_cv_results : Draw the training curves of every fold of a cross-validation.
+        TrainingCurveDisplay.plot : Draw the display again, for example with other metrics.
         """
-        return cls(histories=[_history(estimator)]).plot(ax=ax, **plot_options)
+        return cls(histories=[_get_history(estimator)]).plot(ax=ax, **plot_options)
 
     @classmethod
     def from_cv_results(cls, cv_results: Mapping[str, Any], *, ax: Any = None, **plot_options: Any) -> Self:
-        """Draw the training of each fold of a cross-validation, and their mean.
+        """Draw the training curves of every fold of a cross-validation, and their mean.
 
         Parameters
         ----------
         cv_results : dict
-            What ``sklearn.model_selection.cross_validate`` returns with ``return_estimator=True``.
+            Result of ``sklearn.model_selection.cross_validate`` with ``return_estimator=True``.
 
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            The axes to draw on, one for each metric. None makes a new figure.
+            Axes to draw on, one per metric. If None, a new figure is created.
 
         **plot_options : dict
-            Further arguments of :meth:`plot`.
+            Further keyword arguments for :meth:`plot`.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            The display, drawn.
+            The display with its plot.
 
         Raises
         ------
         ValueError
-            If the results hold no estimators, or these have no history.
+            If the results do not contain the fitted estimators, or if these have no history.
+
+        See Also
+        --------
+        TrainingCurveDisplay.from_estimator : Draw the training curves of one estimator.
+        sklearn.model_selection.cross_validate : Cross-validate an estimator.
         """
         if "estimator" not in cv_results:
             raise ValueError(
-                "cv_results must hold the estimators, as cross_validate returns them with return_estimator=True. "
-                f"Got {sorted(cv_results)} instead."
+                "cv_results must contain the fitted estimators: call cross_validate with return_estimator=True. "
+                f"Got only {sorted(cv_results)} instead."
             )
-        return cls(histories=[_history(estimator) for estimator in cv_results["estimator"]]).plot(ax=ax, **plot_options)
+        return cls(histories=[_get_history(estimator) for estimator in cv_results["estimator"]]).plot(
+            ax=ax, **plot_options
+        )
 
     @property
     def best_epochs(self) -> list[int]:
-        """Each training's best epoch, from 1: by validation where there was some; by score, loss or else accuracy."""
-        name, _ = self._judge()
-        find = np.nanargmin if name.endswith("loss") else np.nanargmax
-        return [int(find(history[name])) + 1 for history in self.histories]
+        """Best epoch of each training run, counted from 1.
+
+        The best epoch has the best validation score, else the lowest validation loss, the highest validation accuracy,
+        the lowest training loss or the highest training accuracy: the first of these that all histories contain.
+
+        See Also
+        --------
+        TrainingCurveDisplay.plot : Draw the training curves and mark the best epochs.
+        """
+        series, _ = self._best_epoch_criterion()
+        find = np.nanargmin if series.endswith("loss") else np.nanargmax
+        return [int(find(history[series])) + 1 for history in self.histories]
 
     def plot(
         self,
@@ -143,26 +178,27 @@ class TrainingCurveDisplay:
         best_kw: dict[str, Any] | bool | None = None,
         legend_kw: dict[str, Any] | bool | None = None,
     ) -> Self:
-        """Draw a panel for each metric.
+        """Draw the training curves, with one axes per metric.
 
-        Each ``..._kw`` holds arguments that win over the defaults here.
+        Each ``..._kw`` parameter is a dict of keyword arguments that override the defaults.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            The axes to draw on, one for each metric. None makes a new figure.
+            Axes to draw on, one per metric. If None, a new figure is created.
 
         metrics : str or sequence of str, default=None
-            Which to draw of ``"loss"``, ``"accuracy"`` and ``"score"``. None draws those that there are.
+            Metrics to draw, among ``"loss"``, ``"accuracy"`` and ``"score"``. None draws all that the histories
+            contain.
 
         line_kw : dict, default=None
-            Arguments of ``Axes.plot``.
+            Keyword arguments for ``Axes.plot``.
 
         best_kw : dict or False, default=None
-            Arguments of ``Axes.axvline`` for the marks of each training's best epoch. False draws none.
+            Keyword arguments for ``Axes.axvline`` for the lines at the best epochs. False omits them.
 
         legend_kw : dict or False, default=None
-            Arguments of ``Axes.legend``. False draws none.
+            Keyword arguments for ``Axes.legend``. False omits the legends.
 
         Returns
         -------
@@ -172,108 +208,115 @@ class TrainingCurveDisplay:
         Raises
         ------
         ValueError
-            If the histories hold nothing to draw, a metric is not in them, or there are not as many axes as metrics.
+            If the histories contain no values, do not contain one of the metrics, or if the number of axes differs
+            from the number of metrics.
+
+        See Also
+        --------
+        TrainingCurveDisplay.from_estimator : Draw the training curves of a fitted estimator.
+        TrainingCurveDisplay.from_cv_results : Draw the training curves of every fold of a cross-validation.
         """
         from matplotlib import pyplot as plt
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.lines import Line2D
 
-        if not self.histories or not any(self._has(name) for names in _SERIES.values() for name in names):
-            raise ValueError(f"histories must hold loss, accuracy or score by epoch. Got {self.histories!r} instead.")
-        known = [metric for metric, names in _SERIES.items() if any(map(self._has, names))]
-        metrics = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
-        if not metrics or not set(metrics) <= set(known):
-            raise ValueError(f"metrics must be among {known}. Got {metrics!r} instead.")
+        metrics = self._choose_metrics(metrics)
         if ax is None:
             _, ax = plt.subplots(1, len(metrics), figsize=(4.8 * len(metrics), 3.6), layout="constrained")
         self.ax_ = np.atleast_1d(ax)
         if self.ax_.shape != (len(metrics),):
-            raise ValueError(f"ax must hold one axes for each of {metrics}. Got {ax!r} instead.")
+            raise ValueError(f"ax must contain one axes for each of the metrics {metrics}. Got {ax!r} instead.")
         self.figure_ = self.ax_[0].figure
         self.lines_, self.best_ = {}, []
-        for panel, metric in zip(self.ax_, metrics, strict=True):
-            for name, look in _SERIES[metric].items():
-                if self._has(name):
-                    self.lines_[name] = self._draw(panel, name, look, normalize_kwargs(line_kw or {}, Line2D))
+        line_kw = normalize_kwargs(line_kw or {}, Line2D)
+        for metric_ax, metric in zip(self.ax_, metrics, strict=True):
+            for series, style in _SERIES[metric].items():
+                if self._has_series(series):
+                    self.lines_[series] = self._draw_lines(metric_ax, series, style, line_kw)
             if best_kw is not False:
-                self.best_ += self._mark_best(panel, arguments(best_kw))
-            panel.set(xlabel="epoch", ylabel=metric)
-            panel.grid(alpha=0.3)
+                self.best_ += self._mark_best_epochs(metric_ax, to_kwargs(best_kw))
+            metric_ax.set(xlabel="epoch", ylabel=metric)
+            metric_ax.grid(alpha=0.3)
             if legend_kw is not False:
-                panel.legend(**arguments(legend_kw))
+                metric_ax.legend(**to_kwargs(legend_kw))
         return self
 
-    def _mark_best(self, ax: Any, options: dict[str, Any]) -> list[Any]:
-        """Draw a line at each training's best epoch, one of them with a label for all; return the lines."""
+    def _choose_metrics(self, metrics: Sequence[str] | str | None) -> list[str]:
+        """Return the metrics to draw, all of them in the histories; None takes every one."""
+        available = [metric for metric, names in _SERIES.items() if any(map(self._has_series, names))]
+        if not self.histories or not available:
+            raise ValueError(
+                f"histories must contain values of loss, accuracy or score by epoch. Got {self.histories!r} instead."
+            )
+        chosen = available if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+        if not chosen or not set(chosen) <= set(available):
+            raise ValueError(f"metrics must be among {available}. Got {chosen!r} instead.")
+        return chosen
+
+    def _mark_best_epochs(self, ax: Any, kwargs: dict[str, Any]) -> list[Any]:
+        """Draw a vertical line at each best epoch, with one entry in the legend for all; return the lines."""
         first, last = min(self.best_epochs), max(self.best_epochs)
         epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
-        look = {"color": "0.4", "linestyle": ":", "alpha": 1 if first == last else 0.5}
-        labels = [f"{self._judge()[1]}: {epochs}"] + ["_"] * len(self.histories)
+        defaults = {"color": "0.4", "linestyle": ":", "alpha": 1 if first == last else 0.5}
+        labels = [f"{self._best_epoch_criterion()[1]}: {epochs}"] + ["_"] * len(self.histories)
         return [
-            ax.axvline(epoch, **(look | {"label": label} | options))
+            ax.axvline(epoch, **(defaults | {"label": label} | kwargs))
             for epoch, label in zip(sorted(set(self.best_epochs)), labels, strict=False)
         ]
 
-    def _judge(self) -> tuple[str, str]:
-        """Return the values that tell the best epoch, and what to call that epoch."""
-        judges = {
-            "val_score": "best",
-            "val_loss": "best",
-            "val_accuracy": "best",
-            "loss": "lowest loss",
-            "accuracy": "highest accuracy",
-        }
-        return next((name, called) for name, called in judges.items() if self._has(name))
+    def _best_epoch_criterion(self) -> tuple[str, str]:
+        """Return the series that determines the best epoch, and its name in the legend."""
+        return next((series, name) for series, name in _CRITERIA.items() if self._has_series(series))
 
-    def _has(self, name: str) -> bool:
-        """Return whether all trainings have values of that name."""
-        return all(np.isfinite(history.get(name, [])).any() for history in self.histories)
+    def _has_series(self, series: str) -> bool:
+        """Return whether every history contains values of this series."""
+        return all(np.isfinite(history.get(series, [])).any() for history in self.histories)
 
-    def _mean(self, name: str) -> np.ndarray:
-        """Return the mean over the trainings, for the epochs that all of them reached."""
-        values = [np.asarray(history[name], dtype=float) for history in self.histories]
-        shortest = min(map(len, values))
-        return np.mean([each[:shortest] for each in values], axis=0)
+    def _mean(self, series: str) -> np.ndarray:
+        """Return the mean over the training runs, up to the last epoch of the shortest one."""
+        runs = [np.asarray(history[series], dtype=float) for history in self.histories]
+        n_epochs = min(map(len, runs))
+        return np.mean([values[:n_epochs] for values in runs], axis=0)
 
-    def _draw(self, ax: Any, name: str, look: dict[str, Any], chosen: dict[str, Any]) -> list[Any]:
-        """Draw a line a training and, where there are several, their mean; return the lines."""
-        several = len(self.histories) > 1
+    def _draw_lines(self, ax: Any, series: str, style: dict[str, Any], kwargs: dict[str, Any]) -> list[Any]:
+        """Draw a line per training run and, if there are several, their mean; return the lines."""
+        has_mean = len(self.histories) > 1
         lines = []
         for history in self.histories:
-            epochs = np.arange(1, 1 + len(history[name]))
-            single = {"marker": "."} if len(epochs) == 1 else {}  # a line of one point is not seen
-            thin = {"alpha": 0.35, "linewidth": 1, "label": "_"} if several else {}
-            lines += ax.plot(epochs, history[name], **(look | single | thin | chosen))
-        if several:
-            mean = self._mean(name)
-            label = f"{look['label']}, mean of {len(self.histories)}"
-            lines += ax.plot(np.arange(1, 1 + len(mean)), mean, **(look | {"linewidth": 2, "label": label} | chosen))
+            epochs = np.arange(1, 1 + len(history[series]))
+            marker = {"marker": "."} if len(epochs) == 1 else {}  # a line of one point is invisible
+            thin = {"alpha": 0.35, "linewidth": 1, "label": "_"} if has_mean else {}
+            lines += ax.plot(epochs, history[series], **(style | marker | thin | kwargs))
+        if has_mean:
+            mean = self._mean(series)
+            thick = {"linewidth": 2, "label": f"{style['label']}, mean of {len(self.histories)}"}
+            lines += ax.plot(np.arange(1, 1 + len(mean)), mean, **(style | thick | kwargs))
         return lines
 
 
-def innermost(estimator: Any) -> Any:
-    """Return the estimator that learns in the end, within pipelines, searches and what transforms the target."""
+def unwrap_estimator(estimator: Any) -> Any:
+    """Return the final estimator inside pipelines, searches and TransformedTargetRegressor."""
     if isinstance(estimator, Pipeline):
-        return innermost(estimator.steps[-1][1])
-    for name in ("best_estimator_", "regressor_"):  # of a search, and of TransformedTargetRegressor
+        return unwrap_estimator(estimator.steps[-1][1])
+    for name in ("best_estimator_", "regressor_"):
         if hasattr(estimator, name):
-            return innermost(getattr(estimator, name))
+            return unwrap_estimator(getattr(estimator, name))
     return estimator
 
 
-def _history(estimator: Any) -> Mapping[str, Any]:
-    """Return the values by epoch that a fitted estimator has kept."""
+def _get_history(estimator: Any) -> Mapping[str, Any]:
+    """Return the training history of a fitted estimator."""
     if not hasattr(estimator, "fit"):
         raise ValueError(
             f"estimator must be a fitted estimator. Got an instance of {type(estimator).__name__} instead. "
-            "(What cross_validate returns goes to from_cv_results.)"
+            "(Pass the result of cross_validate to from_cv_results.)"
         )
     check_is_fitted(estimator)
-    network = innermost(estimator)
+    network = unwrap_estimator(estimator)
     if hasattr(network, "history_"):
         return network.history_
     if hasattr(network, "loss_curve_"):
-        validated = getattr(network, "validation_scores_", None)
-        score = "val_accuracy" if is_classifier(network) else "val_score"
-        return {"loss": network.loss_curve_} | ({} if validated is None else {score: validated})
-    raise ValueError(f"estimator must have a history_ or a loss_curve_. Got {network!r} instead.")
+        validation_scores = getattr(network, "validation_scores_", None)
+        series = "val_accuracy" if is_classifier(network) else "val_score"
+        return {"loss": network.loss_curve_} | ({} if validation_scores is None else {series: validation_scores})
+    raise ValueError(f"estimator must have the attribute history_ or loss_curve_. Got {network!r} instead.")

@@ -1,4 +1,4 @@
-"""A film of learning: a network's weights, kept each epoch, and the animation of what they predicted."""
+"""A callback that records the weights of each epoch, and the animation of their predictions."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -15,60 +15,65 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet._sklearn_compat import check_has_callbacks
-from moonnet.plotting._curves import TrainingCurveDisplay, innermost
+from moonnet.plotting._curves import TrainingCurveDisplay, unwrap_estimator
 from moonnet.plotting._regions import DecisionRegionDisplay
 from moonnet.plotting._regression import RegressionDisplay
 
-# How much longer the last frame stays, in seconds
-_HOLD = 1
+# Additional time for which the last frame is shown, in seconds
+_LAST_FRAME_PAUSE = 1
 
 
 class LearningFilm:
-    """A scikit-learn callback that keeps a network's weights as it learns, and shows them as a film.
+    """Animation of a network's training: a scikit-learn callback that records the weights of each epoch.
 
-    Give it to ``set_callbacks`` of the network, also where that is a step of a pipeline, and fit: the film then has the
-    weights of each epoch, as arrays. :meth:`animate` draws the loss of each, and beside it a classifier's decision
-    regions, or a regressor's curve over one feature or surface over two. :meth:`save` writes them as GIF, MP4 or HTML.
-    In a notebook, the animated film shows itself as a player.
+    Pass the film to ``set_callbacks`` of the network, or of the pipeline step that holds it, and call ``fit``.
+    :meth:`animate` then draws the loss of each recorded epoch, beside the decision regions of a classifier or the curve
+    or surface of a regressor. :meth:`save` writes the animation as GIF, MP4 or HTML. A notebook displays an animated
+    film as a player.
 
-    A film has one training: another fit begins it anew, and one that goes on (``warm_start``, ``partial_fit``) adds to
-    it. What other processes fit (``n_jobs``) does not come back to it, and fits side by side on threads would mix.
+    A film records one training run. The next ``fit`` replaces it, unless training resumes (``warm_start``,
+    ``partial_fit``), which appends to it. Fits in other processes (``n_jobs``) are not recorded. Concurrent fits in
+    several threads must not share a film.
 
     Parameters
     ----------
     every : int, default=1
-        Keep the weights of every so many epochs, at least 1, and of the last. Another value raises a ValueError.
+        Number of epochs from one record to the next, at least 1. The last epoch is always recorded.
 
     Raises
     ------
+    ValueError
+        If ``every`` is not an integer of at least 1.
+
     NotImplementedError
-        With scikit-learn before 1.9, which has no callbacks.
+        If the installed scikit-learn is older than 1.9, the first version with callbacks.
 
     Attributes
     ----------
     epochs : list of int
-        The epochs kept, counted from 1.
+        The recorded epochs, counted from 1.
 
     weights : list of tuple of two list of ndarray
-        ``coefs_`` and ``intercepts_`` after each of these epochs. With early stopping they are those of the best epoch
-        until then, with which the network would predict.
+        ``coefs_`` and ``intercepts_`` after each recorded epoch. With early stopping, these are the weights of the best
+        epoch so far, with which the network would predict.
 
     history : dict of str to list of float
-        The estimator's ``history_`` until the last of these epochs.
+        The estimator's ``history_`` up to the last recorded epoch.
 
     animation_ : matplotlib.animation.FuncAnimation
-        The animation, after :meth:`animate`.
+        The animation. Available after :meth:`animate`.
 
     figure_ : matplotlib.figure.Figure
-        The figure that it is drawn on.
+        Figure of the animation. Available after :meth:`animate`.
 
     ax_ : ndarray of matplotlib.axes.Axes of shape (2,)
-        The axes of the prediction and of the loss.
+        Axes of the predictions and of the loss. Available after :meth:`animate`.
 
     See Also
     --------
-    DecisionRegionDisplay : One picture of a classifier's film.
-    RegressionDisplay : One picture of a regressor's film.
+    DecisionRegionDisplay : A single picture of a classifier's predictions.
+    RegressionDisplay : A single picture of a regressor's predictions.
+    TrainingCurveDisplay : Loss, accuracy and score by epoch.
 
     Examples
     --------
@@ -93,160 +98,213 @@ class LearningFilm:
         self.history: dict[str, list[float]] = {}
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Do nothing before a fit."""
+        """Do nothing; scikit-learn calls this before a fit.
+
+        See Also
+        --------
+        LearningFilm.on_fit_task_end : Record the weights of an epoch.
+        """
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Do nothing after a fit."""
+        """Do nothing; scikit-learn calls this after a fit.
+
+        See Also
+        --------
+        LearningFilm.on_fit_task_end : Record the weights of an epoch.
+        """
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing before an epoch."""
+        """Do nothing; scikit-learn calls this before an epoch.
+
+        See Also
+        --------
+        LearningFilm.on_fit_task_end : Record the weights of an epoch.
+        """
 
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> None:
-        """Keep the weights that the estimator would have if its fit ended here."""
+        """Record the weights; scikit-learn calls this after each epoch and at the end of a fit.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The estimator that is being fitted.
+
+        context : sklearn.callback.CallbackContext
+            The task that has ended, whose ``task_name`` is ``"epoch"`` for an epoch.
+
+        fitted_estimator : estimator, default=None
+            A copy of the estimator as it would be if training had ended with this epoch.
+
+        Raises
+        ------
+        ValueError
+            If the film is set on a pipeline or another estimator without ``coefs_``, instead of the network.
+
+        See Also
+        --------
+        LearningFilm.animate : Create the animation from the recorded weights.
+        """
         if not hasattr(fitted_estimator, "coefs_"):
             raise ValueError(
-                "LearningFilm must be set on the network itself, by its set_callbacks, also in a pipeline. "
-                f"Got a fit of {estimator!r}."
+                "LearningFilm must be set on the network itself: in a pipeline, call set_callbacks of the last step. "
+                f"Got {estimator!r} instead."
             )
         epoch = fitted_estimator.n_iter_
         if context.task_name == "epoch":
-            if self.epochs and epoch <= self.epochs[-1]:  # another training has begun
+            if self.epochs and epoch <= self.epochs[-1]:  # a new training run
                 self.epochs, self.weights = [], []
             if epoch % self.every:
                 return
-        elif self.epochs and epoch == self.epochs[-1]:  # the fit's end, and its last epoch is there already
+        elif self.epochs and epoch == self.epochs[-1]:  # the last epoch is already recorded
             return
-        if self.epochs and self.epochs[-1] % self.every:  # was the last once, until the training went on
+        if self.epochs and self.epochs[-1] % self.every:  # was the last epoch before training resumed
             self.epochs.pop(), self.weights.pop()
         self.epochs.append(epoch)
-        # Copies, since what the estimator has learned is its user's
+        # The user may modify the estimator's arrays
         self.weights.append(copy.deepcopy((fitted_estimator.coefs_, fitted_estimator.intercepts_)))
         self.history = {name: list(values) for name, values in fitted_estimator.history_.items()}
 
     def animate(
         self, estimator: Any, X: Any, y: ArrayLike | None = None, *, fps: float = 20, figure: Any = None, **options: Any
     ) -> Self:
-        """Make the animation: the prediction as it was after each epoch, and the loss until then.
+        """Create the animation: the predictions after each recorded epoch, and the loss up to it.
 
         Parameters
         ----------
-        estimator : fitted classifier, regressor or pipeline
-            What was fitted: the network that the film has seen, or a pipeline or search that ends in it.
+        estimator : fitted classifier, regressor, pipeline or search
+            The network whose training the film recorded, or a pipeline or search that ends in it.
 
         X : array-like or dataframe of shape (n_samples, n_features)
-            The data, as the estimator takes it.
+            Samples in the form that the estimator accepts.
 
         y : array-like of shape (n_samples,), default=None
-            Labels or numbers of the data. None draws no data.
+            Labels or target values of the samples. If None, no samples are drawn.
 
         fps : float, default=20
-            Frames, hence epochs kept, in a second; positive.
+            Frames per second, one per recorded epoch; positive.
 
         figure : matplotlib.figure.Figure, default=None
-            An empty figure to draw on. None makes a new one.
+            Empty figure to draw on. If None, a new one is created.
 
         **options : dict
-            Further arguments of :meth:`DecisionRegionDisplay.from_estimator`, or for a regressor of
-            :meth:`RegressionDisplay.from_estimator`.
+            Further keyword arguments for :meth:`DecisionRegionDisplay.from_estimator`, or for
+            :meth:`RegressionDisplay.from_estimator` if the estimator is a regressor.
 
         Returns
         -------
         self : LearningFilm
-            The film, with ``animation_``, ``figure_`` and ``ax_``.
+            The film, with ``animation_``, ``figure_`` and ``ax_`` set.
 
         Raises
         ------
         ValueError
-            If the film has seen no fit, or another than the estimator's last, if ``fps`` is not positive, or for what
-            the display's ``from_estimator`` raises.
+            If the film has recorded no training run, or none that ended with the estimator's weights, if ``fps`` is not
+            positive, or if the display's ``from_estimator`` rejects an argument.
+
+        See Also
+        --------
+        LearningFilm.save : Write the animation to a file.
+        DecisionRegionDisplay.from_estimator : Draw a single picture of a classifier's predictions.
+        RegressionDisplay.from_estimator : Draw a single picture of a regressor's predictions.
         """
         from matplotlib import pyplot as plt
         from matplotlib.animation import FuncAnimation
 
-        if not self.epochs:
-            raise ValueError(
-                "LearningFilm must have seen a fit in this process: give it to set_callbacks of the network, then fit. "
-                "It has seen none."
-            )
         if not isinstance(fps, Real) or not fps > 0:
             raise ValueError(f"fps must be a positive number. Got {fps!r} instead.")
-        check_is_fitted(estimator)
-        # The caller's stays as it is; what it holds of this film (its callbacks) need not be copied
-        estimator = copy.deepcopy(estimator, {id(self): self})
-        network = innermost(estimator)
-        epochs, weights = list(self.epochs), list(self.weights)  # which another fit may begin anew
-        learned = getattr(network, "coefs_", [])
-        if not any(_equal(kept, learned) for kept, _ in weights):
-            raise ValueError(
-                f"estimator must be the one whose last fit the film has seen. Got {estimator!r}, with other weights."
-            )
+        # A copy, because drawing a frame sets the network's weights; the film among its callbacks is not copied
+        estimator = copy.deepcopy(self._check_recorded(estimator), {id(self): self})
+        network = unwrap_estimator(estimator)
+        epochs, weights = list(self.epochs), list(self.weights)  # another fit replaces the film's own
         if figure is None:
             figure = plt.figure(figsize=(9.6, 3.6), layout="constrained")
             figure.get_layout_engine().set(wspace=0.05)
         self.figure_: Any = figure
         self.ax_: Any = figure.subplots(1, 2, width_ratios=[3, 2])
-        prediction_ax, curve_ax = self.ax_
-        display: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay
-        lines = TrainingCurveDisplay(histories=[self.history]).plot(curve_ax, metrics="loss", best_kw=False).lines_
+        prediction_ax, loss_ax = self.ax_
+        display_class: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay
+        lines = TrainingCurveDisplay(histories=[self.history]).plot(loss_ax, metrics="loss", best_kw=False).lines_
         curves = [(line, *line.get_data()) for (line,) in lines.values()]
 
-        def draw(index: int, **more: Any) -> Any:
+        def draw_frame(index: int, **extra_options: Any) -> Any:
             network.coefs_, network.intercepts_ = weights[index]
             prediction_ax.clear()
-            drawn = display.from_estimator(estimator, X, y, ax=prediction_ax, **(options | more))
+            display = display_class.from_estimator(estimator, X, y, ax=prediction_ax, **(options | extra_options))
             for line, numbers, losses in curves:
                 line.set_data(numbers[: epochs[index]], losses[: epochs[index]])
-            curve_ax.set_title(f"epoch {epochs[index]}", fontsize="medium")
-            return drawn
+            loss_ax.set_title(f"epoch {epochs[index]}", fontsize="medium")
+            return display
 
-        if display is RegressionDisplay:  # one scale for all frames, the last one's
-            options.setdefault("vlim", draw(len(epochs) - 1, colorbar_kw=False).vlim_)
-        draw(0)  # with the colour bar, which stays
+        if display_class is RegressionDisplay:  # all frames have the scale of the last one
+            options.setdefault("vlim", draw_frame(len(epochs) - 1, colorbar_kw=False).vlim_)
+        draw_frame(0)  # the only frame that draws the colour bar, which stays
         self._fps: float = float(fps)
         self._n_frames: int = len(epochs)
-        self._draw: Any = functools.partial(draw, colorbar_kw=False)
+        self._draw_frame: Any = functools.partial(draw_frame, colorbar_kw=False)
         self.animation_ = FuncAnimation(
             figure,
-            self._draw,
+            self._draw_frame,
             frames=self._n_frames,
             init_func=lambda: None,
             interval=1000 / fps,
-            repeat_delay=1000 * _HOLD,
+            repeat_delay=1000 * _LAST_FRAME_PAUSE,
         )
         figure.canvas.draw()
-        figure.set_layout_engine("none")  # nothing moves from frame to frame
+        figure.set_layout_engine("none")  # keeps the layout the same in all frames
         return self
 
+    def _check_recorded(self, estimator: Any) -> Any:
+        """Return the fitted estimator; raise if this film has not recorded its weights."""
+        if not self.epochs:
+            raise ValueError(
+                "LearningFilm must record a fit before it can be animated: call set_callbacks of the network with this "
+                "film, then fit in this process. It has recorded no epochs."
+            )
+        check_is_fitted(estimator)
+        coefs = getattr(unwrap_estimator(estimator), "coefs_", [])
+        if not any(_are_equal(recorded, coefs) for recorded, _ in self.weights):
+            raise ValueError(
+                "estimator must be the one whose most recent fit this film has recorded. "
+                f"Got {estimator!r}, whose weights are not in the film."
+            )
+        return estimator
+
     def save(self, path: str | Path, *, dpi: float = 100, progress: bool = True) -> Path:
-        """Write the animation to a file, in the format that the name's ending says.
+        """Write the animation to a file, in the format of its suffix.
 
         Parameters
         ----------
         path : str or path-like
-            ``.gif``, written by Pillow; ``.mp4``, by ffmpeg, which must be installed; or ``.html``, matplotlib's player
-            for a browser, which gets the icons of its buttons from the network.
+            File to write. The suffix ``.gif`` uses Pillow and ``.mp4`` uses ffmpeg, which must be installed. ``.html``
+            writes matplotlib's player for a browser, which loads the icons of its buttons from the internet.
 
         dpi : float, default=100
-            Pixels in an inch of the figure, which is 9.6 x 3.6 inches unless another was given.
+            Resolution in dots per inch. The figure measures 9.6 x 3.6 inches unless you passed another to
+            :meth:`animate`.
 
         progress : bool, default=True
-            Whether to show a bar where the output is a terminal or a notebook.
+            Whether to show a progress bar if the output is a terminal or a notebook.
 
         Returns
         -------
         path : pathlib.Path
-            The file.
+            The written file.
 
         Raises
         ------
         ValueError
-            If :meth:`animate` was not called before, or the ending is none of these.
+            If :meth:`animate` was not called before, or if the suffix is not supported.
 
         RuntimeError
-            If ffmpeg is needed and not found.
+            If ffmpeg is required but not found.
 
         OSError
             If the file cannot be written.
+
+        See Also
+        --------
+        LearningFilm.animate : Create the animation.
+        matplotlib.animation.Animation.save : Save with another writer, through ``animation_``.
         """
         from matplotlib import rc_context
         from matplotlib.animation import FFMpegWriter, HTMLWriter, PillowWriter
@@ -254,26 +312,28 @@ class LearningFilm:
         from rich.progress import Progress
 
         if not hasattr(self, "animation_"):
-            raise ValueError("animate must be called before the film can be saved.")
+            raise ValueError("animate must be called before save. Got a film without an animation.")
         path = Path(path)
         suffix = path.suffix.lower()
         writers: dict[str, Any] = {".gif": PillowWriter, ".mp4": FFMpegWriter, ".html": HTMLWriter}
         if suffix not in writers:
             raise ValueError(f"path must end in one of {sorted(writers)}. Got {str(path)!r} instead.")
         if suffix == ".mp4" and not FFMpegWriter.isAvailable():
-            raise RuntimeError("ffmpeg is needed to write MP4, and was not found: install it, or save a .gif or .html.")
-        more = {"embed_frames": True, "default_mode": "once"} if suffix == ".html" else {}
-        writer = writers[suffix](fps=self._fps, **more)
-        # A player stays where it is left; elsewhere the last frame is shown for a while
-        n_held = 0 if suffix == ".html" else round(_HOLD * self._fps)
+            raise RuntimeError(
+                "Writing MP4 requires ffmpeg, which was not found. Install it, or save as .gif or .html."
+            )
+        html_options = {"embed_frames": True, "default_mode": "once"} if suffix == ".html" else {}
+        writer = writers[suffix](fps=self._fps, **html_options)
+        # A GIF or MP4 loops, so that its last frame is repeated; the player stops at it
+        n_repeats = 0 if suffix == ".html" else round(_LAST_FRAME_PAUSE * self._fps)
         console = Console()
         bar = Progress(console=console, disable=not (progress and (console.is_terminal or console.is_jupyter)))
-        # Not animation_.save, which draws each frame once more
+        # animation_.save would draw each frame twice
         with bar, rc_context({"savefig.bbox": None}), writer.saving(self.figure_, path, dpi):
             for index in bar.track(range(self._n_frames), description="Rendering"):
-                self._draw(index)
+                self._draw_frame(index)
                 writer.grab_frame()
-            for _ in range(n_held):
+            for _ in range(n_repeats):
                 writer.grab_frame()
         return path
 
@@ -285,15 +345,15 @@ class LearningFilm:
 
         with TemporaryDirectory() as folder:
             player = self.save(Path(folder, "film.html"), dpi=72).read_text(encoding="utf-8")
-        plt.close(self.figure_)  # which the notebook would show beside the player
+        plt.close(self.figure_)  # else the notebook would also show the figure
         return player
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the animation out, which cannot be pickled."""
-        drawn = ("animation_", "figure_", "ax_", "_fps", "_n_frames", "_draw")
-        return {name: value for name, value in self.__dict__.items() if name not in drawn}
+        """Return the state without the animation, which cannot be pickled."""
+        transient = ("animation_", "figure_", "ax_", "_fps", "_n_frames", "_draw_frame")
+        return {name: value for name, value in self.__dict__.items() if name not in transient}
 
 
-def _equal(kept: list[np.ndarray], learned: list[np.ndarray]) -> bool:
-    """Return whether two lists hold equal arrays."""
-    return len(kept) == len(learned) and all(map(np.array_equal, kept, learned))
+def _are_equal(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    """Return whether two lists contain equal arrays."""
+    return len(arrays) == len(others) and all(map(np.array_equal, arrays, others))

@@ -1,4 +1,4 @@
-"""The curve or the surface that a regressor predicts, with the data."""
+"""Predictions of a regressor as a curve or a surface, with the data."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -11,72 +11,73 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_line_or_plane
-from moonnet.plotting._scatter import arguments, label_axes, new_axes, readable_aspect
+from moonnet.plotting._scatter import choose_aspect, create_axes, label_axes, to_kwargs
 
-# Points of the grid along each axis, of a curve and of a surface
+# Default number of grid points along each axis, by the number of plotted features
 _RESOLUTION = {1: 512, 2: 128}
 
 
 class RegressionDisplay:
-    """What a regressor predicts over one feature, as a curve, or over two, as a surface, with the data.
+    """Predictions of a regressor with the data: a curve over one feature, or a surface over two.
 
-    Make one with :meth:`from_estimator`. The constructor only holds what is to be drawn.
+    Create a display with :meth:`from_estimator`. The constructor only stores what :meth:`plot` draws.
 
     Parameters
     ----------
     grid : tuple of one or two ndarray
-        Coordinates of the grid: for one feature, shape (n_points,); for two, both of shape (n_rows, n_columns), as
-        :func:`numpy.meshgrid` returns them.
+        Coordinates of the grid. For one feature, an array of shape (n_points,); for two, arrays of shape
+        (n_rows, n_columns), as returned by :func:`numpy.meshgrid`.
 
     response : ndarray of shape (n_points,) or (n_rows, n_columns)
-        The prediction at each point of the grid.
+        Predicted value at each grid point.
 
     X : ndarray of shape (n_samples, 1) or (n_samples, 2), default=None
-        The data to draw on top. None draws none.
+        The plotted features of the samples. If None, no samples are drawn.
 
     y : ndarray of shape (n_samples,), default=None
-        The data's numbers.
+        Target values of the samples.
 
     feature_names : tuple of one or two str, default=None
-        Names of the features. None leaves their axes without labels.
+        Labels of the feature axes. If None, these axes have no labels.
 
     target_name : str, default="y"
-        What is predicted.
+        Name of the target: the label of the vertical axis for one feature, of the colour bar for two.
 
     title : str, default=None
-        Title of the axes: at which values other features are held. None or empty sets none.
+        Title of the axes, with the values of the features that are not plotted. None or an empty string sets none.
 
     Attributes
     ----------
     line_ : matplotlib.lines.Line2D or None
-        The curve; None for two features.
+        The curve. None for two features.
 
     surface_ : matplotlib.collections.QuadMesh or None
-        The surface; None for one feature.
+        The surface. None for one feature.
 
     contours_ : matplotlib.contour.ContourSet or None
-        Lines of equal prediction; None for one feature, or where none were asked for.
+        Contour lines of the surface. None for one feature, or if they were not drawn.
 
     points_ : matplotlib.collections.PathCollection or None
-        The data; None where none was given.
+        The samples. None if they were not drawn.
 
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        The scale of the surface; None for one feature, or where none was asked for.
+        The colour bar of the surface. None for one feature, or if it was not drawn.
 
     vlim_ : tuple of two float
-        Ends of the scale of numbers: of the vertical axis for one feature, of the colours for two.
+        Limits of the target's scale: the vertical axis for one feature, the colours for two.
 
     ax_ : matplotlib.axes.Axes
-        The axes drawn on.
+        Axes of the plot.
 
     figure_ : matplotlib.figure.Figure
-        The figure that holds them.
+        Figure that contains the axes.
 
     See Also
     --------
-    LearningFilm : How the prediction came to be.
+    DecisionRegionDisplay : Decision regions of a classifier.
+    LearningFilm : An animation of the predictions during training.
     sklearn.inspection.PartialDependenceDisplay : Curves of many features, averaged over the others.
-    sklearn.metrics.PredictionErrorDisplay : Predicted beside actual numbers, for any number of features.
+    sklearn.metrics.PredictionErrorDisplay : Predicted against actual values, for any number of features.
 
     Examples
     --------
@@ -127,85 +128,86 @@ class RegressionDisplay:
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
-        """Predict a grid over one feature or two and draw it.
+        """Predict the points of a grid with a fitted regressor and draw the curve or the surface.
 
         Parameters
         ----------
         estimator : fitted regressor or pipeline
-            Any scikit-learn regressor that predicts one number a sample.
+            Any scikit-learn regressor that predicts one number per sample.
 
         X : array-like or dataframe of shape (n_samples, n_features)
-            The data, as the estimator takes it: it gives the limits, and a dataframe the names of the axes.
+            Samples in the form that the estimator accepts. They determine the limits of the axes. The axes are labelled
+            with the column names of a dataframe, or with "feature 0", "feature 1" and so on for an array.
 
         y : array-like of shape (n_samples,), default=None
-            The data's numbers. None draws no data. A named series names what is predicted.
+            Target values of the samples. If None, no samples are drawn. The name of a pandas or polars series labels
+            the target.
 
         features : str, int or pair of them, default=None
-            Which column or two of X to draw, by name or index. None suffices where X has no more than two.
+            The one or two columns of X to plot, by name or index. Required if X has more than two columns.
 
         held : dict, default=None
-            Values of columns that are not drawn, by name or index. The others stay at their median, or where they hold
-            no numbers at their most frequent value. The title of the axes says which.
+            Fixed values of features that are not plotted, by column name or index. Features without a value are fixed
+            at their median, or at their most frequent value if they are not numeric. The title shows these values.
 
         grid_resolution : int, default=None
-            Points of the grid along each axis, at least 2. None takes 512 for one feature and 128 for two.
+            Number of grid points along each axis, at least 2. None is 512 for one feature and 128 for two.
 
         xlim, ylim : tuple of two float, default=None
-            Lower and upper end of the features drawn, ``ylim`` that of the second. None takes the data's, and a tenth
-            of its range on each side.
+            Lower and upper limits of the first and the second feature. None takes the range of the samples and adds
+            a tenth of it on each side.
 
         ax : matplotlib.axes.Axes, default=None
-            The axes to draw on. None makes a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         **plot_options : dict
-            Further arguments of :meth:`plot`.
+            Further keyword arguments for :meth:`plot`.
 
         Returns
         -------
         display : RegressionDisplay
-            The display, drawn.
+            The display with its plot.
 
         Raises
         ------
         ValueError
-            If the estimator is no regressor of one number a sample or is not fitted (``NotFittedError``), if y holds no
-            finite numbers or has another length than X, or if another argument is not what is described here.
+            If the estimator is not a regressor, predicts several numbers per sample or is not fitted
+            (``NotFittedError``), if y contains values that are not finite or differs in length from X, or if another
+            parameter has an invalid value.
 
         TypeError
             If X is sparse.
+
+        See Also
+        --------
+        RegressionDisplay.plot : Draw the display again, for example with other colours.
+        DecisionRegionDisplay.from_estimator : The same for a classifier.
+        sklearn.inspection.PartialDependenceDisplay.from_estimator : Curves averaged over the other features.
         """
         check_is_fitted(estimator)
         if not is_regressor(estimator):
             raise ValueError(f"estimator must be a regressor. Got {estimator!r} instead.")
         plane = choose_line_or_plane(X, features, held)
-        n_drawn = plane.points.shape[1]
-        numbers = None
-        if y is not None:
-            check_consistent_length(X, y)
-            shape = np.shape(y)
-            if len(shape) == 2 and shape[1] > 1:
-                raise ValueError(f"y must hold one number a sample to be drawn. Got an array of shape {shape} instead.")
-            numbers = check_array(column_or_1d(y), ensure_2d=False, dtype=float, input_name="y")
-        resolution = check_resolution(_RESOLUTION[n_drawn] if grid_resolution is None else grid_resolution)
-        if n_drawn == 1 and ylim is not None:
-            raise ValueError(f"ylim must be None for one feature; vlim sets the vertical axis. Got {ylim!r} instead.")
-        ends = [
-            axis_limits(name, limits, plane.points[:, index])
-            for index, (name, limits) in enumerate([("xlim", xlim), ("ylim", ylim)][:n_drawn])
-        ]
-        grid = tuple(np.meshgrid(*(np.linspace(*limits, resolution) for limits in ends)))
-        response = np.asarray(estimator.predict(plane.samples_at(np.column_stack([axis.ravel() for axis in grid]))))
-        if response.size != grid[0].size:
+        n_axes = plane.points.shape[1]
+        targets = None if y is None else _validate_targets(X, y)
+        resolution = check_resolution(_RESOLUTION[n_axes] if grid_resolution is None else grid_resolution)
+        if n_axes == 1 and ylim is not None:
             raise ValueError(
-                f"estimator must predict one number a sample. Got predictions of shape {response.shape} instead."
+                f"ylim must be None for one feature; use vlim for the vertical axis. Got {ylim!r} instead."
             )
+        all_limits = [
+            axis_limits(name, limits, plane.points[:, index])
+            for index, (name, limits) in enumerate([("xlim", xlim), ("ylim", ylim)][:n_axes])
+        ]
+        grid = tuple(np.meshgrid(*(np.linspace(*limits, resolution) for limits in all_limits)))
+        samples = plane.inverse_transform(np.column_stack([axis.ravel() for axis in grid]))
         display = cls(
             grid=grid,
-            response=response.reshape(grid[0].shape),
-            X=None if numbers is None else plane.points,
-            y=numbers,
-            feature_names=plane.labels,
-            target_name=_name_of(y),
+            response=_predict_targets(estimator, samples).reshape(grid[0].shape),
+            X=None if targets is None else plane.points,
+            y=targets,
+            feature_names=plane.axis_labels,
+            target_name=_target_name(y),
             title=plane.title,
         )
         return display.plot(ax=ax, **plot_options)
@@ -222,37 +224,37 @@ class RegressionDisplay:
         scatter_kw: dict[str, Any] | None = None,
         colorbar_kw: dict[str, Any] | bool | None = None,
     ) -> Self:
-        """Draw the curve through the data; or the surface with the data in its colours, and a colour bar.
+        """Draw the curve or the surface, the samples, and a colour bar for a surface.
 
-        Each ``..._kw`` holds arguments that win over the defaults here.
+        Each ``..._kw`` parameter is a dict of keyword arguments that override the defaults.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            The axes to draw on. None makes a new figure.
+            Axes to draw on. If None, a new figure is created.
 
         vlim : tuple of two float, default=None
-            Ends of the scale of numbers: of the vertical axis for one feature, of the colours for two. None takes
-            those of the prediction and the data together.
+            Limits of the target's scale: the vertical axis for one feature, the colours for two. None takes the range
+            of the predictions and the samples and adds a tenth of it on each side.
 
         aspect : "equal", "auto" or float, default=None
-            For two features, how a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``.
-            None draws them equally long unless one axis would be more than twice as long as the other.
+            Aspect ratio of the axes for two features, as in ``Axes.set_aspect``. None is ``"equal"``, or ``"auto"`` if
+            one axis would be more than twice as long as the other.
 
         line_kw : dict, default=None
-            Arguments of ``Axes.plot`` for the curve.
+            Keyword arguments for ``Axes.plot`` for the curve.
 
         surface_kw : dict, default=None
-            Arguments of ``Axes.pcolormesh`` for the surface.
+            Keyword arguments for ``Axes.pcolormesh`` for the surface.
 
         contour_kw : dict or False, default=None
-            Arguments of ``Axes.contour`` for the lines of equal prediction. False draws none.
+            Keyword arguments for ``Axes.contour`` for the contour lines of the surface. False omits them.
 
         scatter_kw : dict, default=None
-            Arguments of ``Axes.scatter`` for the data.
+            Keyword arguments for ``Axes.scatter`` for the samples.
 
         colorbar_kw : dict or False, default=None
-            Arguments of ``Figure.colorbar``. False draws none.
+            Keyword arguments for ``Figure.colorbar``. False omits the colour bar.
 
         Returns
         -------
@@ -262,24 +264,28 @@ class RegressionDisplay:
         Raises
         ------
         ValueError
-            If ``vlim`` is not a lower and a higher number.
+            If ``vlim`` is not a pair of finite numbers, the lower one first.
+
+        See Also
+        --------
+        RegressionDisplay.from_estimator : Compute a display from a fitted regressor.
         """
-        shown = self.response.ravel() if self.y is None else np.concatenate([self.response.ravel(), self.y])
-        self.vlim_ = axis_limits("vlim", vlim, shown)
+        values = self.response.ravel() if self.y is None else np.concatenate([self.response.ravel(), self.y])
+        self.vlim_ = axis_limits("vlim", vlim, values)
         self.line_ = self.surface_ = self.contours_ = self.points_ = self.colorbar_ = None
         if len(self.grid) == 1:
             self._plot_curve(ax, line_kw or {}, scatter_kw or {})
         else:
             self._plot_surface(ax, aspect, colorbar_kw is not False, surface_kw or {}, contour_kw, scatter_kw or {})
             if colorbar_kw is not False:
-                options = {"label": self.target_name} | arguments(colorbar_kw)
-                self.colorbar_ = self.figure_.colorbar(self.surface_, ax=self.ax_, **options)
+                kwargs = {"label": self.target_name} | to_kwargs(colorbar_kw)
+                self.colorbar_ = self.figure_.colorbar(self.surface_, ax=self.ax_, **kwargs)
         if self.title:
             self.ax_.set_title(self.title, fontsize="medium", wrap=True)
         return self
 
     def _plot_curve(self, ax: Any, line_kw: dict[str, Any], scatter_kw: dict[str, Any]) -> None:
-        """Draw the curve and the data."""
+        """Draw the curve and the samples."""
         from matplotlib import pyplot as plt
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.collections import PathCollection
@@ -289,13 +295,13 @@ class RegressionDisplay:
             ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")[1]
         self.ax_, self.figure_ = ax, ax.figure
         if self.X is not None:
-            look = {"s": 30, "facecolor": "0.75", "edgecolor": "0.35", "linewidth": 0.5, "label": "data"}
-            chosen = normalize_kwargs(scatter_kw, PathCollection)
-            if "c" in chosen or "color" in chosen:
-                del look["facecolor"]
-            self.points_ = ax.scatter(self.X[:, 0], self.y, **(look | chosen))
-        line = {"color": "tab:blue", "linewidth": 2, "label": "prediction"}
-        (self.line_,) = ax.plot(self.grid[0], self.response, **(line | normalize_kwargs(line_kw, Line2D)))
+            scatter_defaults = {"s": 30, "facecolor": "0.75", "edgecolor": "0.35", "linewidth": 0.5, "label": "data"}
+            scatter_kw = normalize_kwargs(scatter_kw, PathCollection)
+            if "c" in scatter_kw or "color" in scatter_kw:
+                del scatter_defaults["facecolor"]
+            self.points_ = ax.scatter(self.X[:, 0], self.y, **(scatter_defaults | scatter_kw))
+        line_defaults = {"color": "tab:blue", "linewidth": 2, "label": "prediction"}
+        (self.line_,) = ax.plot(self.grid[0], self.response, **(line_defaults | normalize_kwargs(line_kw, Line2D)))
         ax.set(xlim=(self.grid[0].min(), self.grid[0].max()), ylim=self.vlim_, ylabel=self.target_name)
         if self.feature_names is not None:
             ax.set_xlabel(self.feature_names[0])
@@ -309,36 +315,62 @@ class RegressionDisplay:
         contour_kw: dict[str, Any] | bool | None,
         scatter_kw: dict[str, Any],
     ) -> None:
-        """Draw the surface, lines of equal prediction, and the data in the surface's colours."""
+        """Draw the surface, its contour lines, and the samples on the same colour scale."""
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.collections import PathCollection, QuadMesh
 
         xlim, ylim = ((axis.min(), axis.max()) for axis in self.grid)
-        aspect = readable_aspect(np.ptp(xlim), np.ptp(ylim)) if aspect is None else aspect
+        aspect = choose_aspect(np.ptp(xlim), np.ptp(ylim)) if aspect is None else aspect
         if ax is None:
-            ax = new_axes(np.ptp(xlim), np.ptp(ylim), aspect, room=2.1 if has_colorbar else 1.0)
+            ax = create_axes(np.ptp(xlim), np.ptp(ylim), aspect, extra_width=2.1 if has_colorbar else 1.0)
         self.ax_, self.figure_ = ax, ax.figure
-        low, high = self.vlim_
-        look = {"cmap": "viridis", "vmin": low, "vmax": high, "shading": "gouraud", "rasterized": True, "zorder": -1}
-        chosen = normalize_kwargs(surface_kw, QuadMesh)
-        if "norm" in chosen:
-            del look["vmin"], look["vmax"]
-        self.surface_ = surface = ax.pcolormesh(*self.grid, self.response, **(look | chosen))
+        vmin, vmax = self.vlim_
+        defaults = {
+            "cmap": "viridis",
+            "vmin": vmin,
+            "vmax": vmax,
+            "shading": "gouraud",
+            "rasterized": True,
+            "zorder": -1,
+        }
+        surface_kw = normalize_kwargs(surface_kw, QuadMesh)
+        if "norm" in surface_kw:
+            del defaults["vmin"], defaults["vmax"]
+        self.surface_ = surface = ax.pcolormesh(*self.grid, self.response, **(defaults | surface_kw))
         if contour_kw is not False and np.ptp(self.response) > 0:
-            lines = {"colors": "white", "linewidths": 0.8, "alpha": 0.7, "levels": 8, "zorder": 0}
-            lines |= {"negative_linestyles": "solid"}
-            self.contours_ = ax.contour(*self.grid, self.response, **(lines | arguments(contour_kw)))
+            defaults = {"colors": "white", "linewidths": 0.8, "alpha": 0.7, "levels": 8, "zorder": 0}
+            defaults |= {"negative_linestyles": "solid"}
+            self.contours_ = ax.contour(*self.grid, self.response, **(defaults | to_kwargs(contour_kw)))
         if self.X is not None:
-            points = {"s": 40, "edgecolor": "black", "linewidth": 0.7, "label": "data"}
-            given = normalize_kwargs(scatter_kw, PathCollection)
-            if given.keys().isdisjoint(("c", "color", "facecolor")):
-                points |= {"c": self.y, "cmap": surface.cmap, "norm": surface.norm}
-            self.points_ = ax.scatter(self.X[:, 0], self.X[:, 1], **(points | given))
+            defaults = {"s": 40, "edgecolor": "black", "linewidth": 0.7, "label": "data"}
+            scatter_kw = normalize_kwargs(scatter_kw, PathCollection)
+            if scatter_kw.keys().isdisjoint(("c", "color", "facecolor")):
+                defaults |= {"c": self.y, "cmap": surface.cmap, "norm": surface.norm}
+            self.points_ = ax.scatter(self.X[:, 0], self.X[:, 1], **(defaults | scatter_kw))
         ax.set(xlim=xlim, ylim=ylim, aspect=aspect)
         label_axes(ax, self.feature_names)
 
 
-def _name_of(y: Any) -> str:
-    """Return the name of a series, or of the one column of a dataframe."""
+def _validate_targets(X: Any, y: ArrayLike) -> np.ndarray:
+    """Return y as a float array of shape (n_samples,)."""
+    check_consistent_length(X, y)
+    shape = np.shape(y)
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(f"y must contain one number per sample. Got an array of shape {shape} instead.")
+    return check_array(column_or_1d(y), ensure_2d=False, dtype=float, input_name="y")
+
+
+def _predict_targets(estimator: Any, X: Any) -> np.ndarray:
+    """Return one prediction per sample, of shape (n_samples,) or (n_samples, 1)."""
+    predictions = np.asarray(estimator.predict(X))
+    if predictions.size != len(X):
+        raise ValueError(
+            f"estimator must predict one number per sample. Got predictions of shape {predictions.shape} instead."
+        )
+    return predictions
+
+
+def _target_name(y: Any) -> str:
+    """Return the name of a series or of a dataframe's only column; "y" if there is none."""
     names = list(y.columns) if hasattr(y, "columns") else [getattr(y, "name", None)]
     return "y" if len(names) != 1 or names[0] is None else str(names[0])

@@ -1,4 +1,4 @@
-"""Samples on the plane: colours for classes, points, their legend, and the picture of them alone."""
+"""Scatter plots of labelled samples, and the colours, legends and axes that the displays share."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from moonnet.plotting._feature_plane import choose_plane
 
-# Axes whose lengths differ by more than this factor would be a sliver in equal scales
-_LONGEST_EQUAL = 2
+# Equal scales are too narrow to read if one axis is more than this many times as long as the other
+_MAX_EQUAL_RATIO = 2
 
 
 def plot_data(
@@ -26,49 +26,55 @@ def plot_data(
     scatter_kw: dict[str, Any] | None = None,
     legend_kw: dict[str, Any] | bool | None = None,
 ) -> Any:
-    """Scatter samples in the colours of their classes, as the lecture's first figure does.
+    """Draw a scatter plot of labelled samples with one colour per class.
 
     Parameters
     ----------
     X : array-like or dataframe of shape (n_samples, n_features)
-        The samples; at least two features. A dataframe names the axes.
+        The samples, with at least two features. The axes are labelled with the column names of a dataframe, or with
+        "feature 0", "feature 1" and so on for an array.
 
     y : array-like of shape (n_samples,)
-        Their labels: numbers, strings or booleans.
+        The class labels: numbers, strings or booleans.
 
     features : pair of str or int, or "pca", default=None
-        Which columns to draw, by name or index; ``"pca"`` draws the first two principal components of the standardised
-        features. None suffices for two columns.
+        The two columns of X to plot, by name or index. ``"pca"`` plots the first two principal components of the
+        standardised features. Required if X has more than two columns.
 
     ax : matplotlib.axes.Axes, default=None
-        The axes to draw on. None makes a new figure.
+        Axes to draw on. If None, a new figure is created.
 
     colors : str, Colormap or sequence of colors, default="viridis"
-        A colormap or its name, from which the classes take evenly spaced colours, or a colour for each class.
+        A colormap or its name, from which the classes take evenly spaced colours, or one colour per class.
 
     aspect : "equal", "auto" or float, default=None
-        How a unit of the second axis compares to one of the first, as in ``Axes.set_aspect``. None draws them equally
-        long unless one axis would be more than twice as long as the other.
+        Aspect ratio of the axes, as in ``Axes.set_aspect``. None is ``"equal"``, or ``"auto"`` if one axis would be
+        more than twice as long as the other.
 
     scatter_kw : dict, default=None
-        Arguments of ``Axes.scatter``; they win over the defaults here.
+        Keyword arguments for ``Axes.scatter``, which override the defaults.
 
     legend_kw : dict or False, default=None
-        Arguments of ``Axes.legend``; they win over the defaults here. False draws no legend.
+        Keyword arguments for ``Axes.legend``, which override the defaults. False omits the legend.
 
     Returns
     -------
     ax : matplotlib.axes.Axes
-        The axes, drawn on.
+        The axes with the scatter plot.
 
     Raises
     ------
     ValueError
-        If X and y differ in length, y holds no classes, ``features`` are not columns of numbers, or ``colors`` is no
-        colormap and no sequence of as many colours as there are classes.
+        If X and y differ in length, y does not contain class labels, ``features`` are not numeric columns of X, or
+        ``colors`` is neither a colormap nor one colour per class.
 
     TypeError
         If X is sparse.
+
+    See Also
+    --------
+    DecisionRegionDisplay : The samples on top of a classifier's decision regions.
+    RegressionDisplay : The samples and predictions of a regressor.
 
     Examples
     --------
@@ -85,58 +91,61 @@ def plot_data(
     classes = np.unique(labels)
     rgba = class_colors(len(classes), colors)
     width, height = np.nanmax(plane.points, axis=0) - np.nanmin(plane.points, axis=0)
-    aspect = readable_aspect(width, height) if aspect is None else aspect
+    aspect = choose_aspect(width, height) if aspect is None else aspect
     if ax is None:
-        ax = new_axes(width, height, aspect)
+        ax = create_axes(width, height, aspect)
     points = scatter_by_class(ax, plane.points, labels, classes, rgba, **(scatter_kw or {}))
     draw_legend(ax, points, legend_kw)
-    label_axes(ax, plane.labels)
+    label_axes(ax, plane.axis_labels)
     ax.set_aspect(aspect)
     return ax
 
 
-def new_axes(width: float, height: float, aspect: str | float, room: float = 2.1) -> Any:
-    """Return axes of a new figure that fits a plane of this width and height, with room beside it, in inches."""
+def create_axes(width: float, height: float, aspect: str | float, extra_width: float = 2.1) -> Any:
+    """Return the axes of a new figure, sized for data of this width and height.
+
+    ``extra_width`` in inches is for what stands beside the axes: tick labels, legend and colour bar.
+    """
     from matplotlib import pyplot as plt
 
     ratio = height / width if aspect == "equal" and min(width, height) > 0 else 0.85
-    side = 4.3  # of the axes at the longer side, in inches
-    figsize = side * min(1, 1 / ratio) + room, max(side * min(1, ratio) + 0.8, 3.2)
-    # Compressed rather than constrained, which has its final layout with the second drawing only
+    longer_side = 4.3  # of the axes, in inches
+    figsize = longer_side * min(1, 1 / ratio) + extra_width, max(longer_side * min(1, ratio) + 0.8, 3.2)
+    # "constrained" would need two draws to reach its final layout
     return plt.subplots(figsize=figsize, layout="compressed")[1]
 
 
-def readable_aspect(width: float, height: float) -> str:
-    """Return "equal" for axes of like lengths, else "auto"."""
-    return "equal" if 0 < max(width, height) <= _LONGEST_EQUAL * min(width, height) else "auto"
+def choose_aspect(width: float, height: float) -> str:
+    """Return "equal" if the axes have similar lengths, else "auto"."""
+    return "equal" if 0 < max(width, height) <= _MAX_EQUAL_RATIO * min(width, height) else "auto"
 
 
 def class_colors(n_classes: int, colors: Any = "viridis") -> np.ndarray:
-    """Return RGBA for each class, shape (n_classes, 4): evenly spaced in a colormap, or the colours given."""
+    """Return the RGBA colours of the classes, shape (n_classes, 4), from a colormap or from a list of colours."""
     import matplotlib as mpl
 
     try:
         if isinstance(colors, str | mpl.colors.Colormap):
             return np.asarray(mpl.colormaps.get_cmap(colors)(np.linspace(0, 1, n_classes)))
-        given = mpl.colors.to_rgba_array(colors)
+        rgba = mpl.colors.to_rgba_array(colors)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"colors must be a colormap of matplotlib, its name, or a list of colours. Got {colors!r} instead."
+            f"colors must be a matplotlib colormap, the name of one, or a list of colours. Got {colors!r} instead."
         ) from error
-    if len(given) != n_classes:
-        raise ValueError(f"colors must hold one colour for each of {n_classes} classes. Got {colors!r} instead.")
-    return given
+    if len(rgba) != n_classes:
+        raise ValueError(f"colors must contain one colour for each of {n_classes} classes. Got {colors!r} instead.")
+    return rgba
 
 
 def scatter_by_class(
-    ax: Any, X: np.ndarray, y: np.ndarray, classes: np.ndarray, colors: np.ndarray, **options: Any
+    ax: Any, X: np.ndarray, y: np.ndarray, classes: np.ndarray, colors: np.ndarray, **kwargs: Any
 ) -> list[Any]:
-    """Scatter two columns of X on the axes, a collection for each class; return the collections."""
+    """Scatter the two columns of X, one collection per class; return the collections."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.collections import PathCollection
     from matplotlib.markers import MarkerStyle
 
-    chosen = normalize_kwargs(options, PathCollection)
+    kwargs = normalize_kwargs(kwargs, PathCollection)
     artists = []
     for label, color in zip(classes, colors, strict=True):
         defaults: dict[str, Any] = {
@@ -146,35 +155,37 @@ def scatter_by_class(
             "linewidth": 0.4,
             "label": str(label),
         }
-        if "c" in chosen or "color" in chosen:
+        if "c" in kwargs or "color" in kwargs:
             del defaults["facecolor"]
-        if not MarkerStyle(chosen.get("marker", "o")).is_filled():  # is of one colour alone
+        if not MarkerStyle(kwargs.get("marker", "o")).is_filled():  # the marker has one colour only
             defaults = {"s": 40, "color": [color], "linewidth": 1.5, "label": str(label)}
         members = X[y == label]
-        artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | chosen)))
+        artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | kwargs)))
     return artists
 
 
-def draw_legend(ax: Any, handles: list[Any], options: dict[str, Any] | bool | None = None) -> Any:
-    """Draw a legend of the points beside the axes, where the layout makes room for it; return it, or None."""
-    if options is False:
+def draw_legend(ax: Any, handles: list[Any], legend_kw: dict[str, Any] | bool | None = None) -> Any:
+    """Draw a legend of the points, beside the axes if the layout makes room for it; return it, or None."""
+    if legend_kw is False:
         return None
-    chosen = arguments(options)
-    # Labels too, because matplotlib leaves those that begin with "_" out of a legend of its own
+    kwargs = to_kwargs(legend_kw)
     defaults: dict[str, Any] = {"title": "class"}
-    if "handles" not in chosen:
+    if "handles" not in kwargs:
+        # Explicit labels, because matplotlib ignores handles whose label begins with "_"
         defaults |= {"handles": handles, "labels": [handle.get_label() for handle in handles]}
     layout = ax.figure.get_layout_engine()
-    if "loc" not in chosen:
+    if "loc" not in kwargs:
         makes_room = layout is not None and not layout.adjust_compatible
-        defaults |= {"loc": "upper left", "bbox_to_anchor": (1, 1)} if makes_room else {"loc": _corner(ax, handles)}
-    return ax.legend(**(defaults | chosen))
+        defaults |= (
+            {"loc": "upper left", "bbox_to_anchor": (1, 1)} if makes_room else {"loc": _best_corner(ax, handles)}
+        )
+    return ax.legend(**(defaults | kwargs))
 
 
-def _corner(ax: Any, handles: list[Any]) -> str:
-    """Return the corner of the axes with the fewest points in it.
+def _best_corner(ax: Any, handles: list[Any]) -> str:
+    """Return the corner of the axes that contains the fewest points.
 
-    matplotlib's search for the best place looks at each cell of a surface too, whenever it draws.
+    This is faster than ``loc="best"``, which checks every cell of a surface on each draw.
     """
     points = np.concatenate([np.asarray(handle.get_offsets()) for handle in handles])
     x, y = ((points - [ax.get_xlim()[0], ax.get_ylim()[0]]) / [np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]).T
@@ -185,14 +196,14 @@ def _corner(ax: Any, handles: list[Any]) -> str:
     )
 
 
-def arguments(options: dict[str, Any] | bool | None) -> dict[str, Any]:
-    """Return the arguments given for a part of a picture; None and True stand for none."""
-    return options if isinstance(options, dict) else {}
+def to_kwargs(part_kw: dict[str, Any] | bool | None) -> dict[str, Any]:
+    """Return the keyword arguments for a part of a picture; None and True mean no arguments."""
+    return part_kw if isinstance(part_kw, dict) else {}
 
 
-def label_axes(ax: Any, labels: tuple[str, ...] | None, title: str | None = None) -> None:
-    """Set the labels and the title that there are."""
-    if labels is not None:
-        ax.set(xlabel=labels[0], ylabel=labels[1])
+def label_axes(ax: Any, axis_labels: tuple[str, ...] | None, title: str | None = None) -> None:
+    """Set the axis labels and the title, unless they are None or empty."""
+    if axis_labels is not None:
+        ax.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     if title:
         ax.set_title(title, fontsize="medium", wrap=True)

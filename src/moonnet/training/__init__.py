@@ -1,1 +1,1 @@
-"""Training: the loop of epochs, the compiled program that it runs, and what observes it."""
+"""Training: the loop over epochs, the compiled programs that it runs, and the observers that follow it."""

@@ -1,7 +1,7 @@
-"""The training loop over epochs, and the observers that follow it; arrays in, arrays out.
+"""The training loop over epochs and blocks of batches, and the base class of its observers.
 
-The host draws the order of the samples, gathers shuffled batches into blocks and hands these to a compiled program.
-Between blocks, observers may look at the training, change it or stop it.
+The loop draws the order of the samples, gathers shuffled batches into blocks and passes each block to a compiled
+program. Between blocks, observers may inspect the training, change it or stop it.
 """
 
 import math
@@ -15,15 +15,16 @@ from typing import Any, NamedTuple, Self, TypedDict
 import numpy as np
 from scipy import sparse
 
-from moonnet.training._compiled_program import Program, ProgramSpec, borrowed
+from moonnet.training._compiled_program import Program, ProgramSpec, borrow_program
 from moonnet.training._network import initial_weights
 
-# Batches up to this size are never shrunk to the data, so that folds of unequal size share a program.
+# Batch sizes up to this one are never reduced to the number of samples, so that cross-validation folds of unequal size
+# share a program.
 _SMALL_BATCH = 256
 
 
 class Samples(NamedTuple):
-    """What is trained on; floats of one type."""
+    """Training samples: floats of one dtype."""
 
     X: Any  # (n_samples, n_features), an array or a CSR array or matrix
     y: np.ndarray  # (n_samples, n_outputs)
@@ -32,73 +33,73 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """The numbers of a training that need no compiling."""
+    """Hyperparameters that are passed to a compiled program, so that changing them requires no new compilation."""
 
-    learning_rate: float | None  # None where it is compiled: a schedule, or an optimizer made of others
+    learning_rate: float | None  # None if it is compiled: a schedule, or an optimizer that wraps others
     l2: float
     dropout: float
     epochs: int
     shuffle: bool
     loss_parameter: float
-    loss_unit: float  # what losses are multiplied by to be told
-    random_biases: bool  # whether those of a new network's hidden layers are drawn
+    loss_scale: float  # factor from the loss in training to the reported loss
+    random_biases: bool  # whether the biases of a new network's hidden layers are drawn at random
 
 
-class Streams(NamedTuple):
-    """Where a training's randomness comes from; apart, so that dropout or another order leaves the rest as it is."""
+class RandomStreams(NamedTuple):
+    """Independent random streams of a training: dropout, for example, does not change the order of the samples."""
 
     weights: np.random.Generator
     order: np.random.Generator
     dropout: np.random.Generator
-    split: int  # a seed, so that all fits of a warm start hold out the same samples
+    split_seed: int  # a seed, so that all fits of a warm start hold out the same samples
 
     @classmethod
     def spawn(cls, entropy: Any) -> Self:
-        """Return independent streams; ``entropy`` None asks the operating system."""
+        """Return independent streams; with ``entropy`` None, the operating system provides the entropy."""
         *seeds, split = np.random.SeedSequence(entropy).spawn(4)
         weights, order, dropout = map(np.random.default_rng, seeds)
         return cls(weights, order, dropout, int(split.generate_state(1)[0]))
 
     @classmethod
     def resume(cls, states: dict[str, Any]) -> Self:
-        """Return the streams that had these states."""
+        """Return streams with these states."""
 
         def generator(name: str) -> np.random.Generator:
-            bits = np.random.PCG64(0)  # as default_rng makes it; the seed gives way to the state
-            bits.state = states[name]
-            return np.random.Generator(bits)
+            bit_generator = np.random.PCG64(0)  # the bit generator of default_rng; the state replaces the seed
+            bit_generator.state = states[name]
+            return np.random.Generator(bit_generator)
 
         return cls(generator("weights"), generator("order"), generator("dropout"), states["split"])
 
     def states(self) -> dict[str, Any]:
-        """Return plain values from which the streams can go on."""
+        """Return the states as plain values."""
         generators = {name: getattr(self, name).bit_generator.state for name in ("weights", "order", "dropout")}
-        return generators | {"split": self.split}
+        return generators | {"split": self.split_seed}
 
 
 class Checkpoint(TypedDict):
-    """What else a training needs to go on exactly, also in another process: arrays and plain values."""
+    """Arrays and plain values that a training needs, besides its weights, to resume exactly, also in a new process."""
 
-    weights: list[np.ndarray] | None  # of the last step; None where they are those that predict
+    weights: list[np.ndarray] | None  # of the last step; None if they are those of the result
     optimizer: str
     optimizer_state: list[np.ndarray]
-    learning_rate: float | None  # as the parameter was: callbacks may have changed the optimizer's own
+    learning_rate: float | None  # the parameter's value; callbacks may have changed the optimizer's learning rate
     streams: dict[str, Any]
 
 
 class TrainingResult(NamedTuple):
-    """The network after a training, and what it takes to go on."""
+    """The trained network, and the checkpoint from which the training can resume."""
 
     weights: list[np.ndarray]  # kernel and bias of each layer, in the dtype of X
     history: dict[str, list[float]]
     checkpoint: Checkpoint
-    interrupted: bool = False  # whether Ctrl-C ended it
+    interrupted: bool = False  # whether Ctrl-C ended the training
 
 
 class Observer:
-    """Follow a training, and change or stop it. Each hook does nothing unless a subclass overrides it."""
+    """Base class of observers, which follow a training and may change or stop it. All hooks do nothing by default."""
 
-    sees_steps = False  # whether step_begin and step_end are called, which takes a block for every step
+    has_step_hooks = False  # whether to call step_begin and step_end, which requires one block per step
 
     def train_begin(self, training: "Training") -> None:
         """Run before the first epoch."""
@@ -113,17 +114,17 @@ class Observer:
         """Run after a step; ``logs`` are means over the epoch's steps so far."""
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Run after an epoch; an observer may add to ``logs`` for those that follow."""
+        """Run after an epoch; an observer may add to ``logs``, which later observers receive."""
 
     def train_end(self) -> None:
-        """Run after the last epoch, when the weights are those that will predict."""
+        """Run after the last epoch, when the program holds the weights of the result."""
 
     def close(self) -> None:
         """Run last, also after an error."""
 
 
-def batch_rows(batch_size: int, n_samples: int) -> int:
-    """Return the rows that a step is compiled for: a large batch of few samples would be padding for the most part."""
+def compiled_batch_size(batch_size: int, n_samples: int) -> int:
+    """Return the batch size to compile: a large one is reduced if there are few samples, to save padding."""
     return min(batch_size, max(_SMALL_BATCH, 2 ** (n_samples - 1).bit_length()))
 
 
@@ -131,16 +132,16 @@ def train(
     spec: ProgramSpec,
     samples: Samples,
     hyperparameters: Hyperparameters,
-    streams: Streams,
+    streams: RandomStreams,
     previous: TrainingResult | None = None,
     observers: Sequence[Observer] = (),
 ) -> TrainingResult:
-    """Train a new network, or the ``previous`` one further. Ctrl-C ends the training with what it has learned."""
-    with borrowed(spec) as program, ExitStack() as cleaning:
+    """Train a new network, or resume the training of ``previous``. Ctrl-C ends the training after the current block."""
+    with borrow_program(spec) as program, ExitStack() as cleanup:
         for observer in observers:
-            cleaning.callback(observer.close)
+            cleanup.callback(observer.close)
         training = Training(program, samples, hyperparameters, streams, previous)
-        with _first_interrupt_waits(training):
+        with _defer_first_interrupt(training):
             for observer in observers:
                 observer.train_begin(training)
             try:
@@ -151,14 +152,14 @@ def train(
 
 
 class Training:
-    """A training under way, which observers may look at, change and stop."""
+    """A training in progress, which observers may inspect, change and stop."""
 
     def __init__(
         self,
         program: Program,
         samples: Samples,
         hyperparameters: Hyperparameters,
-        streams: Streams,
+        streams: RandomStreams,
         previous: TrainingResult | None,
     ) -> None:
         self.program = program
@@ -166,165 +167,181 @@ class Training:
         self.hyperparameters = hyperparameters
         self.stopped = False  # set by an observer
         self.interrupted = False  # set by Ctrl-C
-        self.best_weights: list[np.ndarray] | None = None  # set by an observer; these predict instead of the last ones
+        self.best_weights: list[np.ndarray] | None = None  # set by an observer; the result has these weights
         self._streams = streams
-        history = previous.history if previous else dict.fromkeys(program.spec.network.figures, ())
+        history = previous.history if previous else dict.fromkeys(program.spec.network.metric_names, ())
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
-        self._load(previous)
+        self._load_program(previous)
 
-    def _load(self, previous: TrainingResult | None) -> None:
-        """Give the program what it begins with: the optimizer goes on if it is the one of before."""
-        spec, numbers = self.program.spec, self.hyperparameters
-        rate, optimizer_state = numbers.learning_rate, None
+    def _load_program(self, previous: TrainingResult | None) -> None:
+        """Load the initial state into the program; the optimizer resumes if it is the one of the previous fit."""
+        spec, hyperparameters = self.program.spec, self.hyperparameters
+        learning_rate, optimizer_state = hyperparameters.learning_rate, None
         if previous is None:
             weights = initial_weights(
-                spec.network.layer_sizes, self._streams.weights, spec.dtype, numbers.random_biases
+                spec.network.layer_sizes, self._streams.weights, spec.dtype, hyperparameters.random_biases
             )
         else:
             weights, checkpoint = previous.weights, previous.checkpoint
-            same = checkpoint["optimizer"] == spec.optimizer.cls.__name__
-            if same and self.program.accepts(checkpoint["optimizer_state"]):
+            is_same_optimizer = checkpoint["optimizer"] == spec.optimizer.cls.__name__
+            if is_same_optimizer and self.program.is_compatible(checkpoint["optimizer_state"]):
                 optimizer_state = checkpoint["optimizer_state"]
                 weights = checkpoint["weights"] or weights
-                rate = None if rate == checkpoint["learning_rate"] else rate
-        self.program.load(weights, optimizer_state, rate, numbers.l2, numbers.dropout, numbers.loss_parameter)
+                # An unchanged parameter leaves the learning rate that callbacks may have set
+                learning_rate = None if learning_rate == checkpoint["learning_rate"] else learning_rate
+        self.program.load(
+            weights,
+            optimizer_state,
+            learning_rate,
+            hyperparameters.l2,
+            hyperparameters.dropout,
+            hyperparameters.loss_parameter,
+        )
 
     @property
-    def steps_an_epoch(self) -> int:
-        """How many batches the samples make, a ragged last one included."""
-        return -(-len(self.samples.y) // self.program.spec.batch_rows)
+    def steps_per_epoch(self) -> int:
+        """The number of batches in the samples, including an incomplete last one."""
+        return -(-len(self.samples.y) // self.program.spec.batch_size)
 
     @property
     def epoch(self) -> int:
-        """How many epochs are done, those of earlier fits included."""
+        """The number of completed epochs, including those of earlier fits."""
         return len(self.history["loss"])
 
-    def record(self, epoch: int, figures: dict[str, float]) -> None:
-        """Add an epoch's figures to the history; an epoch before it that had none gets NaN."""
-        for name, value in figures.items():
+    def record(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Add an epoch's metrics to the history, with NaN for earlier epochs without these metrics."""
+        for name, value in metrics.items():
             values = self.history.setdefault(name, [])
             values += [math.nan] * (epoch - len(values)) + [value]
 
     def run(self, observers: Sequence[Observer]) -> None:
-        """Train for the epochs that are wanted, or until someone stops it."""
-        # With nobody watching, a block holds as many epochs as fit.
-        at_once = 1 if observers else max(1, self.program.spec.block_steps // self.steps_an_epoch)
-        last = self.first_epoch + self.hyperparameters.epochs
-        while self.epoch < last and not (self.stopped or self.interrupted):
-            self._run_epochs(min(at_once, last - self.epoch), observers)
+        """Train until all epochs are completed, or until an observer or Ctrl-C stops the training."""
+        # Without observers, a block may hold several epochs
+        steps_per_block = self.program.spec.steps_per_block
+        epochs_per_block = 1 if observers else max(1, steps_per_block // self.steps_per_epoch)
+        last_epoch = self.first_epoch + self.hyperparameters.epochs
+        while self.epoch < last_epoch and not (self.stopped or self.interrupted):
+            self._run_epochs(min(epochs_per_block, last_epoch - self.epoch), observers)
 
     def _run_epochs(self, n_epochs: int, observers: Sequence[Observer]) -> None:
-        """Run some epochs, or the one that is watched, and record them."""
+        """Run and record some epochs, or one if there are observers; undo them if Ctrl-C cuts them short."""
         epoch = self.epoch
-        state, streams = self.program.snapshot(), self._streams.states()
+        program_state, stream_states = self.program.snapshot(), self._streams.states()
         try:
             for observer in observers:
                 observer.epoch_begin(epoch)
-            order, seeds = self._draw_epochs(n_epochs)
-            figures = self._run_steps(order, seeds, [observer for observer in observers if observer.sees_steps])
-            cut = self.interrupted and len(figures) < len(order)
+            batches, seeds = self._draw_batches(n_epochs)
+            step_observers = [observer for observer in observers if observer.has_step_hooks]
+            results = self._run_steps(batches, seeds, step_observers)
+            is_incomplete = self.interrupted and len(results) < len(batches)
         except KeyboardInterrupt:
-            self.interrupted = cut = True
-        if cut:  # an epoch cut short is none
-            self.program.restore(state)
-            self._streams = Streams.resume(streams)
+            self.interrupted = is_incomplete = True
+        if is_incomplete:
+            self.program.restore(program_state)
+            self._streams = RandomStreams.resume(stream_states)
             return
-        if not np.isfinite(figures).all():
-            raise _diverged(epoch + n_epochs)
-        # Each (n_epochs, steps), and contiguous: NumPy's order of summation, and so the last bit, depends on that
-        losses, *counted, totals = np.ascontiguousarray(
-            figures.reshape(n_epochs, -1, figures.shape[1]).transpose(2, 0, 1)
-        )
-        sums = [(losses * totals).sum(axis=1), *(weights.sum(axis=1) for weights in counted)]
-        means = self._means(sums, totals.sum(axis=1))
-        for name, values in means.items():
-            self.history[name] += values.tolist()
-        logs = {name: float(values[-1]) for name, values in means.items()}
+        if not np.isfinite(results).all():
+            raise _divergence_error(epoch + n_epochs)
+        logs = self._record_epochs(results, n_epochs)
         for observer in observers:
             observer.epoch_end(epoch, logs)
 
-    def _means(self, sums: Iterable[Any], total_weight: Any) -> dict[str, Any]:
-        """Return the means of some steps by name, from each figure's weighted sum over them."""
-        means = [weighted / total_weight for weighted in sums]
-        means[0] = self.hyperparameters.loss_unit * means[0]
-        return dict(zip(self.program.spec.network.figures, means, strict=True))
+    def _record_epochs(self, results: np.ndarray, n_epochs: int) -> dict[str, float]:
+        """Add the means of each epoch to the history, and return those of the last epoch."""
+        # Each (n_epochs, steps), and contiguous: NumPy's order of summation, and so the last bit, depends on that
+        losses, *metric_sums, weights = np.ascontiguousarray(
+            results.reshape(n_epochs, -1, results.shape[1]).transpose(2, 0, 1)
+        )
+        sums = [(losses * weights).sum(axis=1), *(values.sum(axis=1) for values in metric_sums)]
+        means = self._weighted_means(sums, weights.sum(axis=1))
+        for name, values in means.items():
+            self.history[name] += values.tolist()
+        return {name: float(values[-1]) for name, values in means.items()}
 
-    def _draw_epochs(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows of each step (steps, batch_rows), -1 where it is padded, and dropout's seeds (steps, 2).
+    def _weighted_means(self, sums: Iterable[Any], total_weight: Any) -> dict[str, Any]:
+        """Return the loss and the metrics by name, from their weighted sums over some steps."""
+        means = [weighted_sum / total_weight for weighted_sum in sums]
+        means[0] = self.hyperparameters.loss_scale * means[0]
+        return dict(zip(self.program.spec.network.metric_names, means, strict=True))
 
-        The draws are the same however many epochs are asked for at once.
+    def _draw_batches(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of each step's samples (steps, batch_size) and the dropout seeds (steps, 2).
+
+        Padding has index -1. Drawing several epochs at once gives the same numbers as drawing them one by one.
         """
-        batch_rows, n_samples, steps = self.program.spec.batch_rows, len(self.samples.y), self.steps_an_epoch
-        order = np.full((n_epochs, steps * batch_rows), -1)
+        batch_size, n_samples = self.program.spec.batch_size, len(self.samples.y)
+        n_steps = self.steps_per_epoch
+        order = np.full((n_epochs, n_steps * batch_size), -1)
         order[:, :n_samples] = np.arange(n_samples)
         if self.hyperparameters.shuffle:
             self._streams.order.permuted(order[:, :n_samples], axis=1, out=order[:, :n_samples])
-        size = (n_epochs * steps, 2)
+        size = (n_epochs * n_steps, 2)
         seeds = self._streams.dropout.integers(2**31, size=size) if self.program.spec.dropout else np.zeros(size, int)
-        return order.reshape(-1, batch_rows), seeds
+        return order.reshape(-1, batch_size), seeds
 
-    def _run_steps(self, order: np.ndarray, seeds: np.ndarray, observers: Sequence[Observer]) -> np.ndarray:
-        """Run one step for each row of ``order``.
+    def _run_steps(self, batches: np.ndarray, seeds: np.ndarray, observers: Sequence[Observer]) -> np.ndarray:
+        """Run one step for each row of ``batches``, or fewer if the training is stopped.
 
-        Return the program's figures and the weight of all samples of each, shape (steps, n_figures + 1).
+        Return the program's results and the total sample weight of each step, shape (steps, n_metrics + 1).
         """
-        block_steps = 1 if observers else self.program.spec.block_steps
+        steps_per_block = 1 if observers else self.program.spec.steps_per_block
         results = []
-        sums, total_weight = np.zeros(len(self.program.spec.network.figures)), 0.0
-        for start in range(0, len(order), block_steps):
+        sums, total_weight = np.zeros(len(self.program.spec.network.metric_names)), 0.0
+        for start in range(0, len(batches), steps_per_block):
             for observer in observers:
                 observer.step_begin(start)
-            rows = order[start : start + block_steps]
+            rows = batches[start : start + steps_per_block]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
-            block = _gather(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
-            figures = self.program.run(*block, seeds[start : start + block_steps])
-            totals = weight.sum(axis=1, dtype=float)
-            results.append(np.column_stack([figures, totals]))
-            sums += [figures[:, 0] @ totals, *figures[:, 1:].sum(axis=0)]
-            total_weight += totals.sum()
+            block = _gather_samples(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
+            metrics = self.program.run(*block, seeds[start : start + steps_per_block])
+            batch_weights = weight.sum(axis=1, dtype=float)
+            results.append(np.column_stack([metrics, batch_weights]))
+            sums += [metrics[:, 0] @ batch_weights, *metrics[:, 1:].sum(axis=0)]
+            total_weight += batch_weights.sum()
             for observer in observers:
-                means = self._means(sums, total_weight)
+                means = self._weighted_means(sums, total_weight)
                 observer.step_end(start, {name: float(mean) for name, mean in means.items()})
             if self.stopped or self.interrupted:
                 break
         return np.concatenate(results)
 
     def end(self, observers: Sequence[Observer]) -> TrainingResult:
-        """Call the observers for the last time; return the result."""
+        """Call train_end of the observers, which may change the weights, and return the result."""
         program = self.program
         last, final = program.weights, self.best_weights or self.final_weights()
         if observers:
             program.state = final_state = [
-                *(np.asarray(mine, theirs.dtype) for mine, theirs in zip(final, last, strict=True)),
+                *(np.asarray(value, stored.dtype) for value, stored in zip(final, last, strict=True)),
                 *program.optimizer_state,
             ]
             for observer in observers:
                 observer.train_end()
-            if not _equal(program.weights, final_state[: len(last)]):
+            if not _all_equal(program.weights, final_state[: len(last)]):
                 last = program.weights
                 final = self._in_data_dtype(last)
         return self._result(last, final)
 
     def final_weights(self) -> list[np.ndarray]:
-        """Return the weights of a training that ends here, in the dtype of X."""
+        """Return the weights that predict if the training ends now, in the dtype of X."""
         return self._in_data_dtype(self.program.final_weights)
 
     def _in_data_dtype(self, weights: list[np.ndarray]) -> list[np.ndarray]:
         return [array.astype(self.samples.X.dtype, copy=False) for array in weights]
 
     def result(self) -> TrainingResult:
-        """Return the result of a training that ends here."""
+        """Return the result if the training ends now."""
         return self._result(self.program.weights, self.best_weights or self.final_weights())
 
     def _result(self, last: list[np.ndarray], weights: list[np.ndarray]) -> TrainingResult:
+        """Return the result with these ``weights``; ``last`` are those of the last step."""
         if not all(np.isfinite(array).all() for array in (*last, *weights)):
-            raise _diverged(self.epoch)
+            raise _divergence_error(self.epoch)
         n_epochs = self.epoch
-        # An epoch without validation has no figures of it
+        # NaN for epochs without a validation set
         history = {name: values + [math.nan] * (n_epochs - len(values)) for name, values in self.history.items()}
         checkpoint: Checkpoint = {
-            "weights": None if _equal(last, weights) else last,
+            "weights": None if _all_equal(last, weights) else last,
             "optimizer": self.program.spec.optimizer.cls.__name__,
             "optimizer_state": self.program.optimizer_state,
             "learning_rate": self.hyperparameters.learning_rate,
@@ -333,29 +350,29 @@ class Training:
         return TrainingResult(weights, history, checkpoint, self.interrupted)
 
 
-def _gather(X: Any, rows: np.ndarray) -> np.ndarray:
-    """Return samples (steps, batch_rows, n_features), dense; row -1 is any sample, for its weight is 0."""
+def _gather_samples(X: Any, rows: np.ndarray) -> np.ndarray:
+    """Return dense samples, shape (steps, batch_size, n_features); row -1 is any sample, because its weight is 0."""
     if sparse.issparse(X):
         return X[rows.ravel()].toarray().reshape(*rows.shape, X.shape[1])
     return X.take(rows, axis=0)
 
 
-def _equal(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
+def _all_equal(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
     return all(np.array_equal(array, other) for array, other in zip(arrays, others, strict=True))
 
 
-def _diverged(n_epochs: int) -> ValueError:
+def _divergence_error(n_epochs: int) -> ValueError:
     return ValueError(
-        f"Training met a non-finite loss or non-finite weights within {n_epochs} epochs. Scale the inputs, for "
-        "instance with sklearn.preprocessing.StandardScaler, or lower learning_rate."
+        f"Training diverged: non-finite loss or non-finite weights within {n_epochs} epochs. Scale the inputs, for "
+        "example with sklearn.preprocessing.StandardScaler, or lower learning_rate."
     )
 
 
 @contextmanager
-def _first_interrupt_waits(training: Training) -> Iterator[None]:
-    """Let the first Ctrl-C wait for the end of a block, so that what was learned is whole; the next interrupts Python.
+def _defer_first_interrupt(training: Training) -> Iterator[None]:
+    """Let the first Ctrl-C end the training after the current block; a second one raises KeyboardInterrupt at once.
 
-    Only where Python's own handler would take it: on the main thread, and where the caller has none.
+    This applies only if Python's default handler would run: on the main thread, without a handler of the caller's own.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -364,13 +381,13 @@ def _first_interrupt_waits(training: Training) -> Iterator[None]:
         yield
         return
 
-    def wait(*_: Any) -> None:
+    def interrupt_training(*_: Any) -> None:
         training.interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, wait)
+    signal.signal(signal.SIGINT, interrupt_training)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is wait:
+        if signal.getsignal(signal.SIGINT) is interrupt_training:
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""From a frozen spec to a Keras model and optimizer, and initial weights; nothing here trains."""
+"""Specs of networks and optimizers, and the Keras models, Keras optimizers and initial weights made from them."""
 
 import inspect
 import json
@@ -16,8 +16,8 @@ from moonnet import losses
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
-# What Keras's exclude_from_weight_decay sets on an optimizer, and get_config does not tell.
-_OUTSIDE_SETTINGS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+# Attributes that Keras's exclude_from_weight_decay sets on an optimizer, and that get_config omits
+_UNSERIALIZED_ATTRIBUTES = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 _OUTPUT_ACTIVATIONS = {
     "binary_crossentropy": "sigmoid",
     "categorical_crossentropy": "softmax",
@@ -27,58 +27,61 @@ _OUTPUT_ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The shape of a network: what its layers are, not what they hold."""
+    """The architecture and the loss of a network, without its weights."""
 
     layer_sizes: tuple[int, ...]  # features, units of each hidden layer, outputs
     activation: str
     loss: str
 
     @property
-    def figures(self) -> tuple[str, ...]:
-        """What a training tells of each step."""
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of what a training computes in each step: the loss and, for a classifier, the accuracy."""
         return ("loss", "accuracy") if self.loss.endswith("crossentropy") else ("loss",)
 
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """A Keras optimizer's class and settings. A learning rate that is a number is 0 here: it is a run-time argument."""
+    """A Keras optimizer's class and settings.
+
+    If the learning rate is a number, it is 0 in the settings, because it is passed to the compiled program.
+    """
 
     cls: Any
     settings: str  # JSON, so that a spec can be compared and hashed
-    rate_is_number: bool  # False where a schedule or inner optimizers set the learning rate
-    # A schedule given by itself. Keras builds one from its settings only where its class is registered, so the
-    # object is kept, while class and settings tell one from another.
+    has_numeric_learning_rate: bool  # False if a schedule or inner optimizers set the learning rate
+    # The value of the parameter learning_rate if it is a schedule. Keras restores a schedule from its settings only if
+    # its class is registered, so the spec stores the object. Specs are compared by its class and settings.
     schedule_cls: type | None = None
     schedule: Any = field(default=None, compare=False)
 
     def training_dtype(self, dtype: str) -> str:
-        """Return the float type to train in: the data's, but Keras's Muon mixes float32 into its steps."""
-        # By name, too, where an optimizer such as LossScaleOptimizer has another within
+        """Return the dtype of training: that of the data, or float32 for Muon, which computes partly in float32."""
+        # In the settings too, for an optimizer such as LossScaleOptimizer, which wraps another one
         is_muon = issubclass(self.cls, keras.optimizers.Muon) or '"class_name": "Muon"' in self.settings
         return "float32" if is_muon else dtype
 
     def build(self, learning_rate: float | None, constant: Callable[[float], Any] = float) -> Any:
-        """Return a new Keras optimizer; ``learning_rate`` counts where it is a number.
+        """Return a new Keras optimizer, with this learning rate unless a schedule or inner optimizers set it.
 
-        ``constant`` makes what Keras computes with of each other number in its settings.
+        ``constant`` converts each other float in the settings to the value that Keras computes with.
         """
         settings = _with_constants(json.loads(self.settings), constant)
         if self.schedule is not None:
             settings["learning_rate"] = self.schedule
-        elif self.rate_is_number:
+        elif self.has_numeric_learning_rate:
             settings["learning_rate"] = learning_rate
         try:
             return self.cls.from_config(settings)
         except Exception as error:
             raise ValueError(
-                "The 'optimizer' and 'learning_rate' parameters must be such that Keras can make the optimizer anew "
-                f"from its settings. Got a {self.cls.__name__} with {settings}, which raised: {error!r}."
+                "The 'optimizer' and 'learning_rate' parameters must allow Keras to create a new optimizer from its "
+                f"settings. Got a {self.cls.__name__} with {settings}, which raised: {error!r}."
             ) from error
 
 
 @cache
 def optimizer_classes() -> dict[str, type]:
-    """Return the Keras optimizers that a name alone describes: lower-case name -> class."""
+    """Return the Keras optimizers whose arguments all have defaults: lower-case name -> class."""
 
     def needs_arguments(cls: type) -> bool:
         parameters = inspect.signature(cls).parameters.values()
@@ -92,30 +95,30 @@ def optimizer_classes() -> dict[str, type]:
 
 
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
-    """Check both parameters; return what is to be compiled and the learning rate, where that is a number."""
+    """Check both parameters; return the optimizer's spec and the learning rate, None if it is not a number."""
     cls, settings = _class_and_settings(optimizer)
     schedule = None
     if learning_rate is not None:
         if "learning_rate" not in settings:
             raise ValueError(
-                f"The 'learning_rate' parameter must be None beside a {cls.__name__}, whose inner optimizers have "
-                f"their own. Got {learning_rate!r} instead."
+                f"The 'learning_rate' parameter must be None for a {cls.__name__}, whose inner optimizers have their "
+                f"own learning rates. Got {learning_rate!r} instead."
             )
         if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             schedule = learning_rate
-            settings["learning_rate"] = _config("learning_rate", schedule)
+            settings["learning_rate"] = _get_settings("learning_rate", schedule)
         elif isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
             settings["learning_rate"] = float(learning_rate)
         else:
-            raise _bad_learning_rate(learning_rate)
-    number = None
+            raise _learning_rate_error(learning_rate)
+    numeric_rate = None
     if isinstance(settings.get("learning_rate"), Real):
-        number, settings["learning_rate"] = settings["learning_rate"], 0.0
-        if not 0 < number < math.inf:
-            raise _bad_learning_rate(number)
-    as_json = _as_json(settings, cls.__name__)
+        numeric_rate, settings["learning_rate"] = settings["learning_rate"], 0.0
+        if not 0 < numeric_rate < math.inf:
+            raise _learning_rate_error(numeric_rate)
+    settings_json = _to_json(settings, cls.__name__)
     schedule_cls = None if schedule is None else type(schedule)
-    return OptimizerSpec(cls, as_json, number is not None, schedule_cls, schedule), number
+    return OptimizerSpec(cls, settings_json, numeric_rate is not None, schedule_cls, schedule), numeric_rate
 
 
 def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
@@ -131,56 +134,54 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
         )
     if optimizer.built:
         raise ValueError(
-            "The 'optimizer' parameter must be an unbuilt optimizer, as its class makes it: one that has trained a "
-            f"model belongs to that model. Got {optimizer!r} instead."
+            "The 'optimizer' parameter must be an unbuilt optimizer, because a built one belongs to the model that it "
+            f"has trained. Got {optimizer!r} instead."
         )
-    if any(getattr(optimizer, name, None) for name in _OUTSIDE_SETTINGS):
+    if any(getattr(optimizer, name, None) for name in _UNSERIALIZED_ATTRIBUTES):
         raise ValueError(
-            "The 'optimizer' parameter must be an optimizer on which exclude_from_weight_decay was not called: Keras "
-            f"forgets that when it copies one, as scikit-learn's clone does. Got {optimizer!r} instead."
+            "The 'optimizer' parameter must be an optimizer on which exclude_from_weight_decay was not called, because "
+            f"a copy, such as that of sklearn.base.clone, loses this setting. Got {optimizer!r} instead."
         )
-    return type(optimizer), _config("optimizer", optimizer)
+    return type(optimizer), _get_settings("optimizer", optimizer)
 
 
-@cache  # an instance makes variables: milliseconds
+@cache  # creating an instance takes milliseconds, because it creates variables
 def _default_settings(cls: Any, floatx: str) -> dict[str, Any]:
-    """Return the settings of an optimizer that is made with none; Keras rounds its learning rate to ``floatx``.
-
-    It is made with a name, which leaves Keras's counter of names alone.
-    """
+    """Return the default settings of an optimizer; Keras rounds its learning rate to ``floatx``."""
     with engine.scope(engine.device(), floatx):
+        # With a name, so that Keras's counter of automatic names stays as it is
         settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
     return settings
 
 
-def _config(parameter: str, value: Any) -> dict[str, Any]:
-    """Return the settings of an optimizer or schedule, or say which parameter cannot tell them."""
+def _get_settings(parameter: str, value: Any) -> dict[str, Any]:
+    """Return the settings of an optimizer or schedule; an error names the parameter."""
     try:
         with engine.scope(engine.device(), keras.config.floatx()):
             settings: dict[str, Any] = value.get_config()
     except Exception as error:
         raise ValueError(
-            f"The '{parameter}' parameter must tell its settings by get_config(). "
+            f"The '{parameter}' parameter must return its settings from get_config(). "
             f"Got {value!r}, which raised: {error!r}."
         ) from error
     return settings
 
 
-def _as_json(settings: dict[str, Any], class_name: str) -> str:
-    """Return settings as text that equal optimizers share: names, which Keras counts up, give way to the class's."""
+def _to_json(settings: dict[str, Any], class_name: str) -> str:
+    """Return settings as JSON that is the same for equal optimizers: class names replace Keras's numbered names."""
 
-    def renamed(value: Any, class_name: str | None) -> Any:
+    def with_class_names(value: Any, class_name: str | None) -> Any:
         if isinstance(value, dict):
-            items = {key: renamed(item, value.get("class_name")) for key, item in value.items()}
+            items = {key: with_class_names(item, value.get("class_name")) for key, item in value.items()}
             return items | {"name": class_name.lower()} if class_name and "name" in items else items
-        return [renamed(item, None) for item in value] if isinstance(value, list | tuple) else value
+        return [with_class_names(item, None) for item in value] if isinstance(value, list | tuple) else value
 
-    # tolist: NumPy's arrays and numbers
-    return json.dumps(renamed(settings, class_name), sort_keys=True, default=lambda value: value.tolist())
+    # Settings may hold NumPy arrays and scalars, which have tolist
+    return json.dumps(with_class_names(settings, class_name), sort_keys=True, default=lambda value: value.tolist())
 
 
 def _with_constants(settings: Any, constant: Callable[[float], Any]) -> Any:
-    """Return settings with their floats replaced, but for learning rates, which Keras holds in its own float type."""
+    """Return settings with ``constant`` applied to each float except the learning rate, which Keras keeps in floatx."""
     if isinstance(settings, dict):
         return {
             name: value if name == "learning_rate" else _with_constants(value, constant)
@@ -189,7 +190,7 @@ def _with_constants(settings: Any, constant: Callable[[float], Any]) -> Any:
     return constant(settings) if isinstance(settings, float) else settings
 
 
-def _bad_learning_rate(value: Any) -> ValueError:
+def _learning_rate_error(value: Any) -> ValueError:
     return ValueError(
         "The 'learning_rate' parameter must be None, a positive finite number or a "
         f"keras.optimizers.schedules.LearningRateSchedule. Got {value!r} instead."
@@ -197,7 +198,7 @@ def _bad_learning_rate(value: Any) -> ValueError:
 
 
 class _RuntimeDropout(keras.layers.Layer):
-    """Keras's Dropout with its rate in a variable, and its seeds from a generator that the host sets."""
+    """Keras's Dropout with the rate in a variable, and with seeds that the training loop draws."""
 
     def __init__(self, rate: Any, seed_generator: Any, *, name: str, dtype: str) -> None:
         super().__init__(name=name, dtype=dtype)
@@ -207,13 +208,16 @@ class _RuntimeDropout(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training:
             return inputs
-        # A mask for each row and unit, shape (batch_size, units); what is kept is scaled up, as in Keras
+        # A mask of shape (batch_size, units); as in Keras, the remaining values are scaled up
         uniform = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator, dtype=inputs.dtype)
         return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
 
 
 def training_model(spec: NetworkSpec, activation: Any, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
-    """Return a Keras model of logits, with zero weights; ``dropout`` is a variable for the rate and a SeedGenerator."""
+    """Return the Keras model that a program compiles: its output layer has no activation, and its weights are zero.
+
+    ``dropout`` is a variable for the rate and a SeedGenerator, or None.
+    """
     return _sequential(
         spec,
         activation,
@@ -233,9 +237,9 @@ def user_model(
     loss_parameter: Any,
     rescaling: tuple[Any, Any] | None = None,
 ) -> Any:
-    """Return a compiled Keras model that says what the estimator predicts, in Keras's own float type.
+    """Return a compiled Keras model with the estimator's predictions, in Keras's own float type.
 
-    ``penalties`` are the factors of each layer's L2 penalty; ``rescaling``, factor and offset, is a layer more.
+    ``penalties`` are the factors of each layer's L2 penalty. ``rescaling``, a factor and an offset, adds a layer.
     """
     model = _sequential(
         spec,
@@ -248,15 +252,15 @@ def user_model(
         model.add(keras.layers.Rescaling(*rescaling, name="rescaling"))
     floatx = keras.config.floatx()
     with np.errstate(over="ignore"):
-        numbers = [np.asarray(array, floatx) for array in (*weights, *(rescaling or ()))]
-    if not all(np.isfinite(array).all() for array in numbers):
+        arrays = [np.asarray(array, floatx) for array in (*weights, *(rescaling or ()))]
+    if not all(np.isfinite(array).all() for array in arrays):
         raise ValueError(
-            f"A Keras model of this network needs weights that {floatx}, Keras's own float type, has room for. Learn y "
-            "in another unit, or call keras.config.set_floatx('float64')."
+            f"The weights of this network overflow {floatx}, the float type of Keras models. Fit y in another unit, or "
+            "call keras.config.set_floatx('float64')."
         )
     model.set_weights(weights)
-    metrics: list[Any] = list(spec.figures[1:])
-    # With several sigmoid units Keras would take "accuracy" for that of the most probable one
+    metrics: list[Any] = list(spec.metric_names[1:])
+    # With several sigmoid units, Keras would interpret "accuracy" as categorical accuracy
     if spec.loss == "binary_crossentropy" and spec.layer_sizes[-1] > 1:
         metrics = [keras.metrics.BinaryAccuracy(name="accuracy")]
     model.compile(optimizer=optimizer, loss=_keras_loss(spec.loss, loss_parameter), metrics=metrics)
@@ -264,7 +268,7 @@ def user_model(
 
 
 def _keras_loss(name: str, parameter: Any) -> Any:
-    """Return what Keras compiles for a loss."""
+    """Return the loss to pass to ``Model.compile``."""
     if name == "huber":
         return losses.Huber(parameter)
     if name == "pinball":
@@ -280,21 +284,21 @@ def _sequential(
     output_activation: str | None,
     dtype: str | None = None,
 ) -> Any:
-    """Return the Dense stack; ``dense`` are options of each layer.
+    """Return a Sequential model of Dense layers; ``dense`` are the options of each layer.
 
-    Names are given as Keras counts them, so that its own counters stay as they are.
+    The layers are named as Keras would name those of a first model, so that Keras's counters of names stay as they are.
     """
 
-    def numbered(name: str, index: int) -> str:
+    def layer_name(name: str, index: int) -> str:
         return f"{name}_{index}" if index else name
 
     n_features, *hidden, n_outputs = spec.layer_sizes
     layers = [keras.Input((n_features,), dtype=dtype, name="input_layer")]
     for index, units in enumerate(hidden):
-        layers.append(keras.layers.Dense(units, activation=activation, name=numbered("dense", index), **dense[index]))
+        layers.append(keras.layers.Dense(units, activation=activation, name=layer_name("dense", index), **dense[index]))
         if dropout is not None:
-            layers.append(dropout(name=numbered("dropout", index)))
-    name = numbered("dense", len(hidden))
+            layers.append(dropout(name=layer_name("dropout", index)))
+    name = layer_name("dense", len(hidden))
     layers.append(keras.layers.Dense(n_outputs, activation=output_activation, name=name, **dense[-1]))
     return keras.Sequential(layers, name="sequential")
 
@@ -304,7 +308,7 @@ def initial_weights(
 ) -> list[np.ndarray]:
     """Return kernel and bias of each layer as Keras's Dense draws them: Glorot uniform kernels, zero biases.
 
-    ``random_biases`` draws those of hidden layers too, within the same bounds, as scikit-learn's networks do.
+    With ``random_biases``, the biases of hidden layers are drawn within the same bounds, as in scikit-learn's MLPs.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """

@@ -1,4 +1,4 @@
-"""What a fit shows while it trains: one bar, or lines."""
+"""Progress output of a fit: a progress bar, or one line per epoch."""
 
 import time
 from importlib.util import find_spec
@@ -6,12 +6,12 @@ from typing import Any
 
 from moonnet.training._loop import Observer, Training
 
-# Lines that stand for the bar where the output is no terminal
+# Lines that replace the bar if the output is not a terminal
 _N_LINES = 10
 
 
 def progress(verbose: int) -> list[Observer]:
-    """Return what shows a training: nothing for 0, a bar for 1, lines for 2."""
+    """Return the progress observers: none for 0, a bar for 1, a line per epoch for 2."""
     if verbose == 0:
         return []
     if verbose == 2:
@@ -19,48 +19,49 @@ def progress(verbose: int) -> list[Observer]:
     from rich.console import Console
 
     console = Console(highlight=False)
-    # rich draws in a notebook by means of ipywidgets
-    live = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
-    return [Bar(console)] if live else [Lines(_N_LINES)]
+    # In a notebook, rich needs ipywidgets to draw
+    is_live = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
+    return [Bar(console)] if is_live else [Lines(_N_LINES)]
 
 
 class Lines(Observer):
-    """Prints a line an epoch, or a few lines spread evenly over the training, with the time left."""
+    """Prints one line per epoch, or ``n_lines`` evenly spaced lines with the remaining time."""
 
     def __init__(self, n_lines: int | None = None) -> None:
         self._n_lines = n_lines
 
     def train_begin(self, training: Training) -> None:
-        """Learn how long it will be."""
+        """Store the number of epochs and start the clock."""
         self._first_epoch, self._n_epochs = training.first_epoch, training.hyperparameters.epochs
-        self._started = time.monotonic()
-        self._waiting = ""
+        self._start_time = time.monotonic()
+        self._pending_line = ""
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Print the epoch's figures, or keep them in case that it was the last."""
-        done, now = epoch + 1 - self._first_epoch, time.monotonic()
-        if done == 1:
-            self._first_ended = now
-        line = f"Epoch {epoch + 1}/{self._first_epoch + self._n_epochs} - {_figures(logs)}"
-        if (
-            self._n_lines is None
-            or done * self._n_lines // self._n_epochs > (done - 1) * self._n_lines // self._n_epochs
-        ):
-            # Without the first epoch, which may have compiled a program
-            an_epoch = (now - self._first_ended) / (done - 1) if done > 1 else now - self._started
-            seconds_left = an_epoch * (self._n_epochs - done)
-            print(line if self._n_lines is None else f"{line} - {seconds_left:.0f} s left", flush=True)
-            line = ""
-        self._waiting = line
+        """Print the epoch's line, or store it in case the training stops after this epoch."""
+        n_done, now = epoch + 1 - self._first_epoch, time.monotonic()
+        if n_done == 1:
+            self._first_epoch_end_time = now
+        line = f"Epoch {epoch + 1}/{self._first_epoch + self._n_epochs} - {_format_logs(logs)}"
+        if self._n_lines is None:
+            print(line, flush=True)
+        elif n_done * self._n_lines // self._n_epochs > (n_done - 1) * self._n_lines // self._n_epochs:
+            # The first epoch may include the compilation of a program
+            seconds_per_epoch = (
+                (now - self._first_epoch_end_time) / (n_done - 1) if n_done > 1 else now - self._start_time
+            )
+            print(f"{line} - {seconds_per_epoch * (self._n_epochs - n_done):.0f} s left", flush=True)
+            self._pending_line = ""
+        else:
+            self._pending_line = line
 
     def train_end(self) -> None:
-        """Print the last epoch's figures, where the training ended early."""
-        if self._waiting:
-            print(f"{self._waiting} - 0 s left", flush=True)
+        """Print the line of the last epoch if the training stopped early."""
+        if self._pending_line:
+            print(f"{self._pending_line} - 0 s left", flush=True)
 
 
 class Bar(Observer):
-    """Shows one live bar for the whole fit: epoch, figures of the last one, time left and in the end time taken."""
+    """Shows one progress bar for the whole fit: epoch, latest metrics and remaining time, in the end elapsed time."""
 
     def __init__(self, console: Any) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -81,20 +82,20 @@ class Bar(Observer):
         self._bar.start()
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Move the bar on; it is drawn ten times a second."""
+        """Advance the bar; rich redraws it ten times per second."""
         self._bar.update(
-            self._task, completed=epoch + 1, description=_figures(logs).replace(" - val_loss", "\nval_loss")
+            self._task, completed=epoch + 1, description=_format_logs(logs).replace(" - val_loss", "\nval_loss")
         )
 
     def close(self) -> None:
-        """Draw the bar for the last time, and give the terminal back."""
+        """Draw the final bar and release the terminal."""
         self._bar.stop()
 
 
-def _figures(logs: dict[str, float]) -> str:
-    return " - ".join(f"{name}: {shortened(value)}" for name, value in logs.items())
+def _format_logs(logs: dict[str, float]) -> str:
+    return " - ".join(f"{name}: {format_value(value)}" for name, value in logs.items())
 
 
-def shortened(figure: float) -> str:
-    """Return a figure with four decimals, or a power of ten where these would be none or too many, as Keras does."""
-    return f"{figure:.4f}" if figure == 0 or 1e-3 < abs(figure) < 1e5 else f"{figure:.4e}"
+def format_value(value: float) -> str:
+    """Return a metric with four decimals; very small and very large values in scientific notation, as in Keras."""
+    return f"{value:.4f}" if value == 0 or 1e-3 < abs(value) < 1e5 else f"{value:.4e}"

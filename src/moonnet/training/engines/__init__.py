@@ -1,4 +1,4 @@
-"""The engines on which training runs, one for each of Keras's backends, in a file named as Keras names it."""
+"""The engines on which training runs: one module for each supported Keras backend, with the name of the backend."""
 
 import os
 from importlib import import_module
@@ -8,29 +8,29 @@ from moonnet.training._keras import keras
 from moonnet.training.engines._engine import Engine
 
 
-def _engine_of(backend: str) -> Engine:
-    """Return the engine of one of Keras's backends."""
-    known = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
-    if backend not in known:
+def _load_engine(backend: str) -> Engine:
+    """Return the engine of a Keras backend."""
+    supported = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    if backend not in supported:
         raise RuntimeError(
-            f"moonnet trains with Keras on {' or '.join(known)}, but Keras's backend is {backend!r}. "
-            "Set the environment variable KERAS_BACKEND to one of these before Keras is imported."
+            f"moonnet trains with Keras on {' or '.join(supported)}, but Keras's backend is {backend!r}. "
+            "Set the environment variable KERAS_BACKEND to one of them before importing Keras."
         )
-    chosen: Engine = import_module(f"{__name__}.{backend}").ENGINE
-    return chosen
+    loaded: Engine = import_module(f"{__name__}.{backend}").ENGINE
+    return loaded
 
 
-engine = _engine_of(keras.backend.backend())
-_started_in = os.getpid()
+engine = _load_engine(keras.backend.backend())
+_import_process_id = os.getpid()
 
 
 def check_not_forked() -> None:
-    """Raise in a process that was forked from one with an engine, whose threads the fork left behind."""
-    if os.getpid() != _started_in:
+    """Raise RuntimeError in a forked process, in which the threads of the engine are missing."""
+    if os.getpid() != _import_process_id:
         raise RuntimeError(
-            "moonnet cannot train in a process forked from one that has trained: TensorFlow and JAX do not survive a "
-            "fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend 'loky'. "
-            "Predictions work here."
+            "moonnet cannot train in a process forked from one that has trained, because TensorFlow and JAX do not "
+            "survive a fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend "
+            "'loky'. Predictions work in a forked process."
         )
 
 

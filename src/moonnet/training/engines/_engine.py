@@ -1,4 +1,4 @@
-"""What an engine has to offer: all that differs between Keras's backends when a network is trained."""
+"""The interface of engines: everything that differs between Keras backends in training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -7,66 +7,68 @@ from typing import Any
 
 import numpy as np
 
-# From the state and a row of each of a block's arrays to the next state and some figures
+# A training step: (state, a row of each of the block's arrays) -> (new state, metrics)
 Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
 
 
 class Engine(ABC):
-    """A backend of Keras, as training needs it. Arrays are the backend's own, unless a type says otherwise."""
+    """A Keras backend for training. Arrays are those of the backend unless annotated otherwise."""
 
     @abstractmethod
     def device(self) -> Any:
         """Return the device of the caller's ``keras.device`` scope, else the CPU; equal devices compare equal.
 
-        Raises ValueError where there is no such device.
+        Raises ValueError if there is no such device.
         """
 
     @abstractmethod
     def scope(self, device: Any, widest: str) -> AbstractContextManager[Any]:
-        """Return a context on a device, with floats up to ``widest``, apart from what the caller has set or traces.
+        """Return the context in which programs are built and run.
 
-        Programs are built and run in it.
+        It selects a device, permits floats up to ``widest``, and is independent of the caller's settings and of a
+        function that the caller traces.
         """
 
     @abstractmethod
     def check_not_traced(self, what: str) -> None:
-        """Raise RuntimeError if Keras cannot do ``what`` because the caller is tracing a function."""
+        """Raise RuntimeError, which names the action ``what``, if the caller is tracing a function."""
 
     @abstractmethod
     def initial_values(self, build: Callable[[], Sequence[Any]]) -> list[np.ndarray]:
-        """Return the values of the Keras variables that ``build`` makes, without compiling a program for each."""
+        """Return the values of the Keras variables that ``build`` creates, without compiling each operation."""
 
     @abstractmethod
     def activation(self, name: str) -> Any:
-        """Return what a Keras layer takes for the activation of this name, in the precision of its inputs."""
+        """Return the activation to pass to a Keras layer, which must compute in the dtype of its inputs."""
 
     @abstractmethod
     def constant(self, dtype: str, value: float) -> float:
-        """Return a number of an optimizer's settings, such that Keras's optimizers compute with it in ``dtype``."""
+        """Return a float of an optimizer's settings in a form with which Keras computes in ``dtype``."""
 
     @abstractmethod
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
-        """Return the gradients of ``function`` by each array, and its auxiliary result.
+        """Return the gradients of ``function`` with respect to each array, and its auxiliary result.
 
         ``function`` takes the arrays and returns a scalar and the auxiliary result.
         """
 
     @abstractmethod
     def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
-        """Return the state after a step of a Keras optimizer; state is its trained variables', then its own."""
+        """Return the state after an optimizer step; a state is the trained weights, then the optimizer's variables."""
 
     @abstractmethod
     def loop(
-        self, step: Step, n_figures: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
+        self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
-        """Run ``step`` on the first ``n_steps`` rows of the block's arrays; return the figures and the last state.
+        """Run ``step`` on the first ``n_steps`` rows of the block's arrays; return the metrics and the final state.
 
-        The figures become an array (rows of a block, n_figures). ``variables`` are Keras's, whose values are the state.
+        The metrics are an array of shape (rows of a block, n_metrics). The state has the values of the Keras
+        ``variables``.
         """
 
     @abstractmethod
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: Any) -> Callable[..., Any]:
-        """Return a function compiled for nested lists of (shape, dtype); it takes NumPy's arrays as well."""
+        """Compile a function for arguments with these nested lists of (shape, dtype); it accepts NumPy arrays too."""
 
     @abstractmethod
     def read(self, variable: Any) -> np.ndarray:
@@ -74,4 +76,4 @@ class Engine(ABC):
 
     @abstractmethod
     def write(self, variable: Any, value: np.ndarray) -> None:
-        """Change the value of a Keras variable, to one of its own shape and dtype."""
+        """Assign a value of the same shape and dtype to a Keras variable."""

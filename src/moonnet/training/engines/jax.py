@@ -1,4 +1,4 @@
-"""Keras on JAX: pure functions of all state, in a ``fori_loop`` that is lowered and compiled once."""
+"""Keras on JAX: steps are pure functions of the state, in a ``fori_loop`` that is compiled once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +10,11 @@ from jax.extend.core import Literal, jaxpr_as_fun
 
 from moonnet.training.engines._engine import Engine, Step
 
-# Of XLA's compiler on a processor. The first takes a fifth less time to compile, and no more to run; the second a third
-# less to compile, and to run a twentieth more in float64 and a fifth more in float32.
+# Options of XLA's compiler on a CPU. The first one shortens compilation by a fifth, at no cost in run time. The second
+# one shortens it by a third, but increases run time by a twentieth in float64 and by a fifth in float32.
 _CPU_OPTIONS = {"xla_backend_optimization_level": 1}
 _CPU_OPTIONS_FLOAT64 = _CPU_OPTIONS | {"xla_cpu_use_fusion_emitters": False}
-# Options that the installed XLA has turned out to lack: the second, from JAX 0.11 on
+# Options that the installed XLA has rejected: since JAX 0.11, the second one
 _unknown_options: set[str] = set()
 
 
@@ -27,18 +27,18 @@ class _Jax(Engine):
                 return jax.local_devices(backend=kind)[0]
             except RuntimeError as error:
                 raise ValueError(
-                    f"Training was to run on the device {kind!r}, which JAX does not have: {error} "
-                    "Name another one by keras.device, or add this one to JAX_PLATFORMS."
+                    f"Training must run on an available device. Got the device {kind!r}, but JAX reports: {error} "
+                    "Select another device with keras.device, or add this one to JAX_PLATFORMS."
                 ) from error
         return chosen
 
     @contextmanager
     def scope(self, device: jax.Device, widest: str) -> Iterator[None]:
         with (
-            jax.core.eval_context(),  # not within a trace of the caller's
+            jax.core.eval_context(),  # outside a trace of the caller's
             jax.default_device(device),
             jax.enable_x64(widest == "float64"),
-            # What the caller may have set: all are local to the thread
+            # Defaults of settings that the caller may have changed; all are local to the thread
             jax.disable_jit(False),
             jax.debug_nans(False),
             jax.debug_infs(False),
@@ -56,17 +56,17 @@ class _Jax(Engine):
     def check_not_traced(self, what: str) -> None:
         if isinstance(jax.numpy.zeros(()), jax.core.Tracer):
             raise RuntimeError(
-                f"Keras cannot {what} while JAX traces a function, as jax.jit does: its variables would hold tracers. "
-                "Do it outside of that function."
+                f"Keras cannot {what} while JAX traces a function, as jax.jit does, because its variables would hold "
+                "tracers. Do this outside of that function."
             )
 
     def initial_values(self, build: Callable[[], Sequence[Any]]) -> list[np.ndarray]:
-        # Within a trace, for each operation that JAX does at once compiles a program of its own
+        # Within a trace: JAX compiles a program for each operation that it runs eagerly
         traced = jax.make_jaxpr(lambda: [variable.value for variable in build()])()
-        return _evaluated(traced)
+        return _evaluate(traced)
 
     def activation(self, name: str) -> Any:
-        return jax.numpy.tanh if name == "tanh" else name  # Keras's own computes in float32 alone
+        return jax.numpy.tanh if name == "tanh" else name  # Keras's tanh computes in float32 only
 
     def constant(self, dtype: str, value: float) -> float:
         return value
@@ -76,30 +76,30 @@ class _Jax(Engine):
         return gradients, auxiliary
 
     def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
-        weights, own = optimizer.stateless_apply(state[len(trained) :], gradients, state[: len(trained)])
-        return [*weights, *own]
+        weights, optimizer_state = optimizer.stateless_apply(state[len(trained) :], gradients, state[: len(trained)])
+        return [*weights, *optimizer_state]
 
     def loop(
-        self, step: Step, n_figures: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
+        self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
-        def body(i: Any, carried: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
-            figures, state = carried
+        def body(i: Any, carry: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
+            metrics, state = carry
             state, row = step(state, [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block])
-            return jax.lax.dynamic_update_index_in_dim(figures, jax.numpy.stack(row), i, 0), state
+            return jax.lax.dynamic_update_index_in_dim(metrics, jax.numpy.stack(row), i, 0), state
 
-        figures = jax.numpy.zeros((block[0].shape[0], n_figures), block[0].dtype)
-        figures, state = jax.lax.fori_loop(0, n_steps, body, (figures, state))
-        return figures, state
+        metrics = jax.numpy.zeros((block[0].shape[0], n_metrics), block[0].dtype)
+        metrics, state = jax.lax.fori_loop(0, n_steps, body, (metrics, state))
+        return metrics, state
 
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: jax.Device) -> Callable[..., Any]:
         sharding = jax.sharding.SingleDeviceSharding(device)
-        shapes = _nested(list(specs), sharding)
+        shapes = _to_jax_specs(list(specs), sharding)
         lowered = jax.jit(function).lower(*shapes)
-        wanted: dict[str, Any] = {}
+        requested: dict[str, Any] = {}
         if device.platform == "cpu":
-            wanted = _CPU_OPTIONS_FLOAT64 if jax.config.jax_enable_x64 else _CPU_OPTIONS
+            requested = _CPU_OPTIONS_FLOAT64 if jax.config.jax_enable_x64 else _CPU_OPTIONS
         while True:
-            options = {name: value for name, value in wanted.items() if name not in _unknown_options}
+            options = {name: value for name, value in requested.items() if name not in _unknown_options}
             try:
                 return lowered.compile(compiler_options=options)
             except jax.errors.JaxRuntimeError as error:
@@ -120,8 +120,8 @@ def _broadcast(value: Any, *, shape: Sequence[int], broadcast_dimensions: Sequen
     return np.broadcast_to(np.reshape(value, [sizes.get(axis, 1) for axis in range(len(shape))]), shape)
 
 
-# Primitives of JAX that make the initial values of optimizers -> the same in NumPy
-_IN_NUMPY: dict[str, Callable[..., np.ndarray]] = {
+# JAX primitives in the initialization of optimizers -> the equivalent in NumPy
+_NUMPY_PRIMITIVES: dict[str, Callable[..., np.ndarray]] = {
     "broadcast_in_dim": _broadcast,
     "convert_element_type": lambda value, *, new_dtype, **_: np.asarray(value, new_dtype),
     "copy": lambda value, **_: value,
@@ -129,25 +129,25 @@ _IN_NUMPY: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def _evaluated(traced: Any) -> list[np.ndarray]:
-    """Return the results of a traced function without arguments, computed in NumPy as far as that will do."""
+def _evaluate(traced: Any) -> list[np.ndarray]:
+    """Return the results of a traced function without arguments, computed with NumPy if it knows all primitives."""
     values = dict(zip(traced.jaxpr.constvars, traced.consts, strict=True))
 
     def value_of(atom: Any) -> Any:
         return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
 
     for equation in traced.jaxpr.eqns:
-        compute = _IN_NUMPY.get(equation.primitive.name)
+        compute = _NUMPY_PRIMITIVES.get(equation.primitive.name)
         if compute is None:
             return [np.asarray(value) for value in jax.jit(jaxpr_as_fun(traced))()]
         values[equation.outvars[0]] = compute(*map(value_of, equation.invars), **equation.params)
     return [np.array(value_of(atom)) for atom in traced.jaxpr.outvars]
 
 
-def _nested(specs: Any, sharding: Any) -> Any:
-    """Return JAX's specs for nested lists of ours."""
+def _to_jax_specs(specs: Any, sharding: Any) -> Any:
+    """Convert nested lists of (shape, dtype) to JAX specs."""
     if isinstance(specs, list):
-        return [_nested(spec, sharding) for spec in specs]
+        return [_to_jax_specs(spec, sharding) for spec in specs]
     shape, dtype = specs
     return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
 

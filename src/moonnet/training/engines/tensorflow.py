@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: variables that steps change in place, in a ``tf.function`` that XLA compiles."""
+"""Keras on TensorFlow: steps update variables in place, in a ``tf.function`` that XLA compiles."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context  # TensorFlow tells the device of a scope nowhere else
+from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
 from moonnet.training.engines._engine import Engine, Step
 
 
 class _Float64(float):
-    """A number that stays what it is when Keras casts it to float64: a float becomes a tensor of float32 first.
+    """A float that keeps its precision when Keras casts it to float64; Keras converts a plain float to float32 first.
 
-    Of 1 - 0.999, as in Adam, float32 leaves four digits.
+    In float32, 1 - 0.999 (as in Adam) has only four correct digits.
     """
 
-    dtype = "float64"  # Keras asks for it
+    dtype = "float64"  # read by Keras
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
         return tf.constant(float(self), dtype or tf.float64, name=name or "Const")
@@ -30,16 +30,16 @@ class _TensorFlow(Engine):
             return "CPU:0"
         wanted = tf.DeviceSpec.from_string(chosen)
         kind, index = wanted.device_type, wanted.device_index or 0
-        known = [device.name.partition("device:")[2] for device in tf.config.list_logical_devices()]
-        if f"{kind}:{index}" not in known:
+        available = [device.name.partition("device:")[2] for device in tf.config.list_logical_devices()]
+        if f"{kind}:{index}" not in available:
             raise ValueError(
-                f"Training was to run on the device {chosen!r}, which is not there. TensorFlow has {known}."
+                f"Training must run on an available device. Got the device {chosen!r}, but TensorFlow has {available}."
             )
         return f"{kind}:{index}"
 
     @contextmanager
     def scope(self, device: str, widest: str) -> Iterator[None]:
-        # Hidden from gradient tapes and graphs that the caller may have open
+        # Independent of gradient tapes and graphs that the caller may have opened
         with tf.init_scope(), tf.device(device):
             yield
 
@@ -57,34 +57,34 @@ class _TensorFlow(Engine):
 
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
         value, auxiliary = function(arrays)
-        return tf.gradients(value, arrays), auxiliary  # of graphs: the scope stops tapes from recording, ours too
+        return tf.gradients(value, arrays), auxiliary  # not a tape: init_scope stops tapes from recording
 
     def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
         optimizer.apply(gradients, trained)
         return [variable.value for variable in (*trained, *optimizer.variables)]
 
     def loop(
-        self, step: Step, n_figures: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
+        self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
         for variable, value in zip(variables, state, strict=True):
             variable.assign(value)
 
-        def body(i: Any, figures: Any) -> tuple[Any, Any]:
+        def body(i: Any, metrics: Any) -> tuple[Any, Any]:
             _, row = step([variable.value for variable in variables], [array[i] for array in block])
-            return i + 1, figures.write(i, row)
+            return i + 1, metrics.write(i, row)
 
-        figures = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_figures,))
-        _, figures = tf.while_loop(lambda i, _: i < n_steps, body, [0, figures])
-        return figures.stack(), [tf.identity(variable.value) for variable in variables]
+        metrics = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_metrics,))
+        _, metrics = tf.while_loop(lambda i, _: i < n_steps, body, [0, metrics])
+        return metrics.stack(), [tf.identity(variable.value) for variable in variables]
 
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: str) -> Callable[..., Any]:
-        # A concrete function: its shapes are fixed, and TensorFlow does not take many of them for retracing by mistake
+        # A concrete function has fixed shapes, and compiling many of them triggers no retracing warning
         compiled = tf.function(
-            function, autograph=False, jit_compile=True, input_signature=_nested(specs)
+            function, autograph=False, jit_compile=True, input_signature=_to_tensor_specs(specs)
         ).get_concrete_function()
-        return lambda *arrays: compiled(*map(_tensors, arrays))
+        return lambda *arrays: compiled(*map(_to_tensors, arrays))
 
-    # A third to a half faster than Keras's and TensorFlow's own methods: callbacks may need them every epoch.
+    # A third to a half faster than the methods of Keras and TensorFlow; callbacks may need them in every epoch
 
     def read(self, variable: Any) -> np.ndarray:
         return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype).numpy())
@@ -93,15 +93,15 @@ class _TensorFlow(Engine):
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.constant(value))
 
 
-def _nested(specs: Any) -> Any:
-    """Return TensorFlow's specs for nested lists of ours."""
-    return [_nested(spec) for spec in specs] if isinstance(specs, list) else tf.TensorSpec(*specs)
+def _to_tensor_specs(specs: Any) -> Any:
+    """Convert nested lists of (shape, dtype) to TensorFlow specs."""
+    return [_to_tensor_specs(spec) for spec in specs] if isinstance(specs, list) else tf.TensorSpec(*specs)
 
 
-def _tensors(arrays: Any) -> Any:
-    """Return tensors for an array, or a list of arrays."""
+def _to_tensors(arrays: Any) -> Any:
+    """Convert an array or nested lists of arrays to tensors."""
     if isinstance(arrays, list):
-        return list(map(_tensors, arrays))
+        return list(map(_to_tensors, arrays))
     return arrays if tf.is_tensor(arrays) else tf.constant(arrays)
 
 

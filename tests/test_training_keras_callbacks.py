@@ -1,4 +1,4 @@
-"""Keras's callbacks beside Model.fit, and scikit-learn's."""
+"""Keras callbacks beside Model.fit of Keras."""
 
 import copy
 import csv
@@ -27,13 +27,14 @@ def classifier(**parameters):
 
 
 def fitted_by_keras(clf, callbacks):
-    """Return Model.fit's model and history, from clf's initial weights, in the order of the file."""
+    """Return the model and the history of Model.fit, with the initial weights of clf and without shuffling."""
     sizes = (2, *clf.hidden_layer_sizes, 1)
     model = keras.Sequential([keras.Input((2,))])
     for units in clf.hidden_layer_sizes:
         model.add(keras.layers.Dense(units, activation=clf.activation))
     model.add(keras.layers.Dense(1, activation="sigmoid"))
-    model.set_weights(_network.initial_weights(sizes, _loop.Streams.spawn(clf.random_state).weights, "float32", False))
+    streams = _loop.RandomStreams.spawn(clf.random_state)
+    model.set_weights(_network.initial_weights(sizes, streams.weights, "float32", random_biases=False))
     optimizer = keras.optimizers.get({"class_name": clf.optimizer, "config": {"learning_rate": clf.learning_rate}})
     model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     history = model.fit(
@@ -43,7 +44,7 @@ def fitted_by_keras(clf, callbacks):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes down, in a list that copies share, what each hook is told and what the model is then."""
+    """Records the arguments of each hook and the state of the model, in a list that copies of it share."""
 
     def __init__(self, records):
         super().__init__()
@@ -84,7 +85,7 @@ class StepRecorder(Recorder):
 
 
 class Shared:
-    """What deepcopy leaves shared."""
+    """A list that deepcopy does not copy."""
 
     def __init__(self, values):
         self.list = values
@@ -112,7 +113,7 @@ SETS = {
 
 
 class Doubling(keras.callbacks.Callback):
-    """Changes the weights at the beginning, within an epoch and after one."""
+    """Changes the weights at the beginning of training, within an epoch and after an epoch."""
 
     def on_train_begin(self, logs=None):
         self.model.layers[0].kernel.assign(2 * self.model.layers[0].kernel)
@@ -132,7 +133,7 @@ class Doubling(keras.callbacks.Callback):
     [(Recorder, SETS["stopping"]), (Recorder, SETS["plateau"]), *((StepRecorder, make) for make in SETS.values())],
     ids=["stopping", "plateau", *(f"{name}, steps" for name in SETS)],
 )
-def test_callbacks_see_and_do_what_they_do_under_model_fit(make, recorder):
+def test_callbacks_act_as_in_model_fit(make, recorder):
     theirs, their_recorder = recorded(recorder)
     clf = classifier(learning_rate=0.03, optimizer="adam", callbacks=[])
     model, history = fitted_by_keras(clf, [*make(), their_recorder])
@@ -156,7 +157,7 @@ def test_callbacks_see_and_do_what_they_do_under_model_fit(make, recorder):
     assert_allclose(clf.predict_proba(X32)[:, 1], model.predict(X32, verbose=0)[:, 0], rtol=2e-3, atol=1e-5)
 
 
-def test_the_live_model_is_the_network(moons):
+def test_the_live_model_has_the_weights_of_the_training(moons):
     weights = []
 
     class Look(keras.callbacks.Callback):
@@ -172,7 +173,7 @@ def test_the_live_model_is_the_network(moons):
     assert [layer.name for layer in clf.model_.layers] == ["dense", "dense_1", "dense_2"]
 
 
-def test_restored_weights_are_those_of_a_shorter_fit(moons):
+def test_restored_weights_equal_those_of_a_shorter_fit(moons):
     stop = keras.callbacks.EarlyStopping("loss", baseline=0.0, patience=7, restore_best_weights=True)
     clf = KerasMoonClassifier(random_state=0, learning_rate=0.05, epochs=60, callbacks=[stop]).fit(*moons)
     best = int(np.argmin(clf.history_["loss"])) + 1
@@ -181,14 +182,14 @@ def test_restored_weights_are_those_of_a_shorter_fit(moons):
     assert all((a == b.astype("float32")).all() for a, b in zip(clf.coefs_, shorter.coefs_, strict=True))
 
 
-def test_callbacks_that_change_nothing_change_nothing(moons, fitted):
+def test_callbacks_that_only_read_leave_the_result_unchanged(moons, fitted):
     nothing = [keras.callbacks.LambdaCallback(), keras.callbacks.TerminateOnNaN()]
     clf = KerasMoonClassifier(random_state=0, callbacks=nothing).fit(*moons)
     assert clf.history_ == fitted.history_
     assert all((a == b).all() for a, b in zip(clf.coefs_, fitted.coefs_, strict=True))
 
 
-def test_the_live_model_has_the_network_s_numbers(moons):
+def test_the_live_model_has_the_hyperparameters_of_the_training(moons):
     configurations = []
 
     class Look(keras.callbacks.Callback):
@@ -213,7 +214,7 @@ def test_the_live_model_has_the_network_s_numbers(moons):
     assert 0 <= accuracy <= 1
 
 
-def test_batch_hooks_take_a_block_for_every_step_and_others_do_not(monkeypatch, tmp_path):
+def test_only_batch_hooks_require_one_block_per_step(monkeypatch, tmp_path):
     blocks = []
     run = _compiled_program.Program.run
     monkeypatch.setattr(
@@ -233,7 +234,7 @@ def test_batch_hooks_take_a_block_for_every_step_and_others_do_not(monkeypatch, 
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_the_parameter_stays_as_it_is(moons, n_jobs):
+def test_fit_does_not_change_the_callbacks_parameter(moons, n_jobs):
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.02, restore_best_weights=True)
     plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=0, min_delta=0.02)
     before = [vars(callback).copy() for callback in (stop, plateau)]
@@ -250,10 +251,8 @@ def test_the_parameter_stays_as_it_is(moons, n_jobs):
     assert [vars(callback) for callback in callbacks] == before
 
 
-@pytest.mark.skipif(
-    Version(keras.__version__) < Version("3.15"), reason="EarlyStopping keeps the best value of the fit before"
-)
-def test_callbacks_that_trained_a_model_of_keras_before_train_this_one_too(moons):
+@pytest.mark.skipif(Version(keras.__version__) < Version("3.15"), reason="EarlyStopping does not reset the best value")
+def test_callbacks_that_were_used_in_model_fit_can_be_used_again(moons):
     X, y = moons
     stop = keras.callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
     expected = KerasMoonClassifier(epochs=6, random_state=0, callbacks=[stop]).fit(X, y)
@@ -264,8 +263,8 @@ def test_callbacks_that_trained_a_model_of_keras_before_train_this_one_too(moons
     assert stop.model is model
 
 
-@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # model_ begins afresh
-def test_checkpoints_are_loaded_by_keras_and_agree(moons, tmp_path):
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer:UserWarning")  # model_ has a new one
+def test_keras_loads_checkpoints_with_the_same_predictions(moons, tmp_path):
     X, y = moons
     save = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch:02d}.keras")
     weights = keras.callbacks.ModelCheckpoint(
@@ -287,7 +286,7 @@ def test_checkpoints_are_loaded_by_keras_and_agree(moons, tmp_path):
     assert_allclose(model.predict(X, verbose=0)[:, 0], clf.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-6)
 
 
-def test_a_log_is_written_with_true_figures(moons, tmp_path):
+def test_csv_logger_writes_the_metrics_of_the_history(moons, tmp_path):
     log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.001 * (epoch + 1))
     clf = KerasMoonClassifier(epochs=3, random_state=0, early_stopping=True, callbacks=[scheduler, log]).fit(*moons)
@@ -300,7 +299,7 @@ def test_a_log_is_written_with_true_figures(moons, tmp_path):
 
 
 class Ending(keras.callbacks.Callback):
-    """Looks at the model in the end, and may change it."""
+    """Records the predictions at the end of training, and multiplies the weights by a factor."""
 
     def __init__(self, seen, factor=1.0):
         super().__init__()
@@ -313,7 +312,7 @@ class Ending(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_the_end_of_training_sees_and_may_change_what_will_predict(early_stopping):
+def test_on_train_end_gets_the_final_weights_and_may_change_them(early_stopping):
     seen = []
     optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
     parameters = {"early_stopping": early_stopping, "optimizer": optimizer, "shuffle": True, "epochs": 40}
@@ -326,7 +325,7 @@ def test_the_end_of_training_sees_and_may_change_what_will_predict(early_stoppin
         assert_allclose(ours, 0.5 * theirs, rtol=1e-6)
 
 
-def test_whether_more_is_better_is_known_for_every_kind_of_labels():
+def test_callbacks_maximize_accuracy_for_every_type_of_target():
     moons, iris = make_moons(60, random_state=0), load_iris(return_X_y=True)
     for X, y in (moons, iris, make_multilabel_classification(60, random_state=0)):
         callbacks = [
@@ -336,12 +335,12 @@ def test_whether_more_is_better_is_known_for_every_kind_of_labels():
         clf = KerasMoonClassifier(
             early_stopping=True, n_iter_no_change=99, callbacks=callbacks, epochs=40, random_state=0
         ).fit(X, y)
-        # As Keras compares: in float32, where sums of shares in another order are still equal
+        # Keras compares in float32, in which sums in a different order are still equal
         best = int(np.argmax(np.float32(clf.history_["val_accuracy"])))
         assert clf.n_iter_ == min(40, best + 3)
 
 
-def test_hooks_that_a_subclass_adds_are_called(moons, tmp_path):
+def test_hooks_of_a_model_checkpoint_subclass_are_called(moons, tmp_path):
     calls = []
 
     class Checkpoint(keras.callbacks.ModelCheckpoint):
@@ -358,7 +357,7 @@ def test_hooks_that_a_subclass_adds_are_called(moons, tmp_path):
     assert (tmp_path / "last.weights.h5").exists()
 
 
-def test_what_callbacks_share_their_copies_share(moons):
+def test_copied_callbacks_share_the_objects_that_the_originals_share(moons):
     box, seen = [], []
 
     class Writes(keras.callbacks.Callback):
@@ -400,12 +399,12 @@ class Schedules(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("callback", [Recompiles(), Schedules()])
-def test_what_cannot_be_followed_is_told(moons, callback):
-    with pytest.raises(ValueError, match=r"'callbacks' .* changed these in on_epoch_begin"):
+def test_recompiling_the_model_raises_an_error(moons, callback):
+    with pytest.raises(ValueError, match=r"'callbacks' .* changed one of these in on_epoch_begin"):
         KerasMoonClassifier(epochs=3, callbacks=[callback]).fit(*moons)
 
 
-def test_an_epoch_s_number_goes_on_with_warm_start(moons):
+def test_epoch_numbers_continue_with_warm_start(moons):
     numbers = []
 
     class Look(keras.callbacks.Callback):
@@ -417,7 +416,7 @@ def test_an_epoch_s_number_goes_on_with_warm_start(moons):
     assert numbers == [(0, 2), (1, 2), (2, 4), (3, 4), (4, 5)]
 
 
-def test_a_callback_that_raises_is_heard_and_nothing_is_lost(moons):
+def test_an_error_in_a_callback_is_raised_and_changes_nothing(moons):
     class Raising(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 2:
@@ -434,7 +433,7 @@ def test_a_callback_that_raises_is_heard_and_nothing_is_lost(moons):
     assert clf.set_params(callbacks=None).fit(*moons).history_ == expected.history_
 
 
-def test_a_schedule_s_rate_cannot_be_changed_and_keras_says_so(moons):
+def test_setting_the_learning_rate_of_a_schedule_raises_keras_s_error(moons):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)
     clf = KerasMoonClassifier(learning_rate=schedule, callbacks=[scheduler])
@@ -442,7 +441,7 @@ def test_a_schedule_s_rate_cannot_be_changed_and_keras_says_so(moons):
         clf.fit(*moons)
 
 
-def test_a_network_that_diverges_raises_whatever_callbacks_say(moons):
+def test_divergence_raises_an_error_despite_terminate_on_nan(moons):
     X, y = moons
     clf = KerasMoonClassifier(optimizer="sgd", activation="linear", callbacks=[keras.callbacks.TerminateOnNaN()])
     with pytest.raises(ValueError, match=r"non-finite loss or non-finite weights within \d+ epochs"):
@@ -459,14 +458,14 @@ class Uncopied(keras.callbacks.Callback):
     [
         ("EarlyStopping", r"'callbacks' parameter .* Got 'EarlyStopping'"),
         ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of instances of .*Callback\. Got <class"),
-        ([print], r"'callbacks' .* go to set_callbacks"),
+        ([print], r"'callbacks' .* with set_callbacks"),
         (
             [keras.callbacks.BackupAndRestore("backup.weights.h5")],
-            r"'callbacks' .* BackupAndRestore.* fit it with warm",
+            r"'callbacks' .* BackupAndRestore.* warm_start=True",
         ),
         ([Uncopied()], r"'callbacks' .* can be copied.* Got .*Uncopied.*cannot be copied"),
     ],
 )
-def test_bad_callbacks_are_named(moons, callbacks, message):
+def test_invalid_callbacks_raise_an_error(moons, callbacks, message):
     with pytest.raises(ValueError, match=message):
         KerasMoonClassifier(callbacks=callbacks).fit(*moons)

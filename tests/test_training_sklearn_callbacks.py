@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks: an epoch is a task."""
+"""scikit-learn's callbacks: each epoch is a task."""
 
 import math
 import pickle
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.trains
 
 
 class Tasks:
-    """A scikit-learn callback that writes down the tasks, and may stop the fit or raise."""
+    """A scikit-learn callback that records the tasks, and stops the fit or raises an error at a given epoch."""
 
     def __init__(self, stop_at=math.inf, raise_at=math.inf):
         self.stop_at, self.raise_at = stop_at, raise_at
@@ -48,7 +48,7 @@ class Tasks:
         return context.task_id >= self.stop_at
 
 
-def test_an_epoch_is_a_task_and_the_data_are_the_caller_s(moons):
+def test_each_epoch_is_a_task_and_hooks_get_the_arguments_of_fit(moons):
     X, y = moons
     weight = np.linspace(1, 2, 200)
     tasks = Tasks()
@@ -68,7 +68,7 @@ def test_an_epoch_is_a_task_and_the_data_are_the_caller_s(moons):
     assert not [name for name in vars(clf) if "ctx" in name or "teardown" in name]
 
 
-def test_a_task_ends_with_the_estimator_of_a_shorter_fit(moons):
+def test_the_estimator_of_an_epoch_equals_that_of_a_shorter_fit(moons):
     tasks = Tasks(stop_at=4)
     clf = KerasMoonClassifier(random_state=0, dropout=0.1).set_callbacks(tasks).fit(*moons)
     shorter = KerasMoonClassifier(random_state=0, dropout=0.1, epochs=5).fit(*moons)
@@ -79,7 +79,7 @@ def test_a_task_ends_with_the_estimator_of_a_shorter_fit(moons):
         assert other._checkpoint["streams"] == shorter._checkpoint["streams"]
 
 
-def test_a_fit_that_fails_is_cleaned_up(moons):
+def test_a_failing_callback_leaves_no_fitted_attributes(moons):
     tasks = Tasks(raise_at=2)
     clf = KerasMoonClassifier(random_state=0, epochs=5).set_callbacks(tasks)
     with pytest.raises(RuntimeError, match="enough"):
@@ -121,7 +121,7 @@ def test_scoring_monitor(moons, wrap):
 
 @pytest.mark.parametrize("wrap", [bare, piped, searched])
 def test_progress_bar(moons, wrap, capsys):
-    rich.reconfigure(width=200)  # its console is one for the process, and may be narrow by now
+    rich.reconfigure(width=200)  # the console of the process, which may have become narrow
     estimator = wrap(KerasMoonClassifier(epochs=4, random_state=0))
     estimator.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*moons)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
@@ -129,7 +129,7 @@ def test_progress_bar(moons, wrap, capsys):
     assert "100%" in text
 
 
-def test_names_of_columns_reach_the_scorer(moons):
+def test_the_scorer_gets_the_feature_names(moons):
     import pandas as pd
 
     X, y = moons
@@ -139,7 +139,7 @@ def test_names_of_columns_reach_the_scorer(moons):
     assert len(monitor.get_logs().data) == 2 + 1
 
 
-def test_both_kinds_at_once(moons):
+def test_callbacks_of_keras_and_scikit_learn_together(moons):
     X, y = load_iris(return_X_y=True)
     tasks = Tasks()
     stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)

@@ -1,4 +1,4 @@
-"""Packing: any optimizer's variables, by layer and joined, hold the same numbers."""
+"""Flat state: the weights and the state of every optimizer have the same values flattened and by layer."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet.training import _compiled_program
+from moonnet.training._flat_state import StateLayout, is_elementwise
 from moonnet.training._keras import keras
-from moonnet.training._packing import Packing, is_elementwise
 
 pytestmark = pytest.mark.trains
 
@@ -39,81 +39,81 @@ MAKERS = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_each_variable_by_layer_has_its_place(name):
-    by_layer, packed = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
-    packing = Packing.of(*by_layer, *packed)
-    assert sorted(np.concatenate(packing.parts)) == list(range(len(packing.shapes)))
-    assert all(len(part) in (1, len(SHAPES)) for part in packing.parts)
+def test_flatten_and_unflatten_are_inverse(name):
+    by_layer, flat = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    layout = StateLayout.flat(*by_layer, *flat)
+    assert sorted(np.concatenate(layout.groups)) == list(range(len(layout.layer_shapes)))
+    assert all(len(group) in (1, len(SHAPES)) for group in layout.groups)
     rng = np.random.default_rng(0)
-    arrays = [rng.normal(size=shape).astype("float32") for shape in packing.shapes]
-    values = packing.pack(arrays, np)
-    assert [value.shape for value in values] == packing.packed_shapes
+    arrays = [rng.normal(size=shape).astype("float32") for shape in layout.layer_shapes]
+    values = layout.flatten(arrays, np)
+    assert [value.shape for value in values] == layout.stored_shapes
     np.testing.assert_array_equal(values[0], np.concatenate([array.ravel() for array in arrays[:4]]))
-    for first, second in zip(arrays, packing.unpack(values, np), strict=True):
+    for first, second in zip(arrays, layout.unflatten(values, np), strict=True):
         np.testing.assert_array_equal(first, second)
     for first, second in zip(
-        values, packing.pack([keras.ops.convert_to_tensor(array) for array in arrays], keras.ops), strict=True
+        values, layout.flatten([keras.ops.convert_to_tensor(array) for array in arrays], keras.ops), strict=True
     ):
         np.testing.assert_array_equal(first, keras.ops.convert_to_numpy(second))
     # The weights alone
-    assert len(packing.pack(arrays[:4], np)) == 1
-    assert len(packing.unpack(values[:1], np)) == 4
+    assert len(layout.flatten(arrays[:4], np)) == 1
+    assert len(layout.unflatten(values[:1], np)) == 4
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_step_on_the_vector_is_a_step_on_the_layers(name):
-    (weights, optimizer), (vector, joined) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
-    packing = Packing.of(weights, optimizer, vector, joined)
+def test_an_optimizer_step_on_flat_weights_equals_one_by_layer(name):
+    (weights, optimizer), (flat_weights, flat_optimizer) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    layout = StateLayout.flat(weights, optimizer, flat_weights, flat_optimizer)
     rng = np.random.default_rng(1)
     for _ in range(3):
         gradients = [keras.ops.convert_to_tensor(rng.normal(size=shape).astype("float32")) for shape in SHAPES]
         optimizer.apply(gradients, weights)
-        joined.apply(packing.pack(gradients, keras.ops), vector)
-    expected = packing.pack([variable.numpy() for variable in (*weights, *optimizer.variables)], np)
-    for value, variable in zip(expected, (*vector, *joined.variables), strict=True):
+        flat_optimizer.apply(layout.flatten(gradients, keras.ops), flat_weights)
+    expected = layout.flatten([variable.numpy() for variable in (*weights, *optimizer.variables)], np)
+    for value, variable in zip(expected, (*flat_weights, *flat_optimizer.variables), strict=True):
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6, atol=1e-7)
 
 
-def test_none_leaves_each_variable_as_it_is():
-    packing = Packing.none(variables(SHAPES))
+def test_layout_by_layer_keeps_each_array():
+    layout = StateLayout.by_layer(variables(SHAPES))
     arrays = [np.full(shape, index) for index, shape in enumerate(SHAPES)]
-    for first, second in zip(arrays, packing.pack(arrays, np), strict=True):
+    for first, second in zip(arrays, layout.flatten(arrays, np), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
-def test_what_looks_at_whole_arrays_is_not_elementwise():
+def test_is_elementwise():
     optimizers = keras.optimizers
     assert all(is_elementwise(getattr(optimizers, name)()) for name in ELEMENTWISE)
     for optimizer in (optimizers.Lamb(), optimizers.Adafactor(), optimizers.Muon(), optimizers.Adam(clipnorm=1.0)):
         assert not is_elementwise(optimizer)
 
     class OwnAdam(optimizers.Adam):
-        """May do anything."""
+        """An optimizer of unknown behaviour."""
 
     assert not is_elementwise(OwnAdam())
 
 
 @pytest.mark.parametrize("parameters", [{}, {"optimizer": "adam", "l2": 1e-3, "dropout": 0.2}])
-def test_packed_or_not_a_training_is_the_same(monkeypatch, parameters):
+def test_training_gives_the_same_result_with_flat_state_and_by_layer(monkeypatch, parameters):
     X, y = make_moons(60, noise=0.2, random_state=0)
     clf = KerasMoonClassifier((6, 5), epochs=4, batch_size=20, random_state=0, **parameters)
     n_vectors = []
     run = _compiled_program.Program.run
     monkeypatch.setattr(
-        _compiled_program.Program, "run", lambda self, *b: n_vectors.append(len(self._packed)) or run(self, *b)
+        _compiled_program.Program, "run", lambda self, *b: n_vectors.append(len(self._stored_state)) or run(self, *b)
     )
-    packed = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle", [])
-    monkeypatch.setattr(_compiled_program, "_MOST_PACKED_WEIGHTS", 0)
+    flat = clone(clf).fit(X, y)
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 0)
     by_layer = clone(clf).fit(X, y)
     assert n_vectors[0] < n_vectors[1]
-    for first, second in zip(packed.coefs_ + packed.intercepts_, by_layer.coefs_ + by_layer.intercepts_, strict=True):
+    for first, second in zip(flat.coefs_ + flat.intercepts_, by_layer.coefs_ + by_layer.intercepts_, strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(packed.history_["loss"], by_layer.history_["loss"], rtol=1e-12)
-    # One goes on where the other was left
-    again = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_MOST_PACKED_WEIGHTS", 2**14)
-    monkeypatch.setattr(_compiled_program, "_idle", [])
-    again.fit(X, y)
-    np.testing.assert_allclose(again.coefs_[0], packed.coefs_[0], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(flat.history_["loss"], by_layer.history_["loss"], rtol=1e-12)
+    # A fit by layer resumes with a flat state, and the reverse
+    resumed = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
+    monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 2**14)
+    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    resumed.fit(X, y)
+    np.testing.assert_allclose(resumed.coefs_[0], flat.coefs_[0], rtol=1e-12, atol=1e-14)

@@ -1,0 +1,79 @@
+"""Early stopping: end the training when the validation score stops improving, and use the best epoch's weights."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from moonnet._base_targets import BaseTargets
+from moonnet.training._loop import Samples, Training, TrainingResult
+from moonnet.training._validation_set import ValidationObserver
+
+
+class EarlyStopping(ValidationObserver):
+    """Stops the training when the validation score stops improving, and selects the weights of the best epoch.
+
+    The rule is that of scikit-learn's MLPClassifier: training stops when the score has not improved by at least ``tol``
+    for more than ``n_iter_no_change`` consecutive epochs. The score is the result of ``score`` for an epoch's weights,
+    or the negative validation loss if ``score`` is None.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        targets: BaseTargets,
+        activation: str,
+        tol: float,
+        n_iter_no_change: int,
+        score: Callable[[list[np.ndarray]], float] | None,
+        previous: TrainingResult | None,
+    ) -> None:
+        super().__init__(samples, targets, activation)
+        self._tol = tol
+        self._n_iter_no_change = n_iter_no_change
+        self._score = score
+        # A loss is minimized, a score is maximized
+        self._monitored_metric, self._sign = ("val_loss", -1) if score is None else ("val_score", 1)
+        self._previous = previous
+        self._best_score = -math.inf
+        self._no_improvement_count = 0
+
+    def train_begin(self, training: Training) -> None:
+        """Restore the state of a training that resumes; the network so far is the one to improve on."""
+        super().train_begin(training)
+        if self._score is None:
+            self._tol *= training.hyperparameters.loss_scale
+        if self._previous is None:
+            return
+        for value in self._previous.history.get(self._monitored_metric, []):
+            if math.isnan(value):  # an epoch without validation
+                self._best_score, self._no_improvement_count = -math.inf, 0
+            else:
+                self._update_no_improvement_count(self._sign * value)
+        if self._no_improvement_count > self._n_iter_no_change:  # the previous fit had stopped early
+            self._no_improvement_count = 0
+        self._best_score = self._sign * self._evaluate(self._previous.weights)[self._monitored_metric]
+        training.best_weights = self._previous.weights
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Score the network, store its weights if they are the best, and stop if the score no longer improves."""
+        super().epoch_end(epoch, logs)
+        score = self._sign * logs[self._monitored_metric]
+        if score > self._best_score or self._training.best_weights is None:
+            self._training.best_weights = self._weights
+        self._update_no_improvement_count(score)
+        if self._no_improvement_count > self._n_iter_no_change:
+            self._training.stopped = True
+
+    def _evaluate(self, weights: list[np.ndarray]) -> dict[str, float]:
+        """Return the validation metrics, including the score."""
+        metrics = super()._evaluate(weights)
+        if self._score is not None:  # the training raises an error if the network diverges
+            metrics["val_score"] = self._score(weights) if math.isfinite(metrics["val_loss"]) else -math.inf
+        return metrics
+
+    def _update_no_improvement_count(self, score: float) -> None:
+        has_improved = score >= self._best_score + self._tol  # False if the score is NaN
+        self._no_improvement_count = 0 if has_improved else self._no_improvement_count + 1
+        if score > self._best_score:
+            self._best_score = score

@@ -1,0 +1,74 @@
+"""The validation set: held-out samples, and the observer that scores the network on them after each epoch."""
+
+import math
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from moonnet import _numpy_forward
+from moonnet._base_targets import BaseTargets
+from moonnet.training._loop import Observer, Samples, Training
+
+
+def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the training samples and of the held-out samples.
+
+    With ``labels``, the split is stratified. At least one sample of each class remains in the training set.
+    """
+    candidates, strata, n_least = np.arange(n_samples), None, 1
+    if labels is not None:
+        classes, counts = np.unique(labels, return_counts=True)
+        candidates = candidates[np.isin(labels, classes[counts > 1])]
+        strata, n_least = labels[candidates], int((counts > 1).sum())
+    n_held_out = max(math.ceil(fraction * n_samples), n_least)
+    if not 0 < n_least <= len(candidates) - n_held_out:
+        raise ValueError(
+            "The 'validation_fraction' parameter must leave samples to train on and samples to hold out"
+            + (", at least as many of each as there are classes" if labels is not None else "")
+            + f". Got {fraction!r} with {n_samples} samples instead."
+        )
+    _, held_out = train_test_split(candidates, test_size=n_held_out, random_state=seed, stratify=strata)
+    train = np.setdiff1d(np.arange(n_samples), held_out)
+    if labels is not None:  # return a sample of each rare class whose samples were all held out
+        held_out_classes, first = np.unique(labels[held_out], return_index=True)
+        returned = held_out[first[~np.isin(held_out_classes, labels[train])]]
+        train, held_out = np.union1d(train, returned), np.setdiff1d(held_out, returned)
+    return train, held_out
+
+
+class ValidationObserver(Observer):
+    """Computes the loss and the metrics of the validation set after each epoch."""
+
+    def __init__(self, samples: Samples, targets: BaseTargets, activation: str) -> None:
+        self._samples = samples
+        self._total_weight = samples.weight.sum()
+        self._targets = targets
+        self._activation = activation
+
+    def train_begin(self, training: Training) -> None:
+        """Store the training."""
+        self._training = training
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Add the validation metrics of the epoch to the logs and to the history."""
+        self._weights = self._training.final_weights()
+        metrics = self._evaluate(self._weights)
+        logs.update(metrics)
+        self._training.record(epoch, metrics)
+
+    def _evaluate(self, weights: list[np.ndarray]) -> dict[str, float]:
+        """Return the loss, including the L2 penalty, and the metrics: means weighted by sample weight."""
+        X, y, _ = self._samples
+        with np.errstate(over="ignore", invalid="ignore"):  # the training raises an error if the network diverges
+            outputs = _numpy_forward.raw_predictions(X, weights[::2], weights[1::2], self._activation)
+            loss = self._weighted_mean(self._targets.losses(outputs, y))
+            if l2 := self._training.hyperparameters.l2:
+                loss += l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
+            loss *= self._training.hyperparameters.loss_scale
+            metrics = {
+                f"val_{name}": self._weighted_mean(values) for name, values in self._targets.metrics(outputs, y).items()
+            }
+        return {"val_loss": loss, **metrics}
+
+    def _weighted_mean(self, values: np.ndarray) -> float:
+        return float(values @ self._samples.weight / self._total_weight)

@@ -1,0 +1,239 @@
+"""Early stopping: scores beside those of scikit-learn, and the stopping rule of MLPClassifier."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
+
+from moonnet import KerasMoonClassifier
+from moonnet.training import _loop
+from moonnet.training._validation_set import hold_out
+
+pytestmark = pytest.mark.trains
+
+
+def split_of(clf, y, multilabel=False):
+    """Return the indices of the samples on which a fit of clf trains, and of those that it holds out."""
+    seed = _loop.RandomStreams.spawn(clf.random_state).split_seed
+    return hold_out(len(y), clf.validation_fraction, None if multilabel else y, seed)
+
+
+def learned(clf):
+    return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
+
+
+def fitted_by_epoch(clf, X, y, sample_weight=None):
+    """Yield an estimator for each epoch, fitted for that number of epochs on the training samples of clf."""
+    for epochs in range(1, clf.epochs + 1):
+        yield clone(clf).set_params(early_stopping=False, epochs=epochs).fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"l2": 0.01}, {"class_weight": {"moon": 3.0}}, {"class_weight": "balanced", "optimizer": "adam"}],
+    ids=repr,
+)
+def test_validation_metrics_match_scikit_learn_and_the_best_epoch_is_selected(parameters):
+    X, y = make_moons(120, noise=0.3, random_state=3)
+    y = np.where(y == 1, "moon", "crescent")
+    weight = np.random.default_rng(0).uniform(0.2, 3, len(X))
+    clf = KerasMoonClassifier(
+        early_stopping=True,
+        validation_fraction=0.25,
+        epochs=12,
+        learning_rate=0.03,
+        random_state=5,
+        n_iter_no_change=50,
+        **parameters,
+    ).fit(X, y, weight)
+    train, held_out = split_of(clf, y)
+    factor = {"moon": 1.0, "crescent": 1.0}
+    if clf.class_weight == "balanced":
+        factor = {label: weight.sum() / (2 * weight[y == label].sum()) for label in factor}
+    elif clf.class_weight:
+        factor |= clf.class_weight
+    effective = weight * np.array([factor[label] for label in y])
+
+    fits = fitted_by_epoch(clone(clf).set_params(class_weight=None), X[train], y[train], sample_weight=effective[train])
+    val_losses = []
+    for epoch, shorter in enumerate(fits):
+        probabilities = shorter.predict_proba(X[held_out])
+        loss = log_loss(y[held_out], probabilities, sample_weight=effective[held_out])
+        loss += clf.l2 * sum((coef**2).sum() for coef in shorter.coefs_)
+        accuracy = accuracy_score(y[held_out], shorter.predict(X[held_out]), sample_weight=effective[held_out])
+        assert_allclose(clf.history_["val_loss"][epoch], loss, rtol=1e-9)
+        assert_allclose(clf.history_["val_accuracy"][epoch], accuracy, rtol=1e-9)
+        assert_allclose(clf.history_["loss"][epoch], shorter.history_["loss"][-1], rtol=1e-9)
+        if loss < min(val_losses, default=math.inf):
+            best = shorter
+        val_losses.append(loss)
+    assert np.argmin(val_losses) < clf.epochs - 1  # else the best epoch could be the last by chance
+    for ours, theirs in zip(clf.coefs_ + clf.intercepts_, best.coefs_ + best.intercepts_, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def n_epochs_of_mlpclassifier(losses, tol, n_iter_no_change):
+    """Return the number of epochs after which MLPClassifier would stop, with the negative loss as its score."""
+    best, no_improvement_count = math.inf, 0
+    for epoch, loss in enumerate(losses, start=1):
+        no_improvement_count = no_improvement_count + 1 if -loss < -best + tol else 0
+        best = min(best, loss)
+        if no_improvement_count > n_iter_no_change:
+            return epoch
+    return len(losses)
+
+
+@pytest.mark.parametrize(("tol", "n_iter_no_change"), [(1e-4, 10), (1e-2, 3), (0.0, 1), (0.1, 5)])
+def test_training_stops_at_the_epoch_at_which_mlpclassifier_would(tol, n_iter_no_change):
+    X, y = make_moons(150, noise=0.3, random_state=1)
+    clf = KerasMoonClassifier(
+        early_stopping=True, tol=tol, n_iter_no_change=n_iter_no_change, learning_rate=0.01, epochs=150, random_state=2
+    ).fit(X, y)
+    whole = clone(clf).set_params(n_iter_no_change=1000).fit(X, y)
+    assert clf.n_iter_ == n_epochs_of_mlpclassifier(whole.history_["val_loss"], tol, n_iter_no_change) < 150
+    assert clf.history_["val_loss"] == whole.history_["val_loss"][: clf.n_iter_]
+
+
+def test_the_moving_average_of_the_weights_is_scored(keras):
+    # What predicts when training ends is what early stopping has to judge
+    X, y = make_moons(100, noise=0.2, random_state=0)
+    optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
+    clf = KerasMoonClassifier(optimizer=optimizer, early_stopping=True, epochs=8, random_state=0).fit(X, y)
+    train, held_out = split_of(clf, y)
+    for epoch, shorter in enumerate(fitted_by_epoch(clf, X[train], y[train])):
+        assert_allclose(
+            clf.history_["val_loss"][epoch], log_loss(y[held_out], shorter.predict_proba(X[held_out])), rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("scoring", ["loss", "roc_auc"])
+def test_divergence_raises_an_error(moons, scoring):
+    X, y = moons
+    clf = KerasMoonClassifier(
+        optimizer="sgd",
+        activation="linear",
+        batch_size=256,
+        learning_rate=1e30,
+        early_stopping=True,
+        scoring=scoring,
+    )
+    with pytest.raises(ValueError, match="non-finite"):
+        clf.fit(1e60 * X, y)
+
+
+def test_float32_is_preserved(moons):
+    X, y = moons
+    clf = KerasMoonClassifier(early_stopping=True, epochs=3, random_state=0).fit(X.astype("float32"), y)
+    assert {array.dtype.name for array in clf.coefs_ + clf.intercepts_} == {"float32"}
+
+
+def recall_at_0_4(estimator, X, y, sample_weight=None):
+    """A user-defined scorer."""
+    return recall_score(y, estimator.predict_proba(X)[:, 1] > 0.4, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", recall_at_0_4])
+def test_the_score_matches_scikit_learn_and_the_best_epoch_is_selected(train_and_validation_set, scoring, weighted):
+    (X, y, _), (X_val, y_val, weight) = train_and_validation_set
+    options = {"sample_weight": weight} if weighted else {}
+    clf = KerasMoonClassifier(
+        early_stopping=True, scoring=scoring, tol=0, n_iter_no_change=4, learning_rate=0.01, random_state=0
+    ).fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight if weighted else None)
+    scorer = check_scoring(clf, scoring)
+    shorter = clone(clf).set_params(early_stopping=False)
+    scores = [
+        scorer(fitted, X_val, y_val, **options) for fitted in fitted_by_epoch(shorter.set_params(epochs=12), X, y)
+    ]
+    n_epochs = min(12, clf.n_iter_)
+    assert_allclose(clf.history_["val_score"][:n_epochs], scores[:n_epochs], rtol=1e-9)
+    assert clf.n_iter_ == n_epochs_of_mlpclassifier([-score for score in clf.history_["val_score"]], 0, 4)
+    best = int(np.argmax(clf.history_["val_score"])) + 1
+    assert learned(clf) == learned(shorter.set_params(epochs=best).fit(X, y))
+
+
+def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set):
+    (X, y, weight), _ = train_and_validation_set
+    clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=3, random_state=0).fit(X, y, weight)
+    train, held_out = split_of(clf, y)
+    for epoch, shorter in enumerate(fitted_by_epoch(clf, X[train], y[train], weight[train])):
+        score = roc_auc_score(y[held_out], shorter.predict_proba(X[held_out])[:, 1], sample_weight=weight[held_out])
+        assert_allclose(clf.history_["val_score"][epoch], score)
+
+
+def test_a_resumed_training_keeps_the_best_score_so_far(train_and_validation_set):
+    (X, y, _), (X_val, y_val, _) = train_and_validation_set
+    own = {"X_val": X_val, "y_val": y_val}
+    clf = KerasMoonClassifier(early_stopping=True, scoring="accuracy", n_iter_no_change=50, epochs=20, random_state=0)
+    whole = clone(clf).fit(X, y, **own)
+    part = clone(clf).set_params(warm_start=True, epochs=12).fit(X, y, **own).set_params(epochs=8).fit(X, y, **own)
+    assert learned(part) == learned(whole)
+    assert part.history_ == whole.history_
+
+
+def test_an_unknown_scorer_raises_an_error(moons):
+    for clf in (KerasMoonClassifier(scoring="nope"), KerasMoonClassifier(scoring="nope", early_stopping=True)):
+        with pytest.raises(ValueError, match=r"'scoring' .* must be 'loss', the name of a scorer .* Got 'nope'"):
+            clf.fit(*moons)
+    with pytest.raises(ValueError, match="'scoring' parameter"):
+        KerasMoonClassifier(scoring=3).fit(*moons)
+
+
+def nan_score(estimator, X, y):
+    return float("nan")
+
+
+def no_score(estimator, X, y):
+    """Return nothing."""
+
+
+def failing_score(estimator, X, y):
+    raise OSError("the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("scoring", "error", "message"),
+    [
+        (
+            nan_score,
+            ValueError,
+            r"'scoring' .* must return a number for the validation set\. Got nan from <function nan_score",
+        ),
+        (
+            no_score,
+            ValueError,
+            r"'scoring' .* must return a number for the validation set\. Got None from <function no_score",
+        ),
+        (failing_score, OSError, "the disk is full"),
+        (roc_auc_score, ValueError, "looks like it is a metric function"),
+    ],
+)
+def test_a_failing_scorer_raises_an_error_and_changes_nothing(moons, scoring, error, message):
+    clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
+    before = learned(clf), clf.history_
+    with pytest.raises(error, match=message):
+        clf.set_params(scoring=scoring, early_stopping=True).fit(*moons)
+    assert (learned(clf), clf.history_) == before
+
+
+def test_a_scorer_gets_arrays_if_fit_got_a_large_table():
+    X, y = make_moons(40_000, noise=0.3, random_state=0)
+    table = pd.DataFrame(X, columns=["a", "b"])
+    clf = KerasMoonClassifier(epochs=1, batch_size=4000, early_stopping=True, scoring="accuracy", random_state=0)
+    clf.fit(table, y)  # a warning about names would be an error here
+    assert clf.feature_names_in_.tolist() == ["a", "b"]
+    assert clf.history_["val_score"] == pytest.approx(clf.history_["val_accuracy"])
+
+
+def test_an_estimator_pickled_before_the_parameter_scoring_existed_loads(moons):
+    clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
+    state = {name: value for name, value in clf.__getstate__().items() if name != "scoring"}
+    old = KerasMoonClassifier.__new__(KerasMoonClassifier)
+    old.__setstate__(state)
+    assert old.get_params() == clf.get_params()
+    assert (old.predict(moons[0]) == clf.predict(moons[0])).all()
