@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris, make_blobs, make_circles, make_moons
 
-from moonnet.explore._datasets import edited, editing_code, make_spirals, make_xor, samples_of
+from moonnet.explore._datasets import apply_edits, edits_code, load_dataset, make_spirals, make_xor
 from moonnet.explore._settings import DATA, Settings
 from moonnet.explore._user_tables import ArrayTable
 
@@ -23,11 +23,11 @@ BY_HAND = {
 
 
 def samples(own=None, **values):
-    return samples_of(Settings.read(values).origin, own)
+    return load_dataset(Settings.from_json(values).dataset, own)
 
 
 def edit(own=None, **values):
-    return edited(samples(own, **values), Settings.read(values))
+    return apply_edits(samples(own, **values), Settings.from_json(values))
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -39,7 +39,7 @@ def test_toy_problems_are_scikit_learn_s_and_what_is_held_out_comes_from_the_nex
         assert_array_equal(y, expected_y)
     assert not (made.X_train == made.X_test).all()
     assert made.classes.tolist() == list(range(3 if name == "blobs" else 2))
-    assert made.prepare is None
+    assert made.preprocessor is None
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -96,7 +96,7 @@ def test_samples_are_erased_and_drawn():
     assert data.y.tolist() == [*y[left], 1, 0]
     assert data.indices.tolist() == [*left, -1, -1]
     # What is held out is no matter of drawing
-    assert_array_equal(data.samples.X_test, whole.samples.X_test)
+    assert_array_equal(data.dataset.X_test, whole.dataset.X_test)
 
 
 def test_a_drawn_point_has_the_label_of_its_class():
@@ -109,14 +109,14 @@ def test_a_drawn_point_has_the_label_of_its_class():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"drawn": [[0, 0, 0], [0, 0, 2]]}, r"drawn must hold points of 2 classes, from 0 on\. Got one of class 2\."),
-        ({"data": "blobs", "drawn": [[0, 0, 3]]}, "points of 3 classes"),
-        ({"drawn": [[0, 2.6, 0]]}, r"points from \[-1\.75, -2\.0\] to \[2\.75, 2\.5\]\. Got one beyond\."),
-        ({"drawn": [[-1.76, 0, 0]]}, "Got one beyond"),
+        ({"drawn": [[0, 0, 0], [0, 0, 2]]}, r"drawn must contain points of classes 0 to 1\. Got class 2 instead\."),
+        ({"data": "blobs", "drawn": [[0, 0, 3]]}, "points of classes 0 to 2"),
+        ({"drawn": [[0, 2.6, 0]]}, r"points from \[-1\.75, -2\.0\] to \[2\.75, 2\.5\]\. Got \[0\.0, 2\.6\] instead\."),
+        ({"drawn": [[-1.76, 0, 0]]}, r"Got \[-1\.76, 0\.0\] instead"),
         ({"data": "xor", "drawn": [[2.1, 0, 0]]}, r"from \[-2\.0, -2\.0\] to \[2\.0, 2\.0\]"),
-        ({"erased": list(range(20))}, r"each class\. None is of class 0: draw one\."),
-        ({"erased": list(range(20)), "drawn": [[0, 0, 0]]}, "None is of class 1"),
-        ({"data": "own"}, r"No table is open\. Open the CSV file: an address holds settings alone\."),
+        ({"erased": list(range(20))}, r"every class\. There is none of class 0: draw one\."),
+        ({"erased": list(range(20)), "drawn": [[0, 0, 0]]}, "none of class 1"),
+        ({"data": "own"}, r"No table is open\. Open the CSV file again: the address contains only the settings\."),
     ],
 )
 def test_what_cannot_be_learned_from_is_said(values, message):
@@ -132,7 +132,7 @@ def test_a_class_that_was_erased_may_be_drawn():
 def run(made, chosen):
     """Return what the code that is sent makes."""
     names = {}
-    code = "\n".join(["import numpy as np", *made.code.imports, made.code.body, editing_code(made, chosen)])
+    code = "\n".join(["import numpy as np", *made.code.imports, made.code.body, edits_code(made, chosen)])
     exec(compile(code, "script", "exec"), names)
     return names
 
@@ -141,8 +141,8 @@ def assert_code_makes(data, chosen, names):
     for name, expected in (
         ("X_train", data.X),
         ("y_train", data.y),
-        ("X_test", data.samples.X_test),
-        ("y_test", data.samples.y_test),
+        ("X_test", data.dataset.X_test),
+        ("y_test", data.dataset.y_test),
     ):
         assert names[name].dtype == expected.dtype, name
         assert_array_equal(names[name], expected)
@@ -163,10 +163,10 @@ POINTS = st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integ
 )
 def test_the_code_of_a_toy_problem_makes_the_same_samples(name, n_samples, noise, random_state, drawn, erased):
     values = {"data": name, "n_samples": n_samples, "noise": noise, "random_state": random_state}
-    chosen = Settings.read({**values, "drawn": drawn, "erased": erased})
-    made = samples_of(chosen.origin, None)
+    chosen = Settings.from_json({**values, "drawn": drawn, "erased": erased})
+    made = load_dataset(chosen.dataset, None)
     # Each class is left, since a few of 20 or more samples are erased
-    data = edited(made, chosen)
+    data = apply_edits(made, chosen)
     assert_code_makes(data, chosen, run(made, chosen))
 
 
@@ -182,20 +182,20 @@ def test_the_code_of_a_table_makes_the_same_samples(features, random_state, draw
     X, y = load_iris(return_X_y=True)
     if named:
         y = np.array(["setosa", "versicolor", "virginica"])[y]
-    chosen = Settings.read(
+    chosen = Settings.from_json(
         {"data": "own", "features": features, "random_state": random_state, "drawn": drawn, "erased": erased}
     )
-    made = samples_of(chosen.origin, ArrayTable(X, y))
-    data = edited(made, chosen)
+    made = load_dataset(chosen.dataset, ArrayTable(X, y))
+    data = apply_edits(made, chosen)
     names = {"X": X, "y": y}
-    code = "\n".join(["import numpy as np", *made.code.imports, made.code.body, editing_code(made, chosen)])
+    code = "\n".join(["import numpy as np", *made.code.imports, made.code.body, edits_code(made, chosen)])
     exec(compile(code, "script", "exec"), names)
     assert_code_makes(data, chosen, names)
     columns = X if features is None else X[:, [int(name) for name in features]]
-    assert_array_equal(names["prepare"].transform(columns), made.prepare.transform(columns))
+    assert_array_equal(names["preprocessor"].transform(columns), made.preprocessor.transform(columns))
 
 
 def test_code_for_nothing_edited_is_empty():
-    assert editing_code(samples(), Settings()) == ""
+    assert edits_code(samples(), Settings()) == ""
     # Of indices that the samples do not have, as after fewer were asked for, there is nothing to delete
-    assert editing_code(samples(n_samples=20), Settings.read({"n_samples": 20, "erased": [20, 999]})) == ""
+    assert edits_code(samples(n_samples=20), Settings.from_json({"n_samples": 20, "erased": [20, 999]})) == ""

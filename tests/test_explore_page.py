@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sklearn.datasets import load_iris, make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet.explore._datasets import edited, samples_of
+from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._settings import Settings
 
 pytestmark = pytest.mark.browser
@@ -43,7 +43,7 @@ class Server:
             self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._environment
         )
         self.address = re.search(r"http\S+", self._process.stdout.readline())[0]
-        assert self._process.stdout.readline() == "Ctrl-C ends it.\n"
+        assert self._process.stdout.readline() == "Press Ctrl-C to stop it.\n"
 
     def kill(self):
         self._process.kill()
@@ -127,8 +127,8 @@ def settings(browser):
 
 def fitted_by_hand(browser):
     """Return the weights of the network that the settings on the page describe."""
-    read = Settings.read(settings(browser))
-    data = edited(samples_of(read.origin, None), read)
+    read = Settings.from_json(settings(browser))
+    data = apply_edits(load_dataset(read.dataset, None), read)
     clf = read.classifier().fit(data.X, data.y)
     return np.concatenate([array.ravel() for array in clf._weights])
 
@@ -219,7 +219,7 @@ def test_early_stopping_and_seed(page):
     assert settings(page) == {"early_stopping": True, "random_state": 1, "learning_rate": 1}
     assert np.array_equal(weights(page), fitted_by_hand(page))
     assert run(page, "return explorer.film.nEpochs") < 100
-    assert "stopped early" in status(page)
+    assert status(page).startswith("Stopped early")
     button(page, "Reset").click()
     settle(page)
     assert settings(page) == {}
@@ -238,7 +238,7 @@ def test_a_new_architecture_says_that_it_compiles_and_leaves_the_page_alive(page
         """,
     )
     setting(page, "activation").find_element(By.XPATH, "option[.='softplus']").click()
-    wait(page, "window.said.some((text) => text.startsWith('compiling'))")
+    wait(page, "window.said.some((text) => text.startsWith('Compiling'))")
     before = run(page, "return window.frames_")
     settle(page)
     assert run(page, "return window.frames_") > before
@@ -291,7 +291,7 @@ def test_a_finger_draws_too(page):
 def test_erasing_a_whole_class_is_told_of(page, moons):
     run(page, "explorer.change({ erased: arguments[0] })", np.flatnonzero(moons[1] == 1).tolist())
     wait(page, "explorer.status.dataset.kind === 'problem'")
-    assert status(page) == "The samples to train on must hold each class. None is of class 1: draw one."
+    assert status(page) == "The training samples must contain every class. There is none of class 1: draw one."
 
 
 def test_points_are_drawn_in_the_corners(page):
@@ -309,7 +309,7 @@ def test_early_stopping_shows_the_best_epoch(page):
     settle(page)
     best, last = run(page, "return [explorer.film.finalEpoch, explorer.film.nEpochs]")
     assert best < last
-    assert status(page).startswith(f"Training stopped early, after {last} epochs; best epoch {best}")
+    assert status(page).startswith(f"Stopped early after {last} epochs; best epoch {best}")
     accuracy = run(page, "return explorer.history.test_accuracy[explorer.film.finalEpoch - 1]")
     assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * accuracy:.1f} %"
     assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {best} of {last}"
@@ -328,21 +328,21 @@ def test_the_film_plays_pauses_and_steps(page, moons):
     button(page, "Play").click()
     wait(page, "explorer.film.epoch !== null && explorer.film.epoch > 3")
     button(page, "Pause").click()
-    wait(page, "!explorer.film.frameAsked")
+    wait(page, "!explorer.film.isFrameRequested")
     epoch = run(page, "return explorer.film.epoch")
     assert 3 < epoch < 100
     clf = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
     assert np.array_equal(weights(page), np.concatenate([array.ravel() for array in clf._weights]))
     assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {epoch} of 100"
-    page.find_element(By.CSS_SELECTOR, "[aria-label='One epoch on']").click()
+    page.find_element(By.CSS_SELECTOR, "[aria-label='Next epoch']").click()
     wait(page, f"explorer.film.epoch === {epoch + 1}")
-    page.find_element(By.CSS_SELECTOR, "[aria-label='One epoch back']").click()
+    page.find_element(By.CSS_SELECTOR, "[aria-label='Previous epoch']").click()
     wait(page, f"explorer.film.epoch === {epoch}")
     film = page.find_element(By.CSS_SELECTOR, ".film input")
     film.send_keys(Keys.HOME)
     wait(page, "explorer.film.epoch === 0")
     film.send_keys(Keys.END)
-    wait(page, "explorer.film.epoch === null && !explorer.film.frameAsked")
+    wait(page, "explorer.film.epoch === null && !explorer.film.isFrameRequested")
     assert np.array_equal(weights(page), fitted_by_hand(page))
     button(page, "Play").click()  # to the end
     wait(page, "explorer.film.playing === null && explorer.film.epoch === null")
@@ -351,16 +351,16 @@ def test_the_film_plays_pauses_and_steps(page, moons):
 
 def test_units_are_shown_on_the_plane(page):
     network = page.find_element(By.CSS_SELECTOR, ".network")
-    before = run(page, "return explorer.plane.toDataURL()")
+    before = run(page, "return explorer.plane.canvas.toDataURL()")
     network.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert "Activation of unit 1 of layer 1" in page.find_element(By.CSS_SELECTOR, ".plane").get_attribute("aria-label")
-    assert run(page, "return explorer.plane.toDataURL()") != before
+    assert run(page, "return explorer.plane.canvas.toDataURL()") != before
     network.send_keys(Keys.ESCAPE)
-    assert run(page, "return explorer.plane.toDataURL()") == before
-    tile = run(page, "return explorer.layers[1].tiles[4]")
+    assert run(page, "return explorer.plane.canvas.toDataURL()") == before
+    tile = run(page, "return explorer.network.layers[1].tiles[4]")
     offset = [round(tile["x"] + 4 - network.size["width"] / 2), round(tile["y"] + 4 - network.size["height"] / 2)]
     ActionChains(page).move_to_element_with_offset(network, *offset).perform()
-    assert run(page, "return explorer.unit") == 6
+    assert run(page, "return explorer.network.unit") == 6
 
 
 @pytest.fixture(scope="module")
@@ -382,7 +382,7 @@ STATES = {
 
 def copied_script(page):
     button(page, "Copy Python").click()
-    wait(page, "explorer.dialog.open && explorer.dialog.children[0].textContent !== ''")
+    wait(page, "explorer.downloads.dialog.open && explorer.downloads.code.textContent !== ''")
     text = page.find_element(By.CSS_SELECTOR, "dialog pre").text
     button(page, "Close").click()
     return text
@@ -444,7 +444,7 @@ def test_a_table_is_seen_as_it_is_named(browser, server, iris_csv, tmp_path):
     frame.to_csv(tmp_path / "named.csv", index=False)
     page = opened(browser, server.address)
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "named.csv"))
-    wait(page, "explorer.own !== null && explorer.view.header.classes[0] === 'narrow' && explorer.film.nEpochs > 0")
+    wait(page, "explorer.table !== null && explorer.view.header.classes[0] === 'narrow' && explorer.film.nEpochs > 0")
     assert setting(page, "target").get_attribute("value") == "kind"
     setting(page, "target").find_element(By.XPATH, "option[.='1']").click()
     settle(page)
@@ -524,8 +524,8 @@ def test_the_address_brings_the_state_back(page):
         ("hidden_layer_sizes=[1e3]", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got"),
         ("__proto__=1&evil=<img src=x>", "settings must be among data, n_samples"),
         ("hidden_layer_sizes=5", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got 5"),
-        ("data=own&features=3", "features must be a list of two names of columns, or null"),
-        ("data=own", "No table is open. Open the CSV file: an address holds settings alone."),
+        ("data=own&features=3", "features must be a list of two different column names, or null"),
+        ("data=own", "No table is open. Open the CSV file again: the address contains only the settings."),
     ],
 )
 def test_nonsense_in_the_address_is_told_of(browser, server, values, message):
@@ -574,7 +574,7 @@ def test_a_page_finds_a_server_that_was_killed_and_started_again(browser, tmp_pa
         page = opened(browser, server.address)
         server.kill()
         wait(page, "explorer.status.dataset.kind === 'problem'")
-        assert status(page) == "Not connected: trying again … (Start moonnet explore again, if it has ended.)"
+        assert status(page) == "Not connected. Reconnecting … (If the server has stopped, run moonnet explore again.)"
         setting(page, "noise").send_keys(Keys.ARROW_RIGHT)  # which nobody hears
         server.start()
         wait(page, "explorer.status.dataset.kind === ''")
@@ -613,9 +613,9 @@ def test_the_keyboard_reaches_and_does_everything(page):
         name = next(filter(None, map(active.get_attribute, ("data-setting", "aria-label", "value"))), active.text)
         reached.append(name)
     assert {"data", "Open CSV", "noise", "What is noise?", "random_state", "activation"} <= set(reached)
-    assert {"Units of layer 1", "Remove layer 1", "Add layer", "early_stopping", "Reset"} <= set(reached)
-    assert {"look", "Play", "One epoch back", "Epoch of the film", "Copy Python", "Keras"} <= set(reached)
-    page.find_element(By.CSS_SELECTOR, ".tools input[value=look]").send_keys(Keys.ARROW_RIGHT)  # class 0
+    assert {"Units in layer 1", "Remove layer 1", "Add layer", "early_stopping", "Reset"} <= set(reached)
+    assert {"off", "Play", "Previous epoch", "Epoch", "Copy Python", "Keras"} <= set(reached)
+    page.find_element(By.CSS_SELECTOR, ".tools input[value=off]").send_keys(Keys.ARROW_RIGHT)  # class 0
     plane = page.find_element(By.CSS_SELECTOR, ".plane")
     plane.send_keys(Keys.ARROW_UP * 3, Keys.ARROW_RIGHT, Keys.ENTER)
     settle(page)

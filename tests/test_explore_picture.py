@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import map_coordinates
 
 from moonnet import KerasMoonClassifier
-from moonnet.explore._datasets import edited, samples_of
-from moonnet.explore._picture import RESOLUTION, UNIT_RESOLUTION, picture
+from moonnet.explore._datasets import apply_edits, load_dataset
+from moonnet.explore._picture import RESOLUTION, UNIT_RESOLUTION, compute_picture
 from moonnet.explore._settings import Settings
 
 NETWORK = {"hidden_layer_sizes": [5, 4], "epochs": 15, "n_samples": 60, "learning_rate": 0.01}
@@ -15,10 +15,10 @@ NETWORK = {"hidden_layer_sizes": [5, 4], "epochs": 15, "n_samples": 60, "learnin
 
 def made(**values):
     """Return the data, the fitted classifier and its picture."""
-    settings = Settings.read({**NETWORK, **values})
-    data = edited(samples_of(settings.origin, None), settings)
+    settings = Settings.from_json({**NETWORK, **values})
+    data = apply_edits(load_dataset(settings.dataset, None), settings)
     classifier = settings.classifier().fit(data.X, data.y)
-    return data, classifier, *picture(data, classifier._weights, settings.activation)
+    return data, classifier, *compute_picture(data, classifier._weights, settings.activation)
 
 
 @pytest.fixture(scope="module", params=["moons", "blobs"])
@@ -30,7 +30,7 @@ def drawn(request):
 
 def grid(data, resolution):
     """Return the points of the plane's grid, row by row from below."""
-    (left, right), (lower, upper) = (axis.limits for axis in data.samples.axes)
+    (left, right), (lower, upper) = (axis.limits for axis in data.dataset.axes)
     return np.array(
         [[x, y] for y in np.linspace(lower, upper, resolution) for x in np.linspace(left, right, resolution)]
     )
@@ -84,9 +84,9 @@ def test_pictures_of_units_are_what_keras_layers_say(drawn, keras):
 
 def test_a_unit_that_is_zero_everywhere_is_grey():
     settings = Settings()
-    data = edited(samples_of(settings.origin, None), settings)
+    data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.zeros((2, 3)), np.array([0.0, -1, 2]), np.zeros((3, 1)), np.zeros(1)]
-    _, arrays = picture(data, weights, "relu")
+    _, arrays = compute_picture(data, weights, "relu")
     units = arrays["units"][2:]
     assert (units[[0, 1, 3]] == 128).all()
     assert (units[2] == 255).all()
@@ -99,10 +99,10 @@ def test_a_unit_that_is_zero_everywhere_is_grey():
 @pytest.mark.parametrize("size", [1e160, 1e300])
 def test_a_network_that_diverges_is_drawn_without_a_warning(size):
     settings = Settings()
-    data = edited(samples_of(settings.origin, None), settings)
+    data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.array([[size, -size], [-size, size]]), np.zeros(2), np.full((2, 2), size), np.zeros(2)]
     weights += [np.array([[size], [-size]]), np.zeros(1)]
-    figures, arrays = picture(data, weights, "linear")
+    figures, arrays = compute_picture(data, weights, "linear")
     assert arrays["units"].min() >= 1
     assert np.isin(arrays["units"][2:4], (1, 255)).any(axis=1).all()  # the first layer can be told
     assert 0 <= figures["accuracy"] <= 1
@@ -150,7 +150,7 @@ def test_weights_are_kernels_and_biases_layer_by_layer(drawn):
 
 def test_wrong_samples_are_those_that_the_estimator_gets_wrong(drawn):
     data, classifier, figures, arrays = drawn
-    held_out = data.samples.X_test, data.samples.y_test
+    held_out = data.dataset.X_test, data.dataset.y_test
     assert arrays["wrong"].tolist() == (classifier.predict(data.X) != data.y).tolist()
     assert arrays["test_wrong"].tolist() == (classifier.predict(held_out[0]) != held_out[1]).tolist()
     assert figures["accuracy"] == classifier.score(data.X, data.y)
@@ -163,22 +163,22 @@ def test_samples_are_sent_with_class_and_index(drawn):
     assert_allclose(arrays["points"], data.X, rtol=1e-6)
     assert arrays["labels"].tolist() == data.y.tolist()
     assert arrays["indices"].tolist() == data.indices.tolist()
-    assert_allclose(arrays["test_points"], data.samples.X_test, rtol=1e-6)
-    assert arrays["test_class_targets"].tolist() == data.samples.y_test.tolist()
+    assert_allclose(arrays["test_points"], data.dataset.X_test, rtol=1e-6)
+    assert arrays["test_labels"].tolist() == data.dataset.y_test.tolist()
 
 
 def test_labels_that_are_no_indices_are_sent_as_indices():
     data, *_ = made()
     named = data._replace(
         y=np.array(["no", "yes"])[data.y],
-        samples=data.samples._replace(
-            classes=np.array(["no", "yes"]), y_test=np.array(["no", "yes"])[data.samples.y_test]
+        dataset=data.dataset._replace(
+            classes=np.array(["no", "yes"]), y_test=np.array(["no", "yes"])[data.dataset.y_test]
         ),
     )
     classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X, named.y)
-    _, arrays = picture(named, classifier._weights, "relu")
+    _, arrays = compute_picture(named, classifier._weights, "relu")
     assert arrays["labels"].tolist() == data.y.tolist()
-    assert arrays["test_class_targets"].tolist() == data.samples.y_test.tolist()
+    assert arrays["test_labels"].tolist() == data.dataset.y_test.tolist()
     assert arrays["wrong"].tolist() == (classifier.predict(named.X) != named.y).tolist()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from moonnet.explore._protocol import NewestOfEachKind, packed
+from moonnet.explore._protocol import LatestMessageQueue, pack_message
 
 TYPES = ("uint8", "int32", "int64", "float32", "float64", "bool")
 ARRAYS = st.sampled_from(TYPES).flatmap(lambda name: arrays(name, array_shapes(min_dims=0, max_side=5, min_side=0)))
@@ -21,7 +21,7 @@ HEADERS = st.dictionaries(
 
 @given(HEADERS, st.dictionaries(st.text(max_size=10), ARRAYS, max_size=4))
 def test_a_message_is_read_as_it_was_packed(unpacked, header, content):
-    message = packed(header, content)
+    message = pack_message(header, content)
     read, read_arrays = unpacked(message)
     assert {name: value for name, value in read.items() if name != "arrays"} == header
     assert read_arrays.keys() == content.keys()
@@ -38,13 +38,13 @@ def test_a_message_is_read_as_it_was_packed(unpacked, header, content):
 
 def test_arrays_of_any_layout_are_sent_row_by_row(unpacked):
     array = np.arange(12.0).reshape(3, 4)
-    _, read = unpacked(packed({}, {"turned": array.T, "some": array[::2, 1]}))
+    _, read = unpacked(pack_message({}, {"turned": array.T, "some": array[::2, 1]}))
     assert read["turned"].tolist() == array.T.tolist()
     assert read["some"].tolist() == [1, 9]
 
 
 def test_a_header_alone(unpacked):
-    assert unpacked(packed({"kind": "hello", "text": "größe \ud800 \0"})) == (
+    assert unpacked(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
         {"kind": "hello", "text": "größe \ud800 \0", "arrays": []},
         {},
     )
@@ -53,52 +53,52 @@ def test_a_header_alone(unpacked):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_json_has_no_word_for_is_refused(value):
     with pytest.raises(ValueError, match="Out of range float"):
-        packed({"loss": [value]})
+        pack_message({"loss": [value]})
 
 
 def test_the_newest_of_a_kind_is_kept_behind_those_of_other_kinds():
-    box = NewestOfEachKind()
+    queue = LatestMessageQueue()
     for kind, message in [("train", 1), ("frame", 2), ("train", 3), ("script", 4), ("frame", 5)]:
-        box.put(kind, message)
-    assert [box.take() for _ in range(3)] == [3, 4, 5]
-    assert not box.waits_for(0)
+        queue.put(kind, message)
+    assert [queue.get() for _ in range(3)] == [3, 4, 5]
+    assert not queue.wait_for_message(0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers())))
 def test_a_box_holds_the_last_of_each_kind_in_the_order_in_which_they_came(puts):
-    box = NewestOfEachKind()
+    queue = LatestMessageQueue()
     for kind, message in puts:
-        box.put(kind, (kind, message))
+        queue.put(kind, (kind, message))
     expected = []
     for kind, message in reversed(puts):
         if kind not in [known for known, _ in expected]:
             expected.insert(0, (kind, message))
     for kind, _ in expected:
-        assert box.holds(kind)
-    assert box.holds("abcd") is False
-    assert [box.take() for _ in expected] == expected
-    assert not box.holds("a", "b", "c", "d")
+        assert queue.contains(kind)
+    assert queue.contains("abcd") is False
+    assert [queue.get() for _ in expected] == expected
+    assert not queue.contains("a", "b", "c", "d")
 
 
 def test_a_box_tells_which_kinds_it_holds():
-    box = NewestOfEachKind()
-    assert not box.holds("train", "upload")
-    box.put("upload", 1)
-    assert box.holds("train", "upload")
-    assert not box.holds("train")
-    box.take()
-    assert not box.holds("upload")
+    queue = LatestMessageQueue()
+    assert not queue.contains("train", "upload")
+    queue.put("upload", 1)
+    assert queue.contains("train", "upload")
+    assert not queue.contains("train")
+    queue.get()
+    assert not queue.contains("upload")
 
 
 def test_a_closed_box_gives_nothing_more():
-    box = NewestOfEachKind()
-    box.put("train", 1)
-    box.close()
-    assert box.take() is None
-    assert box.take() is None
-    assert box.holds("train")
-    assert box.holds()  # whatever is under way had better stop
-    assert box.waits_for(1000)
+    queue = LatestMessageQueue()
+    queue.put("train", 1)
+    queue.close()
+    assert queue.get() is None
+    assert queue.get() is None
+    assert queue.contains("train")
+    assert queue.contains()  # whatever is under way had better stop
+    assert queue.wait_for_message(1000)
 
 
 def started(work):
@@ -109,45 +109,45 @@ def started(work):
     return thread, results
 
 
-@pytest.mark.parametrize("ends", [lambda box: box.put("train", 7), lambda box: box.close()])
+@pytest.mark.parametrize("ends", [lambda queue: queue.put("train", 7), lambda queue: queue.close()])
 def test_who_waits_is_woken(ends):
-    box = NewestOfEachKind()
-    waiting, taken = started(box.take)
+    queue = LatestMessageQueue()
+    waiting, taken = started(queue.get)
     waiting.join(0.05)
     assert waiting.is_alive()
-    ends(box)
+    ends(queue)
     waiting.join(30)
     assert taken in ([7], [None])
 
-    box = NewestOfEachKind()
-    waiting, came = started(lambda: box.waits_for(1000))
+    queue = LatestMessageQueue()
+    waiting, came = started(lambda: queue.wait_for_message(1000))
     waiting.join(0.05)
     assert waiting.is_alive()
-    ends(box)
+    ends(queue)
     waiting.join(30)
     assert came == [True]
 
 
 def test_waiting_ends_without_a_message():
-    box = NewestOfEachKind()
-    assert box.waits_for(0.01) is False
-    box.put("train", 1)
-    assert box.waits_for(1000) is True
-    assert box.take() == 1  # waiting has not taken it
+    queue = LatestMessageQueue()
+    assert queue.wait_for_message(0.01) is False
+    queue.put("train", 1)
+    assert queue.wait_for_message(1000) is True
+    assert queue.get() == 1  # waiting has not taken it
 
 
 def test_messages_of_many_threads_arrive_once_each_and_none_is_older_than_one_before():
-    box = NewestOfEachKind()
+    queue = LatestMessageQueue()
     kinds, n_messages = "abcd", 300
 
     def send(kind):
         for number in range(n_messages):
-            box.put(kind, (kind, number))
+            queue.put(kind, (kind, number))
 
     def receive():
         taken = []
         while len(last := dict(taken)) < 4 or set(last.values()) != {n_messages - 1}:
-            taken.append(box.take())
+            taken.append(queue.get())
         return taken
 
     receiver, received = started(receive)

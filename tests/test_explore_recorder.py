@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.metrics import accuracy_score, log_loss
 
-from moonnet.explore._datasets import edited, samples_of
+from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._recorder import Recorder
 from moonnet.explore._settings import Settings
 
@@ -21,8 +21,8 @@ CASES = {
 
 def recorded(goes_on=lambda recorder: True, **values):
     """Return settings, data, the recording and the classifier that was recorded."""
-    settings = Settings.read({**SMALL, **values})
-    data = edited(samples_of(settings.origin, None), settings)
+    settings = Settings.from_json({**SMALL, **values})
+    data = apply_edits(load_dataset(settings.dataset, None), settings)
     recorder = Recorder(data, settings.activation, goes_on)
     classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
     return settings, data, recorder, classifier
@@ -56,16 +56,16 @@ def test_the_weights_of_an_epoch_are_those_of_a_fit_of_so_many(case):
 @pytest.mark.parametrize("case", CASES)
 def test_figures_of_what_is_held_out_are_scikit_learn_s(case):
     settings, data, recorder, _ = recorded(**CASES[case])
-    y = data.samples.y_test
+    y = data.dataset.y_test
     for figures in recorder.history.values():
         assert len(figures) == settings.epochs
     classifier = settings.classifier().set_params(epochs=1).fit(data.X, data.y)
     for epoch, weights in enumerate(recorder.weights[1:]):
         classifier.coefs_, classifier.intercepts_ = weights[::2], weights[1::2]
         penalty = settings.l2 * sum(np.square(kernel).sum() for kernel in weights[::2])
-        expected = log_loss(y, classifier.predict_proba(data.samples.X_test)) + penalty
+        expected = log_loss(y, classifier.predict_proba(data.dataset.X_test)) + penalty
         assert recorder.history["test_loss"][epoch] == pytest.approx(expected, rel=1e-9)
-        predicted = classifier.predict(data.samples.X_test)
+        predicted = classifier.predict(data.dataset.X_test)
         assert recorder.history["test_accuracy"][epoch] == pytest.approx(accuracy_score(y, predicted))
 
 

@@ -23,14 +23,14 @@ from websockets.sync.client import connect
 
 import moonnet.explore
 from moonnet.explore import _server
-from moonnet.explore._datasets import edited, samples_of
+from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._server import (
-    MOST_MESSAGE_BYTES,
-    MOST_PAGES,
+    MAX_MESSAGE_BYTES,
+    MAX_PAGES,
     TOO_MANY_PAGES,
+    _load_token,
     _Outbox,
     _Server,
-    _user_token,
     explore,
 )
 from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Settings
@@ -54,7 +54,7 @@ class Running:
 
     async def _serve(self, port):
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
-        async with self._server.listening(port) as self.address:
+        async with self._server.listen(port) as self.address:
             self._ready.set()
             await self._ended.wait()
 
@@ -117,9 +117,9 @@ def assert_trains(ask):
     """Return a function that asserts that a page gets the network that fit trains."""
 
     def check(page, request_id=1, **values):
-        settings = Settings.read({**SMALL, **values})
+        settings = Settings.from_json({**SMALL, **values})
         _, arrays = ask(page, "picture", final=True, kind="train", id=request_id, settings={**SMALL, **values})
-        data = edited(samples_of(settings.origin, None), settings)
+        data = apply_edits(load_dataset(settings.dataset, None), settings)
         classifier = settings.classifier().fit(data.X, data.y)
         assert_array_equal(arrays["weights"], np.concatenate([array.ravel() for array in classifier._weights]))
         assert_array_equal(arrays["points"], data.X.astype(np.float32))
@@ -362,11 +362,11 @@ def test_a_file_is_no_socket(running):
 
 def test_too_many_pages_are_refused_until_one_is_closed(running, ask, unpacked):
     with contextlib.ExitStack() as stack:
-        pages = [stack.enter_context(running.connected()) for _ in range(MOST_PAGES)]
+        pages = [stack.enter_context(running.connected()) for _ in range(MAX_PAGES)]
         for page in pages:
             ask(page, "controls", kind="hello")
         with running.connected() as page:
-            assert "pages may be open at once" in unpacked(page.recv(timeout=60))[0]["message"]
+            assert "pages can be open at the same time" in unpacked(page.recv(timeout=60))[0]["message"]
             with pytest.raises(ConnectionClosed) as closed:
                 page.recv(timeout=60)
         assert closed.value.rcvd.code == TOO_MANY_PAGES
@@ -384,26 +384,26 @@ def test_too_many_pages_are_refused_until_one_is_closed(running, ask, unpacked):
 
 
 def test_pages_that_all_come_at_once_are_counted(running, unpacked):
-    together = threading.Barrier(3 * MOST_PAGES)
+    together = threading.Barrier(3 * MAX_PAGES)
 
     def opens(_):
         together.wait(60)
         page = stack.enter_context(running.connected())
         return unpacked(page.recv(timeout=60))[0]["kind"]  # Python is starting, or there is a problem
 
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(3 * MOST_PAGES) as pool:
-        opened = list(pool.map(opens, range(3 * MOST_PAGES)))
-        assert opened.count("problem") == 2 * MOST_PAGES
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(3 * MAX_PAGES) as pool:
+        opened = list(pool.map(opens, range(3 * MAX_PAGES)))
+        assert opened.count("problem") == 2 * MAX_PAGES
 
 
 def test_a_message_that_is_too_large_closes_its_page_alone(running, ask, assert_trains):
     with running.connected() as page, running.connected() as other:
         content = base64.b64encode(b"a,b,kind\n" + b"1,2,x\n2,3,y\n" * 1000).decode()
         at_most = {"kind": "upload", "name": "a.csv", "content": content}
-        at_most["more"] = "x" * (MOST_MESSAGE_BYTES - len(json.dumps({"id": 1, **at_most})) - 20)
+        at_most["more"] = "x" * (MAX_MESSAGE_BYTES - len(json.dumps({"id": 1, **at_most})) - 20)
         ask(page, "table", **at_most)
         with contextlib.suppress(ConnectionClosed):  # it may close while this is on its way
-            page.send("x" * (MOST_MESSAGE_BYTES + 1))
+            page.send("x" * (MAX_MESSAGE_BYTES + 1))
         with pytest.raises(ConnectionClosed) as closed:
             read_all(page)
         assert closed.value.rcvd.code == 1009
@@ -659,13 +659,13 @@ def token_file(tmp_path, monkeypatch):
 
 
 def test_the_token_is_the_user_s_own_and_stays(token_file):
-    token = _user_token()
+    token = _load_token()
     assert re.fullmatch("[0-9a-f]{48}", token)
     assert token_file.read_text() == token
     assert token_file.stat().st_mode & 0o777 == 0o600
-    assert _user_token() == token
+    assert _load_token() == token
     token_file.unlink()
-    assert _user_token() != token
+    assert _load_token() != token
 
 
 @pytest.mark.parametrize(
@@ -682,22 +682,22 @@ def test_the_token_is_the_user_s_own_and_stays(token_file):
     ],
 )
 def test_a_token_that_others_may_read_or_that_is_none_is_made_anew(token_file, spoil):
-    before = _user_token()
+    before = _load_token()
     spoil(token_file)
-    token = _user_token()
+    token = _load_token()
     assert re.fullmatch("[0-9a-f]{48}", token)
     assert token != before
     assert token_file.stat().st_mode & 0o777 == 0o600
-    assert _user_token() == token
+    assert _load_token() == token
 
 
 def test_where_nothing_can_be_written_the_token_serves_this_time_alone(token_file):
     token_file.parent.parent.write_text("a file where a folder should be")
-    assert re.fullmatch("[0-9a-f]{48}", _user_token())
+    assert re.fullmatch("[0-9a-f]{48}", _load_token())
 
 
 def test_the_token_lies_in_the_user_s_state(tmp_path, run_python):
-    program = "from moonnet.explore._server import _user_token; print(_user_token())"
+    program = "from moonnet.explore._server import _load_token; print(_load_token())"
     token = run_python(program, XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path)).strip()
     (file,) = (path for path in tmp_path.rglob("explore-token"))
     assert file.read_text() == token
@@ -747,7 +747,7 @@ def test_the_usual_port_is_taken_or_where_it_is_not_free_another(exploring, monk
     monkeypatch.setattr(_server, "DEFAULT_PORT", free_port())
     first = exploring()
     assert first == f"http://127.0.0.1:{free_port()}/{TOKEN}/"
-    assert f"The explorer is at {first}\nCtrl-C ends it." in capsys.readouterr().out
+    assert f"The explorer is running at {first}\nPress Ctrl-C to stop it." in capsys.readouterr().out
     second = exploring()
     assert second != first
     assert second.endswith(f"/{TOKEN}/")
@@ -756,5 +756,5 @@ def test_the_usual_port_is_taken_or_where_it_is_not_free_another(exploring, monk
 def test_a_port_that_is_asked_for_is_taken_or_that_fails(exploring):
     address = exploring(port=free_port())
     assert address == f"http://127.0.0.1:{free_port()}/{TOKEN}/"
-    with pytest.raises(ValueError, match=rf"--port must be one to listen on\. Got {free_port()}: .*in use"):
-        asyncio.run(explore(port=free_port(), opens_browser=False, token=TOKEN))
+    with pytest.raises(ValueError, match=rf"--port must be an available port\. Got {free_port()}: .*in use"):
+        asyncio.run(explore(port=free_port(), open_browser=False, token=TOKEN))

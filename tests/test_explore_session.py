@@ -16,10 +16,10 @@ from sklearn.datasets import load_iris
 
 from moonnet import KerasMoonClassifier
 from moonnet.explore import _session
-from moonnet.explore._datasets import edited, samples_of
-from moonnet.explore._picture import picture
+from moonnet.explore._datasets import apply_edits, load_dataset
+from moonnet.explore._picture import compute_picture
 from moonnet.explore._session import Session
-from moonnet.explore._settings import Settings, controls
+from moonnet.explore._settings import Settings, describe_controls
 from moonnet.explore._user_tables import ArrayTable
 
 SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
@@ -119,8 +119,8 @@ def page(open_page):
 
 def expected(own=None, **values):
     """Return the data that settings ask for, and the classifier fitted to them."""
-    settings = Settings.read({**SMALL, **values})
-    data = edited(samples_of(settings.origin, own), settings)
+    settings = Settings.from_json({**SMALL, **values})
+    data = apply_edits(load_dataset(settings.dataset, own), settings)
     return data, settings.classifier().fit(data.X, data.y)
 
 
@@ -135,11 +135,11 @@ def weights_of(classifier):
 
 def test_a_page_is_told_what_it_may_ask_for(page, open_page):
     header, _ = page.ask("hello", "controls")
-    assert header["controls"] == json.loads(json.dumps(controls()))
-    assert header["most_bytes"] == 4 * 2**20
-    assert header["own"] is None
+    assert header["controls"] == json.loads(json.dumps(describe_controls()))
+    assert header["max_bytes"] == 4 * 2**20
+    assert header["table"] is None
     header, _ = open_page(ArrayTable(IRIS.data, IRIS.target)).ask("hello", "controls")
-    assert header["own"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
+    assert header["table"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
 
 
 @pytest.mark.parametrize("values", [{}, {"data": "blobs", "drawn": [[0.5, 0, 2]], "erased": [7], "random_state": 3}])
@@ -147,7 +147,7 @@ def test_a_network_is_shown_as_fit_trains_it_and_then_its_film(page, values):
     header, arrays = page.train(**values)
     data, classifier = expected(**values)
     assert_array_equal(arrays["weights"], weights_of(classifier))
-    figures, drawn = picture(data, classifier._weights, "relu")
+    figures, drawn = compute_picture(data, classifier._weights, "relu")
     for name, array in drawn.items():
         assert_array_equal(arrays[name], array)
     assert {name: header[name] for name in figures} == figures
@@ -196,14 +196,14 @@ def test_a_newer_request_drops_an_older_one(page, monkeypatch):
 
 def test_of_many_requests_that_wait_the_newest_is_answered(page, monkeypatch):
     begun, may_go_on = threading.Event(), threading.Event()
-    answer = page.session._work_on["hello"]
+    answer = page.session._handlers["hello"]
 
     def slow(request):
         begun.set()
         assert may_go_on.wait(60)
         answer(request)
 
-    monkeypatch.setitem(page.session._work_on, "hello", slow)
+    monkeypatch.setitem(page.session._handlers, "hello", slow)
     page.send("hello")
     assert begun.wait(60)
     requests = [page.send("train", settings={**SMALL, "random_state": index}) for index in range(50)]
@@ -215,19 +215,19 @@ def test_of_many_requests_that_wait_the_newest_is_answered(page, monkeypatch):
 
 
 def test_a_film_gives_way_to_a_newer_request_and_is_not_recorded(page, monkeypatch):
-    monkeypatch.setattr(_session, "_SECONDS_OF_REST", 1000)
+    monkeypatch.setattr(_session, "_IDLE_SECONDS_BEFORE_RECORDING", 1000)
     older = page.send("train", settings=SMALL)
     page.wait("picture", older)
     newer = page.send("script")
     page.wait("script", newer)
     assert not page.all("film", older)
     message = page.problem({"kind": "frame", "epoch": 0})
-    assert message == "The network's epochs are not recorded yet."
+    assert message == "The epochs of this network have not been recorded yet."
 
 
 def test_long_trainings_are_shown_on_the_way(page, monkeypatch):
     monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
-    monkeypatch.setattr(_session, "_MOST_COST_AT_ONCE", 10)
+    monkeypatch.setattr(_session, "_MAX_COST_WITHOUT_PROGRESS", 10)
     header, arrays = page.train(epochs=8)
     shown = page.all("picture", header["id"])
     assert [picture["final"] for picture, _ in shown] == [False] * 8 + [True]
@@ -314,10 +314,10 @@ def test_without_a_network_there_is_no_estimator(page):
         ('{"kind": "train", "settings": {"l2": 1e999}}', "l2 must be"),
         ('{"kind": "train", "settings": {"epochs": 1' + "0" * 400 + "}}", "epochs must be"),
         ({"kind": "train", "settings": {"data": "own"}}, "No table is open"),
-        ({"kind": "train", "settings": {"drawn": [[0, 0, 5]]}}, "drawn must hold points of 2 classes"),
-        ({"kind": "frame", "epoch": 0}, r"There is no network yet\."),
-        ({"kind": "script"}, r"There is no network yet\."),
-        ({"kind": "file", "format": "skops"}, r"There is no network yet\."),
+        ({"kind": "train", "settings": {"drawn": [[0, 0, 5]]}}, "drawn must contain points of classes 0 to 1"),
+        ({"kind": "frame", "epoch": 0}, r"No network has been trained yet\."),
+        ({"kind": "script"}, r"No network has been trained yet\."),
+        ({"kind": "file", "format": "skops"}, r"No network has been trained yet\."),
         ({"kind": "file", "format": "exe"}, r"format must be one of skops, keras, csv\."),
         ({"kind": "file", "format": ["csv"]}, "format must be"),
         ({"kind": "file"}, "format must be"),
@@ -332,7 +332,7 @@ def test_without_a_network_there_is_no_estimator(page):
     ],
 )
 def test_requests_that_will_not_do(page, request_, message):
-    page.wait("busy", 0, what="Keras is starting")
+    page.wait("busy", 0, what="Starting Keras")
     with pytest.raises(ValueError, match=message):
         raise ValueError(page.problem(request_))
     page.ask("hello", "controls")  # the page goes on
@@ -355,7 +355,7 @@ def test_what_nobody_expected_is_logged_and_the_page_goes_on(page, monkeypatch, 
         raise ZeroDivisionError("by nobody")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_session, "samples_of", fails)
+        patch.setattr(_session, "load_dataset", fails)
         assert page.ask("train", "problem", settings=SMALL)[0]["message"].startswith("Internal error")
     assert "The explorer could not answer train" in caplog.text
     assert "by nobody" in caplog.text
@@ -367,11 +367,11 @@ def test_what_nobody_expected_is_logged_and_the_page_goes_on(page, monkeypatch, 
 
 def test_a_file_that_is_sent_is_learned(page):
     header, _ = page.upload(IRIS_CSV, name="C:\\iris.csv")
-    assert header["own"] == {"name": "iris.csv", "features": [["kind", IRIS_NAMES]]}
+    assert header["table"] == {"name": "iris.csv", "features": [["kind", IRIS_NAMES]]}
     header, _ = page.train(data="own", features=["petal width", "petal length"])
     assert [axis["name"] for axis in header["axes"]] == ["petal width", "petal length"]
     assert header["classes"] == ["setosa", "versicolor", "virginica"]
-    assert page.ask("hello", "controls")[0]["own"]["name"] == "iris.csv"
+    assert page.ask("hello", "controls")[0]["table"]["name"] == "iris.csv"
 
     # Another file under the same settings is another table
     page.upload(IRIS_CSV.replace(b"setosa", b"iris s."), name="iris.csv")
@@ -385,7 +385,7 @@ def test_a_file_that_will_not_do_leaves_the_table_before(page):
     assert message.startswith("b.csv must have a column of 2 to 10 classes")
     content = base64.b64encode(b"a,kind\n" + b"1,x\n1,y\n" * 4).decode()
     message = page.problem({"kind": "upload", "name": "b.csv", "content": content})
-    assert message == "b.csv must have two columns of numbers beside one of classes. Got none."
+    assert message == "b.csv must have at least two numeric columns besides the target. Got none."
     page.train(data="own")
 
 
@@ -406,7 +406,7 @@ for name in sys.argv[2:]:
     left = runpy.run_path(name + ".py")
     print(name + ":", *(array.tobytes().hex() for array in left["network"]._weights))
     if "model" in left:
-        seen = left["prepare"].transform(left["X"])
+        seen = left["preprocessor"].transform(left["X"])
         assert (left["model"].predict(left["X"]) == left["network"].predict(seen)).all()
 """
 
@@ -461,7 +461,7 @@ def test_a_keras_file_holds_the_network(fitted_page, tmp_path):
         path = tmp_path / header["name"]
         path.write_bytes(arrays["content"].tobytes())
         model = keras.saving.load_model(path)
-        classifier = page.session._fitted.classifier
+        classifier = page.session._network.classifier
         X = np.random.default_rng(0).normal(size=(50, 2))
         probabilities = np.asarray(model(X))
         theirs = classifier.predict_proba(X)
@@ -475,8 +475,8 @@ def test_a_csv_file_holds_the_samples(page):
     read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
     assert list(read) == ["x", "y", "class", "held_out"]
     data, _ = expected(drawn=[[0.5, 0.25, 1]], erased=[0])
-    assert_allclose(read[["x", "y"]], np.concatenate([data.X, data.samples.X_test]), rtol=1e-12)
-    assert read["class"].tolist() == [*data.y, *data.samples.y_test]
+    assert_allclose(read[["x", "y"]], np.concatenate([data.X, data.dataset.X_test]), rtol=1e-12)
+    assert read["class"].tolist() == [*data.y, *data.dataset.y_test]
     assert read["held_out"].tolist() == [0] * 40 + [1] * 40
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from moonnet import KerasMoonClassifier
 from moonnet._numpy_forward import ACTIVATIONS as KNOWN_ACTIVATIONS
-from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Origin, Settings, controls, parameter_docs
+from moonnet.explore._settings import (
+    ACTIVATIONS,
+    DATA,
+    OPTIMIZERS,
+    DatasetSettings,
+    Settings,
+    describe_controls,
+    read_parameter_docs,
+)
 
 ESTIMATOR_PARAMETERS = [
     "hidden_layer_sizes",
@@ -39,8 +47,8 @@ NUMBERS = {
     "epochs": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.5]),
 }
 LAYERS = "a list of at most 6 whole numbers from 1 to 64"
-POINTS = r"a list of at most 1000 points \[x, y, index of the class\]"
-INDICES = "a list of at most 3000 different indices of samples"
+POINTS = r"a list of at most 1000 points \[x, y, class index\]"
+INDICES = "a list of at most 3000 different sample indices"
 OTHERS = {
     "data": ("one of moons, circles, .*own", list(DATA), ["Moons", "", None, 1, ["moons"], {"moons": 1}]),
     "activation": ("one of relu, tanh", list(ACTIVATIONS), ["exponential", None, 0, [], {}]),
@@ -51,9 +59,9 @@ OTHERS = {
         [[], [1], [64] * 6],
         [None, 5, "5", [0], [65], [True], [5.0], [[5]], [math.nan], [10**400], [4] * 7, {"0": 5}],
     ),
-    "target": ("the name of a column, or null", [None, "", "species"], [0, True, ["a"], {}, math.nan]),
+    "target": ("a column name or null", [None, "", "species"], [0, True, ["a"], {}, math.nan]),
     "features": (
-        "a list of two names of columns, or null",
+        "a list of two different column names, or null",
         [None, ["a", "b"]],
         ["ab", ["a"], ["a", "a"], ["a", "b", "c"], ["a", 1], [None, "a"], {}, [["a"], ["b"]]],
     ),
@@ -97,11 +105,11 @@ def test_each_setting_has_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_within_bounds_is_taken(name):
     for value in CASES[name][1]:
-        read = getattr(Settings.read(as_json({name: value})), name)
+        read = getattr(Settings.from_json(as_json({name: value})), name)
         assert plain(read) == value
         assert hash(read) is not None  # frozen, so that settings can be compared and kept
     if name in ("noise", "dropout", "l2", "learning_rate"):
-        assert type(getattr(Settings.read({name: CASES[name][1][-1]}), name)) is float
+        assert type(getattr(Settings.from_json({name: CASES[name][1][-1]}), name)) is float
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -110,32 +118,32 @@ def test_what_is_out_of_bounds_is_refused_with_name_value_and_expectation(name):
     for value in refused:
         value = as_json(value)
         with pytest.raises(ValueError, match=rf"^{name} must be {expected}.*\. Got .+ instead\.$") as raised:
-            Settings.read({name: value})
+            Settings.from_json({name: value})
         if not isinstance(value, list | dict | int) or isinstance(value, bool):
             assert f"Got {value!r} instead." in str(raised.value)
         assert len(str(raised.value)) < 400  # also where the value is long
 
 
 def test_an_optional_number_may_be_null():
-    assert Settings.read({"learning_rate": None}).learning_rate is None
+    assert Settings.from_json({"learning_rate": None}).learning_rate is None
 
 
 @pytest.mark.parametrize("values", [None, [], "moons", 3, math.nan, [["data", "moons"]]])
 def test_settings_that_are_no_object(values):
     with pytest.raises(ValueError, match=r"^settings must be an object\. Got .+ instead\.$"):
-        Settings.read(values)
+        Settings.from_json(values)
 
 
 def test_a_setting_that_does_not_exist_is_named():
     with pytest.raises(ValueError, match=r"^settings must be among data, n_samples, .*erased\. Got 'shuffle' instead"):
-        Settings.read({"epochs": 3, "shuffle": False, "warm_start": True})
-    for name in ("read", "origin", "__class__", "x" * 10_000):
+        Settings.from_json({"epochs": 3, "shuffle": False, "warm_start": True})
+    for name in ("from_json", "dataset", "__class__", "x" * 10_000):
         with pytest.raises(ValueError, match=r"Got '.{4,40}' instead"):
-            Settings.read({name: 1})
+            Settings.from_json({name: 1})
 
 
 def test_no_settings_are_the_defaults():
-    assert Settings.read({}) == Settings()
+    assert Settings.from_json({}) == Settings()
 
 
 def test_defaults_are_the_estimator_s_apart_from_the_seed():
@@ -162,14 +170,14 @@ def test_the_classifier_has_what_was_set():
         "random_state": 5,
     }
     assert list(chosen) == ESTIMATOR_PARAMETERS
-    classifier = Settings.read({**chosen, "data": "xor", "n_samples": 30}).classifier()
+    classifier = Settings.from_json({**chosen, "data": "xor", "n_samples": 30}).classifier()
     changed = {**chosen, "hidden_layer_sizes": (3, 2)}
     assert classifier.get_params() == {**KerasMoonClassifier().get_params(), **changed}
 
 
 def test_the_origin_is_what_decides_on_the_samples():
-    read = Settings.read({"data": "own", "features": ["b", "a"], "target": "y", "erased": [3, 1], "epochs": 7})
-    assert read.origin == Origin("own", 200, 0.2, 0, "y", ("b", "a"))
+    read = Settings.from_json({"data": "own", "features": ["b", "a"], "target": "y", "erased": [3, 1], "epochs": 7})
+    assert read.dataset == DatasetSettings("own", 200, 0.2, 0, "y", ("b", "a"))
     assert read.erased == (1, 3)
 
 
@@ -182,28 +190,28 @@ def test_activations_and_optimizers_are_known(keras):
 
 
 def test_controls_are_json_and_say_what_settings_take():
-    sent = json.loads(json.dumps(controls(), allow_nan=False))
+    sent = json.loads(json.dumps(describe_controls(), allow_nan=False))
     assert [control["name"] for control in sent] == [setting.name for setting in fields(Settings)]
     by_name = {control["name"]: control for control in sent}
     for name, control in by_name.items():
-        assert Settings.read({name: control["default"]}) == Settings()
+        assert Settings.from_json({name: control["default"]}) == Settings()
         for value in control.get("values", []):
-            assert getattr(Settings.read({name: value}), name) == value, name
+            assert getattr(Settings.from_json({name: value}), name) == value, name
         if control.get("kind") == "number":
             values = [value for value in control["values"] if value is not None]
             assert values == sorted(set(values))
             assert control["default"] in control["values"]
     for value in by_name["random_state"]["bounds"]:
-        Settings.read({"random_state": value})
+        Settings.from_json({"random_state": value})
     layers = by_name["hidden_layer_sizes"]
-    Settings.read({"hidden_layer_sizes": [layers["most_units"]] * layers["most_layers"]})
-    for sizes in ([1] * (layers["most_layers"] + 1), [layers["most_units"] + 1]):
+    Settings.from_json({"hidden_layer_sizes": [layers["max_units"]] * layers["max_layers"]})
+    for sizes in ([1] * (layers["max_layers"] + 1), [layers["max_units"] + 1]):
         with pytest.raises(ValueError, match="hidden_layer_sizes must be"):
-            Settings.read({"hidden_layer_sizes": sizes})
+            Settings.from_json({"hidden_layer_sizes": sizes})
 
 
 def test_controls_say_of_each_parameter_what_the_docstring_says():
-    docs = {control["name"]: control["doc"] for control in controls()}
+    docs = {control["name"]: control["doc"] for control in describe_controls()}
     words = " ".join(re.findall(r"\w+", inspect.getdoc(KerasMoonClassifier)))
     for name in ESTIMATOR_PARAMETERS:
         assert len(docs[name]) > 20, name
@@ -218,7 +226,7 @@ def test_controls_say_of_each_parameter_what_the_docstring_says():
 
 
 def test_each_parameter_of_the_estimator_has_its_text():
-    assert list(parameter_docs()) == list(inspect.signature(KerasMoonClassifier).parameters)
+    assert list(read_parameter_docs()) == list(inspect.signature(KerasMoonClassifier).parameters)
 
 
 JSON = st.recursive(
@@ -234,11 +242,11 @@ NAMES = st.sampled_from([setting.name for setting in fields(Settings)])
 @given(JSON | st.dictionaries(NAMES, JSON, max_size=4) | st.dictionaries(NAMES, st.lists(JSON), max_size=2))
 def test_whatever_a_page_sends_is_settings_or_a_value_error(values):
     try:
-        read = Settings.read(values)
+        read = Settings.from_json(values)
     except ValueError:
         return
     assert read.classifier()
-    assert Settings.read(as_json({name: getattr(read, name) for name in values})) == read
+    assert Settings.from_json(as_json({name: getattr(read, name) for name in values})) == read
 
 
 TAKEN = {
@@ -254,7 +262,7 @@ TAKEN = {
 
 @given(st.fixed_dictionaries({}, optional=TAKEN))
 def test_settings_within_bounds_are_what_the_estimator_takes(values):
-    read = Settings.read(as_json(values))
+    read = Settings.from_json(as_json(values))
     for name, value in values.items():
         assert plain(getattr(read, name)) == (sorted(value) if name == "erased" else value)
     read.classifier()._check_parameters()

@@ -13,9 +13,9 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from moonnet.explore._datasets import edited, editing_code, samples_of
+from moonnet.explore._datasets import apply_edits, edits_code, load_dataset
 from moonnet.explore._settings import Settings
-from moonnet.explore._user_tables import MOST_BYTES, ArrayTable, CsvTable
+from moonnet.explore._user_tables import MAX_FILE_BYTES, ArrayTable, CsvTable
 
 IRIS = load_iris()
 NAMES = [name.removesuffix(" (cm)") for name in IRIS.feature_names]
@@ -41,7 +41,7 @@ def lines(*rows, n_times=4):
 
 
 def own(table, **values):
-    return samples_of(Settings.read({"data": "own", **values}).origin, table)
+    return load_dataset(Settings.from_json({"data": "own", **values}).dataset, table)
 
 
 def run(code, **names):
@@ -90,17 +90,17 @@ def test_a_series_names_the_target():
     [
         (IRIS.data[:, :1], KINDS, r"1 feature\(s\)"),
         (IRIS.data, KINDS[:-1], r"inconsistent numbers of samples: \[150, 149\]"),
-        (IRIS.data, np.arange(150), r"y must hold labels of 2 to 10 classes\. Got 150 classes instead\."),
+        (IRIS.data, np.arange(150), r"y must contain labels of 2 to 10 classes\. Got 150 classes instead\."),
         (IRIS.data, np.zeros(150), "Got 1 classes"),
         (IRIS.data, ["a"] * 75 + [None] * 75, "labels that can be sorted"),
         (np.where(IRIS.data > 7, np.nan, IRIS.data), KINDS, "X contains NaN"),
         (FRAME, KINDS, "could not convert string to float"),
         (IRIS.data, IRIS.data, "y should be a 1d array"),
-        (FRAME[[NAMES[0], NAMES[0]]], KINDS, "unique column names|columns of different names"),
+        (FRAME[[NAMES[0], NAMES[0]]], KINDS, "unique column names"),
         (
             pd.DataFrame(IRIS.data[:, :2], columns=[0, "0"]),
             KINDS,
-            r"X must have columns of different names\. Got \['0'",
+            r"X must have unique column names\. Got \['0'",
         ),
     ],
 )
@@ -167,7 +167,7 @@ def test_columns_of_one_name(table):
     X, _ = known.read("kind", ["a", "a.1"])
     assert np.asarray(X)[:2].tolist() == [[1, 2.5], [2, 3]]
     assert_array_equal(run(known.code("kind", ["a.1", "b"]))["X"][:2], [[2.5, 3], [3, 4.5]])
-    with pytest.raises(ValueError, match=r"data\.csv has several columns named 'same'"):
+    with pytest.raises(ValueError, match=r"data\.csv has more than one column 'same'"):
         table(lines("a,b,same,same", "1,2,x,x", "2,3,y,y"), target="same")
 
 
@@ -178,7 +178,7 @@ def test_columns_of_one_name(table):
         ("a,b\n", "no rows"),
         (
             "\n".join(["a,b", *(f"{index},{index * 1.5}" for index in range(30))]),
-            r"must have a column of 2 to 10 classes, each at least 4 times\. Its columns are a, b\.",
+            r"must have a column of 2 to 10 classes with at least 4 samples each\. Its columns are a, b\.",
         ),
         (lines("a,kind", "1,x", "2,y", n_times=3), "must have a column of 2 to 10 classes"),
         (lines(",".join(f"c{index}" for index in range(201)), ",".join(["1"] * 201)), "at most 200 columns"),
@@ -188,11 +188,11 @@ def test_files_that_will_not_do(table, content, message):
     with pytest.raises(ValueError, match=rf"data\.csv .*{message}"):
         table(content)
     with pytest.raises(ValueError, match=rf"^mine\.csv .*{message}"):
-        CsvTable.of_bytes("mine.csv", content.encode())
+        CsvTable.from_bytes("mine.csv", content.encode())
 
 
 def test_a_target_that_is_not_there(table):
-    with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. Its columns are sepal length"):
+    with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. It has: sepal length"):
         table(FRAME.to_csv(index=False), target="sort")
 
 
@@ -212,12 +212,15 @@ def test_columns_that_are_not_there(table, values, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lines("a,b,c", "1,,x", "2,,y", "3,1,x"), r"without gaps\. Got 1 classes, the rarest 4 times\."),
-        (lines("a,c", "1,x", "2,y"), r"data\.csv must have two columns of numbers beside one of classes\. Got a\."),
-        (lines("a,b,c", "1,u,x", "2,v,y"), r"must have two columns of numbers beside one of classes\. Got a\."),
+        (
+            lines("a,b,c", "1,,x", "2,,y", "3,1,x"),
+            r"without missing values\. Got 1 classes, the smallest with 4 samples\.",
+        ),
+        (lines("a,c", "1,x", "2,y"), r"data\.csv must have at least two numeric columns besides the target\. Got a\."),
+        (lines("a,b,c", "1,u,x", "2,v,y"), r"must have at least two numeric columns besides the target\. Got a\."),
         (
             lines("a,b,c", "1e999,2,x", "2,3,y"),
-            r"data\.csv (must hold numbers that fit a float64|contains values that pandas cannot read)",
+            r"data\.csv (must contain numbers that fit a float64|contains values that pandas cannot read)",
         ),
     ],
 )
@@ -237,7 +240,7 @@ def test_a_file_that_a_page_sends():
         ("C:\\data\\iris.csv", "iris.csv"),
         ("x" * 300 + ".csv", "x" * 100),
     ):
-        known = CsvTable.of_bytes(name, content)
+        known = CsvTable.from_bytes(name, content)
         assert known.name == expected
         assert_array_equal(known.read("kind", NAMES)[0], IRIS.data)
         assert f"pd.read_csv(\n    {expected!r},\n" in known.code("kind", NAMES).body
@@ -245,13 +248,13 @@ def test_a_file_that_a_page_sends():
 
 def test_the_file_that_a_page_sent_goes_when_the_table_goes(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    known = CsvTable.of_bytes("iris.csv", FRAME.to_csv(index=False).encode())
+    known = CsvTable.from_bytes("iris.csv", FRAME.to_csv(index=False).encode())
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
     del known
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="is empty"):
-        CsvTable.of_bytes("iris.csv", b"")
+        CsvTable.from_bytes("iris.csv", b"")
     assert not list(tmp_path.iterdir())
 
 
@@ -270,12 +273,12 @@ def test_what_a_page_sends_is_never_decompressed(tmp_path, name, compressed):
             archive.writestr("data.csv", "a,b,kind\n" + "1,2,x\n2,3,y\n" * 1000)
         compressed = (tmp_path / name).read_bytes()
     with pytest.raises(ValueError, match=f"^{name} "):
-        CsvTable.of_bytes(name, compressed)
+        CsvTable.from_bytes(name, compressed)
 
 
 def test_a_file_that_is_too_large():
-    with pytest.raises(ValueError, match=r"^data\.csv must hold at most 4 MB\. Got 4\.1 MB\.$"):
-        CsvTable.of_bytes("data.csv", bytes(MOST_BYTES + 10**5))
+    with pytest.raises(ValueError, match=r"^data\.csv must be at most 4 MB\. Got 4\.1 MB\.$"):
+        CsvTable.from_bytes("data.csv", bytes(MAX_FILE_BYTES + 10**5))
 
 
 @pytest.mark.parametrize("begin", ["", "\n", " \r\n \n"])
@@ -283,22 +286,25 @@ def test_a_file_that_is_too_large():
 def test_a_file_of_too_many_columns_is_not_read(begin, delimiter):
     content = begin + delimiter.join(["a"] * 500_000) + "\n"
     with pytest.raises(ValueError, match=r"^data\.csv must have at most 200 columns\. Its first line has more\."):
-        CsvTable.of_bytes("data.csv", content.encode())
+        CsvTable.from_bytes("data.csv", content.encode())
 
 
 def test_lines_may_end_as_they_did_on_the_first_macintosh():
-    known = CsvTable.of_bytes("old.csv", lines("a,b,kind", "1,2,x", "2,3,y", n_times=300).replace("\n", "\r").encode())
+    known = CsvTable.from_bytes(
+        "old.csv", lines("a,b,kind", "1,2,x", "2,3,y", n_times=300).replace("\n", "\r").encode()
+    )
     assert known.features("kind") == ["a", "b"]
 
 
 def test_what_is_wrong_with_a_file_names_it_as_the_user_does():
     with pytest.raises(
-        ValueError, match=r"^mine\.csv must have two columns of numbers beside one of classes\. Got a\."
+        ValueError, match=r"^mine\.csv must have at least two numeric columns besides the target\. Got a\."
     ):
-        CsvTable.of_bytes("mine.csv", lines("a,kind", "1.5,x", "2,y").encode())
-    known = CsvTable.of_bytes("mine.csv", lines("a,b,kind", "1e999,2,x", "2,3,y").encode())
+        CsvTable.from_bytes("mine.csv", lines("a,kind", "1.5,x", "2,y").encode())
+    known = CsvTable.from_bytes("mine.csv", lines("a,b,kind", "1e999,2,x", "2,3,y").encode())
     with pytest.raises(
-        ValueError, match=r"^mine\.csv (must hold numbers that fit a float64|contains values that pandas cannot read)"
+        ValueError,
+        match=r"^mine\.csv (must contain numbers that fit a float64|contains values that pandas cannot read)",
     ):
         own(known)
 
@@ -339,7 +345,7 @@ def test_all_columns_are_seen_on_their_principal_plane(table, of_file):
         f"principal component {index + 1} ({shares[index]:.0%} of the variance)" for index in range(2)
     ]
     taken = pd.DataFrame(X_test, columns=NAMES) if of_file else X_test  # as a file's rows come
-    assert_array_equal(made.prepare.transform(taken), made.X_test)
+    assert_array_equal(made.preprocessor.transform(taken), made.X_test)
     assert_within_axes(made)
 
 
@@ -374,12 +380,12 @@ def test_the_code_makes_the_same_samples(table, tmp_path, monkeypatch, features,
     rows[3] = "-" + rows[3][rows[3].index(";") :]
     rows[5] = rows[5][: rows[5].index(";") + 1] + ";1,5;ja;0"
     content = "\n".join(["a;b;c;answer;n", *rows])
-    known = CsvTable.of_bytes("data.csv", content.encode()) if as_upload else table(content)
+    known = CsvTable.from_bytes("data.csv", content.encode()) if as_upload else table(content)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.csv").write_text(content)
     for target in ("answer", "n"):
         label = known.read(target, ["a", "b"])[1][0]
-        chosen = Settings.read(
+        chosen = Settings.from_json(
             {
                 "data": "own",
                 "target": target,
@@ -389,17 +395,17 @@ def test_the_code_makes_the_same_samples(table, tmp_path, monkeypatch, features,
                 "erased": [2, 30],
             }
         )
-        made = samples_of(chosen.origin, known)
-        data = edited(made, chosen)
+        made = load_dataset(chosen.dataset, known)
+        data = apply_edits(made, chosen)
         names = run(made.code)
-        exec(editing_code(made, chosen), names)
+        exec(edits_code(made, chosen), names)
         assert names["X_train"].tobytes() == data.X.tobytes()
         assert names["X_test"].tobytes() == made.X_test.tobytes()
         assert names["y_train"].tolist() == data.y.tolist()
         assert names["y_test"].tolist() == made.y_test.tolist()
         assert isinstance(label, str if target == "answer" else np.int64)
         assert names["y_train"].dtype == data.y.dtype
-        assert_array_equal(names["prepare"].transform(names["X"]), made.prepare.transform(names["X"]))
+        assert_array_equal(names["preprocessor"].transform(names["X"]), made.preprocessor.transform(names["X"]))
 
 
 def test_names_with_quotes_are_text_in_the_code(tmp_path, monkeypatch):
@@ -407,7 +413,7 @@ def test_names_with_quotes_are_text_in_the_code(tmp_path, monkeypatch):
     name = "'); import os; os.remove('data.csv'); ('"
     content = pd.DataFrame({name: [1.5, 2, 3, 4] * 3, 'b"\n': [1, 2.5, 4, 3] * 3, "k'": ["x'", 'y"'] * 6})
     content.to_csv("data.csv", index=False)
-    known = CsvTable.of_bytes("data.csv", (tmp_path / "data.csv").read_bytes())
+    known = CsvTable.from_bytes("data.csv", (tmp_path / "data.csv").read_bytes())
     names = run(own(known).code)
     assert names["X"].to_numpy().tolist() == content.iloc[:, :2].to_numpy().tolist()
     assert names["y"].tolist() == content["k'"].tolist()

@@ -78,7 +78,7 @@ def test_x_and_y_are_given_together(moons):
         Explorer(X)
     with pytest.raises(ValueError, match=r"X and y must be given together\. Got y alone\."):
         Explorer(y=y)
-    with pytest.raises(ValueError, match=r"y must hold labels of 2 to 10 classes\. Got 200 classes instead\."):
+    with pytest.raises(ValueError, match=r"y must contain labels of 2 to 10 classes\. Got 200 classes instead\."):
         Explorer(X, np.arange(200))
 
 
@@ -107,7 +107,7 @@ def test_nothing_begins_before_a_page_asks(make_explorer):
 def test_pages_are_answered(make_explorer, answers, moons):
     explorer = make_explorer()
     ask(explorer, "hello")
-    assert answer(answers, "controls")["own"] is None
+    assert answer(answers, "controls")["table"] is None
     ask(explorer, "train", settings={"epochs": 5})
     assert answer(answers, "picture")["final"]
     clf = KerasMoonClassifier(epochs=5, random_state=0).fit(*moons)
@@ -121,7 +121,7 @@ def test_the_estimator_takes_the_columns_of_x(make_explorer, answers):
     X, y = load_iris(return_X_y=True)
     explorer = make_explorer(X, y)
     ask(explorer, "hello")
-    assert answer(answers, "controls")["own"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
+    assert answer(answers, "controls")["table"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
     ask(explorer, "train", settings={"data": "own"})
     assert answer(answers, "picture")["classes"] == ["0", "1", "2"]
     assert explorer.estimator_.score(X, y) > 0.9
@@ -372,7 +372,7 @@ class TestInJupyterLab:
         notebook.wait("explorers[0].status.textContent.startsWith('noise must be a number from 0 to 1')")
 
     def test_each_page_has_a_film_of_its_own(self, notebook):
-        notebook.element(FIRST, "[aria-label='One epoch back']").click()
+        notebook.element(FIRST, "[aria-label='Previous epoch']").click()
         notebook.wait("explorers[0].film.epoch === 99")
         notebook.button(SECOND, "Play").click()
         notebook.wait("explorers[1].film.epoch > 10")
@@ -383,11 +383,11 @@ class TestInJupyterLab:
     def test_each_page_has_a_script_of_its_own(self, notebook):
         notebook.set("explorer", noise=0.1)
         notebook.button(FIRST, "Copy Python").click()
-        notebook.wait("explorers[0].dialog.open")
+        notebook.wait("explorers[0].downloads.dialog.open")
         assert "noise=0.1, random_state=0)" in notebook.element(FIRST, "dialog pre").text
-        assert notebook.pages("page.dialog.open") == [True, False, False, False]
+        assert notebook.pages("page.downloads.dialog.open") == [True, False, False, False]
         notebook.press(Keys.ESCAPE)
-        notebook.wait("!explorers[0].dialog.open")
+        notebook.wait("!explorers[0].downloads.dialog.open")
 
     def test_downloads_hold_what_is_on_the_page(self, notebook, tmp_path):
         behavior = {"behavior": "allow", "downloadPath": str(tmp_path)}
@@ -413,7 +413,7 @@ class TestInJupyterLab:
 
     def test_keys_on_a_page_are_not_jupyterlab_s(self, notebook):
         notebook.element(FIRST, "input[value=class-1]").click()
-        notebook.run("explorers[0].plane.focus()")
+        notebook.run("explorers[0].plane.canvas.focus()")
         notebook.press("dd", "b", Keys.ARROW_UP, Keys.ENTER)
         notebook.settle()
         [[_, _, label]] = notebook.settings("explorer")["drawn"]

@@ -1,4 +1,4 @@
-"""What a page draws of a network: its probabilities and boundary over the plane, its units and its weights."""
+"""The arrays that the page draws of a network: probabilities, decision boundary, activations, weights and samples."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,68 +7,69 @@ import numpy as np
 
 from moonnet import _numpy_forward
 from moonnet._class_targets import ClassTargets
-from moonnet.explore._datasets import Data
+from moonnet.explore._datasets import EditedDataset
 from moonnet.plotting._boundary import boundary_lines
 
-RESOLUTION = 96  # points of the grid along each axis, for the probabilities
-UNIT_RESOLUTION = 24  # and for the activation of each unit
+RESOLUTION = 96  # grid points along each axis, for the probabilities
+UNIT_RESOLUTION = 24  # grid points along each axis, for the activation of each unit
 
 
 @np.errstate(over="ignore", invalid="ignore")  # training reports divergence
-def picture(data: Data, weights: Sequence[np.ndarray], activation: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return figures and arrays: what the network does to the plane, and how it does on the samples.
+def compute_picture(
+    data: EditedDataset, weights: Sequence[np.ndarray], activation: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return metrics and sizes for the message's header, and the arrays to draw.
 
-    ``weights`` are kernel and bias of each layer.
+    ``weights`` are the kernel and bias of each layer.
     """
-    samples, labels = data.samples, ClassTargets(data.samples.classes)
+    dataset, labels = data.dataset, ClassTargets(data.dataset.classes)
     coefs, intercepts = weights[::2], weights[1::2]
 
     def logits(X: np.ndarray) -> np.ndarray:
         return _numpy_forward.raw_predictions(X, coefs, intercepts, activation)
 
-    grid = _grid(data, RESOLUTION)
-    probability = labels.probabilities(logits(grid))
-    is_right, is_right_held_out = (
-        labels.decode(logits(X)) == y for X, y in ((data.X, data.y), (samples.X_test, samples.y_test))
-    )
+    probability = labels.probabilities(logits(_grid(data, RESOLUTION)))
     lines = boundary_lines(probability.reshape(RESOLUTION, RESOLUTION, -1))
-    figures = {
-        "accuracy": float(is_right.mean()),
-        "test_accuracy": float(is_right_held_out.mean()),
+    is_correct, is_correct_test = (
+        labels.decode(logits(X)) == y for X, y in ((data.X, data.y), (dataset.X_test, dataset.y_test))
+    )
+    header = {
+        "accuracy": float(is_correct.mean()),
+        "test_accuracy": float(is_correct_test.mean()),
         "layer_sizes": [len(coefs[0]), *map(len, intercepts)],
         "resolution": RESOLUTION,
         "unit_resolution": UNIT_RESOLUTION,
     }
     arrays = {
-        # Of the second class where there are two, (resolution ** 2,); else of each, (resolution ** 2, n_classes)
+        # Two classes: of the second one, (resolution ** 2,); more classes: (resolution ** 2, n_classes)
         "probability": probability[:, 1] if len(labels.classes) == 2 else probability,
-        "boundary": np.concatenate([np.zeros((0, 2)), *lines]).astype(np.float32),  # in steps of the grid
+        "boundary": np.concatenate([np.zeros((0, 2)), *lines]).astype(np.float32),  # in grid steps
         "boundary_ends": np.cumsum([len(line) for line in lines]).astype(np.int32),
-        "units": _unit_pictures(_grid(data, UNIT_RESOLUTION), coefs, intercepts, activation),
+        "units": _unit_images(_grid(data, UNIT_RESOLUTION), coefs, intercepts, activation),
         "weights": np.concatenate([array.ravel() for array in weights]),
         "points": data.X.astype(np.float32),
         "labels": np.searchsorted(labels.classes, data.y).astype(np.uint8),
         "indices": data.indices.astype(np.int32),
-        "wrong": (~is_right).astype(np.uint8),
-        "test_points": samples.X_test.astype(np.float32),
-        "test_class_targets": np.searchsorted(labels.classes, samples.y_test).astype(np.uint8),
-        "test_wrong": (~is_right_held_out).astype(np.uint8),
+        "wrong": (~is_correct).astype(np.uint8),
+        "test_points": dataset.X_test.astype(np.float32),
+        "test_labels": np.searchsorted(labels.classes, dataset.y_test).astype(np.uint8),
+        "test_wrong": (~is_correct_test).astype(np.uint8),
     }
-    return figures, arrays
+    return header, arrays
 
 
-def _grid(data: Data, resolution: int) -> np.ndarray:
-    """Return the points of a grid over the plane, row by row from below, shape (resolution ** 2, 2)."""
-    x, y = (np.linspace(*axis.limits, resolution) for axis in data.samples.axes)
+def _grid(data: EditedDataset, resolution: int) -> np.ndarray:
+    """Return the points of a grid over the plane, row by row from the bottom, shape (resolution ** 2, 2)."""
+    x, y = (np.linspace(*axis.limits, resolution) for axis in data.dataset.axes)
     return np.column_stack([np.tile(x, resolution), np.repeat(y, resolution)])
 
 
-def _unit_pictures(
+def _unit_images(
     X: np.ndarray, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str
 ) -> np.ndarray:
-    """Return each unit's activation over the grid as bytes (n_units, n_points), layer by layer, the inputs first.
+    """Return each unit's activation at the points as bytes (n_units, n_points), layer by layer, inputs first.
 
-    128 is zero, and the farthest from it is 1 or 255. The outputs are logits.
+    Zero is 128; each unit is scaled so that its largest absolute activation is 1 or 255. The outputs are logits.
     """
     activate = _numpy_forward.ACTIVATIONS[activation]
     values, layers = X, [X]
@@ -77,10 +78,10 @@ def _unit_pictures(
         if index < len(coefs) - 1:
             activate(values)
         layers.append(values)
-    pictures = []
+    images = []
     for layer in layers:
         largest = np.abs(layer).max(axis=0)
         scaled = layer / np.where(largest > 0, largest, 1)
-        scaled = np.nan_to_num(scaled).clip(-1, 1)  # where a unit overflows, as in a training that diverges
-        pictures.append((128.5 + 127 * scaled).astype(np.uint8).T)
-    return np.concatenate(pictures)
+        scaled = np.nan_to_num(scaled).clip(-1, 1)  # a diverging training overflows
+        images.append((128.5 + 127 * scaled).astype(np.uint8).T)
+    return np.concatenate(images)

@@ -1,4 +1,4 @@
-"""How Python talks to the page: a header and arrays in one piece; and where requests wait, the newest of each kind."""
+"""The messages between Python and the page: their binary format, and a queue that holds the latest of each kind."""
 
 import json
 import threading
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-_ALIGNMENT = 8  # bytes, so that the page may look at arrays where they lie
+_ALIGNMENT = 8  # bytes; the page reads arrays in place, without copying them
 
 
-def packed(header: dict[str, Any], arrays: dict[str, np.ndarray] | None = None) -> bytes:
-    """Return a header and arrays in one piece.
+def pack_message(header: dict[str, Any], arrays: dict[str, np.ndarray] | None = None) -> bytes:
+    """Return a header and arrays as one binary message.
 
-    The length of the header (4 bytes, little-endian), the header as JSON, and the arrays one after the other. The
-    header lists them by name, type, shape and where they begin, counted from the end of the header. Header and arrays
-    are padded to multiples of 8 bytes.
+    A message is the length of the header (4 bytes, little-endian), the header as JSON, and the arrays one after the
+    other. The header lists the name, dtype, shape and offset of each array, counted from the end of the header. Header
+    and arrays are padded to multiples of 8 bytes.
     """
     listed, pieces, offset = [], [], 0
     for name, array in (arrays or {}).items():
@@ -27,8 +27,8 @@ def packed(header: dict[str, Any], arrays: dict[str, np.ndarray] | None = None) 
     return b"".join([len(text).to_bytes(4, "little"), text, *pieces])
 
 
-class NewestOfEachKind:
-    """A box for a thread to wait at, which holds the newest message of each kind."""
+class LatestMessageQueue:
+    """A thread-safe queue that holds only the latest message of each kind."""
 
     def __init__(self) -> None:
         self._messages: dict[str, Any] = {}
@@ -36,30 +36,30 @@ class NewestOfEachKind:
         self._closed = False
 
     def put(self, kind: str, message: Any) -> None:
-        """Put a message in, behind those of other kinds; an older one of its kind is dropped."""
+        """Append a message; an older one of the same kind is dropped."""
         with self._changed:
             self._messages.pop(kind, None)
             self._messages[kind] = message
             self._changed.notify()
 
     def close(self) -> None:
-        """Wake who waits, for the last time."""
+        """Close the queue and wake all waiting threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def take(self) -> Any:
-        """Wait for a message and return the one that has been there longest; None when the box is closed."""
+    def get(self) -> Any:
+        """Wait for a message; return the one queued first, or None if the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._messages or self._closed)
             return None if self._closed else self._messages.pop(next(iter(self._messages)))
 
-    def waits_for(self, seconds: float) -> bool:
-        """Wait so long for a message; return whether one came, or the box is closed."""
+    def wait_for_message(self, seconds: float) -> bool:
+        """Wait at most ``seconds``; return whether a message is queued or the queue is closed."""
         with self._changed:
             return bool(self._changed.wait_for(lambda: self._messages or self._closed, seconds))
 
-    def holds(self, *kinds: str) -> bool:
-        """Return whether a message of one of the kinds waits, or the box is closed."""
+    def contains(self, *kinds: str) -> bool:
+        """Return whether a message of one of the kinds is queued or the queue is closed."""
         with self._changed:
             return self._closed or any(kind in self._messages for kind in kinds)

@@ -1,4 +1,4 @@
-"""The page in a browser: three files and a socket on this machine alone, behind a secret address."""
+"""The page in a browser: a local server for its files and its socket, at an address that contains a secret token."""
 
 import asyncio
 import contextlib
@@ -18,17 +18,17 @@ try:
 except ImportError as error:
     raise ImportError("moonnet explore needs websockets: pip install 'moonnet[explore]'") from error
 
-from moonnet.explore._datasets import OwnTable
-from moonnet.explore._protocol import packed
+from moonnet.explore._datasets import UserTable
+from moonnet.explore._protocol import pack_message
 from moonnet.explore._session import Session
-from moonnet.explore._user_tables import MOST_BYTES
+from moonnet.explore._user_tables import MAX_FILE_BYTES
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8642
-MOST_PAGES = 8
-TOO_MANY_PAGES = 4000  # why a socket is closed; the page knows the number
-# A file of the most bytes in Base64, and what is around it
-MOST_MESSAGE_BYTES = MOST_BYTES * 4 // 3 + 2**16
+MAX_PAGES = 8
+TOO_MANY_PAGES = 4000  # close code of the socket; explorer.js knows it too
+# The largest file in Base64, and the rest of its message
+MAX_MESSAGE_BYTES = MAX_FILE_BYTES * 4 // 3 + 2**16
 
 _PAGE = Path(__file__).parent / "page"
 _FILES = {
@@ -40,31 +40,31 @@ _FILES = {
 
 
 async def explore(
-    own: OwnTable | None = None, port: int | None = None, *, opens_browser: bool = True, token: str | None = None
+    table: UserTable | None = None, port: int | None = None, *, open_browser: bool = True, token: str | None = None
 ) -> None:
     """Serve the page until cancelled.
 
-    ``port`` None is the usual one, or where that is taken any that is free. ``token`` None is the user's own. Raises
-    ValueError where there is no listening on the port.
+    ``port`` None means the default port or, if that is in use, any free one. ``token`` None means the user's stored
+    token. Raises ValueError if the port is not available.
     """
-    server = _Server(own, _user_token() if token is None else token)
+    server = _Server(table, _load_token() if token is None else token)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            address = await stack.enter_async_context(server.listening(DEFAULT_PORT if port is None else port))
+            address = await stack.enter_async_context(server.listen(DEFAULT_PORT if port is None else port))
         except OSError as error:
             if port is not None:
-                raise ValueError(f"--port must be one to listen on. Got {port}: {error.strerror}") from error
-            address = await stack.enter_async_context(server.listening(0))
-        if own is not None:
+                raise ValueError(f"--port must be an available port. Got {port}: {error.strerror}") from error
+            address = await stack.enter_async_context(server.listen(0))
+        if table is not None:
             address += "#data=own"
-        print(f"The explorer is at {address}\nCtrl-C ends it.", flush=True)
-        if opens_browser:
+        print(f"The explorer is running at {address}\nPress Ctrl-C to stop it.", flush=True)
+        if open_browser:
             await asyncio.to_thread(webbrowser.open, address)
-        await asyncio.get_running_loop().create_future()  # which nothing ends but Ctrl-C
+        await asyncio.get_running_loop().create_future()  # until Ctrl-C
 
 
-def _user_token() -> str:
-    """Return this user's secret, the same each time, so that a page that is open finds a server started again."""
+def _load_token() -> str:
+    """Return the user's secret token; it is stored, so that an open page can reconnect to a restarted server."""
     path = platformdirs.user_state_path("moonnet") / "explore-token"
     try:
         token = path.read_text()
@@ -73,7 +73,7 @@ def _user_token() -> str:
     except (OSError, ValueError):
         pass
     token = secrets.token_hex(24)
-    with contextlib.suppress(OSError):  # then it serves this time alone
+    with contextlib.suppress(OSError):  # then the token is for this run only
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.touch(mode=0o600, exist_ok=False)
@@ -82,54 +82,54 @@ def _user_token() -> str:
 
 
 class _Server:
-    def __init__(self, own: OwnTable | None, token: str) -> None:
-        self._own = own
+    def __init__(self, table: UserTable | None, token: str) -> None:
+        self._table = table
         self._token = token
         self._n_pages = 0
 
     @contextlib.asynccontextmanager
-    async def listening(self, port: int) -> Any:
-        """Listen on a port, 0 for any; yield the address of the page."""
-        quiet = logging.getLogger("moonnet.explore.server")
-        quiet.addHandler(logging.NullHandler())
-        quiet.propagate = False  # do not log malformed requests
+    async def listen(self, port: int) -> Any:
+        """Listen on a port (0 for any free one); yield the address of the page."""
+        logger = logging.getLogger("moonnet.explore.server")
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False  # do not log malformed requests
         async with serve(
             self._serve_page,
             HOST,
             port,
             process_request=self._answer_request,
-            max_size=MOST_MESSAGE_BYTES,
-            compression=None,  # on one machine, it takes longer than it saves
+            max_size=MAX_MESSAGE_BYTES,
+            compression=None,  # slower than sending, on one machine
             server_header=None,
-            logger=quiet,
+            logger=logger,
         ) as server:
             port = server.sockets[0].getsockname()[1]
             self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
             yield f"http://{HOST}:{port}/{self._token}/"
 
     def _answer_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Return a file of the page, or an error; None lets a page open its socket."""
-        # DNS rebinding: a page of another host whose name points here still names that host
+        """Return a file of the page or an error; return None to let a page open its socket."""
+        # Against DNS rebinding: requests by another host name that resolves to this machine still carry that name
         if request.headers.get_all("Host") not in [[host] for host in self._hosts]:
-            return self._response(HTTPStatus.MISDIRECTED_REQUEST)
-        if getattr(request, "method", "GET") != "GET":  # older versions of websockets answer no other
-            return self._response(HTTPStatus.METHOD_NOT_ALLOWED)
+            return self._make_response(HTTPStatus.MISDIRECTED_REQUEST)
+        if getattr(request, "method", "GET") != "GET":  # older versions of websockets accept only GET
+            return self._make_response(HTTPStatus.METHOD_NOT_ALLOWED)
         token, slash, name = request.path.removeprefix("/").partition("/")
         if not secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode()):
-            return self._response(HTTPStatus.FORBIDDEN)
+            return self._make_response(HTTPStatus.FORBIDDEN)
         if name == "socket":
             origins = request.headers.get_all("Origin")
             if origins not in [[f"http://{host}"] for host in self._hosts]:
-                return self._response(HTTPStatus.FORBIDDEN)
+                return self._make_response(HTTPStatus.FORBIDDEN)
             return None
-        if not slash or name not in _FILES:  # without a slash, the page's links would lead elsewhere
-            return self._response(HTTPStatus.NOT_FOUND)
+        if not slash or name not in _FILES:  # without the slash, the page's relative links would break
+            return self._make_response(HTTPStatus.NOT_FOUND)
         file, content_type = _FILES[name]
-        return self._response(HTTPStatus.OK, (_PAGE / file).read_bytes(), content_type)
+        return self._make_response(HTTPStatus.OK, (_PAGE / file).read_bytes(), content_type)
 
-    def _response(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> Response:
+    def _make_response(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> Response:
         if status != HTTPStatus.OK:
-            body = f"{status.value} {status.phrase}: open the address that moonnet explore has printed.\n".encode()
+            body = f"{status.value} {status.phrase}: open the address that moonnet explore printed.\n".encode()
         sockets = " ".join(f"ws://{host}" for host in sorted(self._hosts))
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -151,10 +151,10 @@ class _Server:
         return Response(status.value, status.phrase, headers, body)
 
     async def _serve_page(self, socket: ServerConnection) -> None:
-        """Pass on what a page asks and what its session answers."""
-        if self._n_pages >= MOST_PAGES:
-            problem = f"At most {MOST_PAGES} pages may be open at once. Close one, and load this one again."
-            await socket.send(packed({"kind": "problem", "id": 0, "message": problem}))
+        """Pass a page's requests to a session of its own, and the answers back."""
+        if self._n_pages >= MAX_PAGES:
+            problem = f"At most {MAX_PAGES} pages can be open at the same time. Close one, then reload this page."
+            await socket.send(pack_message({"kind": "problem", "id": 0, "message": problem}))
             await socket.close(TOO_MANY_PAGES)
             return
         loop, outbox = asyncio.get_running_loop(), _Outbox()
@@ -164,7 +164,7 @@ class _Server:
                 loop.call_soon_threadsafe(outbox.put, kind, answer)
 
         self._n_pages += 1
-        session = Session(send, self._own)
+        session = Session(send, self._table)
         sending = asyncio.create_task(outbox.send_to(socket))
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -177,14 +177,14 @@ class _Server:
 
 
 class _Outbox:
-    """Answers for a page, the newest of each kind: a page that reads slowly misses some."""
+    """Answers that wait to be sent, the latest of each kind: a slow page skips the older ones."""
 
     def __init__(self) -> None:
         self._answers: dict[str, bytes] = {}
         self._filled = asyncio.Event()
 
     def put(self, kind: str, answer: bytes) -> None:
-        """Put an answer in, behind those of other kinds."""
+        """Append an answer; an older one of the same kind is dropped."""
         self._answers.pop(kind, None)
         self._answers[kind] = answer
         self._filled.set()

@@ -1,160 +1,271 @@
-"""What one open page asks for, answered on a thread of its own; the newest request wins."""
+"""One open page: its requests, answered on a thread of the page's own; a newer request replaces an older one."""
 
 import base64
-import csv
-import io
 import json
 import logging
 import math
 import threading
 import time
-import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
 
-from moonnet import KerasMoonClassifier
-from moonnet.explore._datasets import Data, OwnTable, Samples, edited, samples_of
-from moonnet.explore._picture import picture
-from moonnet.explore._protocol import NewestOfEachKind, packed
-from moonnet.explore._python_script import script
-from moonnet.explore._settings import Origin, Settings, controls
-from moonnet.explore._user_tables import MOST_BYTES, CsvTable
+from moonnet.explore._datasets import Dataset, EditedDataset, UserTable, apply_edits, load_dataset
+from moonnet.explore._picture import compute_picture
+from moonnet.explore._protocol import LatestMessageQueue, pack_message
+from moonnet.explore._python_script import make_script
+from moonnet.explore._settings import DatasetSettings, Settings, describe_controls
+from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork
+from moonnet.explore._user_tables import MAX_FILE_BYTES, CsvTable
 
-# Fits that cost more, as _cost counts, send pictures during the training, each so many seconds. Only these can be
-# stopped. The lecture's fit costs a fifth of it.
-_MOST_COST_AT_ONCE = 1.6e8
+# Fits whose _training_cost is larger send pictures during the training, and can be interrupted. The lecture's fit has a
+# fifth of this cost.
+_MAX_COST_WITHOUT_PROGRESS = 1.6e8
 _SECONDS_BETWEEN_PICTURES = 0.1
-# The film is recorded when the page has asked for nothing else for so long: until then the processor is the browser's
-_SECONDS_OF_REST = 0.15
+# The epochs are recorded once the page has been idle for this long, to leave the processor to the browser until then
+_IDLE_SECONDS_BEFORE_RECORDING = 0.15
 
-# Requests that end what is under way
-_NEW_NETWORKS = "train", "upload"
+# Requests that interrupt a training or recording
+_INTERRUPTING_KINDS = "train", "upload"
 
 _log = logging.getLogger("moonnet.explore")
-# Architectures compiled so far; used for the page's status only
-_compiled: set[tuple] = set()
-
-
-class _Fitted(NamedTuple):
-    """The network on the page."""
-
-    request_id: int  # of the request that it was trained for
-    settings: Settings
-    data: Data
-    classifier: KerasMoonClassifier
-    weights: list[list[np.ndarray]]  # of each epoch, the initial ones first; empty until they are recorded
+# Architectures compiled so far in this process, for the page's status only
+_compiled_architectures: set[tuple] = set()
 
 
 class Session:
-    """One page's requests and what they led to.
+    """The requests of one page, and the network that it shows.
 
-    ``send`` is called with an answer's box and the packed answer, on the session's thread, and for invalid requests on
-    the caller's. The box is the answer's kind, for files with their name: of those in a box, only the newest counts.
+    ``send`` is called with a queue key and a packed answer: on the session's thread, or for invalid requests on the
+    caller's. Of answers with the same key, only the latest needs to reach the page.
     """
 
-    def __init__(self, send: Callable[[str, bytes], None], own: OwnTable | None = None) -> None:
+    def __init__(self, send: Callable[[str, bytes], None], table: UserTable | None = None) -> None:
         self._send = send
-        self._own = own
-        self._requests = NewestOfEachKind()
-        self._samples: tuple[Origin, OwnTable | None, Samples] | None = None
-        self._fitted: _Fitted | None = None
-        self._interrupted: dict[str, Any] | None = None  # the request of a training that a newer request has ended
-        self._answers = {
-            "hello": self._hello,
-            "train": self._train,
-            "frame": self._frame,
-            "script": self._script,
-            "file": self._file,
-            "upload": self._upload,
+        self._table = table
+        self._requests = LatestMessageQueue()
+        self._loaded: tuple[DatasetSettings, UserTable | None, Dataset] | None = None
+        self._network: TrainedNetwork | None = None
+        self._interrupted_request: dict[str, Any] | None = None  # a training that a newer request interrupted
+        self._page_handlers = {
+            "hello": self._handle_hello,
+            "train": self._handle_train,
+            "frame": self._handle_frame,
+            "script": self._handle_script,
+            "file": self._handle_file,
+            "upload": self._handle_upload,
         }
-        self._work_on = {**self._answers, "record": self._record_shown}
-        self._thread = threading.Thread(target=self._work, name="moonnet-explorer", daemon=True)
+        self._handlers = {**self._page_handlers, "record": self._handle_record}
+        self._thread = threading.Thread(target=self._run, name="moonnet-explorer", daemon=True)
         self._thread.start()
 
     def receive(self, message: Any) -> None:
-        """Take a request: a dict, or its JSON text. Invalid requests are answered with a problem, on this thread."""
+        """Queue a request, given as a dict or its JSON text. Answer invalid requests at once, on this thread."""
         try:
             if isinstance(message, str | bytes):
                 message = json.loads(message)
-            if not isinstance(message, dict) or message.get("kind") not in self._answers:
-                raise ValueError(f"A request must have a kind: {', '.join(self._answers)}.")
+            if not isinstance(message, dict) or message.get("kind") not in self._page_handlers:
+                raise ValueError(f"A request must have a kind: {', '.join(self._page_handlers)}.")
             request_id = message.get("id", 0)
             if type(request_id) is not int or not 0 <= request_id < 2**53:
                 raise ValueError("A request's id must be a whole number.")
         except (ValueError, TypeError, RecursionError) as error:
-            self._problem(0, f"Invalid request: {error}")
+            self._send_problem(0, f"Invalid request: {error}")
         else:
-            self._requests.put(_box(message), {**message, "id": request_id})
+            self._requests.put(_queue_key(message), {**message, "id": request_id})
 
     def close(self) -> None:
-        """Stop what is under way, and wait until it has stopped: a program that is being compiled takes seconds."""
+        """Stop the training and wait for the thread to end, which takes seconds if a program is being compiled."""
         self._requests.close()
         self._thread.join()
 
     @property
     def estimator(self) -> Any:
-        """The fitted estimator on the page, with what comes before the network where there is something; or None."""
-        fitted = self._fitted  # once, for the session's thread may replace it
-        if fitted is None:
-            return None
-        prepare = fitted.data.samples.prepare
-        return fitted.classifier if prepare is None else make_pipeline(prepare, fitted.classifier)
+        """The fitted estimator on the page; None before the first training."""
+        network = self._network  # read once: the session's thread may replace it
+        return None if network is None else network.estimator
 
-    def _work(self) -> None:
-        self._answer(0, "busy", what="Keras is starting")
+    # ---- the thread
+
+    def _run(self) -> None:
+        self._send_answer(0, "busy", what="Starting Keras")
         try:
             import moonnet.training._loop  # noqa: F401
-        except (ImportError, RuntimeError, ValueError) as error:  # which each training then raises, too
-            self._problem(0, str(error))
-        while (request := self._requests.take()) is not None:
+        except (ImportError, RuntimeError, ValueError) as error:  # each training then raises it, too
+            self._send_problem(0, str(error))
+        while (request := self._requests.get()) is not None:
             try:
-                self._work_on[request["kind"]](request)
+                self._handlers[request["kind"]](request)
             except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
-                self._problem(request["id"], str(error))
-                self._resume(request)
-            except Exception:  # noqa: BLE001 - the page goes on, whatever one request led to
+                self._send_problem(request["id"], str(error))
+                self._resume_interrupted(request)
+            except Exception:  # noqa: BLE001 - the page must survive any error
                 _log.exception("The explorer could not answer %s", request["kind"])
-                self._problem(request["id"], "Internal error. The terminal has the details.")
-                self._resume(request)
+                self._send_problem(request["id"], "Internal error. See the terminal for details.")
+                self._resume_interrupted(request)
 
-    def _resume(self, failed: dict[str, Any]) -> None:
-        """Take up again what a request ended that then failed."""
-        if failed["kind"] not in _NEW_NETWORKS or self._requests.holds(*_NEW_NETWORKS):
+    def _resume_interrupted(self, failed: dict[str, Any]) -> None:
+        """Queue again the training or recording that the failed request interrupted."""
+        if failed["kind"] not in _INTERRUPTING_KINDS or self._requests.contains(*_INTERRUPTING_KINDS):
             return
-        if self._interrupted is not None:
-            self._requests.put("train", self._interrupted)
-        elif self._fitted is not None and not self._fitted.weights:
-            self._requests.put("record", {"kind": "record", "id": self._fitted.request_id})
+        if self._interrupted_request is not None:
+            self._requests.put("train", self._interrupted_request)
+        elif self._network is not None and not self._network.weights:
+            self._requests.put("record", {"kind": "record", "id": self._network.request_id})
 
-    def _answer(self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any) -> None:
+    def _send_answer(
+        self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any
+    ) -> None:
         self._send(
-            _box({"kind": kind, "format": header.get("name")}),
-            packed({"kind": kind, "id": request_id, **header}, arrays),
+            _queue_key({"kind": kind, "format": header.get("name")}),
+            pack_message({"kind": kind, "id": request_id, **header}, arrays),
         )
 
-    def _problem(self, request_id: int, message: str) -> None:
-        self._answer(request_id, "problem", message=message[:1000])
+    def _send_problem(self, request_id: int, message: str) -> None:
+        self._send_answer(request_id, "problem", message=message[:1000])
 
-    def _hello(self, request: dict[str, Any]) -> None:
-        """Tell the page what it may ask for."""
-        described = {"controls": controls(), "most_bytes": MOST_BYTES, **self._own_described()}
-        self._answer(request["id"], "controls", **described)
+    # ---- training
 
-    def _own_described(self) -> dict[str, Any]:
-        """Return what a page needs to know of the user's own table."""
-        if self._own is None:
-            return {"own": None}
-        features = [(target, self._own.features(target)) for target in self._own.targets]
-        return {"own": {"name": self._own.name, "features": features}}
+    def _handle_train(self, request: dict[str, Any]) -> None:
+        """Train a network with the page's settings and send its picture; its epochs are recorded later."""
+        request_id, settings = request["id"], Settings.from_json(request.get("settings"))
+        data = apply_edits(self._load_dataset(settings.dataset), settings)
+        self._interrupted_request = None
+        if self._network is not None:  # free the memory of its recording, which the page no longer shows
+            self._network = self._network._replace(weights=[])
+        architecture = _architecture(settings, data)
+        is_compiled = architecture in _compiled_architectures
+        takes_long = settings.early_stopping or _training_cost(settings, data) > _MAX_COST_WITHOUT_PROGRESS
+        if not is_compiled or takes_long:
+            self._send_answer(request_id, "busy", what="Training" if is_compiled else "Compiling")
+        _compiled_architectures.add(architecture)
+        if takes_long:
+            if not self._train_recorded(request_id, settings, data, sends_pictures=True):
+                self._interrupted_request = request
+        else:
+            classifier = settings.classifier().fit(data.X, data.y)
+            self._network = TrainedNetwork(request_id, settings, data, classifier, [])
+            history = _as_json(classifier.history_)
+            self._send_picture(request_id, settings, data, classifier._weights, history=history, final=True)
+            self._requests.put("record", {"kind": "record", "id": request_id})
 
-    def _upload(self, request: dict[str, Any]) -> None:
-        """Take a CSV file as the user's own table."""
+    def _handle_record(self, request: dict[str, Any]) -> None:
+        """Record the epochs of the network on the page once the page is idle."""
+        if not self._requests.wait_for_message(_IDLE_SECONDS_BEFORE_RECORDING):
+            network = self._trained_network()
+            self._train_recorded(network.request_id, network.settings, network.data, sends_pictures=False)
+        elif not self._requests.contains(*_INTERRUPTING_KINDS):
+            self._requests.put("record", request)
+
+    def _train_recorded(
+        self, request_id: int, settings: Settings, data: EditedDataset, *, sends_pictures: bool
+    ) -> bool:
+        """Train a network, recording the weights of each epoch; return False if a newer request interrupted it."""
+        from moonnet.explore._recorder import Recorder
+
+        last_sent = time.monotonic()
+
+        def should_continue(recorder: Recorder) -> bool:
+            nonlocal last_sent
+            if self._requests.contains(*_INTERRUPTING_KINDS):
+                return False
+            if sends_pictures and time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
+                history = _as_json(recorder.history)
+                self._send_picture(request_id, settings, data, recorder.weights[-1], history=history, final=False)
+                last_sent = time.monotonic()
+            return True
+
+        recorder = Recorder(data, settings.activation, should_continue)
+        classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
+        if self._requests.contains(*_INTERRUPTING_KINDS):
+            return False
+        self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.weights)
+        history = _as_json(recorder.history)
+        if sends_pictures:
+            self._send_picture(request_id, settings, data, classifier._weights, history=history, final=True)
+        n_epochs = len(recorder.weights) - 1
+        # With early stopping, the weights are those of the best epoch
+        is_final = [all(map(np.array_equal, weights, classifier._weights)) for weights in recorder.weights]
+        final_epoch = n_epochs - is_final[::-1].index(True)
+        self._send_answer(request_id, "film", history=history, epochs=n_epochs, final_epoch=final_epoch)
+        return True
+
+    def _send_picture(
+        self,
+        request_id: int,
+        settings: Settings,
+        data: EditedDataset,
+        weights: list[np.ndarray],
+        kind: str = "picture",
+        **header: Any,
+    ) -> None:
+        """Send the picture of a network with these weights."""
+        computed, arrays = compute_picture(data, weights, settings.activation)
+        dataset = data.dataset
+        axes = [axis._asdict() for axis in dataset.axes]
+        classes = list(map(str, dataset.classes.tolist()))
+        self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=dataset.note, **computed, **header)
+
+    def _load_dataset(self, settings: DatasetSettings) -> Dataset:
+        """Return the samples; those of the last call are cached."""
+        if self._loaded is None or self._loaded[0] != settings or self._loaded[1] is not self._table:
+            self._loaded = settings, self._table, load_dataset(settings, self._table)
+        return self._loaded[2]
+
+    # ---- requests about the trained network
+
+    def _trained_network(self) -> TrainedNetwork:
+        if self._network is None:
+            raise ValueError("No network has been trained yet.")
+        return self._network
+
+    def _handle_frame(self, request: dict[str, Any]) -> None:
+        """Send the picture of the network after an epoch."""
+        network, epoch = self._trained_network(), request.get("epoch")
+        if not network.weights:
+            raise ValueError("The epochs of this network have not been recorded yet.")
+        if type(epoch) is not int or not 0 <= epoch < len(network.weights):
+            raise ValueError(f"epoch must be a whole number from 0 to {len(network.weights) - 1}.")
+        weights = network.weights[epoch]
+        self._send_picture(request["id"], network.settings, network.data, weights, kind="frame", epoch=epoch)
+
+    def _handle_script(self, request: dict[str, Any]) -> None:
+        """Send the Python script that trains the network again."""
+        from moonnet.training._keras import keras
+
+        network = self._trained_network()
+        text = make_script(network.settings, network.data.dataset, keras.backend.backend())
+        self._send_answer(request["id"], "script", text=text)
+
+    def _handle_file(self, request: dict[str, Any]) -> None:
+        """Send the network or its samples as a file."""
+        file_format = request.get("format")
+        if not isinstance(file_format, str) or file_format not in FILE_FORMATS:
+            raise ValueError(f"format must be one of {', '.join(FILE_FORMATS)}.")
+        network = self._trained_network()
+        content = FILE_FORMATS[file_format](network)
+        data = network.settings.data
+        stem = Path(self._table.name).stem if self._table and data == "own" else data
+        arrays = {"content": np.frombuffer(content, np.uint8)}
+        self._send_answer(request["id"], "file", arrays, name=f"{stem}.{file_format}")
+
+    # ---- requests about the page
+
+    def _handle_hello(self, request: dict[str, Any]) -> None:
+        """Send the descriptions of the controls, the largest file size and the open table."""
+        self._send_answer(
+            request["id"],
+            "controls",
+            controls=describe_controls(),
+            max_bytes=MAX_FILE_BYTES,
+            table=self._describe_table(),
+        )
+
+    def _handle_upload(self, request: dict[str, Any]) -> None:
+        """Open a CSV file that the page sends."""
         name, content = request.get("name"), request.get("content")
         if not isinstance(name, str) or not isinstance(content, str):
             raise ValueError("A file must have a name and a content.")
@@ -162,182 +273,43 @@ class Session:
             decoded = base64.b64decode(content, validate=True)
         except ValueError:
             raise ValueError("A file's content must be in Base64.") from None
-        table = CsvTable.of_bytes(name, decoded)
-        self._own = table
-        self._answer(request["id"], "table", **self._own_described())
+        self._table = CsvTable.from_bytes(name, decoded)
+        self._send_answer(request["id"], "table", table=self._describe_table())
 
-    def _train(self, request: dict[str, Any]) -> None:
-        """Train a network as the page wants it, and show it; its epochs are recorded later."""
-        from moonnet.training._loop import compiled_batch_size
-
-        request_id, settings = request["id"], Settings.read(request.get("settings"))
-        data = edited(self._samples_of(settings.origin), settings)
-        self._interrupted = None
-        if self._fitted is not None:  # whose film nobody sees any more
-            self._fitted = self._fitted._replace(weights=[])
-        architecture = (
-            settings.hidden_layer_sizes,
-            settings.activation,
-            settings.optimizer,
-            settings.dropout > 0,
-            compiled_batch_size(settings.batch_size, len(data.y)),
-            len(data.samples.classes),
-        )
-        takes_long = settings.early_stopping or _cost(settings, data) > _MOST_COST_AT_ONCE
-        if architecture not in _compiled or takes_long:
-            self._answer(request_id, "busy", what="training" if architecture in _compiled else "compiling")
-        _compiled.add(architecture)
-        if takes_long:
-            if not self._record(request_id, settings, data, is_shown=False):
-                self._interrupted = request
-        else:
-            classifier = settings.classifier().fit(data.X, data.y)
-            self._fitted = _Fitted(request_id, settings, data, classifier, [])
-            history = _as_json(classifier.history_)
-            self._show(request_id, settings, data, classifier._weights, history=history, final=True)
-            self._requests.put("record", {"kind": "record", "id": request_id})
-
-    def _record_shown(self, request: dict[str, Any]) -> None:
-        """Record the epochs of the network on the page, when the page has nothing else to ask for."""
-        if not self._requests.waits_for(_SECONDS_OF_REST):
-            fitted = self._current()
-            self._record(fitted.request_id, fitted.settings, fitted.data, is_shown=True)
-        elif not self._requests.holds(*_NEW_NETWORKS):
-            self._requests.put("record", request)
-
-    def _record(self, request_id: int, settings: Settings, data: Data, *, is_shown: bool) -> bool:
-        """Train a network and keep the weights of each epoch; send pictures during the training unless ``is_shown``.
-
-        Return False if a newer request has ended the training.
-        """
-        from moonnet.explore._recorder import Recorder
-
-        shown_at = time.monotonic()
-
-        def should_continue(recorder: Recorder) -> bool:
-            nonlocal shown_at
-            if self._requests.holds(*_NEW_NETWORKS):
-                return False
-            if not is_shown and time.monotonic() - shown_at > _SECONDS_BETWEEN_PICTURES:
-                self._show(
-                    request_id, settings, data, recorder.weights[-1], history=_as_json(recorder.history), final=False
-                )
-                shown_at = time.monotonic()
-            return True
-
-        recorder = Recorder(data, settings.activation, should_continue)
-        classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
-        if self._requests.holds(*_NEW_NETWORKS):
-            return False
-        self._fitted = _Fitted(request_id, settings, data, classifier, recorder.weights)
-        if not is_shown:
-            self._show(request_id, settings, data, classifier._weights, history=_as_json(recorder.history), final=True)
-        # With early stopping, the network is that of the best epoch
-        of_epochs = [all(map(np.array_equal, weights, classifier._weights)) for weights in recorder.weights]
-        n_epochs = len(recorder.weights) - 1
-        self._answer(
-            request_id,
-            "film",
-            history=_as_json(recorder.history),
-            epochs=n_epochs,
-            final_epoch=n_epochs - of_epochs[::-1].index(True),
-        )
-        return True
-
-    def _show(
-        self,
-        request_id: int,
-        settings: Settings,
-        data: Data,
-        weights: list[np.ndarray],
-        kind: str = "picture",
-        **header: Any,
-    ) -> None:
-        """Send a picture of a network with these weights."""
-        figures, arrays = picture(data, weights, settings.activation)
-        axes = [axis._asdict() for axis in data.samples.axes]
-        classes = list(map(str, data.samples.classes.tolist()))
-        self._answer(request_id, kind, arrays, axes=axes, classes=classes, note=data.samples.note, **figures, **header)
-
-    def _frame(self, request: dict[str, Any]) -> None:
-        """Show the network as it was after an epoch."""
-        fitted, epoch = self._current(), request.get("epoch")
-        if not fitted.weights:
-            raise ValueError("The network's epochs are not recorded yet.")
-        if type(epoch) is not int or not 0 <= epoch < len(fitted.weights):
-            raise ValueError(f"epoch must be a whole number from 0 to {len(fitted.weights) - 1}.")
-        weights = fitted.weights[epoch]
-        self._show(request["id"], fitted.settings, fitted.data, weights, kind="frame", epoch=epoch)
-
-    def _script(self, request: dict[str, Any]) -> None:
-        """Send the script that trains the network again."""
-        from moonnet.training._keras import keras
-
-        fitted = self._current()
-        text = script(fitted.settings, fitted.data.samples, keras.backend.backend())
-        self._answer(request["id"], "script", text=text)
-
-    def _file(self, request: dict[str, Any]) -> None:
-        """Send the network or its samples as a file."""
-        makers = {"skops": self._as_skops, "keras": self._as_keras, "csv": self._as_csv}
-        ending = request.get("format")
-        if not isinstance(ending, str) or ending not in makers:
-            raise ValueError(f"format must be one of {', '.join(makers)}.")
-        fitted = self._current()
-        content = makers[ending](fitted)
-        stem = Path(self._own.name).stem if self._own and fitted.settings.data == "own" else fitted.settings.data
-        name = f"{stem}.{ending}"
-        self._answer(request["id"], "file", {"content": np.frombuffer(content, np.uint8)}, name=name)
-
-    def _as_skops(self, fitted: _Fitted) -> bytes:
-        try:
-            import skops.io
-        except ImportError as error:
-            raise ImportError("A skops file needs skops: pip install 'moonnet[explore]'") from error
-
-        return skops.io.dumps(self.estimator, compression=zipfile.ZIP_DEFLATED)
-
-    def _as_keras(self, fitted: _Fitted) -> bytes:
-        with TemporaryDirectory() as folder:
-            path, model = Path(folder, "network.keras"), fitted.classifier.model_
-            model.optimizer.build(model.trainable_variables)  # or Keras warns of what it misses when it loads the file
-            model.save(path)
-            return path.read_bytes()
-
-    def _as_csv(self, fitted: _Fitted) -> bytes:
-        samples = fitted.data.samples
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow([*(axis.name for axis in samples.axes), "class", "held_out"])
-        for X, y, held_out in ((fitted.data.X, fitted.data.y, 0), (samples.X_test, samples.y_test, 1)):
-            points = X * [axis.scale for axis in samples.axes] + [axis.offset for axis in samples.axes]
-            rows.writerows([*point, label, held_out] for point, label in zip(points.tolist(), y.tolist(), strict=True))
-        return text.getvalue().encode()
-
-    def _current(self) -> _Fitted:
-        if self._fitted is None:
-            raise ValueError("There is no network yet.")
-        return self._fitted
-
-    def _samples_of(self, origin: Origin) -> Samples:
-        """Return the samples; those asked for last are kept."""
-        if self._samples is None or self._samples[0] != origin or self._samples[1] is not self._own:
-            self._samples = origin, self._own, samples_of(origin, self._own)
-        return self._samples[2]
+    def _describe_table(self) -> dict[str, Any] | None:
+        """Return the name of the open table, and the features for each target."""
+        if self._table is None:
+            return None
+        features = [(target, self._table.features(target)) for target in self._table.targets]
+        return {"name": self._table.name, "features": features}
 
 
-def _box(request: dict[str, Any]) -> str:
-    """Return the kind of which only the newest request counts: files of different formats do not replace each other."""
-    return f"file {request.get('format')}" if request["kind"] == "file" else request["kind"]
+def _queue_key(message: dict[str, Any]) -> str:
+    """Return the key under which a newer message replaces an older one: the kind, for files also the format."""
+    return f"file {message.get('format')}" if message["kind"] == "file" else message["kind"]
 
 
-def _cost(settings: Settings, data: Data) -> float:
-    """Return how long a fit takes, in products of a weight and a sample; each step takes some thousands more."""
-    sizes = [2, *settings.hidden_layer_sizes, len(data.samples.classes)]
+def _architecture(settings: Settings, data: EditedDataset) -> tuple:
+    """Return what decides whether a compiled program can be used again."""
+    from moonnet.training._loop import compiled_batch_size
+
+    return (
+        settings.hidden_layer_sizes,
+        settings.activation,
+        settings.optimizer,
+        settings.dropout > 0,
+        compiled_batch_size(settings.batch_size, len(data.y)),
+        len(data.dataset.classes),
+    )
+
+
+def _training_cost(settings: Settings, data: EditedDataset) -> float:
+    """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
+    sizes = [2, *settings.hidden_layer_sizes, len(data.dataset.classes)]
     n_weights = sum((inputs + 1) * units for inputs, units in pairwise(sizes))
     batch_size = min(settings.batch_size, len(data.y))
-    steps = settings.epochs * math.ceil(len(data.y) / batch_size)
-    return steps * (20_000 + batch_size * n_weights)
+    n_steps = settings.epochs * math.ceil(len(data.y) / batch_size)
+    return n_steps * (20_000 + batch_size * n_weights)
 
 
 def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:
@@ -345,5 +317,5 @@ def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:
 
 
 def _finite(values: list[float]) -> list[float | None]:
-    """Replace numbers that are not finite by None."""
+    """Replace infinite and NaN values by None."""
     return [value if math.isfinite(value) else None for value in values]

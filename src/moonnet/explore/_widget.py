@@ -1,4 +1,4 @@
-"""The page in a notebook."""
+"""The notebook widget."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -21,40 +21,47 @@ _PAGE = Path(__file__).parent / "page"
 
 
 class Explorer(anywidget.AnyWidget):
-    """A page in a notebook on which a network learns as its settings move.
+    """Interactive notebook widget that trains a network again whenever a setting changes.
 
-    The page shows what a :class:`~moonnet.KerasMoonClassifier` does to the plane: its probabilities and boundary, the
-    activation of each unit, loss and accuracy by epoch. Each movement of a setting trains the network anew. It runs in
-    Jupyter, and wherever else anywidget does. ``python -m moonnet explore`` opens the same page in a browser.
+    The widget shows a :class:`~moonnet.KerasMoonClassifier` on a plane of two features: its probabilities and decision
+    boundary, the activation of each unit, and loss and accuracy by epoch. It works in JupyterLab and in other frontends
+    that support anywidget. ``python -m moonnet explore`` opens the same page in a browser.
 
     Parameters
     ----------
     X : array-like or dataframe of shape (n_samples, n_features), default=None
-        Finite numbers, at least two columns. More than two are seen on their principal plane, or two of them on their
-        own. The network learns the two coordinates. None begins with half-moons.
+        Finite numbers, with at least two features. The network learns from two of them, standardised, or from the first
+        two principal components of all of them, standardised before; these are the default for more than two features.
+        If None, the page starts with half-moons.
 
     y : array-like of shape (n_samples,), default=None
-        Labels of 2 to 10 classes, each at least four times. Given if and only if X is.
+        Labels of 2 to 10 classes, with at least four samples each. Required if and only if X is given.
 
     Attributes
     ----------
     settings : dict
-        The settings on the page that differ from their defaults. Set it to change the page.
+        The settings of the page that differ from their defaults, by name. Assign a dict to change the page.
+
+    estimator_ : KerasMoonClassifier, Pipeline or None
+        The fitted estimator on the page.
 
     Raises
     ------
     ValueError
-        If X or y is not what is described here.
+        If X or y is invalid, or only one of them is given.
 
     TypeError
-        If y holds labels that cannot be sorted.
+        If y contains labels that cannot be sorted.
 
     ImportError
-        If the extra ``explore`` is not installed.
+        If the optional dependencies in ``moonnet[explore]`` are not installed.
 
     See Also
     --------
-    moonnet.plotting.DecisionRegionDisplay : A picture of a fitted classifier.
+    moonnet.KerasMoonClassifier : The estimator that the page trains.
+    moonnet.plotting.DecisionRegionDisplay : Plot the decision regions of any fitted classifier.
+    moonnet.plotting.TrainingCurveDisplay : Plot loss and metrics by epoch.
+    moonnet.plotting.LearningFilm : Callback that records a film of a training.
 
     Examples
     --------
@@ -65,32 +72,44 @@ class Explorer(anywidget.AnyWidget):
     >>> explorer  # doctest: +SKIP
     """
 
-    __signature__: ClassVar[inspect.Signature]  # for help(): traitlets hides it behind a __new__ of anything
+    __signature__: ClassVar[inspect.Signature]  # for help(), which otherwise shows the arguments of traitlets' __new__
     _esm = _PAGE / "explorer.js"
     _css = _PAGE / "explorer.css"
     settings = traitlets.Dict().tag(sync=True)
-    # Begins when a page asks for something. The class has it, since close() also runs where __init__ has failed.
+    # Created at the page's first request. A class attribute, since close() also runs if __init__ has failed.
     _session: Session | None = None
 
     def __init__(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> None:
         if (X is None) != (y is None):
             raise ValueError(f"X and y must be given together. Got {'X' if y is None else 'y'} alone.")
-        own = None if X is None else ArrayTable(X, y)
-        super().__init__(settings={} if own is None else {"data": "own"})
-        self._own = own
-        self.on_msg(self._take_request)
+        table = None if X is None else ArrayTable(X, y)
+        super().__init__(settings={} if table is None else {"data": "own"})
+        self._table = table
+        self.on_msg(self._receive_request)
 
     @property
     def estimator_(self) -> Any:
         """The fitted estimator on the page.
 
-        A :class:`~moonnet.KerasMoonClassifier`. For X of your own it is a pipeline that ends in one, and takes the
-        columns of X on whose plane the network learned. None before the page has trained a network.
+        Returns
+        -------
+        estimator : KerasMoonClassifier, Pipeline or None
+            The classifier; if the samples are from X and y, a pipeline that ends in the classifier and takes the
+            columns of X that are used. None until the page has trained a network.
+
+        See Also
+        --------
+        moonnet.KerasMoonClassifier : The classifier and its fitted attributes.
         """
         return None if self._session is None else self._session.estimator
 
     def close(self) -> None:
-        """End the training under way and remove the widget."""
+        """Stop the training and remove the widget from the notebook.
+
+        See Also
+        --------
+        Explorer : The widget.
+        """
         if self._session is not None:
             self._session.close()
         super().close()
@@ -98,9 +117,9 @@ class Explorer(anywidget.AnyWidget):
     def _send_answer(self, kind: str, answer: bytes) -> None:
         self.send({"kind": kind}, [answer])
 
-    def _take_request(self, widget: Any, request: Any, buffers: Any) -> None:
+    def _receive_request(self, widget: Any, request: Any, buffers: Any) -> None:
         if self._session is None:
-            self._session = Session(self._send_answer, self._own)
+            self._session = Session(self._send_answer, self._table)
         self._session.receive(request)
 
 

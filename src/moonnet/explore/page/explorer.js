@@ -1,17 +1,18 @@
-// The explorer's page, one module for a browser and for a notebook. A notebook calls render with anywidget's model; in a
-// browser, the socket at the end of this file stands in for it. All arithmetic of the network is Python's: the page
-// sends settings and draws the pictures that come back.
+// The explorer's page, for browsers and notebooks. It is a single ES module, because anywidget loads one file. A notebook
+// calls render with anywidget's model; in a browser, SocketModel at the end of this file replaces that model. Python
+// trains the network and computes what is drawn: the page sends settings and draws the pictures that come back.
+//
+// The file's order: helpers; functions that draw on a canvas; a class for each part of the page; the page itself.
 
-const SHAPES = ["circle", "square", "triangle", "diamond", "inverted"]; // of classes, over and over
-const SIGNS = ["●", "■", "▲", "◆", "▼"]; // the same in text
+const SHAPES = ["circle", "square", "triangle", "diamond", "inverted"]; // of the classes, repeated from the sixth on
+const SHAPE_SYMBOLS = ["●", "■", "▲", "◆", "▼"]; // the same shapes as text
 const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
-const TOO_MANY_PAGES = 4000; // why Python closes a socket
-const NARROW = 480; // pixels of the plane on a phone
-const MOVEMENT = "moonnet-movement";
+const TOO_MANY_PAGES = 4000; // close code of the socket, from _server.py
+const NARROW = 480; // a plane of fewer pixels is on a phone
+const MOVEMENT = "moonnet-movement"; // name of the performance measures
 const FILM_SECONDS = 5;
-const FRAMES_A_SECOND = 20;
-const TOOLS = { look: "Off", erase: "Erase" };
-const TITLES = { data: "Data", network: "Network", training: "Training" };
+const FRAMES_PER_SECOND = 20;
+const GROUP_TITLES = { data: "Data", network: "Network", training: "Training" };
 const GROUPS = {
   data: ["data", "target", "features", "n_samples", "noise", "random_state"],
   network: ["hidden_layer_sizes", "activation", "dropout", "l2"],
@@ -20,27 +21,28 @@ const GROUPS = {
 const NUMPY_TYPES = {
   float64: Float64Array, float32: Float32Array, int32: Int32Array, uint8: Uint8Array,
 };
-let lastId = 0; // of requests, of every view of a widget
+let lastId = 0; // of the requests of all views of a widget
 
-// ---- small helpers
+// ---- helpers
 
+// An element; attributes that begin with "on" are event listeners
 function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null) made.setAttribute(name, value);
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null) node.setAttribute(name, value);
   }
-  made.append(...children);
-  return made;
+  node.append(...children);
+  return node;
 }
 
 function button(text, onclick, attributes = {}) {
   return element("button", { type: "button", onclick, ...attributes }, text);
 }
 
-// The header and arrays of an answer, as _protocol.py packs them
-function unpacked(view) {
+// The header and arrays of an answer, which pack_message in _protocol.py has packed
+function unpackMessage(view) {
   const length = view.getUint32(0, true);
   const start = view.byteOffset + 4;
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(view.buffer, start, length)));
@@ -49,7 +51,7 @@ function unpacked(view) {
     const size = shape.reduce((product, length) => product * length, 1);
     const Type = NUMPY_TYPES[type];
     const at = start + length + offset;
-    // A notebook may hand over bytes that begin anywhere
+    // In a notebook, the bytes may not be aligned
     arrays[name] = at % Type.BYTES_PER_ELEMENT === 0
       ? new Type(view.buffer, at, size)
       : new Type(view.buffer.slice(at, at + size * Type.BYTES_PER_ELEMENT));
@@ -57,22 +59,22 @@ function unpacked(view) {
   return { header, arrays };
 }
 
-function percent(share) {
+function formatPercent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function shownNumber(value) {
+function formatNumber(value) {
   if (value === null) return "None";
   return Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential().replace("e-", "e−") : String(value);
 }
 
-function duration(milliseconds) {
+function formatDuration(milliseconds) {
   return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-// Round numbers between two limits, at most so many
-function ticks(lower, upper, most) {
-  const rough = (upper - lower) / most;
+// Round numbers between two limits, about nTicks of them
+function ticks(lower, upper, nTicks) {
+  const rough = (upper - lower) / nTicks;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
   const found = [];
@@ -88,20 +90,21 @@ function nearestIndex(values, value) {
   return distances.indexOf(Math.min(...distances));
 }
 
-function rgb(color) {
+// Red, green and blue (0 to 255) of a colour written as #rrggbb
+function rgbOfHex(color) {
   return [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
 }
 
-// Red, green, blue and alpha, up to 255, of a colour in whichever of CSS's many forms
-function pixelOf(color) {
+// Red, green, blue and alpha (0 to 255) of any CSS colour
+function rgbaOf(color) {
   const context = new OffscreenCanvas(1, 1).getContext("2d");
   context.fillStyle = color;
   context.fillRect(0, 0, 1, 1);
   return context.getImageData(0, 0, 1, 1).data;
 }
 
-// Pixels of 256 colours between two, as an ImageData's buffer has them
-function pixelsBetween(from, to, least, most) {
+// A colour map of 256 pixels, in the format of ImageData: from and to are mixed with shares of to from least to most
+function colorMap(from, to, least, most) {
   const pixels = new Uint8ClampedArray(4 * 256);
   for (let index = 0; index < 256; index += 1) {
     const share = least + (most - least) * (index / 255);
@@ -110,7 +113,7 @@ function pixelsBetween(from, to, least, most) {
   return new Uint32Array(pixels.buffer);
 }
 
-// Call a function when what was drawn is on the screen: the first task after the frame
+// Run a task once the next frame is on the screen
 function afterFrame(task) {
   requestAnimationFrame(() => {
     const { port1, port2 } = new MessageChannel();
@@ -122,20 +125,20 @@ function afterFrame(task) {
   });
 }
 
-// Keep among the page's performance entries how many milliseconds a movement took to become pixels; return them
-function measureMovement(id, moved) {
+// Record and return the milliseconds from a change of a setting until its picture is on the screen
+function measureMovement(id, changedAt) {
   if (performance.getEntriesByName(MOVEMENT).length >= 1000) performance.clearMeasures(MOVEMENT);
-  return performance.measure(MOVEMENT, { start: moved, end: performance.now(), detail: { id } }).duration;
+  return performance.measure(MOVEMENT, { start: changedAt, end: performance.now(), detail: { id } }).duration;
 }
 
-function save(content, name) {
+function download(content, name) {
   const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content]));
   element("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-// Set a canvas to its size on the page, in the screen's own pixels; return its context and that size
-function contextOf(canvas) {
+// Size a canvas in device pixels and clear it; return its context and its size in CSS pixels
+function prepareCanvas(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const { width, height } = canvas.getBoundingClientRect();
   const pixels = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
@@ -147,14 +150,14 @@ function contextOf(canvas) {
   return { context, width, height };
 }
 
-// ---- what is drawn: functions of a context, sizes, a view (header and arrays of a picture) and a palette
+// ---- functions that draw on a canvas; a view is the header and arrays of a picture, a palette is from class Theme
 
 function planeRectangle(width, height) {
   const { left, right, top, bottom } = PLANE_MARGIN;
   return { x: left, y: top, width: width - left - right, height: height - top - bottom };
 }
 
-// From coordinates on the plane to the canvas, and back
+// Functions from coordinates on the plane to pixels, and back
 function planeScale(header, rectangle) {
   const [[left, right], [lower, upper]] = header.axes.map((axis) => axis.limits);
   const { x, y, width, height } = rectangle;
@@ -169,7 +172,7 @@ function planeScale(header, rectangle) {
 function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
   const { header, arrays } = view;
   const rectangle = planeRectangle(width, height);
-  const zoom = Math.max(1, Math.min(1.5, width / 560)); // of points and words, for large screens
+  const zoom = Math.max(1, Math.min(1.5, width / 560)); // larger points and text on large screens
   const scale = planeScale(header, rectangle);
   context.save();
   context.beginPath();
@@ -184,30 +187,31 @@ function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, 
     drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
   }
   if (showsHeldOut) {
-    drawPoints(context, scale, arrays.test_points, arrays.test_class_targets, arrays.test_wrong, palette, { zoom });
+    drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
   }
   drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, { isFilled: true, zoom });
-  if (cursor !== null) {
-    context.strokeStyle = palette.text;
-    context.lineWidth = 1.5;
-    const [x, y] = [scale.toX(cursor[0]), scale.toY(cursor[1])];
-    context.beginPath();
-    context.moveTo(x - 9, y);
-    context.lineTo(x + 9, y);
-    context.moveTo(x, y - 9);
-    context.lineTo(x, y + 9);
-    context.stroke();
-  }
-  if (width < NARROW) drawAccuracy(context, rectangle, header, palette); // which is far away on a phone
+  if (cursor !== null) drawCrosshair(context, scale.toX(cursor[0]), scale.toY(cursor[1]), palette);
+  if (width < NARROW) drawAccuracy(context, rectangle, header, palette); // the results panel is off screen on a phone
   context.restore();
   drawAxes(context, rectangle, header, scale, palette, zoom);
+}
+
+function drawCrosshair(context, x, y, palette) {
+  context.strokeStyle = palette.text;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.moveTo(x - 9, y);
+  context.lineTo(x + 9, y);
+  context.moveTo(x, y - 9);
+  context.lineTo(x, y + 9);
+  context.stroke();
 }
 
 function drawAccuracy(context, rectangle, header, palette) {
   context.font = palette.font(20, "bold");
   context.textAlign = "right";
   context.textBaseline = "top";
-  const text = percent(header.test_accuracy);
+  const text = formatPercent(header.test_accuracy);
   const { width } = context.measureText(text);
   const right = rectangle.x + rectangle.width;
   context.globalAlpha = 0.8;
@@ -218,7 +222,7 @@ function drawAccuracy(context, rectangle, header, palette) {
   context.fillText(text, right - 7, rectangle.y + 5);
 }
 
-// Colours of a grid's points, row by row from below, smoothly over a rectangle whose edges are the outermost points
+// A smooth image of a grid's colours, row by row from the bottom; its outermost points are on the rectangle's edges
 function drawGrid(context, rectangle, resolution, colorOf) {
   const image = new ImageData(resolution, resolution);
   const pixels = new Uint32Array(image.data.buffer);
@@ -226,13 +230,13 @@ function drawGrid(context, rectangle, resolution, colorOf) {
     const [from, to] = [(resolution - 1 - row) * resolution, row * resolution];
     for (let column = 0; column < resolution; column += 1) pixels[to + column] = colorOf(from + column);
   }
-  const small = new OffscreenCanvas(resolution, resolution);
-  small.getContext("2d").putImageData(image, 0, 0);
+  const pixelCanvas = new OffscreenCanvas(resolution, resolution);
+  pixelCanvas.getContext("2d").putImageData(image, 0, 0);
   const stepX = rectangle.width / (resolution - 1);
   const stepY = rectangle.height / (resolution - 1);
   context.imageSmoothingEnabled = true;
   context.drawImage(
-    small, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY,
+    pixelCanvas, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY,
   );
 }
 
@@ -276,7 +280,7 @@ function drawPoints(context, scale, points, labels, wrong, palette, { isFilled =
   for (let index = 0; index < labels.length; index += 1) {
     const [x, y] = [scale.toX(points[2 * index]), scale.toY(points[2 * index + 1])];
     const color = palette.classes[labels[index]];
-    outline(context, SHAPES[labels[index] % SHAPES.length], x, y, zoom * (isFilled ? 4 : 3));
+    traceShape(context, SHAPES[labels[index] % SHAPES.length], x, y, zoom * (isFilled ? 4 : 3));
     if (isFilled) {
       context.fillStyle = color;
       context.fill();
@@ -288,7 +292,7 @@ function drawPoints(context, scale, points, labels, wrong, palette, { isFilled =
     }
     context.stroke();
     if (wrong[index]) {
-      outline(context, "circle", x, y, zoom * (isFilled ? 7 : 6));
+      traceShape(context, "circle", x, y, zoom * (isFilled ? 7 : 6));
       context.lineWidth = isFilled ? 1.3 : 0.8;
       context.strokeStyle = palette.text;
       context.stroke();
@@ -296,7 +300,7 @@ function drawPoints(context, scale, points, labels, wrong, palette, { isFilled =
   }
 }
 
-function outline(context, shape, x, y, radius) {
+function traceShape(context, shape, x, y, radius) {
   context.beginPath();
   if (shape === "circle") {
     context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -324,8 +328,8 @@ function drawAxes(context, rectangle, header, scale, palette, zoom) {
   context.fillStyle = palette.muted;
   context.font = palette.font(11 * zoom);
   header.axes.forEach((axis, index) => {
-    const known = axis.limits.map((value) => value * axis.scale + axis.offset);
-    for (const tick of ticks(known[0], known[1], 5)) {
+    const limits = axis.limits.map((value) => value * axis.scale + axis.offset);
+    for (const tick of ticks(limits[0], limits[1], 5)) {
       const value = (tick - axis.offset) / axis.scale;
       if (index === 0) {
         context.textAlign = "center";
@@ -349,7 +353,7 @@ function drawAxes(context, rectangle, header, scale, palette, zoom) {
   context.restore();
 }
 
-// Where each unit's tile lies: the layers from left to right, each in as many columns as it needs
+// The position and size of each unit's tile; layers go from left to right, each in as many columns as it needs
 function networkLayout(layerSizes, width, height) {
   const gap = 3;
   const between = Math.max(20, Math.min(70, width / (2.2 * layerSizes.length)));
@@ -376,56 +380,57 @@ function networkLayout(layerSizes, width, height) {
   });
 }
 
-function drawNetwork(context, layers, view, palette, chosen) {
-  const { header, arrays } = view;
+function drawNetwork(context, layers, { header, arrays }, palette, selected) {
   drawConnections(context, layers, header.layer_sizes, arrays.weights, palette);
-  const side = header.unit_resolution;
-  const nUnits = layers.reduce((sum, { tiles }) => sum + tiles.length, 0);
+  const tiles = layers.flatMap((layer) => layer.tiles);
+  const atlas = unitAtlas(arrays.units, tiles.length, header.unit_resolution, palette);
+  tiles.forEach(({ x, y, size }, unit) => {
+    const [left, top] = atlas.positionOf(unit);
+    context.drawImage(atlas.canvas, left, top, atlas.side, atlas.side, x, y, size, size);
+    context.lineWidth = unit === selected ? 3 : 1;
+    context.strokeStyle = unit === selected ? palette.accent : palette.line;
+    context.strokeRect(x, y, size, size);
+  });
+}
+
+// One canvas with the activation images of all units
+function unitAtlas(units, nUnits, side, palette) {
   const across = Math.min(nUnits, 32);
+  const positionOf = (unit) => [(unit % across) * side, Math.floor(unit / across) * side];
   const image = new ImageData(across * side, Math.ceil(nUnits / across) * side);
   const pixels = new Uint32Array(image.data.buffer);
   for (let unit = 0; unit < nUnits; unit += 1) {
-    const [left, top] = [(unit % across) * side, Math.floor(unit / across) * side];
+    const [left, top] = positionOf(unit);
     for (let row = 0; row < side; row += 1) {
       const [from, to] = [(unit * side + side - 1 - row) * side, (top + row) * across * side + left];
       for (let column = 0; column < side; column += 1) {
-        pixels[to + column] = activationColor(arrays.units[from + column], palette);
+        pixels[to + column] = activationColor(units[from + column], palette);
       }
     }
   }
-  const atlas = new OffscreenCanvas(image.width, image.height);
-  atlas.getContext("2d").putImageData(image, 0, 0);
-  let unit = 0;
-  for (const { tiles } of layers) {
-    for (const { x, y, size } of tiles) {
-      const [left, top] = [(unit % across) * side, Math.floor(unit / across) * side];
-      context.drawImage(atlas, left, top, side, side, x, y, size, size);
-      context.lineWidth = unit === chosen ? 3 : 1;
-      context.strokeStyle = unit === chosen ? palette.accent : palette.line;
-      context.strokeRect(x, y, size, size);
-      unit += 1;
-    }
-  }
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return { canvas, side, positionOf };
 }
 
-// A line for each weight, as thick as it is large beside its layer's largest. Each line is a stroke of its own: browsers
-// take much longer over one path of many lines that cross.
+// A line for each weight; its width is relative to the layer's largest weight. Each line is a separate stroke, because
+// browsers are much slower with one path of many crossing lines.
 function drawConnections(context, layers, layerSizes, weights, palette) {
   let start = 0;
   for (let layer = 0; layer + 1 < layerSizes.length; layer += 1) {
     const [from, to] = [layers[layer].tiles, layers[layer + 1].tiles];
     const kernel = weights.subarray(start, start + from.length * to.length);
     start += kernel.length + to.length;
-    const crowd = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines still tell apart
-    const least = Math.min(0.4, Math.max(0.1, 1 - 1200 / kernel.length)); // below it, too thin to be seen
+    const opacity = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines can be told apart
+    const least = Math.min(0.4, Math.max(0.1, 1 - 1200 / kernel.length)); // smaller weights are too thin to be seen
     let largest = 0;
     for (const weight of kernel) largest = Math.max(largest, Math.abs(weight));
     for (let index = 0; index < kernel.length; index += 1) {
       const share = Math.abs(kernel[index]) / largest;
-      if (!(share >= least)) continue; // also where all are zero
+      if (!(share >= least)) continue; // also skips NaN, when all weights are zero
       const [a, b] = [from[Math.floor(index / to.length)], to[index % to.length]];
       context.strokeStyle = kernel[index] > 0 ? palette.positiveLine : palette.negativeLine;
-      context.globalAlpha = (0.1 + 0.7 * share) * crowd;
+      context.globalAlpha = (0.1 + 0.7 * share) * opacity;
       context.lineWidth = 0.4 + 2.6 * share;
       context.beginPath();
       context.moveTo(a.x + a.size, a.y + a.size / 2);
@@ -436,27 +441,44 @@ function drawConnections(context, layers, layerSizes, weights, palette) {
   }
 }
 
-function drawCurves(context, width, height, curves, epoch, palette, { label, limits }) {
+// Loss or accuracy by epoch; each curve has values, color, dash and isFaded. The axis begins just below the smallest value
+// and ends at the upper limit; without limits, it goes from 0 to just above the largest value.
+function drawCurves(context, width, height, curves, markedEpoch, palette, { label, limits }) {
   const rectangle = { x: 44, y: 8, width: width - 54, height: height - 32 };
-  const values = curves.flatMap(({ values: own }) => own.filter((value) => value !== null));
-  const nEpochs = Math.max(1, ...curves.map(({ values: own }) => own.length));
-  if (values.length === 0) return;
-  const [lower, upper] = limits ?? [0, Math.max(...values) * 1.05 || 1];
-  const bottom = limits ? Math.min(limits[1] - 0.1, Math.min(...values) - 0.02) : lower;
-  const toX = (index) => rectangle.x + ((index - 1) / Math.max(1, nEpochs - 1)) * rectangle.width;
-  const toY = (value) => rectangle.y + ((upper - value) / (upper - bottom)) * rectangle.height;
+  const all = curves.flatMap(({ values }) => values.filter((value) => value !== null));
+  if (all.length === 0) return;
+  const nEpochs = Math.max(1, ...curves.map(({ values }) => values.length));
+  const upper = limits ? limits[1] : Math.max(...all) * 1.05 || 1;
+  const lower = limits ? Math.min(limits[1] - 0.1, Math.min(...all) - 0.02) : 0;
+  const scale = {
+    toX: (epoch) => rectangle.x + ((epoch - 1) / Math.max(1, nEpochs - 1)) * rectangle.width,
+    toY: (value) => rectangle.y + ((upper - value) / (upper - lower)) * rectangle.height,
+  };
+  drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label }, palette);
+  for (const curve of curves) drawCurve(context, scale, curve);
+  if (markedEpoch !== null && markedEpoch > 0) {
+    context.beginPath();
+    context.moveTo(scale.toX(markedEpoch), rectangle.y);
+    context.lineTo(scale.toX(markedEpoch), rectangle.y + rectangle.height);
+    context.strokeStyle = palette.accent;
+    context.lineWidth = 1.5;
+    context.stroke();
+  }
+}
+
+function drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label }, palette) {
   context.font = palette.font(11);
   context.fillStyle = palette.muted;
   context.strokeStyle = palette.line;
   context.lineWidth = 1;
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const tick of ticks(bottom, upper, 3)) {
+  for (const tick of ticks(lower, upper, 3)) {
     context.beginPath();
-    context.moveTo(rectangle.x, toY(tick));
-    context.lineTo(rectangle.x + rectangle.width, toY(tick));
+    context.moveTo(rectangle.x, scale.toY(tick));
+    context.lineTo(rectangle.x + rectangle.width, scale.toY(tick));
     context.stroke();
-    context.fillText(String(tick), rectangle.x - 5, toY(tick));
+    context.fillText(String(tick), rectangle.x - 5, scale.toY(tick));
   }
   context.textBaseline = "top";
   context.textAlign = "left";
@@ -471,32 +493,25 @@ function drawCurves(context, width, height, curves, epoch, palette, { label, lim
   context.textBaseline = "bottom";
   context.fillText(label, 0, 0);
   context.restore();
-  for (const { values: own, color, dash, isFaded } of curves) {
-    context.globalAlpha = isFaded ? 0.3 : 1;
-    context.beginPath();
-    own.forEach((value, index) => {
-      if (value !== null) context.lineTo(toX(index + 1), toY(value));
-    });
-    context.setLineDash(dash);
-    context.strokeStyle = color;
-    context.lineWidth = 2;
-    context.stroke();
-  }
-  context.globalAlpha = 1;
-  context.setLineDash([]);
-  if (epoch !== null && epoch > 0) {
-    context.beginPath();
-    context.moveTo(toX(epoch), rectangle.y);
-    context.lineTo(toX(epoch), rectangle.y + rectangle.height);
-    context.strokeStyle = palette.accent;
-    context.lineWidth = 1.5;
-    context.stroke();
-  }
 }
 
-// ---- the page
+function drawCurve(context, scale, { values, color, dash, isFaded }) {
+  context.save();
+  context.globalAlpha = isFaded ? 0.3 : 1;
+  context.beginPath();
+  values.forEach((value, index) => {
+    if (value !== null) context.lineTo(scale.toX(index + 1), scale.toY(value));
+  });
+  context.setLineDash(dash);
+  context.strokeStyle = color;
+  context.lineWidth = 2;
+  context.stroke();
+  context.restore();
+}
 
-// A control for each setting, as Python describes them
+// ---- the parts of the page
+
+// The settings panel: a control for each setting, from the descriptions that Python sends
 class Controls {
   constructor(page) {
     this.page = page;
@@ -505,9 +520,9 @@ class Controls {
   }
 
   build() {
-    const byName = Object.fromEntries(this.page.described.map((control) => [control.name, control]));
+    const byName = Object.fromEntries(this.page.descriptions.map((control) => [control.name, control]));
     this.root.replaceChildren(...Object.entries(GROUPS).map(([group, names]) => element(
-      "fieldset", {}, element("legend", {}, TITLES[group]),
+      "fieldset", {}, element("legend", {}, GROUP_TITLES[group]),
       ...names.map((name) => this.buildRow(name, byName[name])),
     )));
     this.refresh();
@@ -515,13 +530,7 @@ class Controls {
 
   buildRow(name, control) {
     const id = `${this.page.prefix}-${name}`;
-    const builders = {
-      choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
-      flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
-      layers: () => this.layersControl(name, control),
-    };
-    const { input, refresh, extra } = name === "target" ? this.targetControl()
-      : name === "features" ? this.featuresControl() : builders[control.kind]();
+    const { input, refresh, extra } = this.buildControl(name, control);
     input.id = id;
     const output = element("output", { for: id });
     const doc = element("div", { id: `${id}-doc`, class: "doc", popover: true }, control.doc);
@@ -537,24 +546,42 @@ class Controls {
     return row;
   }
 
+  // The control's element, a function that shows the setting's value, and sometimes a button beside it
+  buildControl(name, control) {
+    if (name === "data") return this.dataControl(control);
+    if (name === "target") return this.targetControl();
+    if (name === "features") return this.featuresControl();
+    const builders = {
+      choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
+      flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
+      layers: () => this.layersControl(name, control),
+    };
+    return builders[control.kind]();
+  }
+
   choiceControl(name, { values }) {
     const input = element("select", {
+      onchange: (event) => this.page.change({ [name]: input.value }, event),
+    }, ...values.map((value) => element("option", { value }, value)));
+    return { input, refresh: () => { input.value = this.page.value(name); } };
+  }
+
+  // The value "own" is the user's table, which has to be opened first
+  dataControl({ values }) {
+    const input = element("select", {
       onchange: (event) => {
-        if (input.value === "own" && this.page.own === null) {
-          input.value = this.page.value(name);
-          this.page.file.click();
-        } else this.page.change({ [name]: input.value }, event);
+        if (input.value === "own" && this.page.table === null) {
+          input.value = this.page.value("data");
+          this.page.upload.chooseFile();
+        } else this.page.change({ data: input.value }, event);
       },
-    }, ...values.map((value) => element("option", { value }, value === "own" ? "own CSV file …" : value)));
-    const open = button("Open CSV", () => this.page.file.click(), { class: "open" });
-    const refresh = (output) => {
-      if (name === "data") {
-        input.lastChild.textContent = this.page.own === null ? "own CSV file …" : this.page.own.name;
-      }
-      input.value = this.page.value(name);
-      output.textContent = "";
+    }, ...values.map((value) => element("option", { value }, value)));
+    const open = button("Open CSV", () => this.page.upload.chooseFile(), { class: "open" });
+    const refresh = () => {
+      input.querySelector("[value=own]").textContent = this.page.table?.name ?? "CSV file …";
+      input.value = this.page.value("data");
     };
-    return { input, refresh, extra: name === "data" ? open : null };
+    return { input, refresh, extra: open };
   }
 
   numberControl(name, { values }) {
@@ -562,13 +589,13 @@ class Controls {
       type: "range", min: 0, max: values.length - 1, step: 1,
       oninput: (event) => this.page.change({ [name]: values[input.value] }, event),
     });
-    const isOfToys = name === "noise" || name === "n_samples";
+    const isForToyProblems = name === "noise" || name === "n_samples";
     const refresh = (output, row) => {
       const value = this.page.value(name);
       input.value = nearestIndex(values, value);
-      input.setAttribute("aria-valuetext", shownNumber(value));
-      output.textContent = shownNumber(value);
-      row.hidden = isOfToys && this.page.value("data") === "own";
+      input.setAttribute("aria-valuetext", formatNumber(value));
+      output.textContent = formatNumber(value);
+      row.hidden = isForToyProblems && this.page.value("data") === "own";
     };
     return { input, refresh };
   }
@@ -585,41 +612,41 @@ class Controls {
       type: "number", min: bounds[0], max: bounds[1], step: 1,
       onchange: (event) => this.page.change({ [name]: Math.round(Number(input.value)) }, event),
     });
-    const onNext = (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event);
-    const next = button("Next seed", onNext, { class: "next", title: "Other samples, and other initial weights" });
+    const useNext = (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event);
+    const next = button("Next seed", useNext, { class: "next", title: "New samples and new initial weights" });
     return { input, refresh: () => { input.value = this.page.value(name); }, extra: next };
   }
 
-  layersControl(name, { most_layers: mostLayers, most_units: mostUnits }) {
+  layersControl(name, { max_layers: maxLayers, max_units: maxUnits }) {
     const input = element("div", { role: "group" });
-    const onAdd = (event) => this.page.change({ [name]: [...this.page.value(name), 8] }, event);
-    const add = button("Add layer", onAdd, { class: "add" });
+    const addLayer = (event) => this.page.change({ [name]: [...this.page.value(name), 8] }, event);
+    const add = button("Add layer", addLayer, { class: "add" });
     const refresh = () => {
-      const layers = Array.isArray(this.page.value(name)) ? this.page.value(name) : []; // nonsense is Python's to name
+      const layers = Array.isArray(this.page.value(name)) ? this.page.value(name) : []; // Python reports invalid values
       while (input.children.length > layers.length) input.lastChild.remove();
-      while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, mostUnits));
+      while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, maxUnits));
       layers.forEach((units, index) => {
         const [range, output] = input.children[index].children;
         range.value = units;
         range.setAttribute("aria-valuetext", `${units} units`);
         output.textContent = units;
       });
-      add.disabled = layers.length >= mostLayers;
+      add.disabled = layers.length >= maxLayers;
     };
     return { input, refresh, extra: add };
   }
 
-  layerRow(name, index, mostUnits) {
-    const changed = (units, event) => {
+  layerRow(name, index, maxUnits) {
+    const replaceLayer = (units, event) => {
       const layers = [...this.page.value(name)];
       layers.splice(index, 1, ...units);
       this.page.change({ [name]: layers }, event);
     };
     const range = element("input", {
-      type: "range", min: 1, max: mostUnits, "aria-label": `Units of layer ${index + 1}`,
-      oninput: (event) => changed([Number(range.value)], event),
+      type: "range", min: 1, max: maxUnits, "aria-label": `Units in layer ${index + 1}`,
+      oninput: (event) => replaceLayer([Number(range.value)], event),
     });
-    const remove = button("×", (event) => changed([], event), {
+    const remove = button("×", (event) => replaceLayer([], event), {
       class: "remove", "aria-label": `Remove layer ${index + 1}`,
     });
     return element("div", { class: "layer" }, range, element("output"), remove);
@@ -630,9 +657,9 @@ class Controls {
       onchange: (event) => this.page.change({ target: input.value, features: undefined }, event),
     });
     const refresh = (output, row) => {
-      row.hidden = this.page.value("data") !== "own" || this.page.own === null;
+      row.hidden = this.page.value("data") !== "own" || this.page.table === null;
       if (row.hidden) return;
-      const targets = this.page.own.features.map(([name]) => name);
+      const targets = this.page.table.features.map(([name]) => name);
       input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
       input.value = this.page.value("target") ?? targets.at(-1);
     };
@@ -640,7 +667,7 @@ class Controls {
   }
 
   featuresControl() {
-    const changed = (event) => {
+    const changeFeatures = (event) => {
       if (first.value === "") this.page.change({ features: undefined }, event);
       else {
         const others = [...second.options].map((option) => option.value).filter((name) => name !== first.value);
@@ -648,18 +675,18 @@ class Controls {
         this.page.change({ features: [first.value, other] }, event);
       }
     };
-    const first = element("select", { "aria-label": "First feature", onchange: changed });
-    const second = element("select", { "aria-label": "Second feature", onchange: changed });
+    const first = element("select", { "aria-label": "First feature", onchange: changeFeatures });
+    const second = element("select", { "aria-label": "Second feature", onchange: changeFeatures });
     const input = element("div", { role: "group", class: "features" }, first, second);
     const refresh = (output, row) => {
-      row.hidden = this.page.value("data") !== "own" || this.page.own === null;
+      row.hidden = this.page.value("data") !== "own" || this.page.table === null;
       if (row.hidden) return;
-      const target = this.page.value("target") ?? this.page.own.features.at(-1)[0];
-      const [, names] = this.page.own.features.find(([name]) => name === target) ?? [target, []];
+      const target = this.page.value("target") ?? this.page.table.features.at(-1)[0];
+      const [, names] = this.page.table.features.find(([name]) => name === target) ?? [target, []];
       const features = this.page.value("features");
       const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
       const options = names.map((value) => [value, value]);
-      if (names.length > 2) options.unshift(["", "principal plane of all"]);
+      if (names.length > 2) options.unshift(["", "principal components of all"]);
       first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
       second.replaceChildren(...names.map((value) => element("option", { value }, value)));
       first.value = chosen?.[0] ?? "";
@@ -674,84 +701,79 @@ class Controls {
   }
 }
 
-// Draws points of a class on the plane, erases them, and takes either back
-class Pencil {
+// The drawing tools: they draw points of a class on the plane, erase points, and undo either
+class DrawingTools {
   constructor(page) {
     this.page = page;
-    this.tool = "look";
-    this.undoStack = []; // what drawn and erased were before each stroke
+    this.tool = "off";
+    this.undoStack = []; // the edits before each stroke
     this.stroke = null;
-    this.cursor = null; // of the keyboard
+    this.cursor = null; // coordinates of the crosshair, for the keyboard
     this.root = element("fieldset", { class: "tools" });
     this.undoButton = button("Undo", (event) => this.undo(event));
   }
 
   listen(on) {
-    const { plane } = this.page;
-    on(plane, "pointerdown", (event) => this.beginStroke(event));
-    on(plane, "pointermove", (event) => this.continueStroke(event));
-    for (const name of ["pointerup", "pointercancel"]) on(plane, name, () => this.endStroke());
-    on(plane, "keydown", (event) => this.useKey(event));
-    on(plane, "blur", () => this.moveCursor(null));
+    const { canvas } = this.page.plane;
+    on(canvas, "pointerdown", (event) => this.beginStroke(event));
+    on(canvas, "pointermove", (event) => this.continueStroke(event));
+    for (const name of ["pointerup", "pointercancel"]) on(canvas, name, () => this.endStroke());
+    on(canvas, "keydown", (event) => this.useKey(event));
+    on(canvas, "blur", () => this.moveCursor(null));
   }
 
   refresh() {
     const classes = this.page.view?.header.classes ?? ["0", "1"];
     if (this.shownClasses !== JSON.stringify(classes)) {
       this.shownClasses = JSON.stringify(classes);
-      const tools = { look: TOOLS.look };
-      classes.forEach((label, index) => { tools[`class-${index}`] = label; });
-      tools.erase = TOOLS.erase;
-      if (!(this.tool in tools)) this.tool = "look";
-      this.root.replaceChildren(
-        element("legend", {}, "Draw"),
-        ...Object.entries(tools).map(([tool, text]) => element(
-          "label", { class: tool },
-          element("input", {
-            type: "radio", name: `${this.page.prefix}-tool`, value: tool,
-            "aria-label": tool.startsWith("class-") ? `Class ${text}` : false, onchange: () => this.take(tool),
-          }),
-          ...(tool.startsWith("class-") ? [element("b", {}, SIGNS[Number(tool.slice(6)) % SIGNS.length])] : []),
-          element("span", { title: text }, text),
-        )),
-        this.undoButton,
-      );
-      for (const sign of this.root.querySelectorAll("b")) sign.style.color = `var(--${sign.parentElement.className})`;
+      this.build(classes);
     }
     for (const input of this.root.querySelectorAll("input[type=radio]")) input.checked = input.value === this.tool;
     this.undoButton.disabled = this.undoStack.length === 0;
-    this.page.plane.dataset.tool = this.tool;
+    this.page.plane.canvas.dataset.tool = this.tool;
   }
 
-  take(tool) {
+  build(classes) {
+    const tools = [["off", "Off"], ...classes.map((label, index) => [`class-${index}`, label]), ["erase", "Erase"]];
+    if (!tools.some(([tool]) => tool === this.tool)) this.tool = "off";
+    const buildTool = ([tool, text]) => {
+      const isClass = tool.startsWith("class-");
+      return element(
+        "label", { class: tool },
+        element("input", {
+          type: "radio", name: `${this.page.prefix}-tool`, value: tool,
+          "aria-label": isClass ? `Class ${text}` : false, onchange: () => this.selectTool(tool),
+        }),
+        ...(isClass ? [element("b", {}, SHAPE_SYMBOLS[Number(tool.slice(6)) % SHAPE_SYMBOLS.length])] : []),
+        element("span", { title: text }, text),
+      );
+    };
+    this.root.replaceChildren(element("legend", {}, "Draw"), ...tools.map(buildTool), this.undoButton);
+    // Not an attribute: the Content-Security-Policy forbids inline styles
+    for (const symbol of this.root.querySelectorAll("b")) {
+      symbol.style.color = `var(--${symbol.parentElement.className})`;
+    }
+  }
+
+  selectTool(tool) {
     this.tool = tool;
     this.refresh();
     this.page.draw();
   }
 
-  pointOf(event) {
-    const { left, top, width, height } = this.page.plane.getBoundingClientRect();
-    const rectangle = planeRectangle(width, height);
-    const [x, y] = [event.clientX - left, event.clientY - top];
-    const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
-      && y >= rectangle.y && y <= rectangle.y + rectangle.height;
-    const scale = planeScale(this.page.view.header, rectangle);
-    return isWithin ? { x: scale.fromX(x), y: scale.fromY(y), pixel: [x, y] } : null;
-  }
-
   beginStroke(event) {
-    if (this.page.view === null || this.tool === "look" || event.button !== 0) return;
-    const point = this.pointOf(event);
+    if (this.page.view === null || this.tool === "off" || event.button !== 0) return;
+    const point = this.page.plane.pointAt(event);
     if (point === null || !event.isPrimary) return;
     event.preventDefault();
-    this.page.plane.setPointerCapture(event.pointerId);
+    this.page.plane.canvas.setPointerCapture(event.pointerId);
     this.stroke = { before: this.edits(), last: null };
     this.continueStroke(event);
   }
 
   continueStroke(event) {
     if (this.stroke === null) return;
-    const point = this.pointOf(event);
+    const point = this.page.plane.pointAt(event);
     if (point === null) return;
     const { last } = this.stroke;
     const isFar = last === null || Math.hypot(point.pixel[0] - last[0], point.pixel[1] - last[1]) > 12;
@@ -762,7 +784,7 @@ class Pencil {
 
   endStroke() {
     if (this.stroke === null) return;
-    this.remember(this.stroke.before);
+    this.pushUndo(this.stroke.before);
     this.stroke = null;
   }
 
@@ -770,22 +792,22 @@ class Pencil {
     return { drawn: this.page.value("drawn"), erased: this.page.value("erased") };
   }
 
-  remember(before) {
+  pushUndo(before) {
     if (JSON.stringify(before) !== JSON.stringify(this.edits())) this.undoStack.push(before);
     this.refresh();
   }
 
-  // Draw a point, or erase those nearby
+  // Draw a point, or erase the points nearby
   edit([x, y], event) {
-    if (this.page.viewOrigin !== this.page.origin()) return; // the picture is of other samples
+    if (this.page.viewDatasetKey !== this.page.datasetKey()) return; // the picture still shows other samples
     if (this.tool === "erase") {
       this.eraseAround(x, y, event);
       return;
     }
     const label = Number(this.tool.slice("class-".length));
-    const { most } = this.page.described.find((control) => control.name === "drawn");
-    if (this.page.value("drawn").length >= most) {
-      this.page.say(`At most ${most} points can be drawn.`, "problem");
+    const { max_points: maxPoints } = this.page.descriptions.find((control) => control.name === "drawn");
+    if (this.page.value("drawn").length >= maxPoints) {
+      this.page.setStatus(`At most ${maxPoints} points can be drawn.`, "problem");
       return;
     }
     const rounded = [x, y].map((value, axis) => {
@@ -796,8 +818,7 @@ class Pencil {
   }
 
   eraseAround(x, y, event) {
-    const { width, height } = this.page.plane.getBoundingClientRect();
-    const scale = planeScale(this.page.view.header, planeRectangle(width, height));
+    const scale = this.page.plane.scale();
     const isNear = (point) => Math.hypot(scale.toX(point[0]) - scale.toX(x), scale.toY(point[1]) - scale.toY(y)) < 10;
     const { points, indices } = this.page.view.arrays;
     const erased = new Set(this.page.value("erased"));
@@ -817,12 +838,12 @@ class Pencil {
   moveCursor(cursor) {
     if (cursor === this.cursor) return;
     this.cursor = cursor;
-    this.page.drawPlane();
+    this.page.plane.draw();
   }
 
   useKey(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    if (this.page.view === null || this.tool === "look") return;
+    if (this.page.view === null || this.tool === "off") return;
     const limits = this.page.view.header.axes.map((axis) => axis.limits);
     if (event.key in moves) {
       event.preventDefault();
@@ -836,31 +857,31 @@ class Pencil {
       event.preventDefault();
       const before = this.edits();
       this.edit(this.cursor, event);
-      this.remember(before);
+      this.pushUndo(before);
     }
   }
 
-  forget() {
+  clearUndo() {
     this.undoStack = [];
   }
 }
 
-// The epochs of the last training, one after the other
+// The film of the last training: shows the network after each epoch
 class Film {
   constructor(page) {
     this.page = page;
-    this.nEpochs = 0; // 0 while there is no film
-    this.finalEpoch = 0; // whose network is the result: with early stopping, the best one
-    this.epoch = null; // on the page; null is the result
-    this.epochWanted = 0;
-    this.frameAsked = false;
+    this.nEpochs = 0; // 0 until the epochs are recorded
+    this.finalEpoch = 0; // the epoch of the trained network: with early stopping, the best one
+    this.epoch = null; // the epoch on the page; null for the trained network
+    this.wantedEpoch = 0;
+    this.isFrameRequested = false;
     this.frameId = 0;
-    this.playing = null;
+    this.playing = null; // timer; null while paused
     this.playButton = button("Play", () => this.toggle(), { disabled: true });
-    this.backButton = button("‹", () => this.step(-1), { disabled: true, "aria-label": "One epoch back" });
-    this.forwardButton = button("›", () => this.step(1), { disabled: true, "aria-label": "One epoch on" });
+    this.backButton = button("‹", () => this.step(-1), { disabled: true, "aria-label": "Previous epoch" });
+    this.forwardButton = button("›", () => this.step(1), { disabled: true, "aria-label": "Next epoch" });
     this.slider = element("input", {
-      type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch of the film",
+      type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch",
       oninput: () => this.show(Number(this.slider.value)),
     });
     this.output = element("output", {}, "");
@@ -874,8 +895,8 @@ class Film {
     this.nEpochs = nEpochs;
     this.finalEpoch = finalEpoch;
     this.epoch = null;
-    this.epochWanted = finalEpoch;
-    this.frameAsked = false;
+    this.wantedEpoch = finalEpoch;
+    this.isFrameRequested = false;
     if (nEpochs > 0) {
       this.slider.max = nEpochs;
       this.slider.value = finalEpoch;
@@ -894,16 +915,16 @@ class Film {
   }
 
   show(epoch) {
-    this.epochWanted = epoch;
+    this.wantedEpoch = epoch;
     this.slider.value = epoch;
-    if (this.frameAsked || this.nEpochs === 0) return;
-    this.frameAsked = true;
-    this.frameId = this.page.ask("frame", { epoch });
+    if (this.isFrameRequested || this.nEpochs === 0) return;
+    this.isFrameRequested = true;
+    this.frameId = this.page.request("frame", { epoch });
   }
 
   step(epochs) {
     this.stop();
-    this.show(Math.min(this.nEpochs, Math.max(0, this.epochWanted + epochs)));
+    this.show(Math.min(this.nEpochs, Math.max(0, this.wantedEpoch + epochs)));
   }
 
   toggle() {
@@ -911,19 +932,19 @@ class Film {
       this.stop();
       return;
     }
-    if (this.epochWanted >= this.nEpochs) this.show(0);
-    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_A_SECOND)));
+    if (this.wantedEpoch >= this.nEpochs) this.show(0);
+    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_PER_SECOND)));
     const tick = () => {
-      if (!this.frameAsked) {
-        if (this.epochWanted >= this.nEpochs) {
+      if (!this.isFrameRequested) {
+        if (this.wantedEpoch >= this.nEpochs) {
           this.stop();
           return;
         }
-        this.show(Math.min(this.nEpochs, this.epochWanted + stride));
+        this.show(Math.min(this.nEpochs, this.wantedEpoch + stride));
       }
-      this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+      this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
     };
-    this.playing = setTimeout(tick, 1000 / FRAMES_A_SECOND);
+    this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
     this.refresh();
   }
 
@@ -933,411 +954,121 @@ class Film {
     this.refresh();
   }
 
-  // Take note of a frame that has come, and ask for the one that is wanted by now; return whether there is a film
-  takes(epoch) {
-    this.frameAsked = false;
+  // Accept a frame that has arrived, and request the next one wanted; return whether the frame is to be shown
+  acceptFrame(epoch) {
+    this.isFrameRequested = false;
     if (this.nEpochs === 0) return false;
     this.epoch = epoch === this.finalEpoch ? null : epoch;
-    if (this.epochWanted !== epoch) this.show(this.epochWanted);
+    if (this.wantedEpoch !== epoch) this.show(this.wantedEpoch);
     return true;
   }
 
-  // Where several views ask at once, Python drops the older requests: ask again
-  othersFrameCame(id) {
-    if (!this.frameAsked || id < this.frameId) return;
-    this.frameAsked = false;
-    this.show(this.epochWanted);
+  // A frame for another view: if Python has dropped this view's older request, repeat it
+  frameForOtherViewArrived(id) {
+    if (!this.isFrameRequested || id < this.frameId) return;
+    this.isFrameRequested = false;
+    this.show(this.wantedEpoch);
   }
 }
 
-// The page: what Python answers, the settings, and all that is drawn
-class Explorer {
-  constructor(model, root) {
-    this.model = model;
-    this.root = root;
-    root.explorer = this; // for whoever looks at the page from its console
-    this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // a notebook loads this module for each widget anew
-    this.settings = { ...model.get("settings") };
-    this.defaults = {};
-    this.own = null;
-    this.pendingIds = new Set(); // requests whose answers are this view's alone
-    this.trainId = 0; // of the newest training asked for
-    this.shownId = 0; // of the training on the page
-    this.took = null; // milliseconds from the last movement to its pixels
-    this.movedAt = new Map(); // when the movement was that led to a request
-    this.origins = new Map(); // and which samples it asked for
-    this.viewOrigin = null; // the same of the picture on the page
-    this.view = null;
-    this.history = {};
-    this.isFaded = false; // whether its held-out figures are those of an earlier training
-    this.unit = null; // that the plane shows
-    this.controls = new Controls(this);
-    this.film = new Film(this);
-    this.pencil = new Pencil(this);
-    this.build();
-    this.listen();
-    this.ask("hello");
-  }
-
-  value(name) {
-    return this.settings[name] ?? this.defaults[name];
-  }
-
-  ask(kind, content = {}) {
-    // Rises from one view of a widget to the next, in whichever window it is
-    lastId = Math.max(lastId + 1, 1000 * Date.now());
-    if (kind !== "train") this.pendingIds.add(lastId);
-    this.model.send({ kind, id: lastId, ...content });
-    return lastId;
-  }
-
-  // -- building
-
-  build() {
-    this.status = element("p", { class: "status", role: "status" }, "Connecting");
-    this.accuracy = element("output", { class: "accuracy" }, "–");
-    this.figures = element("p", { class: "figures" });
-    this.plane = element("canvas", {
-      class: "plane", tabindex: 0, role: "img", "aria-label": "The plane, not yet learned",
-      "aria-describedby": `${this.prefix}-drawing`,
+// The plane: decision regions or the activation of a unit, and the samples
+class Plane {
+  constructor(page) {
+    this.page = page;
+    this.canvas = element("canvas", {
+      class: "plane", tabindex: 0, role: "img", "aria-label": "Decision regions, not trained yet",
+      "aria-describedby": `${page.prefix}-drawing`,
     });
-    this.networkTitle = element("h2", {}, "Network");
-    this.network = element("canvas", { class: "network", tabindex: 0, role: "img", "aria-label": "The network" });
-    this.lossCurves = element("canvas", { class: "curves", role: "img", "aria-label": "Loss by epoch" });
-    this.accuracyCurves = element("canvas", { class: "curves", role: "img", "aria-label": "Accuracy by epoch" });
-    this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => this.draw() });
-    this.file = element("input", {
-      type: "file", accept: ".csv,.tsv,.txt,text/csv", hidden: true, "aria-label": "CSV file",
-      onchange: () => this.upload(),
-    });
-    this.dialog = element(
-      "dialog", { class: "script", "aria-label": "Python" },
-      element("pre", { tabindex: 0 }),
-      element("p", { role: "status" }),
-      element("form", { method: "dialog" }, element("button", { autofocus: true }, "Close")),
+    this.keyboardHelp = element(
+      "p", { id: `${page.prefix}-drawing`, class: "visually-hidden" },
+      "With a drawing tool selected, the arrow keys move a crosshair, and Enter draws or erases points there.",
     );
-    this.downloads = element(
-      "div", { class: "downloads", role: "group", "aria-label": "Take it home" },
-      button("Copy Python", () => this.ask("script"), { class: "main" }),
-      button("PNG", () => this.savePicture(), { title: "The plane as a picture" }),
-      button("skops", () => this.ask("file", { format: "skops" }), {
-        title: "The scikit-learn estimator, for skops.io.load",
-      }),
-      button("Keras", () => this.ask("file", { format: "keras" }), {
-        title: "The Keras model, for keras.models.load_model",
-      }),
-      button("CSV", () => this.ask("file", { format: "csv" }), { title: "The samples as a table" }),
-    );
-    this.root.replaceChildren(
-      element(
-        "div", { class: "layout" },
-        element(
-          "header", {},
-          element("h1", {}, "moonnet ", element("span", {}, "explorer")),
-          this.status,
-          button("Reset", (event) => this.reset(event), { title: "Begin again with all defaults" }),
-        ),
-        element("section", { class: "panel settings", "aria-label": "Settings" }, this.controls.root, this.file),
-        element(
-          "section", { class: "panel picture", "aria-label": "Plane" },
-          this.plane,
-          element(
-            "p", { id: `${this.prefix}-drawing`, class: "visually-hidden" },
-            "With a drawing tool chosen, the arrow keys move a cross over the plane, and Enter draws or erases there.",
-          ),
-          element(
-            "p", { class: "key" },
-            "Filled: training. Hollow: held out. Ringed: wrong.",
-            element("label", {}, this.heldOut, element("span", {}, "show held-out points")),
-          ),
-          this.pencil.root,
-          this.film.root,
-        ),
-        element(
-          "section", { class: "panel results", "aria-label": "Results" },
-          element("p", { class: "accuracy-label" }, "Accuracy on held-out points"),
-          this.accuracy, this.figures,
-          element(
-            "p", { class: "legend" },
-            element("span", {}, "training"), element("span", { class: "held-out" }, "held out"),
-          ),
-          this.lossCurves, this.accuracyCurves, this.downloads,
-        ),
-        element("section", { class: "panel units", "aria-label": "Network" }, this.networkTitle, this.network),
-      ),
-      this.dialog,
+    this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => page.draw() });
+    this.key = element(
+      "p", { class: "key" },
+      "Filled: training. Hollow: held out. Ringed: misclassified.",
+      element("label", {}, this.heldOut, element("span", {}, "Show held out")),
     );
   }
 
-  listen() {
-    this.stopping = new AbortController();
-    const { signal } = this.stopping;
-    const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
-    this.pencil.listen(on);
-    on(this.network, "pointermove", (event) => this.choose(this.unitAt(event)));
-    on(this.network, "pointerdown", (event) => this.choose(this.unitAt(event)));
-    on(this.network, "pointerleave", (event) => event.pointerType !== "touch" && this.choose(null));
-    on(this.network, "blur", () => this.choose(null));
-    on(this.network, "keydown", (event) => this.chooseByKey(event));
-    on(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.draw());
-    // Keys without Ctrl, Alt or Meta are the page's where it has the focus, not JupyterLab's
-    window.addEventListener("keydown", ({ target, ctrlKey, altKey, metaKey }) => {
-      if (this.root.contains(target)) {
-        target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || altKey || metaKey));
-      }
-    }, { signal, capture: true });
-    this.sizes = new ResizeObserver(() => this.draw());
-    this.sizes.observe(this.root);
-    this.themes = new MutationObserver(() => this.isDark() !== this.cachedPalette?.isDark && this.draw());
-    for (const node of [document.documentElement, document.body]) this.themes.observe(node, { attributes: true });
-    this.onMessage = (content, buffers) => this.receive(unpacked(buffers[0]));
-    this.onSettings = () => this.takeSettings();
-    this.onConnection = ({ open }) => this.connectionChanged(open);
-    this.model.on("msg:custom", this.onMessage);
-    this.model.on("change:settings", this.onSettings);
-    this.model.on("connection", this.onConnection);
+  // Between coordinates and the canvas's pixels
+  scale() {
+    const { width, height } = this.canvas.getBoundingClientRect();
+    return planeScale(this.page.view.header, planeRectangle(width, height));
   }
 
-  close() {
-    this.stopping.abort();
-    this.sizes.disconnect();
-    this.themes.disconnect();
-    this.film.stop();
-    this.model.off("msg:custom", this.onMessage);
-    this.model.off("change:settings", this.onSettings);
-    this.model.off("connection", this.onConnection);
+  // The coordinates and pixel of a pointer event; null outside the plane
+  pointAt(event) {
+    const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    const rectangle = planeRectangle(width, height);
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
+      && y >= rectangle.y && y <= rectangle.y + rectangle.height;
+    const scale = planeScale(this.page.view.header, rectangle);
+    return isWithin ? { x: scale.fromX(x), y: scale.fromY(y), pixel: [x, y] } : null;
   }
 
-  // -- answers
-
-  receive({ header, arrays }) {
-    const answers = {
-      controls: () => this.takeControls(header),
-      table: () => this.takeTable(header),
-      busy: () => this.say(`${header.what} …`, "busy"),
-      problem: () => this.takeProblem(header),
-      picture: () => this.takePicture(header, arrays),
-      film: () => this.takeFilm(header),
-      frame: () => this.takeFrame(header, arrays),
-      script: () => this.showScript(header.text),
-      file: () => save(arrays.content, header.name),
-    };
-    if (this.isForMe(header)) answers[header.kind]?.();
+  draw(palette = this.page.theme.palette()) {
+    if (!this.page.isVisible()) return;
+    const { view, network, drawing } = this.page;
+    const { context, width, height } = prepareCanvas(this.canvas);
+    const nUnits = view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
+    const unit = network.unit !== null && network.unit < nUnits ? network.unit : null;
+    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: drawing.cursor };
+    drawPlane(context, width, height, view, palette, options);
+    const content = unit === null ? "Decision regions" : `Activation of ${network.unitName()}`;
+    const [first, second] = view.header.axes.map((axis) => axis.name);
+    const accuracy = formatPercent(view.header.test_accuracy);
+    this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; held-out accuracy ${accuracy}`);
   }
 
-  // Python's answers reach every view of a widget, but only the training is shared
-  isForMe({ kind, id }) {
-    const isOwn = this.pendingIds.delete(id);
-    if (kind === "controls") return isOwn || this.described === undefined;
-    if (kind === "frame" && !isOwn) this.film.othersFrameCame(id);
-    return isOwn || !["frame", "script", "file"].includes(kind);
+  // A PNG of the decision regions
+  toBlob() {
+    const [size, ratio] = [640, 2];
+    const canvas = new OffscreenCanvas(size * ratio, size * ratio);
+    const context = canvas.getContext("2d");
+    const palette = this.page.theme.palette();
+    context.scale(ratio, ratio);
+    context.fillStyle = palette.background;
+    context.fillRect(0, 0, size, size);
+    const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
+    drawPlane(context, size, size, this.page.view, palette, options);
+    return canvas.convertToBlob({ type: "image/png" });
   }
+}
 
-  say(text, kind = "") {
-    this.status.textContent = text;
-    this.status.dataset.kind = kind;
-  }
-
-  connectionChanged(open) {
-    if (open) this.ask("hello");
-    else {
-      this.say("Not connected: trying again … (Start moonnet explore again, if it has ended.)", "problem");
-      this.setStale(true);
-    }
-  }
-
-  takeProblem(header) {
-    this.say(header.message, "problem");
-    if (header.id === this.trainId) this.setStale(true);
-  }
-
-  // Whether the network on the page is another than the settings describe: it is not for taking home then
-  setStale(isStale) {
-    this.root.classList.toggle("stale", isStale);
-    for (const button of this.downloads.querySelectorAll("button")) button.disabled = isStale;
-    if (isStale) this.film.stop();
-  }
-
-  takeControls(header) {
-    this.own = header.own;
-    this.mostBytes = header.most_bytes;
-    this.described = header.controls;
-    this.defaults = Object.fromEntries(header.controls.map((control) => [control.name, control.default]));
-    if (!this.bringTableBack()) this.train();
-    this.controls.build();
-  }
-
-  takeTable(header) {
-    this.own = header.own;
-    if (this.isBringingBack) {
-      this.isBringingBack = false;
-      this.refreshControls();
-      this.train();
-    } else this.change({ data: "own", target: undefined, features: undefined });
-  }
-
-  // Where the server was started again, it knows nothing of a table that was opened before
-  bringTableBack() {
-    if (this.own !== null || this.uploaded === undefined || this.value("data") !== "own") return false;
-    this.isBringingBack = true;
-    this.ask("upload", this.uploaded);
-    return true;
-  }
-
-  takePicture(header, arrays) {
-    if (header.id < this.trainId && header.id < this.shownId) return;
-    this.shownId = header.id;
-    this.view = { header, arrays };
-    this.setStale(false);
-    // While a slider moves, held-out figures come late: the curves before stay, faded
-    this.isFaded = header.history.test_loss === undefined && this.history.test_loss !== undefined;
-    const { test_loss: loss, test_accuracy: accuracy } = this.history;
-    this.history = this.isFaded ? { ...header.history, test_loss: loss, test_accuracy: accuracy } : header.history;
-    this.viewOrigin = this.origins.get(header.id) ?? this.origin();
-    this.film.set(0, header.history.loss.length);
-    this.pencil.refresh();
-    this.drawPlane();
-    this.showFigures();
-    if (!header.final) this.say(`training … epoch ${header.history.loss.length}`, "busy");
-    const moved = this.movedAt.get(header.id);
-    afterFrame(() => {
-      this.took = moved === undefined ? null : measureMovement(header.id, moved);
-      if (header.final && header.id >= this.trainId) this.describe();
-      this.drawCurves(); // later, for these take longest
-      this.drawUnits();
+// The picture of the network: its weights, and the activation of each unit; a selected unit is shown on the plane
+class NetworkPicture {
+  constructor(page) {
+    this.page = page;
+    this.layers = null; // the tiles of each layer, once drawn
+    this.unit = null; // index of the selected unit, counted over all layers
+    this.title = element("h2", {}, "Network");
+    this.canvas = element("canvas", {
+      class: "network", tabindex: 0, role: "img", "aria-label": "Network, not trained yet",
     });
-    for (const id of this.movedAt.keys()) {
-      if (id <= header.id) {
-        this.movedAt.delete(id);
-        this.origins.delete(id);
-      }
-    }
   }
 
-  takeFilm(header) {
-    if (header.id !== this.shownId) return;
-    this.history = header.history;
-    this.isFaded = false;
-    this.film.set(header.epochs, header.final_epoch);
-    this.showFigures();
-    this.drawCurves();
-    if (header.id >= this.trainId) this.describe();
+  listen(on) {
+    on(this.canvas, "pointermove", (event) => this.select(this.unitAt(event)));
+    on(this.canvas, "pointerdown", (event) => this.select(this.unitAt(event)));
+    on(this.canvas, "pointerleave", (event) => event.pointerType !== "touch" && this.select(null));
+    on(this.canvas, "blur", () => this.select(null));
+    on(this.canvas, "keydown", (event) => this.handleKey(event));
   }
-
-  takeFrame(header, arrays) {
-    if (header.id < this.shownId || !this.film.takes(header.epoch)) return;
-    this.view = { header, arrays };
-    this.draw();
-  }
-
-  describe() {
-    const { took } = this;
-    const nEpochs = this.history.loss.length;
-    const how = nEpochs < this.value("epochs") ? "Training stopped early, after" : "Trained for";
-    const parts = [`${how} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}`];
-    if (this.film.finalEpoch < this.film.nEpochs) parts.push(`best epoch ${this.film.finalEpoch}`);
-    if (took !== null) parts.push(`shown ${duration(took)} after the change`);
-    if (this.view.header.note) parts.push(this.view.header.note);
-    this.say(parts.join("; "));
-  }
-
-  // -- settings
-
-  change(values, event = null) {
-    for (const [name, value] of Object.entries(values)) {
-      if (value === undefined || JSON.stringify(value) === JSON.stringify(this.defaults[name])) {
-        delete this.settings[name];
-      } else this.settings[name] = value;
-    }
-    // Indices of erased samples say nothing of others; points that were drawn lie on another plane
-    const isNewSplit = "random_state" in values && this.value("data") === "own"; // which standardises anew
-    const isElsewhere = isNewSplit || ["data", "target", "features"].some((name) => name in values);
-    if (isElsewhere || "n_samples" in values || "random_state" in values) {
-      delete this.settings.erased;
-      if (isElsewhere) delete this.settings.drawn;
-      this.pencil.forget();
-    }
-    this.keepSettings();
-    this.refreshControls();
-    this.train(event);
-  }
-
-  keepSettings() {
-    this.model.set("settings", { ...this.settings });
-    this.model.save_changes();
-  }
-
-  // Settings that came from elsewhere: Python, or the address
-  takeSettings() {
-    const settings = this.model.get("settings");
-    if (JSON.stringify(settings) === JSON.stringify(this.settings)) return;
-    this.settings = { ...settings };
-    this.pencil.forget();
-    this.refreshControls();
-    this.train();
-  }
-
-  train(event = null) {
-    this.film.stop();
-    this.trainId = this.ask("train", { settings: this.settings });
-    this.origins.set(this.trainId, this.origin());
-    this.movedAt.set(this.trainId, event?.timeStamp ?? performance.now());
-  }
-
-  // What decides which samples there are, but for their noise, as text
-  origin() {
-    return JSON.stringify(["data", "target", "features", "n_samples", "random_state"].map((name) => this.value(name)));
-  }
-
-  reset(event) {
-    this.settings = {};
-    this.pencil.forget();
-    this.pencil.tool = "look";
-    this.keepSettings();
-    this.refreshControls();
-    this.train(event);
-  }
-
-  refreshControls() {
-    this.controls.refresh();
-    this.pencil.refresh();
-  }
-
-  // -- own table
-
-  async upload() {
-    const [file] = this.file.files;
-    this.file.value = "";
-    if (!file) return;
-    if (file.size > this.mostBytes) {
-      this.say(`${file.name} must hold at most ${this.mostBytes / 2 ** 20} MB.`, "problem");
-      return;
-    }
-    this.say(`reading ${file.name} …`, "busy");
-    const address = await new Promise((resolve) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(reader.result);
-      reader.readAsDataURL(file);
-    });
-    this.uploaded = { name: file.name, content: address.slice(address.indexOf(",") + 1) };
-    this.isBringingBack = false;
-    this.ask("upload", this.uploaded);
-  }
-
-  // -- units
 
   unitAt(event) {
-    if (!this.layers) return null;
-    const { left, top } = this.network.getBoundingClientRect();
+    if (this.layers === null) return null;
+    const { left, top } = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - left, event.clientY - top];
-    const tiles = this.layers.flatMap((layer) => layer.tiles);
-    const unit = tiles.findIndex((tile) => x >= tile.x && x <= tile.x + tile.size && y >= tile.y && y <= tile.y + tile.size);
+    const isWithin = (tile) => x >= tile.x && x <= tile.x + tile.size && y >= tile.y && y <= tile.y + tile.size;
+    const unit = this.layers.flatMap((layer) => layer.tiles).findIndex(isWithin);
     return unit < 0 ? null : unit;
   }
 
-  // The chosen unit in words
+  // A description of the selected unit
   unitName() {
-    const { axes, classes, layer_sizes: sizes } = this.view.header;
+    const { axes, classes, layer_sizes: sizes } = this.page.view.header;
     let [layer, unit] = [0, this.unit];
     while (unit >= sizes[layer]) {
       unit -= sizes[layer];
@@ -1348,161 +1079,551 @@ class Explorer {
     return `logit of class ${classes[classes.length === 2 ? 1 : unit]}`;
   }
 
-  choose(unit) {
-    if (unit === this.unit || this.view === null) return;
+  select(unit) {
+    if (unit === this.unit || this.page.view === null) return;
     this.unit = unit;
-    this.drawPlane();
-    this.drawUnits();
+    this.page.plane.draw();
+    this.draw();
   }
 
-  chooseByKey(event) {
+  handleKey(event) {
     const moves = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
-    if (event.key === "Escape") this.choose(null);
-    if (!(event.key in moves) || !this.layers) return;
+    if (event.key === "Escape") this.select(null);
+    if (!(event.key in moves) || this.layers === null) return;
     event.preventDefault();
     const nUnits = this.layers.reduce((sum, layer) => sum + layer.tiles.length, 0);
-    this.choose(this.unit === null ? 0 : (this.unit + moves[event.key] + nUnits) % nUnits);
+    this.select(this.unit === null ? 0 : (this.unit + moves[event.key] + nUnits) % nUnits);
   }
 
-  // -- drawing
+  draw(palette = this.page.theme.palette()) {
+    if (!this.page.isVisible()) return;
+    const { view } = this.page;
+    const { context, width, height } = prepareCanvas(this.canvas);
+    const sizes = view.header.layer_sizes;
+    this.layers = networkLayout(sizes, width, height);
+    drawNetwork(context, this.layers, view, palette, this.unit);
+    const title = `Network ${sizes.join("-")}, ${view.arrays.weights.length.toLocaleString("en")} parameters`;
+    this.title.textContent = this.unit === null ? title : `${title}: ${this.unitName()}`;
+    this.canvas.setAttribute("aria-label", `${title}. The arrow keys select a unit, which is then shown on the plane.`);
+  }
+}
+
+// Accuracy and losses of the network on the page, as text
+class Scores {
+  constructor(page) {
+    this.page = page;
+    this.label = element("p", { class: "accuracy-label" }, "Held-out accuracy");
+    this.accuracy = element("output", { class: "accuracy" }, "–");
+    this.details = element("p", { class: "figures" });
+  }
+
+  refresh() {
+    const { view: { header }, history, film, isHeldOutOutdated } = this.page;
+    this.accuracy.textContent = formatPercent(header.test_accuracy);
+    const index = (film.epoch ?? film.finalEpoch) - 1;
+    const formatLoss = (name) => history[name]?.[index]?.toFixed(3);
+    const losses = [["training", formatLoss("loss")], ["held-out", !isHeldOutOutdated && formatLoss("test_loss")]]
+      .filter(([, loss]) => loss);
+    this.details.replaceChildren(
+      element("span", {}, `training accuracy ${formatPercent(header.accuracy)}`),
+      element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
+    );
+  }
+}
+
+// Loss and accuracy by epoch
+class Curves {
+  constructor(page) {
+    this.page = page;
+    this.legend = element(
+      "p", { class: "legend" }, element("span", {}, "training"), element("span", { class: "held-out" }, "held out"),
+    );
+    this.loss = element("canvas", { class: "curves", role: "img", "aria-label": "Loss by epoch" });
+    this.accuracy = element("canvas", { class: "curves", role: "img", "aria-label": "Accuracy by epoch" });
+  }
+
+  draw(palette = this.page.theme.palette()) {
+    if (!this.page.isVisible()) return;
+    this.drawMetric(this.loss, "loss", null, palette);
+    this.drawMetric(this.accuracy, "accuracy", [0, 1], palette);
+  }
+
+  drawMetric(canvas, name, limits, palette) {
+    const { history, isHeldOutOutdated } = this.page;
+    const curves = [
+      { values: history[name] ?? [], color: palette.text, dash: [] },
+      { values: history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3], isFaded: isHeldOutOutdated },
+    ];
+    const { context, width, height } = prepareCanvas(canvas);
+    drawCurves(context, width, height, curves, this.markedEpoch(), palette, { label: name, limits });
+  }
+
+  // The epoch of the network on the page; null if it is the last one
+  markedEpoch() {
+    const { film, history } = this.page;
+    const epoch = film.epoch ?? film.finalEpoch;
+    return epoch === history.loss?.length ? null : epoch;
+  }
+}
+
+// The buttons that copy a script and download files, and the dialog that shows the script
+class Downloads {
+  constructor(page) {
+    this.page = page;
+    const fileButton = (text, format, title) => button(text, () => page.request("file", { format }), { title });
+    this.root = element(
+      "div", { class: "downloads", role: "group", "aria-label": "Downloads" },
+      button("Copy Python", () => page.request("script"), {
+        class: "main", title: "Copy a Python script that trains the same network",
+      }),
+      button("PNG", () => this.downloadPicture(), { title: "Download the plane as a picture" }),
+      fileButton("skops", "skops", "Download the scikit-learn estimator, for skops.io.load"),
+      fileButton("Keras", "keras", "Download the Keras model, for keras.models.load_model"),
+      fileButton("CSV", "csv", "Download the samples as a table"),
+    );
+    this.code = element("pre", { tabindex: 0 });
+    this.copyStatus = element("p", { role: "status" });
+    this.dialog = element(
+      "dialog", { class: "script", "aria-label": "Python script" }, this.code, this.copyStatus,
+      element("form", { method: "dialog" }, element("button", { autofocus: true }, "Close")),
+    );
+  }
+
+  setDisabled(isDisabled) {
+    for (const node of this.root.querySelectorAll("button")) node.disabled = isDisabled;
+  }
+
+  async downloadPicture() {
+    const { view, table } = this.page;
+    if (view === null) return;
+    const data = this.page.value("data");
+    const stem = data === "own" ? table.name.replace(/\.[^.]*$/, "") : data;
+    download(await this.page.plane.toBlob(), `${stem}.png`);
+  }
+
+  async showScript(text) {
+    this.code.textContent = text;
+    this.copyStatus.textContent = "";
+    if (!this.dialog.open) this.dialog.showModal();
+    try {
+      await navigator.clipboard.writeText(text);
+      this.copyStatus.textContent = "Copied to the clipboard.";
+    } catch {
+      this.copyStatus.textContent = "The browser denied access to the clipboard. Select the text and copy it.";
+    }
+  }
+}
+
+// The upload of a CSV file, and its repetition when a restarted server no longer has the table
+class Upload {
+  constructor(page) {
+    this.page = page;
+    this.maxBytes = 0;
+    this.file = null; // the last one: name, and content in Base64
+    this.isRestoring = false;
+    this.input = element("input", {
+      type: "file", accept: ".csv,.tsv,.txt,text/csv", hidden: true, "aria-label": "CSV file",
+      onchange: () => this.send(),
+    });
+  }
+
+  chooseFile() {
+    this.input.click();
+  }
+
+  async send() {
+    const [file] = this.input.files;
+    this.input.value = "";
+    if (!file) return;
+    if (file.size > this.maxBytes) {
+      this.page.setStatus(`${file.name} must be at most ${this.maxBytes / 2 ** 20} MB.`, "problem");
+      return;
+    }
+    this.page.setStatus(`Reading ${file.name} …`, "busy");
+    const dataUrl = await new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(file);
+    });
+    this.file = { name: file.name, content: dataUrl.slice(dataUrl.indexOf(",") + 1) };
+    this.isRestoring = false;
+    this.page.request("upload", this.file);
+  }
+
+  // Send the table again if the settings need it and the server does not have it; return whether it was sent
+  restore() {
+    if (this.page.table !== null || this.file === null || this.page.value("data") !== "own") return false;
+    this.isRestoring = true;
+    this.page.request("upload", this.file);
+    return true;
+  }
+}
+
+// Light and dark colours, following the system in a browser and the surroundings in a notebook
+class Theme {
+  constructor(page) {
+    this.page = page;
+    this.cachedPalette = null;
+  }
+
+  listen(on) {
+    on(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.page.draw());
+    this.observer = new MutationObserver(() => this.isDark() !== this.cachedPalette?.isDark && this.page.draw());
+    for (const node of [document.documentElement, document.body]) this.observer.observe(node, { attributes: true });
+  }
+
+  close() {
+    this.observer.disconnect();
+  }
 
   palette() {
+    const { root } = this.page;
     const isDark = this.isDark();
-    this.root.classList.toggle("dark", isDark);
+    root.classList.toggle("dark", isDark);
     if (this.cachedPalette?.isDark !== isDark) {
-      const style = getComputedStyle(this.root);
+      const style = getComputedStyle(root);
       const color = (name) => style.getPropertyValue(`--${name}`).trim();
-      const background = rgb(color("plane"));
-      const fading = (name, least, most) => pixelsBetween(background, rgb(color(name)), least, most);
+      const background = rgbOfHex(color("plane"));
+      const mapTo = (name, least, most) => colorMap(background, rgbOfHex(color(name)), least, most);
       const classes = Array.from({ length: 10 }, (_, index) => color(`class-${index}`));
       this.cachedPalette = {
         isDark, classes, background: color("plane"), text: color("text"), muted: color("muted"), line: color("line"),
         accent: color("accent"), font: (size, weight = "") => `${weight} ${size}px ${style.fontFamily}`,
-        shades: classes.map((_, index) => fading(`class-${index}`, 0.12, 0.62)),
-        positive: fading("class-1", 0, 1), negative: fading("class-0", 0, 1),
+        shades: classes.map((_, index) => mapTo(`class-${index}`, 0.12, 0.62)),
+        positive: mapTo("class-1", 0, 1), negative: mapTo("class-0", 0, 1),
         positiveLine: color("class-1"), negativeLine: color("class-0"),
       };
     }
     return this.cachedPalette;
   }
 
-  // A notebook has a theme of its own: as dark as what the page lies on
+  // In a notebook, the background behind the page decides
   isDark() {
-    if (this.root.dataset.moonnetSocket !== undefined) return matchMedia("(prefers-color-scheme: dark)").matches;
-    if (!this.root.isConnected) return this.cachedPalette?.isDark ?? false;
-    for (let at = this.root.parentElement; at; at = at.parentElement ?? at.getRootNode().host) {
-      const { backgroundColor } = getComputedStyle(at);
-      const [red, green, blue, alpha] = backgroundColor === "rgba(0, 0, 0, 0)" ? [0, 0, 0, 0] : pixelOf(backgroundColor);
+    const { root } = this.page;
+    if (root.dataset.moonnetSocket !== undefined) return matchMedia("(prefers-color-scheme: dark)").matches;
+    if (!root.isConnected) return this.cachedPalette?.isDark ?? false;
+    for (let node = root.parentElement; node; node = node.parentElement ?? node.getRootNode().host) {
+      const { backgroundColor } = getComputedStyle(node);
+      const [red, green, blue, alpha] = backgroundColor === "rgba(0, 0, 0, 0)" ? [0, 0, 0, 0] : rgbaOf(backgroundColor);
       if (alpha > 127) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
     }
     return false;
   }
+}
 
-  // Where the output is folded or scrolled far away, nothing is drawn until it comes back
-  isSeen() {
+// ---- the page: the settings, the requests and answers, and the network that is shown
+
+class Explorer {
+  constructor(model, root) {
+    this.model = model;
+    this.root = root;
+    root.explorer = this; // for the browser's console and the tests
+    this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // of element ids, unique in a notebook
+    this.settings = { ...model.get("settings") };
+    this.defaults = {};
+    this.table = null; // name and columns of the user's table
+    this.pendingIds = new Set(); // of requests whose answers only this view shows
+    this.trainRequests = new Map(); // id to the time of the change and the key of the samples
+    this.trainId = 0; // id of the latest training request
+    this.shownId = 0; // id of the training on the page
+    this.latency = null; // milliseconds from the last change to its picture
+    this.view = null; // header and arrays of the picture on the page
+    this.viewDatasetKey = null;
+    this.history = {};
+    this.isHeldOutOutdated = false; // whether the history's held-out values are those of an earlier training
+    this.theme = new Theme(this);
+    this.controls = new Controls(this);
+    this.upload = new Upload(this);
+    this.plane = new Plane(this);
+    this.drawing = new DrawingTools(this);
+    this.film = new Film(this);
+    this.scores = new Scores(this);
+    this.curves = new Curves(this);
+    this.downloads = new Downloads(this);
+    this.network = new NetworkPicture(this);
+    this.build();
+    this.listen();
+    this.request("hello");
+  }
+
+  value(name) {
+    return this.settings[name] ?? this.defaults[name];
+  }
+
+  request(kind, content = {}) {
+    // Ids increase over all views of a widget, in all windows
+    lastId = Math.max(lastId + 1, 1000 * Date.now());
+    if (kind !== "train") this.pendingIds.add(lastId);
+    this.model.send({ kind, id: lastId, ...content });
+    return lastId;
+  }
+
+  // -- building
+
+  build() {
+    this.status = element("p", { class: "status", role: "status" }, "Connecting …");
+    const reset = button("Reset", (event) => this.reset(event), { title: "Reset all settings to their defaults" });
+    const panel = (name, label, ...children) => (
+      element("section", { class: `panel ${name}`, "aria-label": label }, ...children)
+    );
+    const { controls, upload, plane, drawing, film, scores, curves, downloads, network } = this;
+    this.root.replaceChildren(
+      element(
+        "div", { class: "layout" },
+        element("header", {}, element("h1", {}, "moonnet ", element("span", {}, "explorer")), this.status, reset),
+        panel("settings", "Settings", controls.root, upload.input),
+        panel("picture", "Plane", plane.canvas, plane.keyboardHelp, plane.key, drawing.root, film.root),
+        panel(
+          "results", "Results",
+          scores.label, scores.accuracy, scores.details, curves.legend, curves.loss, curves.accuracy, downloads.root,
+        ),
+        panel("units", "Network", network.title, network.canvas),
+      ),
+      downloads.dialog,
+    );
+  }
+
+  listen() {
+    this.listeners = new AbortController();
+    const { signal } = this.listeners;
+    const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
+    this.drawing.listen(on);
+    this.network.listen(on);
+    this.theme.listen(on);
+    // Keep keys without Ctrl, Alt or Meta from JupyterLab while the page has the focus
+    window.addEventListener("keydown", ({ target, ctrlKey, altKey, metaKey }) => {
+      if (this.root.contains(target)) {
+        target.toggleAttribute("data-lm-suppress-shortcuts", !(ctrlKey || altKey || metaKey));
+      }
+    }, { signal, capture: true });
+    this.sizeObserver = new ResizeObserver(() => this.draw());
+    this.sizeObserver.observe(this.root);
+    this.onMessage = (content, buffers) => this.receive(unpackMessage(buffers[0]));
+    this.onSettings = () => this.loadSettings();
+    this.onConnection = ({ open }) => this.connectionChanged(open);
+    this.model.on("msg:custom", this.onMessage);
+    this.model.on("change:settings", this.onSettings);
+    this.model.on("connection", this.onConnection);
+  }
+
+  close() {
+    this.listeners.abort();
+    this.sizeObserver.disconnect();
+    this.theme.close();
+    this.film.stop();
+    this.model.off("msg:custom", this.onMessage);
+    this.model.off("change:settings", this.onSettings);
+    this.model.off("connection", this.onConnection);
+  }
+
+  // -- answers
+
+  receive({ header, arrays }) {
+    const handlers = {
+      controls: () => this.handleControls(header),
+      table: () => this.handleTable(header),
+      busy: () => this.setStatus(`${header.what} …`, "busy"),
+      problem: () => this.handleProblem(header),
+      picture: () => this.handlePicture(header, arrays),
+      film: () => this.handleFilm(header),
+      frame: () => this.handleFrame(header, arrays),
+      script: () => this.downloads.showScript(header.text),
+      file: () => download(arrays.content, header.name),
+    };
+    if (this.isForThisView(header)) handlers[header.kind]?.();
+  }
+
+  // Python's answers reach every view of a widget, but the views share only the training
+  isForThisView({ kind, id }) {
+    const isOwn = this.pendingIds.delete(id);
+    if (kind === "controls") return isOwn || this.descriptions === undefined;
+    if (kind === "frame" && !isOwn) this.film.frameForOtherViewArrived(id);
+    return isOwn || !["frame", "script", "file"].includes(kind);
+  }
+
+  setStatus(text, kind = "") {
+    this.status.textContent = text;
+    this.status.dataset.kind = kind;
+  }
+
+  connectionChanged(open) {
+    if (open) this.request("hello");
+    else {
+      const hint = "If the server has stopped, run moonnet explore again.";
+      this.setStatus(`Not connected. Reconnecting … (${hint})`, "problem");
+      this.setStale(true);
+    }
+  }
+
+  handleProblem(header) {
+    this.setStatus(header.message, "problem");
+    if (header.id === this.trainId) this.setStale(true);
+  }
+
+  // A stale picture is not that of the settings: it is faded, and there are no downloads
+  setStale(isStale) {
+    this.root.classList.toggle("stale", isStale);
+    this.downloads.setDisabled(isStale);
+    if (isStale) this.film.stop();
+  }
+
+  handleControls(header) {
+    this.table = header.table;
+    this.upload.maxBytes = header.max_bytes;
+    this.descriptions = header.controls;
+    this.defaults = Object.fromEntries(header.controls.map((control) => [control.name, control.default]));
+    if (!this.upload.restore()) this.train();
+    this.controls.build();
+  }
+
+  handleTable(header) {
+    this.table = header.table;
+    if (this.upload.isRestoring) {
+      this.upload.isRestoring = false;
+      this.refreshControls();
+      this.train();
+    } else this.change({ data: "own", target: undefined, features: undefined });
+  }
+
+  handlePicture(header, arrays) {
+    if (header.id < this.trainId && header.id < this.shownId) return;
+    this.shownId = header.id;
+    this.view = { header, arrays };
+    this.setStale(false);
+    this.updateHistory(header.history);
+    const request = this.trainRequests.get(header.id);
+    this.viewDatasetKey = request?.datasetKey ?? this.datasetKey();
+    this.film.set(0, header.history.loss.length);
+    this.drawing.refresh();
+    this.plane.draw();
+    this.scores.refresh();
+    if (!header.final) this.setStatus(`Training: epoch ${header.history.loss.length} …`, "busy");
+    afterFrame(() => {
+      this.latency = request === undefined ? null : measureMovement(header.id, request.changedAt);
+      if (header.final && header.id >= this.trainId) this.describeTraining();
+      this.curves.draw(); // after the plane is on the screen, because curves and network are slower to draw
+      this.network.draw();
+    });
+    for (const id of this.trainRequests.keys()) {
+      if (id <= header.id) this.trainRequests.delete(id);
+    }
+  }
+
+  // Held-out values arrive with the film. While a slider moves, the earlier ones stay, and their curves are faded.
+  updateHistory(history) {
+    const { test_loss: loss, test_accuracy: accuracy } = this.history;
+    this.isHeldOutOutdated = history.test_loss === undefined && loss !== undefined;
+    this.history = this.isHeldOutOutdated ? { ...history, test_loss: loss, test_accuracy: accuracy } : history;
+  }
+
+  handleFilm(header) {
+    if (header.id !== this.shownId) return;
+    this.updateHistory(header.history);
+    this.film.set(header.epochs, header.final_epoch);
+    this.scores.refresh();
+    this.curves.draw();
+    if (header.id >= this.trainId) this.describeTraining();
+  }
+
+  handleFrame(header, arrays) {
+    if (header.id < this.shownId || !this.film.acceptFrame(header.epoch)) return;
+    this.view = { header, arrays };
+    this.draw();
+  }
+
+  describeTraining() {
+    const nEpochs = this.history.loss.length;
+    const verb = nEpochs < this.value("epochs") ? "Stopped early after" : "Trained for";
+    const parts = [`${verb} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}`];
+    if (this.film.finalEpoch < this.film.nEpochs) parts.push(`best epoch ${this.film.finalEpoch}`);
+    if (this.latency !== null) parts.push(`updated in ${formatDuration(this.latency)}`);
+    if (this.view.header.note) parts.push(this.view.header.note);
+    this.setStatus(parts.join("; "));
+  }
+
+  // -- settings
+
+  change(values, event = null) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined || JSON.stringify(value) === JSON.stringify(this.defaults[name])) {
+        delete this.settings[name];
+      } else this.settings[name] = value;
+    }
+    this.deleteOutdatedEdits(values);
+    this.saveSettings();
+    this.refreshControls();
+    this.train(event);
+  }
+
+  // Erased indices are only valid for the same samples, drawn points only on the same plane
+  deleteOutdatedEdits(values) {
+    const isNewSplit = "random_state" in values && this.value("data") === "own"; // standardised anew
+    const isNewPlane = isNewSplit || ["data", "target", "features"].some((name) => name in values);
+    const isNewSamples = isNewPlane || "n_samples" in values || "random_state" in values;
+    if (isNewPlane) delete this.settings.drawn;
+    if (isNewSamples) {
+      delete this.settings.erased;
+      this.drawing.clearUndo();
+    }
+  }
+
+  saveSettings() {
+    this.model.set("settings", { ...this.settings });
+    this.model.save_changes();
+  }
+
+  // Use settings that were changed elsewhere: in Python, or in the address
+  loadSettings() {
+    const settings = this.model.get("settings");
+    if (JSON.stringify(settings) === JSON.stringify(this.settings)) return;
+    this.settings = { ...settings };
+    this.drawing.clearUndo();
+    this.refreshControls();
+    this.train();
+  }
+
+  train(event = null) {
+    this.film.stop();
+    this.trainId = this.request("train", { settings: this.settings });
+    const changedAt = event?.timeStamp ?? performance.now();
+    this.trainRequests.set(this.trainId, { changedAt, datasetKey: this.datasetKey() });
+  }
+
+  // The settings that determine the samples, except for their noise, as text
+  datasetKey() {
+    return JSON.stringify(["data", "target", "features", "n_samples", "random_state"].map((name) => this.value(name)));
+  }
+
+  reset(event) {
+    this.settings = {};
+    this.drawing.clearUndo();
+    this.drawing.tool = "off";
+    this.saveSettings();
+    this.refreshControls();
+    this.train(event);
+  }
+
+  refreshControls() {
+    this.controls.refresh();
+    this.drawing.refresh();
+  }
+
+  // -- drawing
+
+  // A page in a folded or distant notebook output is not drawn until it is back on the screen
+  isVisible() {
     return this.view !== null && this.root.clientWidth > 0;
   }
 
   draw() {
-    const palette = this.palette();
-    if (!this.isSeen()) return;
-    this.pencil.refresh();
-    this.drawPlane(palette);
-    this.drawUnits(palette);
-    this.showFigures();
-    this.drawCurves(palette);
+    const palette = this.theme.palette();
+    if (!this.isVisible()) return;
+    this.drawing.refresh();
+    this.plane.draw(palette);
+    this.network.draw(palette);
+    this.scores.refresh();
+    this.curves.draw(palette);
     this.film.refresh();
-  }
-
-  drawPlane(palette = this.palette()) {
-    if (!this.isSeen()) return;
-    const { context, width, height } = contextOf(this.plane);
-    const nUnits = this.view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
-    const unit = this.unit !== null && this.unit < nUnits ? this.unit : null;
-    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: this.pencil.cursor };
-    drawPlane(context, width, height, this.view, palette, options);
-    const { header } = this.view;
-    const kind = unit === null ? "Decision regions" : `Activation of ${this.unitName()}`;
-    this.plane.setAttribute("aria-label",
-      `${kind} over ${header.axes[0].name} and ${header.axes[1].name}; held-out accuracy ${percent(header.test_accuracy)}`);
-  }
-
-  drawUnits(palette = this.palette()) {
-    if (!this.isSeen()) return;
-    const { context, width, height } = contextOf(this.network);
-    const sizes = this.view.header.layer_sizes;
-    this.layers = networkLayout(sizes, width, height);
-    drawNetwork(context, this.layers, this.view, palette, this.unit);
-    const nWeights = this.view.arrays.weights.length;
-    const title = `Network ${sizes.join("-")}, ${nWeights.toLocaleString("en")} parameters`;
-    this.networkTitle.textContent = this.unit === null ? title : `${title}: ${this.unitName()}`;
-    this.network.setAttribute("aria-label", `${title}. The arrow keys show the units on the plane one by one.`);
-  }
-
-  // The epoch that the curves mark: that of the network on the page, unless it is the last
-  markedEpoch() {
-    const epoch = this.film.epoch ?? this.film.finalEpoch;
-    return epoch === this.history.loss?.length ? null : epoch;
-  }
-
-  showFigures() {
-    const { header } = this.view;
-    this.accuracy.textContent = percent(header.test_accuracy);
-    const at = (this.film.epoch ?? this.film.finalEpoch) - 1;
-    const shown = (name) => this.history[name]?.[at]?.toFixed(3);
-    const losses = [["training", shown("loss")], ["held-out", !this.isFaded && shown("test_loss")]]
-      .filter(([, loss]) => loss);
-    this.figures.replaceChildren(
-      element("span", {}, `training accuracy ${percent(header.accuracy)}`),
-      element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
-    );
-  }
-
-  drawCurves(palette = this.palette()) {
-    if (!this.isSeen()) return;
-    const curves = (name) => [
-      { values: this.history[name] ?? [], color: palette.text, dash: [] },
-      { values: this.history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3], isFaded: this.isFaded },
-    ];
-    const loss = contextOf(this.lossCurves);
-    drawCurves(loss.context, loss.width, loss.height, curves("loss"), this.markedEpoch(), palette, { label: "loss" });
-    const accuracy = contextOf(this.accuracyCurves);
-    drawCurves(accuracy.context, accuracy.width, accuracy.height, curves("accuracy"), this.markedEpoch(), palette, {
-      label: "accuracy", limits: [0, 1],
-    });
-  }
-
-  // -- taking it home
-
-  fileStem() {
-    return this.value("data") === "own" ? this.own.name.replace(/\.[^.]*$/, "") : this.value("data");
-  }
-
-  async savePicture() {
-    if (this.view === null) return;
-    const [size, ratio] = [640, 2];
-    const canvas = new OffscreenCanvas(size * ratio, size * ratio);
-    const context = canvas.getContext("2d");
-    const palette = this.palette();
-    context.scale(ratio, ratio);
-    context.fillStyle = palette.background;
-    context.fillRect(0, 0, size, size);
-    const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
-    drawPlane(context, size, size, this.view, palette, options);
-    save(await canvas.convertToBlob({ type: "image/png" }), `${this.fileStem()}.png`);
-  }
-
-  async showScript(text) {
-    const [code, status] = this.dialog.children;
-    code.textContent = text;
-    status.textContent = "";
-    if (!this.dialog.open) this.dialog.showModal();
-    try {
-      await navigator.clipboard.writeText(text);
-      status.textContent = "Copied to the clipboard.";
-    } catch {
-      status.textContent = "The clipboard is closed to this page: select the text and copy it.";
-    }
   }
 }
 
@@ -1516,7 +1637,7 @@ function render({ model, el }) {
 
 export default { render };
 
-// ---- in a browser: a socket in place of anywidget's model, and the address in place of its settings
+// ---- in a browser: replaces anywidget's model by a socket, and its settings by those in the address
 
 class SocketModel {
   constructor(path) {
@@ -1525,9 +1646,9 @@ class SocketModel {
     address.hash = "";
     this.address = address;
     this.handlers = {};
-    this.settings = settingsOf(location.hash);
+    this.settings = parseSettings(location.hash);
     window.addEventListener("hashchange", () => {
-      this.settings = settingsOf(location.hash);
+      this.settings = parseSettings(location.hash);
       this.call("change:settings");
     });
     this.connect(0);
@@ -1542,7 +1663,7 @@ class SocketModel {
       this.call("connection", { open: true });
     });
     this.socket.addEventListener("close", ({ code }) => {
-      if (code === TOO_MANY_PAGES) return; // which Python has said
+      if (code === TOO_MANY_PAGES) return; // Python has sent a message
       this.call("connection", { open: false });
       setTimeout(() => this.connect(Math.min(2000, 2 * wait + 250)), wait);
     });
@@ -1556,10 +1677,10 @@ class SocketModel {
     this.settings = settings;
   }
 
-  // Browsers allow few changes of the address in a short time
+  // Delayed, because browsers limit how often a page may change its address
   save_changes() {
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => history.replaceState(null, "", `#${hashOf(this.settings)}`), 250);
+    this.saving = setTimeout(() => history.replaceState(null, "", `#${formatSettings(this.settings)}`), 250);
   }
 
   send(content) {
@@ -1579,9 +1700,9 @@ class SocketModel {
   }
 }
 
-function hashOf(settings) {
-  const plain = (value) => (typeof value === "string" && !isJson(value) ? value : JSON.stringify(value));
-  return Object.entries(settings).map(([name, value]) => `${name}=${encodeURIComponent(plain(value))}`).join("&");
+function formatSettings(settings) {
+  const format = (value) => (typeof value === "string" && !isJson(value) ? value : JSON.stringify(value));
+  return Object.entries(settings).map(([name, value]) => `${name}=${encodeURIComponent(format(value))}`).join("&");
 }
 
 function isJson(text) {
@@ -1593,8 +1714,8 @@ function isJson(text) {
   }
 }
 
-function settingsOf(hash) {
-  const settings = Object.create(null); // so that no name is special
+function parseSettings(hash) {
+  const settings = Object.create(null); // so that names such as __proto__ are ordinary
   for (const [name, text] of new URLSearchParams(hash.slice(1))) {
     try {
       settings[name] = JSON.parse(text);
