@@ -167,7 +167,7 @@ def test_columns_of_one_name(table):
     X, _ = known.read("kind", ["a", "a.1"])
     assert np.asarray(X)[:2].tolist() == [[1, 2.5], [2, 3]]
     assert_array_equal(run(known.code("kind", ["a.1", "b"]))["X"][:2], [[2.5, 3], [3, 4.5]])
-    with pytest.raises(ValueError, match=r"data\.csv has more than one column 'same'"):
+    with pytest.raises(ValueError, match=r"data\.csv has several columns named 'same'"):
         table(lines("a,b,same,same", "1,2,x,x", "2,3,y,y"), target="same")
 
 
