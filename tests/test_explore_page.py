@@ -646,7 +646,7 @@ def test_a_parameter_s_documentation_is_a_click_away(page):
     page.find_element(By.CSS_SELECTOR, "[aria-label='What is dropout?']").click()
     doc = page.find_element(By.CSS_SELECTOR, ".row-dropout .doc")
     assert doc.is_displayed()
-    assert doc.text == "Rate of the Dropout after each hidden layer, in [0, 1)."
+    assert doc.text == "Dropout rate after each hidden layer, in [0, 1)."
     press(page, Keys.ESCAPE)
     assert not doc.is_displayed()
 

@@ -297,15 +297,18 @@ class Notebook:
         ActionChains(self.browser).send_keys(*keys).perform()
 
 
-# JupyterLab's own code sometimes takes a theme's style sheet away twice
-THEME_ERROR = "Failed to execute 'removeChild' on 'Node'"
+# JupyterLab sometimes removes a theme's style sheet twice, and reports plugins that start slowly on a busy machine
+JUPYTERLAB_MESSAGES = "Failed to execute 'removeChild' on 'Node'", "ms to activate"
 
 
 @pytest.fixture(scope="module")
 def opened_notebook(browser, server):
     yield Notebook(browser, server)
-    told = [entry["message"] for entry in browser.get_log("browser") if entry["level"] not in ("DEBUG", "INFO")]
-    assert [message for message in told if not ("/static/lab/" in message and THEME_ERROR in message)] == []
+    messages = [entry["message"] for entry in browser.get_log("browser") if entry["level"] not in ("DEBUG", "INFO")]
+    ours = [
+        text for text in messages if "/static/lab/" not in text or not any(part in text for part in JUPYTERLAB_MESSAGES)
+    ]
+    assert ours == []
     requested = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in requested if not name.startswith((server.address, "data:", "blob:"))] == []
     assert browser.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.stderr']") == []
