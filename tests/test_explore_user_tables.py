@@ -192,7 +192,7 @@ def test_files_that_will_not_do(table, content, message):
 
 
 def test_a_target_that_is_not_there(table):
-    with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. It has: sepal length"):
+    with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. Its columns are sepal length"):
         table(FRAME.to_csv(index=False), target="sort")
 
 
