@@ -43,7 +43,6 @@ intersphinx_mapping = {
         "numpy": "https://numpy.org/doc/stable/",
         "pandas": "https://pandas.pydata.org/docs/",
         "python": "https://docs.python.org/3/",
-        "scipy": "https://docs.scipy.org/doc/scipy/",
         "sklearn": "https://scikit-learn.org/stable/",
     }.items()
 }
