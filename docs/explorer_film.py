@@ -80,6 +80,11 @@ class PageRecorder:
         self._pressed = False
         self.record(2)
 
+    def wait_until_enabled(self, selector: str) -> None:
+        """Record frames until a button is enabled."""
+        while not self._browser.find_element(By.CSS_SELECTOR, selector).is_enabled():
+            self.record()
+
     def click(self, selector: str) -> None:
         """Click on the center of an element."""
         self.drag([self.point_in(selector)], 0)
@@ -116,6 +121,7 @@ def demonstrate(recorder: PageRecorder) -> None:
     outline = ((0.28, 0.22), (0.31, 0.18), (0.34, 0.21), (0.36, 0.27), (0.33, 0.31), (0.29, 0.29), (0.3, 0.24))
     recorder.drag([recorder.point_in(".plane", *point) for point in outline], 1)
     recorder.slide(".layer:nth-child(1) input", 0.77, 0.12, 7)
+    recorder.wait_until_enabled(".film button")
     recorder.click(".film button")
     recorder.record(26)
 
