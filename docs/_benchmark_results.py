@@ -37,7 +37,7 @@ def substitutions() -> dict[str, str]:
         "on_disk_table": data_on_disk_table(),
         "on_disk_gigabytes": f"{read('data_on_disk')['formats']['NumPy file, memory-mapped']['gigabytes']:.0f} GB",
         "on_disk_machine": machine("data_on_disk"),
-        "exploring_sentence": explorer_sentence(),
+        "explorer_sentence": explorer_sentence(),
         "parallel_search_table": parallel_search_table(),
         "parallel_search_machine": machine("parallel_search"),
         "parallel_search_workers": str(read("parallel_search")["workers"]),

@@ -40,7 +40,7 @@ def test_cells_are_the_best_mean_scores(search):
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == (
         "C",
         "gamma",
-        "highest score over kernel; frame: best candidate",
+        "highest score over kernel; the frame marks the best candidate",
     )
     assert [text.get_text() for text in ax.texts] == [f"{score:.3f}" for score in table.ravel()]
     assert ax.figure.axes[1].get_ylabel() == "mean test balanced accuracy"
@@ -94,7 +94,7 @@ def test_scores_are_legible_on_their_cells(search):
 def test_two_varied_parameters_are_the_default(moons):
     search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": ["scale", "auto"], "kernel": ["rbf"]}).fit(*moons)
     ax = plot_search(search)
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "frame: best candidate")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "the frame marks the best candidate")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["scale", "auto"]
     assert (plot_search(search, y="C").get_xlabel(), plot_search(search, x="gamma").get_ylabel()) == ("gamma", "C")
 

@@ -215,9 +215,8 @@ def _quartiles(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
     order = np.argsort(column)
     cumulative = np.cumsum(weight[order])
     levels = cumulative[-1] * np.array([0.25, 0.5, 0.75])
-    tolerance = (
-        cumulative[-1] * len(order) * np.finfo(float).eps
-    )  # so that quartiles do not depend on the weights' scale
+    # A tolerance, so that quartiles do not depend on the scale of the weights
+    tolerance = cumulative[-1] * len(order) * np.finfo(float).eps
     first = np.searchsorted(cumulative, levels - tolerance)
     last = np.searchsorted(cumulative, levels + tolerance, side="right")
     return (column[order[first]] + column[order[last]]) / 2

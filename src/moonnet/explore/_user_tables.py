@@ -138,7 +138,7 @@ class CsvTable:
         dtype = self._describe_target(target).dtype
         types = {**dict.fromkeys(features, "float64"), target: "str"}
         with self._replace_path_in_errors():
-            frame = self._table.read(types, self._missing_marks(features)).dropna()
+            frame = self._table.read(types, self._na_values(features)).dropna()
         X, y = frame[list(features)], frame[target].astype(dtype).to_numpy()
         if not np.isfinite(X.to_numpy()).all():
             raise ValueError(f"{self.name} must contain numbers that fit a float64.")
@@ -146,7 +146,7 @@ class CsvTable:
 
     def code(self, target: str, features: Sequence[str]) -> Code:
         """Return code that reads the same X and y."""
-        options = self._table.options | ({"na_values": marks} if (marks := self._missing_marks(features)) else {})
+        options = self._table.options | ({"na_values": na_values} if (na_values := self._na_values(features)) else {})
         arguments = "".join(f"    {name}={value!r},\n" for name, value in options.items())
         body = (
             f"features, target = {list(features)!r}, {target!r}\n"
@@ -186,7 +186,7 @@ class CsvTable:
         except ValueError as error:
             raise ValueError(str(error).replace(str(self._table.path), self._path)) from None
 
-    def _missing_marks(self, features: Sequence[str]) -> dict[str, list[str]]:
+    def _na_values(self, features: Sequence[str]) -> dict[str, list[str]]:
         """Return the texts that mark missing values, by column."""
         return {
             name: self._numeric_columns[name].missing_markers

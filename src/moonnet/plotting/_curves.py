@@ -8,7 +8,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet.plotting._scatter import to_kwargs
+from moonnet.plotting._axes import to_kwargs
 
 # The series of each metric in a history, with the style of their lines
 _TRAINING_STYLE = {"label": "training", "color": "tab:blue", "linestyle": "-"}

@@ -26,7 +26,7 @@ _LAST_FRAME_PAUSE = 1
 class LearningFilm:
     """Animation of a network's training: a scikit-learn callback that records the weights of each epoch.
 
-    Pass the film to ``set_callbacks`` of the network, or of the pipeline step that holds it, and call ``fit``.
+    Pass the film to ``set_callbacks`` of the network, which may be a step of a pipeline, and call ``fit``.
     :meth:`animate` then draws the loss of each recorded epoch, beside the decision regions of a classifier or the curve
     or surface of a regressor. :meth:`save` writes the animation as GIF, MP4 or HTML. A notebook displays an animated
     film as a player.

@@ -11,17 +11,10 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet._sklearn_compat import boundary_display
+from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._boundary import boundary_lines, score_boundary
 from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_plane
-from moonnet.plotting._scatter import (
-    choose_aspect,
-    class_colors,
-    create_axes,
-    draw_legend,
-    label_axes,
-    scatter_by_class,
-    to_kwargs,
-)
+from moonnet.plotting._scatter import class_colors, draw_legend, scatter_by_class
 
 # Limits of the x and y axes in the lecture's figure
 _LECTURE_LIMITS = (-1.75, 2.5), (-1.25, 1.75)

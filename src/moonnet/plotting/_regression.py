@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
+from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_line_or_plane
-from moonnet.plotting._scatter import choose_aspect, create_axes, label_axes, to_kwargs
 
 # Default number of grid points along each axis, by the number of plotted features
 _RESOLUTION = {1: 512, 2: 128}
@@ -304,7 +304,7 @@ class RegressionDisplay:
         (self.line_,) = ax.plot(self.grid[0], self.response, **(line_defaults | normalize_kwargs(line_kw, Line2D)))
         ax.set(xlim=(self.grid[0].min(), self.grid[0].max()), ylim=self.vlim_, ylabel=self.target_name)
         if self.feature_names is not None:
-            ax.set_xlabel(self.feature_names[0])
+            ax.set_xlabel(ax.get_xlabel() or self.feature_names[0])
 
     def _plot_surface(
         self,

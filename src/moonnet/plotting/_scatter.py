@@ -1,4 +1,4 @@
-"""Scatter plots of labelled samples, and the colours, legends and axes that the displays share."""
+"""Scatter plots of labelled samples, with the colours and legends that the displays share."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
@@ -9,10 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._feature_plane import choose_plane
-
-# Equal scales are too narrow to read if one axis is more than this many times as long as the other
-_MAX_EQUAL_RATIO = 2
 
 
 def plot_data(
@@ -101,25 +99,6 @@ def plot_data(
     return ax
 
 
-def create_axes(width: float, height: float, aspect: str | float, extra_width: float = 2.1) -> Any:
-    """Return the axes of a new figure, sized for data of this width and height.
-
-    ``extra_width`` in inches is for what stands beside the axes: tick labels, legend and colour bar.
-    """
-    from matplotlib import pyplot as plt
-
-    ratio = height / width if aspect == "equal" and min(width, height) > 0 else 0.85
-    longer_side = 4.3  # of the axes, in inches
-    figsize = longer_side * min(1, 1 / ratio) + extra_width, max(longer_side * min(1, ratio) + 0.8, 3.2)
-    # "constrained" would need two draws to reach its final layout
-    return plt.subplots(figsize=figsize, layout="compressed")[1]
-
-
-def choose_aspect(width: float, height: float) -> str:
-    """Return "equal" if the axes have similar lengths, else "auto"."""
-    return "equal" if 0 < max(width, height) <= _MAX_EQUAL_RATIO * min(width, height) else "auto"
-
-
 def class_colors(n_classes: int, colors: Any = "viridis") -> np.ndarray:
     """Return the RGBA colours of the classes, shape (n_classes, 4), from a colormap or from a list of colours."""
     import matplotlib as mpl
@@ -194,16 +173,3 @@ def _best_corner(ax: Any, handles: list[Any]) -> str:
         (f"{row} {column}" for row in rows for column in columns),
         key=lambda corner: np.sum(rows[corner.split()[0]] & columns[corner.split()[1]]),
     )
-
-
-def to_kwargs(part_kw: dict[str, Any] | bool | None) -> dict[str, Any]:
-    """Return the keyword arguments for a part of a picture; None and True mean no arguments."""
-    return part_kw if isinstance(part_kw, dict) else {}
-
-
-def label_axes(ax: Any, axis_labels: tuple[str, ...] | None, title: str | None = None) -> None:
-    """Set the axis labels and the title, unless they are None or empty."""
-    if axis_labels is not None:
-        ax.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
-    if title:
-        ax.set_title(title, fontsize="medium", wrap=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.plotting._scatter import to_kwargs
+from moonnet.plotting._axes import to_kwargs
 
 # Largest number of cells that are annotated with their scores by default
 _MAX_ANNOTATED_CELLS = 100
@@ -110,7 +110,7 @@ def plot_search(
     ax.set(xlabel=_short_name(x), ylabel=_short_name(y))
     others = [_short_name(name) for name in _varied_parameters(candidates) if name not in (x, y)]
     maximum = f"highest score over {', '.join(others)}; " if others else ""
-    ax.set_title(f"{maximum}frame: best candidate", fontsize="medium", wrap=True)
+    ax.set_title(f"{maximum}the frame marks the best candidate", fontsize="medium", wrap=True)
     if text_kw is not False and (text_kw is not None or table.size <= _MAX_ANNOTATED_CELLS):
         _annotate_cells(ax, image, table, to_kwargs(text_kw))
     if x in best and y in best:

@@ -50,7 +50,7 @@ def _drop_start_up_log() -> Iterator[None]:
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.modules
-# If the user has imported TensorFlow before or has set its log level, the log is shown
+# The log is shown if the user has imported TensorFlow before, or has set its log level below 3
 _show_log = "tensorflow" in sys.modules or os.environ.setdefault(_LOG_LEVEL, "3") < "3"
 try:
     with nullcontext() if _show_log else _drop_start_up_log():

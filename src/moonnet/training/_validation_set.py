@@ -29,10 +29,10 @@ def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: i
         )
     _, held_out = train_test_split(candidates, test_size=n_held_out, random_state=seed, stratify=strata)
     train = np.setdiff1d(np.arange(n_samples), held_out)
-    if labels is not None:  # return a sample of each rare class whose samples were all held out
+    if labels is not None:  # move back a sample of each rare class whose samples were all held out
         held_out_classes, first = np.unique(labels[held_out], return_index=True)
-        returned = held_out[first[~np.isin(held_out_classes, labels[train])]]
-        train, held_out = np.union1d(train, returned), np.setdiff1d(held_out, returned)
+        moved_back = held_out[first[~np.isin(held_out_classes, labels[train])]]
+        train, held_out = np.union1d(train, moved_back), np.setdiff1d(held_out, moved_back)
     return train, held_out
 
 
