@@ -163,7 +163,8 @@ def build_mlp(seed: int = 0, estimator_class: Any = MlpClassifier, **settings: A
 MOONNET = ("moonnet (TensorFlow)", "moonnet (JAX)")
 KERAS = ("Keras (JAX)", "Keras (TensorFlow)")
 
-# The two engines need separate processes: Keras loads one backend per process
+# The two engines need separate processes: Keras loads one backend per process. A new rival also needs its jobs in
+# jobs.py, its packages in results.py, and a colour in docs/_benchmark_results.py
 RIVALS: dict[str, Any] = {
     **dict.fromkeys(MOONNET, build_moonnet_classifier),
     **dict.fromkeys(KERAS, PlainKeras),

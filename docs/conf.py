@@ -59,11 +59,11 @@ myst_heading_anchors = 3
 # Below them, the pages of the user guide and the examples of the gallery.
 autosummary_context = {
     "guides": {
-        "KerasMoonClassifier": ["training", "model_selection", "monitoring", "saving"],
-        "KerasMoonRegressor": ["regression", "monitoring", "saving"],
+        "KerasMoonClassifier": ["classification", "model_selection", "stopping_and_resuming", "saving", "engines"],
+        "KerasMoonRegressor": ["regression", "model_selection", "stopping_and_resuming", "saving", "engines"],
         "DecisionRegionDisplay": ["plotting"],
         "RegressionDisplay": ["regression", "plotting"],
-        "TrainingCurveDisplay": ["plotting", "monitoring"],
+        "TrainingCurveDisplay": ["plotting", "stopping_and_resuming"],
         "LearningFilm": ["plotting"],
         "plot_data": ["plotting"],
         "plot_search": ["plotting", "model_selection"],

@@ -50,9 +50,9 @@ def compare(X, y):
         DecisionRegionDisplay.from_estimator(
             clf, X_test, y_test, aspect="auto", legend_kw=False, ax=ax
         )
-        ax.set_title(type(clf).__name__)
-        accuracy = f"{clf.score(X_test, y_test):.2f}"
-        ax.text(0.97, 0.04, accuracy, transform=ax.transAxes, ha="right")
+        accuracy = clf.score(X_test, y_test)
+        ax.set_title(f"{type(clf).__name__}: {accuracy:.2f}", fontsize="medium")
+        ax.label_outer()
 
 
 compare(*make_moons(300, noise=0.25, random_state=0))

@@ -7,8 +7,8 @@ stops training when the loss on them no longer improves.
 :class:`~moonnet.plotting.TrainingCurveDisplay` draws the training curves of all
 folds of a cross-validation.
 
-See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/monitoring` and
-:doc:`/guide/plotting`.
+See also: :class:`~moonnet.KerasMoonClassifier`;
+:doc:`/guide/stopping_and_resuming` and :doc:`/guide/plotting`.
 """
 
 # %%

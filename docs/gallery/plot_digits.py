@@ -7,7 +7,7 @@ For more than two classes, :class:`~moonnet.KerasMoonClassifier` uses one
 softmax unit per class; nothing else changes.
 
 See also: :class:`~moonnet.plotting.DecisionRegionDisplay`;
-:doc:`/guide/training` and :doc:`/guide/plotting`.
+:doc:`/guide/classification` and :doc:`/guide/plotting`.
 """
 
 # %%

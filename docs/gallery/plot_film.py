@@ -7,7 +7,7 @@ the weights of a network during training, and afterwards animates how the
 decision regions developed.
 
 See also: :meth:`~moonnet.KerasMoonClassifier.set_callbacks`;
-:doc:`/guide/plotting` and :doc:`/guide/monitoring`.
+:doc:`/guide/plotting` and :doc:`/guide/stopping_and_resuming`.
 """
 
 # %%
@@ -49,3 +49,4 @@ for ax, epoch in zip(axes.flat, (5, 25, 50, 100), strict=True):
     clf.coefs_, clf.intercepts_ = film.weights[film.epochs.index(epoch)]
     DecisionRegionDisplay.from_estimator(clf, X, y, ax=ax, legend_kw=False)
     ax.set_title(f"epoch {epoch}")
+    ax.label_outer()

@@ -7,7 +7,7 @@ accuracy. Two remedies are ``class_weight="balanced"``, and a decision threshold
 other than 0.5, which ``TunedThresholdClassifierCV`` finds.
 
 See also: :class:`~moonnet.KerasMoonClassifier` and
-:class:`~moonnet.plotting.DecisionRegionDisplay`; :doc:`/guide/training`.
+:class:`~moonnet.plotting.DecisionRegionDisplay`; :doc:`/guide/classification`.
 """
 
 # %%
@@ -64,6 +64,7 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
         y_test, predicted, normalize="true", ax=ax, **style
     )
     ax.set_title(name)
+    ax.label_outer()
     score = balanced_accuracy_score(y_test, predicted)
     print(f"{name}: balanced accuracy {score:.3f}")
 

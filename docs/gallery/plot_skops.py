@@ -52,3 +52,4 @@ for ax, title, each in zip(
 ):
     DecisionRegionDisplay.from_estimator(each, X, y, legend_kw=False, ax=ax)
     ax.set_title(title)
+    ax.label_outer()

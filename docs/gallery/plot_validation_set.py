@@ -8,7 +8,8 @@ network was trained on other samples of the same groups. Pass the samples of
 other patients to ``fit`` as ``X_val`` and ``y_val`` instead.
 
 See also: :meth:`moonnet.KerasMoonClassifier.fit` and
-:class:`~moonnet.plotting.TrainingCurveDisplay`; :doc:`/guide/monitoring`.
+:class:`~moonnet.plotting.TrainingCurveDisplay`;
+:doc:`/guide/stopping_and_resuming`.
 """
 
 # %%

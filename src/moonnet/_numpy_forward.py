@@ -93,7 +93,8 @@ def _tanh_shrink(z: np.ndarray) -> None:
     z -= np.tanh(z)
 
 
-# Keras's name -> the activation function, in place; constants are the defaults of keras.activations.
+# Keras's name -> the activation function, in place; constants are the defaults of keras.activations. The same functions
+# for ONNX are in onnx.py.
 ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
     "celu": _elu,  # equal to elu for alpha=1
     "elu": _elu,

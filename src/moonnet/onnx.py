@@ -18,23 +18,14 @@ Probabilities below the rounding error of 1 may be 0.
 The graph of a regressor has one output, the predictions of ``predict`` with shape (n_samples, n_outputs). In float32,
 they have the resolution of float32 in the unit of y.
 
-Raises
-------
-ImportError
-    If skl2onnx is not installed.
-ValueError
-    During conversion, if the declared input has another number of columns than X in fit, or if labels are neither
-    integers nor strings.
-TypeError
-    During conversion, if the declared input is not numeric.
+Importing raises ``ImportError`` if skl2onnx is not installed. The conversion raises
 
-See Also
---------
-moonnet.KerasMoonClassifier : The classifier.
-moonnet.KerasMoonRegressor : The regressor.
+- ``ValueError`` if the declared input has another number of columns than X in fit, or if labels are neither integers
+  nor strings;
+- ``TypeError`` if the declared input is not numeric.
 
-Examples
---------
+See also :class:`moonnet.KerasMoonClassifier` and :class:`moonnet.KerasMoonRegressor`.
+
 >>> import numpy as np
 >>> import onnxruntime
 >>> import skl2onnx
