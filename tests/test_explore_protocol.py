@@ -20,9 +20,9 @@ HEADERS = st.dictionaries(
 
 
 @given(HEADERS, st.dictionaries(st.text(max_size=10), ARRAYS, max_size=4))
-def test_a_message_is_read_as_it_was_packed(unpacked, header, content):
+def test_a_message_is_read_as_it_was_packed(unpack_message, header, content):
     message = pack_message(header, content)
-    read, read_arrays = unpacked(message)
+    read, read_arrays = unpack_message(message)
     assert {name: value for name, value in read.items() if name != "arrays"} == header
     assert read_arrays.keys() == content.keys()
     for name, array in content.items():
@@ -36,15 +36,15 @@ def test_a_message_is_read_as_it_was_packed(unpacked, header, content):
     assert all(offset % 8 == 0 for *_, offset in read["arrays"])
 
 
-def test_arrays_of_any_layout_are_sent_row_by_row(unpacked):
+def test_arrays_of_any_layout_are_sent_row_by_row(unpack_message):
     array = np.arange(12.0).reshape(3, 4)
-    _, read = unpacked(pack_message({}, {"turned": array.T, "some": array[::2, 1]}))
+    _, read = unpack_message(pack_message({}, {"turned": array.T, "some": array[::2, 1]}))
     assert read["turned"].tolist() == array.T.tolist()
     assert read["some"].tolist() == [1, 9]
 
 
-def test_a_header_alone(unpacked):
-    assert unpacked(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
+def test_a_header_alone(unpack_message):
+    assert unpack_message(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
         {"kind": "hello", "text": "größe \ud800 \0", "arrays": []},
         {},
     )

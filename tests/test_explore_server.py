@@ -98,13 +98,13 @@ def running():
 
 
 @pytest.fixture
-def ask(unpacked):
+def ask(unpack_message):
     """Return a function that asks a socket for something and returns the answer of a kind."""
 
     def ask(page, answer, *, final=None, **request):
         page.send(json.dumps({"id": 1, **request}))
         while True:
-            header, arrays = unpacked(page.recv(timeout=60))
+            header, arrays = unpack_message(page.recv(timeout=60))
             assert header["kind"] != "problem" or answer == "problem" or header["id"] != request.get("id", 1), header
             if (header["kind"], header["id"]) == (answer, request.get("id", 1)) and header.get("final") == final:
                 return header, arrays
@@ -360,13 +360,13 @@ def test_a_file_is_no_socket(running):
         running.connected(f"/{TOKEN}/explorer.js")
 
 
-def test_too_many_pages_are_refused_until_one_is_closed(running, ask, unpacked):
+def test_too_many_pages_are_refused_until_one_is_closed(running, ask, unpack_message):
     with contextlib.ExitStack() as stack:
         pages = [stack.enter_context(running.connected()) for _ in range(MAX_PAGES)]
         for page in pages:
             ask(page, "controls", kind="hello")
         with running.connected() as page:
-            assert "pages can be open at the same time" in unpacked(page.recv(timeout=60))[0]["message"]
+            assert "pages can be open at the same time" in unpack_message(page.recv(timeout=60))[0]["message"]
             with pytest.raises(ConnectionClosed) as closed:
                 page.recv(timeout=60)
         assert closed.value.rcvd.code == TOO_MANY_PAGES
@@ -383,13 +383,13 @@ def test_too_many_pages_are_refused_until_one_is_closed(running, ask, unpacked):
         assert eventually(is_let_in)
 
 
-def test_pages_that_all_come_at_once_are_counted(running, unpacked):
+def test_pages_that_all_come_at_once_are_counted(running, unpack_message):
     together = threading.Barrier(3 * MAX_PAGES)
 
     def opens(_):
         together.wait(60)
         page = stack.enter_context(running.connected())
-        return unpacked(page.recv(timeout=60))[0]["kind"]  # Python is starting, or there is a problem
+        return unpack_message(page.recv(timeout=60))[0]["kind"]  # Python is starting, or there is a problem
 
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(3 * MAX_PAGES) as pool:
         opened = list(pool.map(opens, range(3 * MAX_PAGES)))
@@ -582,7 +582,7 @@ def test_what_is_no_frame_closes_its_page_alone(running, assert_trains, sent):
 
 
 @pytest.mark.slow
-def test_a_page_that_does_not_read_misses_answers_and_takes_no_memory(running, ask, monkeypatch, unpacked):
+def test_a_page_that_does_not_read_misses_answers_and_takes_no_memory(running, ask, monkeypatch, unpack_message):
     outboxes = []
 
     class Watched(_Outbox):
@@ -611,7 +611,7 @@ def test_a_page_that_does_not_read_misses_answers_and_takes_no_memory(running, a
         last = n_read = 0
         while last < n_requests:
             n_read += 1
-            header, _ = unpacked(page.recv(timeout=60))
+            header, _ = unpack_message(page.recv(timeout=60))
             last = header["id"] if header["kind"] == "picture" else last
         assert n_read < n_requests / 2
 

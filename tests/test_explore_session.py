@@ -35,8 +35,8 @@ IRIS_CSV = (
 class Page:
     """What a page does: it asks, and keeps what it is answered."""
 
-    def __init__(self, unpacked, own=None):
-        self._unpacked = unpacked
+    def __init__(self, unpack_message, own=None):
+        self._unpacked = unpack_message
         self._answered = threading.Condition()
         self._last_id = 0
         self.answers = []
@@ -98,12 +98,12 @@ class Page:
 
 
 @pytest.fixture
-def open_page(unpacked):
+def open_page(unpack_message):
     """Return a function that opens a page."""
     pages = []
 
     def open_one(own=None):
-        pages.append(Page(unpacked, own))
+        pages.append(Page(unpack_message, own))
         return pages[-1]
 
     yield open_one
