@@ -43,7 +43,7 @@ def test_pack_message_sends_arrays_in_row_major_order(unpack_message):
     assert read["slice"].tolist() == [1, 9]
 
 
-def test_pack_message_without_arrays(unpack_message):
+def test_pack_message_accepts_header_without_arrays(unpack_message):
     assert unpack_message(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
         {"kind": "hello", "text": "größe \ud800 \0", "arrays": []},
         {},
