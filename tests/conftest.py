@@ -1,4 +1,4 @@
-"""What many tests share."""
+"""Fixtures and hooks that the test files share."""
 
 import json
 import os
@@ -8,13 +8,14 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-# Programs that one process has compiled serve the others, and the next run: half of a run's time. An engine reads these
-# when it starts, so they are set before the imports. TensorFlow does not check its version: the folder's name has it.
-PROGRAMS = Path(__file__).parent / ".programs"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROGRAMS / "jax"))
+# Processes and later runs share the compiled programs, which halves the time of a run. An engine reads these variables
+# when it starts, so they are set before the imports. TensorFlow does not check which version compiled a program, so the
+# folder's name contains the version.
+PROGRAM_CACHE = Path(__file__).parent / ".programs"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROGRAM_CACHE / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault(
-    "TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={PROGRAMS / 'tensorflow'}-{version('tensorflow')}"
+    "TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={PROGRAM_CACHE / 'tensorflow'}-{version('tensorflow')}"
 )
 
 # ruff: noqa: E402
@@ -29,13 +30,13 @@ from sklearn.datasets import load_iris, make_moons
 from moonnet import KerasMoonClassifier
 from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.command._cli import main
-from moonnet.training import _keras as door
+from moonnet.training import _keras
 
 mpl.use("Agg")
 
 
 def pytest_collection_modifyitems(items):
-    """Mark examples like the tests beside them, and put first what takes long, so that no worker ends alone with it."""
+    """Mark doctests like the tests of their module, and run slow tests first, so that all workers finish together."""
     for item in items:
         if item.name.startswith("moonnet.dask."):
             item.add_marker(pytest.mark.slow)
@@ -45,8 +46,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def no_figure_is_left():
-    """Begin without the figures that doctests leave, and leave none."""
+def close_figures():
+    """Close all figures before the test, because doctests leave some open, and after it."""
     plt.close("all")
     yield
     plt.close("all")
@@ -54,13 +55,13 @@ def no_figure_is_left():
 
 @pytest.fixture(scope="session")
 def moons():
-    """The lecture's data."""
+    """The training samples of the lecture's example."""
     return make_moons(200, noise=0.2, random_state=0)
 
 
 @pytest.fixture(scope="session")
 def fitted(moons):
-    """The lecture's network; shared, so not to be changed."""
+    """The classifier of the lecture's example, fitted; shared, so tests must not change it."""
     return KerasMoonClassifier(random_state=0).fit(*moons)
 
 
@@ -74,19 +75,19 @@ def train_and_validation_set():
 
 @pytest.fixture(scope="session")
 def keras():
-    """Keras, through the door that keeps TensorFlow's start-up log quiet."""
-    return door.keras
+    """The keras module, imported without TensorFlow's start-up log."""
+    return _keras.keras
 
 
 @pytest.fixture(scope="session")
 def engine_is_quiet():
-    """Whether the engine writes no log of its own: TensorFlow 2.20 says that it has compiled."""
-    return door.keras.backend.backend() != "tensorflow" or not version("tensorflow").startswith("2.20")
+    """Whether the engine writes no log of its own; TensorFlow 2.20 logs that it has compiled a program."""
+    return _keras.keras.backend.backend() != "tensorflow" or not version("tensorflow").startswith("2.20")
 
 
 @pytest.fixture(scope="session")
 def assert_same_scores():
-    """Return a function that asserts that two searches have found the same, bit for bit."""
+    """Return a function that asserts that two searches have bit-for-bit identical scores."""
 
     def scores(search):
         return {name: values for name, values in search.cv_results_.items() if "score" in name and "time" not in name}
@@ -101,14 +102,14 @@ def assert_same_scores():
 
 @pytest.fixture
 def routing():
-    """Let scikit-learn route metadata."""
+    """Enable scikit-learn's metadata routing."""
     with sklearn.config_context(enable_metadata_routing=True):
         yield
 
 
 @pytest.fixture(scope="session")
 def is_plain():
-    """Return a function that says whether a value is made of arrays, numbers and strings alone."""
+    """Return a function that checks whether a value consists only of arrays, numbers and strings."""
 
     def check(value):
         if isinstance(value, list | tuple):
@@ -121,8 +122,8 @@ def is_plain():
 
 
 @pytest.fixture(scope="session")
-def unpacked():
-    """Return a function that reads a message of the explorer as its page does: the header, and the arrays by name."""
+def unpack_message():
+    """Return a function that unpacks a message of the explorer as the page does: into its header and arrays by name."""
 
     def unpack(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:
         begin = 4 + int.from_bytes(message[:4], "little")
@@ -137,7 +138,7 @@ def unpacked():
 
 @pytest.fixture
 def run_python():
-    """Return a function that runs a program in a child process and returns what it wrote on stdout."""
+    """Return a function that runs a program in a child process and returns its standard output."""
 
     def run(program: str, *arguments: str, timeout: float = 300, **environment: str) -> str:
         child = subprocess.run(
@@ -156,7 +157,7 @@ def run_python():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """Headless Chromium, which looks up nothing on its own."""
+    """Headless Chromium without background requests."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -182,7 +183,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def iris_csv(tmp_path):
-    """A CSV file of the iris data."""
+    """A CSV file of the iris data set."""
     iris = load_iris()
     samples = zip(iris.data.tolist(), iris.target_names[iris.target], strict=True)
     path = tmp_path / "iris.csv"
@@ -194,7 +195,7 @@ def iris_csv(tmp_path):
 
 @pytest.fixture
 def assert_command_fails(capsys):
-    """Return a function that runs the command and asserts that it prints this message, in one line, and no more."""
+    """Return a function that runs the command and asserts that it fails and prints only this message, in one line."""
 
     def assert_fails(options, message):
         with pytest.raises(SystemExit) as exit_:
@@ -211,7 +212,7 @@ def assert_command_fails(capsys):
 
 @pytest.fixture
 def assert_pictures_drawn():
-    """Return a function that asserts that a folder contains these files, and that its pictures are not blank."""
+    """Return a function that asserts that a folder contains exactly these files and that no picture is blank."""
 
     def assert_drawn(folder, names):
         assert sorted(path.name for path in folder.iterdir()) == sorted(names)

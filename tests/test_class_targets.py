@@ -17,7 +17,7 @@ labels = st.one_of(
 
 @given(labels)
 @pytest.mark.filterwarnings("ignore:The number of unique classes is greater:UserWarning")
-def test_encoded_labels_decode_to_themselves(values):
+def test_decode_inverts_encode(values):
     y = np.array(values)
     assume(len(set(values)) > 1)
     targets = ClassTargets.from_y(y)
@@ -27,7 +27,7 @@ def test_encoded_labels_decode_to_themselves(values):
 
 
 @given(arrays(float, st.tuples(st.integers(1, 20), st.sampled_from([1, 3, 4])), elements=st.floats(-800, 800)))
-def test_probabilities_agree_with_their_logarithms_and_labels(logits):
+def test_probabilities_match_log_probabilities_and_decoded_labels(logits):
     classes = np.arange(max(2, logits.shape[1]))
     targets = ClassTargets(classes)
     probabilities = targets.probabilities(logits)
@@ -41,23 +41,23 @@ def test_probabilities_agree_with_their_logarithms_and_labels(logits):
     assert (probabilities[np.arange(len(logits)), predicted] == probabilities.max(axis=1)).all()
 
 
-def test_two_classes_split_at_one_half():
+def test_decode_of_binary_logit_zero_gives_first_class():
     targets = ClassTargets(np.array(["no", "yes"]))
     assert targets.decode(np.array([[-1e-3], [0.0], [1e-3]])).tolist() == ["no", "no", "yes"]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_two_classes_agree_with_their_probabilities_next_to_one_half(dtype):
-    labels = ClassTargets(np.array([0, 1]))
+def test_decode_matches_probabilities_for_logits_near_zero(dtype):
+    targets = ClassTargets(np.array([0, 1]))
     positive = np.geomspace(np.finfo(dtype).tiny, 1, 100_001, dtype=dtype)
     logits = np.concatenate([-positive, positive])[:, np.newaxis]
     with np.errstate(all="raise"):
-        probabilities = labels.probabilities(logits)
+        probabilities = targets.probabilities(logits)
     assert probabilities.dtype == dtype
-    assert (labels.decode(logits) == probabilities.argmax(axis=1)).all()
+    assert (targets.decode(logits) == probabilities.argmax(axis=1)).all()
 
 
-def test_several_labels_are_columns_of_0_and_1():
+def test_multilabel_targets_are_encoded_as_binary_columns():
     y = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 0]])
     targets = ClassTargets.from_y(y)
     assert targets.multilabel
@@ -70,21 +70,21 @@ def test_several_labels_are_columns_of_0_and_1():
 
 
 @pytest.mark.trains
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras computes some in float32 there")
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="on JAX, Keras computes some of them in float32")
 @pytest.mark.parametrize(("n_outputs", "name"), [(1, "binary"), (3, "categorical"), (3, "several")])
-def test_losses_and_correct_samples_are_keras_s(n_outputs, name):
+def test_losses_and_accuracy_match_keras(n_outputs, name):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 5, (30, n_outputs))
     y = rng.integers(0, 2, (30, n_outputs)) if name != "categorical" else np.eye(3, dtype=int)[rng.integers(0, 3, 30)]
     targets = ClassTargets(np.arange(max(2, n_outputs)), multilabel=name == "several")
     encoded = y.astype(float)
     if name == "categorical":
-        theirs = keras.losses.CategoricalCrossentropy(from_logits=True, reduction="none", dtype="float64")
+        keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, reduction="none", dtype="float64")
         correct = keras.metrics.categorical_accuracy(encoded, logits)
     else:
-        theirs = keras.losses.BinaryCrossentropy(from_logits=True, reduction="none", dtype="float64")
+        keras_loss = keras.losses.BinaryCrossentropy(from_logits=True, reduction="none", dtype="float64")
         correct = keras.metrics.binary_accuracy(encoded, 1 / (1 + np.exp(-logits)))
-    assert_allclose(targets.losses(logits, encoded), theirs(encoded, logits).numpy(), rtol=1e-9)
+    assert_allclose(targets.losses(logits, encoded), keras_loss(encoded, logits).numpy(), rtol=1e-9)
     assert_allclose(targets.metrics(logits, encoded)["accuracy"], np.asarray(correct).reshape(30, -1).mean(axis=1))
 
 
@@ -102,11 +102,11 @@ def test_losses_and_correct_samples_are_keras_s(n_outputs, name):
         (ClassTargets(np.arange(2), True), np.array([[0, 2]]), r"each of 2 labels.* with the values \[0, 2\]"),
     ],
 )
-def test_labels_that_were_not_to_come_are_named(targets, y, message):
+def test_check_rejects_unknown_labels_and_wrong_shapes(targets, y, message):
     with pytest.raises(ValueError, match=message):
         targets.check(y)
 
 
-def test_labels_that_were_to_come_are_fine():
+def test_check_accepts_known_labels():
     ClassTargets(np.array(["a", "b"])).check(np.array(["b", "b"]))
     ClassTargets(np.arange(2), True).check(np.array([[0, 1], [0, 0]]))

@@ -23,33 +23,34 @@ from moonnet.training._keras import keras
 pytestmark = pytest.mark.trains
 
 
-def twelve_fits(first_random_state):
-    """Return loss, accuracy and probability at (-2, 2) on the lecture's twelve data sets."""
-    figures = []
+def fit_twelve_datasets(first_random_state):
+    """Return final loss, final accuracy and probability at (-2, 2) for the lecture's twelve data sets."""
+    results = []
     for seed in range(12):
         X, y = make_moons(200, noise=0.2, random_state=seed)
         clf = KerasMoonClassifier(random_state=first_random_state + seed).fit(X, y)
-        figures.append((clf.history_["loss"][-1], clf.history_["accuracy"][-1], clf.predict_proba([[-2, 2]])[0, 1]))
-    return np.array(figures).T
+        results.append((clf.history_["loss"][-1], clf.history_["accuracy"][-1], clf.predict_proba([[-2, 2]])[0, 1]))
+    return np.array(results).T
 
 
-def test_the_lecture_s_figures():
-    # A typical draw, no more: the next test is the one that can tell this training from Keras's
-    losses, accuracies, probabilities = twelve_fits(0)
+def test_fit_reproduces_results_of_lecture():
+    # A rough check; the next test is precise enough to detect differences from Keras's training
+    losses, accuracies, probabilities = fit_twelve_datasets(0)
     assert 0.175 < losses.mean() < 0.205
     assert 0.915 < accuracies.mean() < 0.94
     assert probabilities.max() < 1e-4
 
 
-def test_training_is_neither_better_nor_worse_than_plain_keras():
-    # Plain Keras 3.15 on the same data, 96 fits with eight seeds for each data set, reached loss 0.2108 and accuracy
-    # 0.9139. Means over the twelve sets vary from seed to seed, from 0.207 to 0.219 there, and 0.200 to 0.225 here.
-    losses, accuracies, _ = np.hstack([twelve_fits(100 * (repeat + 1)) for repeat in range(8)])
+def test_mean_loss_and_accuracy_match_plain_keras():
+    # Plain Keras 3.15 reached loss 0.2108 and accuracy 0.9139 on the same data, in 96 fits with eight seeds for each
+    # data set. The mean loss over the twelve data sets varies between seeds: from 0.207 to 0.219 in Keras, and from
+    # 0.200 to 0.225 here.
+    losses, accuracies, _ = np.hstack([fit_twelve_datasets(100 * (repeat + 1)) for repeat in range(8)])
     assert_allclose(losses.mean(), 0.2108, atol=0.008)
     assert_allclose(accuracies.mean(), 0.9139, atol=0.006)
 
 
-def test_the_keras_model_agrees(fitted, moons):
+def test_model_predictions_and_metrics_match_classifier(fitted, moons):
     X, y = moons
     model = fitted.model_
     assert_allclose(model.predict(X, verbose=0)[:, 0], fitted.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-6)
@@ -58,8 +59,8 @@ def test_the_keras_model_agrees(fitted, moons):
     assert_allclose(accuracy, fitted.score(X, y), rtol=1e-6)
 
 
-def float64_allowed():
-    """Return the context in which Keras's float type may be float64, which JAX has to be told."""
+def allow_float64():
+    """Return a context in which Keras can compute in float64, which JAX does not allow by default."""
     if ON_TENSORFLOW:
         return nullcontext()
     import jax
@@ -68,47 +69,47 @@ def float64_allowed():
 
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-# Keras computes tanh in float32 there. The constants of the other two are float32 on TensorFlow and in _numpy_forward.
+# Keras computes tanh in float32 on JAX. The constants of the other two are float32 on TensorFlow and in _numpy_forward.
 ROUNDED_ON_JAX = {"tanh", "gelu", "leaky_relu"}
 
 
 @pytest.fixture(scope="module")
-def irises():
+def iris():
     X, y = load_iris(return_X_y=True)
     return StandardScaler().fit_transform(X), y
 
 
 @pytest.fixture(scope="module", params=["float32", "float64"])
-def trained(request, irises):
-    """A network for three classes in each float type."""
-    X, y = irises
+def three_class_classifier(request, iris):
+    """A classifier with three classes, three_class_classifier in each float type."""
+    X, y = iris
     return KerasMoonClassifier((8, 6), epochs=3, random_state=0).fit(X.astype(request.param), y)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_keras_model_agrees_for_every_activation(activation, trained, irises):
-    clf = copy.deepcopy(trained)
+def test_model_predictions_match_classifier_for_every_activation(activation, three_class_classifier, iris):
+    clf = copy.deepcopy(three_class_classifier)
     clf._trained_with["activation"] = activation  # test_training_engines.py trains with each
     dtype = clf.coefs_[0].dtype.name
-    X = irises[0].astype(dtype)
+    X = iris[0].astype(dtype)
     assert clf.predict_proba(X).dtype == dtype
     assert_allclose(clf.predict_proba(X), np.asarray(clf.model_(X.astype("float32"))), rtol=2e-5, atol=2e-6)
     previous = keras.config.floatx(), keras.config.dtype_policy()
-    try:  # Keras's own float type is the user's to choose
+    try:  # users may set another float type in Keras
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(dtype)
-        with float64_allowed():
-            theirs = np.asarray(clf.model_(X))
+        with allow_float64():
+            expected = np.asarray(clf.model_(X))
     finally:
         keras.config.set_floatx(previous[0])
         keras.config.set_dtype_policy(previous[1])
-    assert theirs.dtype == dtype
+    assert expected.dtype == dtype
     exact = dtype == "float64" and (ON_TENSORFLOW or activation not in ROUNDED_ON_JAX)
     tolerance = 1e-12 if exact else 2e-6
-    assert_allclose(clf.predict_proba(X), theirs, rtol=10 * tolerance, atol=tolerance)
+    assert_allclose(clf.predict_proba(X), expected, rtol=10 * tolerance, atol=tolerance)
 
 
-def test_the_keras_model_is_the_caller_s(fitted, moons):
+def test_model_is_an_independent_copy(fitted, moons):
     before = [coef.copy() for coef in fitted.coefs_]
     model = fitted.model_
     assert model is not fitted.model_
@@ -116,7 +117,7 @@ def test_the_keras_model_is_the_caller_s(fitted, moons):
     assert all((a == b).all() for a, b in zip(before, fitted.coefs_, strict=True))
 
 
-def test_the_keras_model_is_saved_and_loaded(fitted, moons, tmp_path):
+def test_model_saved_and_loaded_by_keras_predicts_the_same(fitted, moons, tmp_path):
     X, _ = moons
     fitted.model_.save(tmp_path / "moons.keras")
     loaded = keras.saving.load_model(tmp_path / "moons.keras", compile=False)
@@ -126,16 +127,16 @@ def test_the_keras_model_is_saved_and_loaded(fitted, moons, tmp_path):
 @pytest.mark.parametrize(
     ("load", "accuracy"), [(load_breast_cancer, 0.96), (load_wine, 0.96), (load_iris, 0.93), (load_digits, 0.95)]
 )
-def test_real_data(load, accuracy):
+def test_cross_val_accuracy_on_real_data(load, accuracy):
     X, y = load(return_X_y=True)
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0))
-    # The digits lie in the file writer by writer: folds in that order test on other hands than they train on, and
-    # MLPClassifier too reaches 0.93 there
+    # The digits are ordered by writer: folds without shuffling test on other writers than they train on, and
+    # MLPClassifier also reaches only 0.93 there
     folds = StratifiedKFold(5, shuffle=True, random_state=0) if load is load_digits else 5
     assert cross_val_score(model, X, y, cv=folds).mean() >= accuracy
 
 
-def test_learned_attributes(fitted, moons):
+def test_fit_sets_learned_attributes(fitted, moons):
     assert is_classifier(fitted)
     assert fitted.classes_.tolist() == [0, 1]
     assert [coef.shape for coef in fitted.coefs_] == [(2, 50), (50, 20), (20, 1)]
@@ -150,11 +151,11 @@ def test_learned_attributes(fitted, moons):
     assert_allclose(np.exp(fitted.predict_log_proba(X)), fitted.predict_proba(X))
 
 
-def test_fitted_state_is_arrays_and_plain_values(fitted, is_plain):
+def test_fitted_state_contains_only_arrays_and_plain_values(fitted, is_plain):
     assert all(map(is_plain, vars(fitted).values()))
 
 
-def test_three_classes_have_a_softmax_unit_each():
+def test_three_classes_use_softmax_output():
     X, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])
     clf = KerasMoonClassifier(random_state=0, epochs=300).fit(X, names[y])
@@ -170,25 +171,27 @@ def test_three_classes_have_a_softmax_unit_each():
 
 
 @pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [-1, 1], [2.0, 7.0], np.array(["b", 'c"'], object)])
-def test_labels_of_any_kind(moons, fitted, labels):
+def test_predict_returns_labels_of_original_type(moons, fitted, labels):
     X, y = moons
     clf = KerasMoonClassifier(random_state=0).fit(X, np.array(labels)[y])
     assert clf.predict(X).tolist() == np.array(labels)[fitted.predict(X)].tolist()
     assert (clf.coefs_[0] == fitted.coefs_[0]).all()
 
 
-# Before 1.9, scikit-learn asks for the names by a protocol that polars 2 no longer has
-KNOWS_POLARS = hasattr(pl.DataFrame, "__dataframe__") or HAS_CALLBACKS
+# Before 1.9, scikit-learn reads column names through a protocol that polars 2 no longer supports
+READS_POLARS_NAMES = hasattr(pl.DataFrame, "__dataframe__") or HAS_CALLBACKS
 
 
 @pytest.mark.parametrize(
     "frame",
     [
         pd.DataFrame,
-        pytest.param(pl.DataFrame, marks=pytest.mark.skipif(not KNOWS_POLARS, reason="it needs scikit-learn 1.9")),
+        pytest.param(
+            pl.DataFrame, marks=pytest.mark.skipif(not READS_POLARS_NAMES, reason="polars 2 needs scikit-learn 1.9")
+        ),
     ],
 )
-def test_dataframes_keep_their_names(moons, fitted, frame):
+def test_fit_on_dataframe_stores_and_checks_feature_names(moons, fitted, frame):
     X, y = moons
     named = frame({"width": X[:, 0], "height": X[:, 1]})
     target = (pd.Series if frame is pd.DataFrame else pl.Series)(
@@ -203,7 +206,7 @@ def test_dataframes_keep_their_names(moons, fitted, frame):
         clf.predict(frame({"height": X[:, 1], "width": X[:, 0]}))
 
 
-def test_precision_follows_the_data(moons):
+def test_float_precision_follows_input_dtype(moons):
     X, y = moons
     single = KerasMoonClassifier(epochs=2, random_state=0).fit(X.astype("float32"), y)
     assert {array.dtype.name for array in single.coefs_ + single.intercepts_} == {"float32"}
@@ -214,7 +217,7 @@ def test_precision_follows_the_data(moons):
         assert clf.predict_proba(other).dtype == np.float64
 
 
-def test_weight_zero_equals_absence(moons):
+def test_zero_sample_weight_equals_removing_sample(moons):
     X, y = moons
     weight = np.where(np.arange(200) % 3 == 0, 0.0, 1.0)
     weighted = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y, sample_weight=weight)
@@ -224,7 +227,7 @@ def test_weight_zero_equals_absence(moons):
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "lamb"])
-def test_weights_are_the_users_to_change(moons, optimizer):
+def test_learned_weights_are_writable_and_used_by_predict(moons, optimizer):
     X, y = moons
     clf = KerasMoonClassifier(optimizer=optimizer, epochs=2, random_state=0).fit(X, y)
     arrays = [*clf.coefs_, *clf.intercepts_]
@@ -235,7 +238,7 @@ def test_weights_are_the_users_to_change(moons, optimizer):
     assert_allclose(clf.predict_proba(X), clf.model_.predict(X, verbose=0) * [-1, 1] + [1, 0], rtol=1e-4, atol=1e-6)
 
 
-def test_a_class_without_weight_is_known_and_hardly_predicted(moons):
+def test_class_with_zero_sample_weight_is_known_but_not_predicted(moons):
     X, y = moons
     clf = KerasMoonClassifier(class_weight="balanced", random_state=0).fit(X, y, sample_weight=(y == 1).astype(float))
     assert clf.classes_.tolist() == [0, 1]
@@ -251,7 +254,7 @@ def test_class_weights_multiply_sample_weights(moons):
 
 
 @pytest.mark.parametrize("scale", [1e-40, 1e38])
-def test_tiny_and_huge_weights_train_the_same_network(moons, scale):
+def test_tiny_and_huge_uniform_sample_weights_do_not_change_fit(moons, scale):
     X, y = moons
     X = X.astype("float32")
     clf = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)
@@ -259,14 +262,14 @@ def test_tiny_and_huge_weights_train_the_same_network(moons, scale):
     assert_allclose(scaled.coefs_[0], clf.coefs_[0], rtol=1e-4, atol=1e-6)
 
 
-def test_narrow_integers_are_integers_all_the_same(moons):
+def test_parameters_accept_numpy_integers(moons):
     narrow = KerasMoonClassifier(batch_size=np.int8(100), epochs=np.uint8(3), random_state=0).fit(*moons)
     wide = KerasMoonClassifier(batch_size=100, epochs=3, random_state=0).fit(*moons)
     assert (narrow.coefs_[0] == wide.coefs_[0]).all()
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="test_training_engines.py has JAX's scopes")
-def test_a_fit_inside_the_caller_s_scopes_is_the_same_fit(moons, fitted):
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="test_training_engines.py tests JAX's scopes")
+def test_fit_inside_tensorflow_scopes_gives_identical_weights(moons, fitted):
     import tensorflow as tf
 
     with tf.device("CPU:0"), tf.GradientTape(), keras.name_scope("mine"):
@@ -274,28 +277,28 @@ def test_a_fit_inside_the_caller_s_scopes_is_the_same_fit(moons, fitted):
     assert (clf.coefs_[0] == fitted.coefs_[0]).all()
 
 
-def test_a_notebook_shows_the_fitted_estimator_whatever_its_parameters(moons):
+def test_html_repr_of_fitted_estimator_works_with_invalid_parameters(moons):
     clf = KerasMoonClassifier(epochs=1).fit(*moons).set_params(optimizer="nope")
     html = clf._repr_html_()
     assert ("intercepts_" in html) == hasattr(BaseEstimator, "_get_fitted_attr_html")  # from scikit-learn 1.9 on
     assert "model_" not in html
 
 
-def test_what_the_caller_gave_is_left_alone(moons):
+def test_fit_does_not_modify_its_arguments(moons):
     X, y = moons
     optimizer = keras.optimizers.Adam(0.01)
     weight, class_weight, sizes = np.ones(200), {0: 2.0}, [5, 4]
-    given = [X.copy(), y.copy(), weight.copy(), class_weight.copy(), sizes.copy(), optimizer.get_config()]
+    originals = [X.copy(), y.copy(), weight.copy(), class_weight.copy(), sizes.copy(), optimizer.get_config()]
     clf = KerasMoonClassifier(sizes, optimizer=optimizer, class_weight=class_weight, epochs=3)
     clf.fit(X, y, sample_weight=weight)
     clf.predict(X)
     assert clf.optimizer is optimizer
     assert not optimizer.built
-    for value, before in zip([X, y, weight, class_weight, sizes, optimizer.get_config()], given, strict=True):
+    for value, before in zip([X, y, weight, class_weight, sizes, optimizer.get_config()], originals, strict=True):
         assert np.array_equal(value, before) if isinstance(value, np.ndarray) else value == before
 
 
-def test_parameters_changed_after_fit_leave_the_network_as_it_was(moons):
+def test_set_params_after_fit_does_not_change_predictions(moons):
     X, y = moons
     clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
     before = clf.predict_proba(X)
@@ -306,13 +309,13 @@ def test_parameters_changed_after_fit_leave_the_network_as_it_was(moons):
 
 
 @pytest.mark.parametrize("sizes", [(), 7, [6], (5, 4, 3), np.array([4, 3])])
-def test_hidden_layer_sizes_of_many_kinds(moons, sizes):
+def test_hidden_layer_sizes_accepts_integer_and_sequences(moons, sizes):
     clf = KerasMoonClassifier(sizes, epochs=2).fit(*moons)
     assert [coef.shape[1] for coef in clf.coefs_] == [*([sizes] if isinstance(sizes, int) else sizes), 1]
     assert clone(clf).get_params()["hidden_layer_sizes"] is not None
 
 
-def test_an_unfitted_estimator_says_so(moons):
+def test_unfitted_estimator_raises_not_fitted_error(moons):
     clf = KerasMoonClassifier()
     for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         with pytest.raises(NotFittedError):
@@ -320,7 +323,7 @@ def test_an_unfitted_estimator_says_so(moons):
     assert not hasattr(clf, "model_")
 
 
-BAD_PARAMETERS = [
+INVALID_PARAMETERS = [
     ({"hidden_layer_sizes": (50, 0)}, r"'hidden_layer_sizes' .* integers of at least 1\. Got \(50, 0\)"),
     ({"learning_rate": keras.optimizers.schedules.LearningRateSchedule()}, r"'learning_rate' .* get_config\(\)\. Got"),
     ({"optimizer": keras.optimizers.SGD(-0.1)}, r"'learning_rate' .* positive finite number .* Got -0\.1"),
@@ -347,7 +350,7 @@ BAD_PARAMETERS = [
 ]
 NAN, INF = (np.array([[0.0, 1.0], [2.0, bad], [1.0, 1.0], [3.0, 1.0]]) for bad in (np.nan, np.inf))
 X4, Y4 = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
-BAD_DATA = [
+INVALID_DATA = [
     ((NAN, Y4), "Input X contains NaN"),
     ((INF, Y4), "Input X contains infinity"),
     ((X4, np.zeros(4)), r"y must contain at least 2 classes\. Got one class instead: \[0\.0\]"),
@@ -375,8 +378,8 @@ BAD_DATA = [
 ]
 
 
-def assert_refused_and_unharmed(clf, call, message):
-    """Assert that the call raises, and that what clf learned before is as it was."""
+def assert_raises_and_stays_fitted(clf, call, message):
+    """Assert that the call raises and leaves the fitted state of clf unchanged."""
     before = {name: value for name, value in vars(clf).items() if name.endswith("_")}
     predicted = clf.predict_proba([[0.5, 0.25]])
     with pytest.raises((ValueError, TypeError), match=message):
@@ -387,40 +390,42 @@ def assert_refused_and_unharmed(clf, call, message):
     assert (clf.predict_proba([[0.5, 0.25]]) == predicted).all()
 
 
-@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS, ids=lambda value: str(value)[:40])
-def test_bad_parameters_are_named_and_an_earlier_fit_stays(moons, parameters, message):
+@pytest.mark.parametrize(("parameters", "message"), INVALID_PARAMETERS, ids=lambda value: str(value)[:40])
+def test_fit_with_invalid_parameter_raises_and_keeps_earlier_fit(moons, parameters, message):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
     clf.set_params(**parameters)
-    assert_refused_and_unharmed(clf, lambda: clf.fit(*moons), message)
+    assert_raises_and_stays_fitted(clf, lambda: clf.fit(*moons), message)
 
 
-@pytest.mark.parametrize(("data", "message"), BAD_DATA, ids=lambda value: None if isinstance(value, tuple) else value)
-def test_bad_data_is_named_and_an_earlier_fit_stays(moons, data, message):
+@pytest.mark.parametrize(
+    ("data", "message"), INVALID_DATA, ids=lambda value: None if isinstance(value, tuple) else value
+)
+def test_fit_with_invalid_data_raises_and_keeps_earlier_fit(moons, data, message):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
-    assert_refused_and_unharmed(clf, lambda: clf.fit(*data), message)
-    if np.ndim(data[0]) == 2 and np.shape(data[0])[1] > 0:  # names of columns are learned first, and must go again
+    assert_raises_and_stays_fitted(clf, lambda: clf.fit(*data), message)
+    if np.ndim(data[0]) == 2 and np.shape(data[0])[1] > 0:  # feature names are set first, and must be restored
         named = pd.DataFrame(data[0], columns=["first", "second"])
-        assert_refused_and_unharmed(clf, lambda: clf.fit(named, *data[1:]), message)
+        assert_raises_and_stays_fitted(clf, lambda: clf.fit(named, *data[1:]), message)
 
 
-def test_bad_data_to_predict_is_named(fitted):
+def test_predict_with_invalid_data_raises(fitted):
     for bad, message in [
         (NAN, "contains NaN"),
         (X4[:, :1], "X has 1 features, but KerasMoonClassifier is expecting 2"),
         (np.full((1, 2), 1e300 * 1e10), "contains infinity"),
     ]:
         for method in (fitted.predict, fitted.predict_proba, fitted.decision_function):
-            assert_refused_and_unharmed(fitted, partial(method, bad), message)
+            assert_raises_and_stays_fitted(fitted, partial(method, bad), message)
 
 
-def test_a_penalty_beyond_float32_diverges_without_a_warning(moons):
+def test_l2_beyond_float32_raises_divergence_error_without_warning(moons):
     with pytest.raises(ValueError, match="non-finite loss or non-finite weights"):
         KerasMoonClassifier(l2=1e300, epochs=2).fit(*moons)
 
 
-def test_a_training_that_diverges_says_what_to_do(moons):
+def test_divergence_error_suggests_remedies(moons):
     X, y = moons
     clf = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)
     clf.set_params(optimizer="sgd", activation="linear", epochs=100)
     message = r"non-finite loss or non-finite weights within \d+ epochs\. Scale the inputs.* lower learning_rate"
-    assert_refused_and_unharmed(clf, lambda: clf.fit(1e100 * X, y), message)
+    assert_raises_and_stays_fitted(clf, lambda: clf.fit(1e100 * X, y), message)

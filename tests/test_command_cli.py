@@ -1,4 +1,4 @@
-"""Errors while the command runs are reported in one line."""
+"""Errors while the command runs are reported in one line each."""
 
 import pytest
 
@@ -21,5 +21,5 @@ FAILING = [
 @pytest.mark.parametrize(
     ("options", "message"), FAILING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_errors_are_reported_in_one_line(options, message, iris_csv, assert_command_fails):
+def test_error_is_reported_in_one_line(options, message, iris_csv, assert_command_fails):
     assert_command_fails([option.format(iris=iris_csv) for option in options], message)

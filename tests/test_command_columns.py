@@ -1,4 +1,4 @@
-"""The kinds that are inferred for columns, and how they are printed."""
+"""The inference of column kinds, and the table of columns that is printed."""
 
 import numpy as np
 import pandas as pd
@@ -71,14 +71,14 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
         ([f"text {i // 1.5}" for i in range(N)], "", "text, 40 distinct values in 60 rows"),
     ],
 )
-def test_kinds(infer, cells, kind, content):
+def test_infer_columns_detects_kind(infer, cells, kind, content):
     column = infer(cells)
     assert (column.kind, column.content) == (kind, content)
     assert (column.preprocessing == "dropped") == (kind == "")
 
 
 @pytest.mark.parametrize("name", ["id", "ID", "PassengerId", "customer_id", "Order No.", "key"])
-def test_distinct_integers_with_the_name_of_an_identifier_are_dropped(infer, name):
+def test_distinct_integers_named_like_an_identifier_are_dropped(infer, name):
     assert infer(np.arange(N) * 3, name).content == "identifier, unique in each row"
     assert infer(np.arange(N) % 20, name).kind == "number"
 
@@ -88,7 +88,7 @@ def test_distinct_integers_with_another_name_are_numbers(infer, name):
     assert infer(np.arange(N) * 3, name).kind == "number"
 
 
-def test_an_index_without_a_name_is_dropped(tmp_path):
+def test_unnamed_index_column_is_dropped(tmp_path):
     pd.DataFrame({"a": FRACTIONS, "y": ["a", "b"] * (N // 2)}).to_csv(tmp_path / "data.csv")
     _, columns = infer_columns(read_table(tmp_path / "data.csv"), "y", None, None, month_first=False)
     assert [(column.name, column.kind) for column in columns] == [("Unnamed: 0", ""), ("a", "number")]
@@ -109,7 +109,7 @@ def test_month_first_does_not_affect_unambiguous_dates(infer):
     assert "--month-first" not in column.content
 
 
-def test_a_few_other_cells_among_numbers_are_missing_values(infer):
+def test_rare_text_cells_among_numbers_are_missing_values(infer):
     column = infer(["-", "inf", *FRACTIONS[2:].astype(str)])
     assert column.kind == "number"
     assert column.missing_markers == ["-", "inf"]
@@ -118,13 +118,13 @@ def test_a_few_other_cells_among_numbers_are_missing_values(infer):
 
 
 @pytest.mark.parametrize("cell", ["${}", "€ {}", "{} %", "{}.5 kg", "EUR {}"])
-def test_numbers_with_a_currency_or_unit_are_dropped_and_reported(infer, cell):
+def test_numbers_with_currency_or_unit_are_dropped_and_reported(infer, cell):
     column = infer([cell.format(number) for number in range(100, 100 + N)])
     assert column.kind == ""
     assert column.content == f"numbers with a currency or unit, such as {cell.format(100)!r}"
 
 
-def test_given_features_are_not_dropped(infer):
+def test_columns_in_features_are_not_dropped(infer):
     assert infer(range(N), features=["x"]).kind == "number"
     assert infer([f"k{i}" for i in range(N)], features=["x"]).kind == "category"
 
@@ -146,14 +146,14 @@ TARGETS = [
 
 
 @pytest.mark.parametrize(("cells", "is_regression", "dtype", "content"), TARGETS)
-def test_the_task_is_inferred_from_the_target(table_of, cells, is_regression, dtype, content):
+def test_task_is_inferred_from_target(table_of, cells, is_regression, dtype, content):
     repeated = [cells[i % len(cells)] for i in range(N)]
     table = table_of(x=FRACTIONS, t=pd.Series(repeated, dtype=object))
     target, _ = infer_columns(table, "t", None, None, month_first=False)
     assert (target.is_regression, target.dtype, target.content) == (is_regression, dtype, f"target: {content}")
 
 
-def test_the_task_can_be_given(table_of):
+def test_task_argument_overrides_inferred_task(table_of):
     table = table_of(x=FRACTIONS, t=np.arange(N) % 3)
     for task, expected in [("regression", True), ("classification", False)]:
         assert infer_columns(table, "t", None, task, month_first=False)[0].is_regression == expected
@@ -172,18 +172,18 @@ def test_the_task_can_be_given(table_of):
         ("y", ["e"], r"must have a column to predict 'y' from. Got e \(empty\)"),
     ],
 )
-def test_unsuitable_columns_raise(table_of, target, features, message):
+def test_infer_columns_raises_on_unsuitable_columns(table_of, target, features, message):
     with pytest.raises(ValueError, match=message):
         infer_columns(table_of(x=FRACTIONS, e=[None] * N), target, features, None, month_first=False)
 
 
-def test_a_duplicate_name_cannot_be_the_target(tmp_path):
+def test_target_with_duplicate_name_raises(tmp_path):
     (tmp_path / "data.csv").write_text("a,b,a\n1,2,3\n")
     with pytest.raises(ValueError, match=r"has several columns named 'a'. Rename them"):
         infer_columns(read_table(tmp_path / "data.csv"), "a", None, None, month_first=False)
 
 
-def test_one_line_is_printed_for_each_column(table_of):
+def test_format_columns_returns_one_line_per_column(table_of):
     target, columns = infer_columns(table_of(x=FRACTIONS, k=range(N)), "y", None, None, month_first=False)
     assert format_columns(target, columns) == [
         "column  content            preprocessing",
@@ -193,7 +193,7 @@ def test_one_line_is_printed_for_each_column(table_of):
     ]
 
 
-def test_similar_columns_share_a_line_if_there_are_many(table_of):
+def test_format_columns_groups_similar_columns_of_wide_table(table_of):
     many = {f"x{i}": FRACTIONS + i for i in range(50)} | {"k": range(N), "kind": ["p", "q", "r"] * (N // 3)}
     lines = format_columns(*infer_columns(table_of(**many), "y", None, None, month_first=False))
     assert len(lines) == 5

@@ -1,4 +1,4 @@
-"""Errors at the start of the explorer are reported in one line; test_explore_server.py tests the server."""
+"""Errors when the explorer starts are reported in one line; test_explore_server.py tests the server."""
 
 import socket
 
@@ -13,11 +13,11 @@ FAILING = [
 @pytest.mark.parametrize(
     ("options", "message"), FAILING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_unsuitable_files_are_reported(options, message, iris_csv, assert_command_fails):
+def test_unsuitable_file_is_reported_in_one_line(options, message, iris_csv, assert_command_fails):
     assert_command_fails([option.format(iris=iris_csv) for option in options], message)
 
 
-def test_a_port_in_use_is_reported(assert_command_fails):
+def test_port_in_use_is_reported_in_one_line(assert_command_fails):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         options = ["explore", "--port", str(port), "--no-browser"]

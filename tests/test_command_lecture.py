@@ -1,4 +1,4 @@
-"""The lecture's example in this process; test_main.py runs it in another."""
+"""The lecture's example in this process; test_main.py runs it in a child process."""
 
 import re
 
@@ -8,7 +8,7 @@ from moonnet.command._cli import main
 
 
 @pytest.mark.slow
-def test_options_reach_the_network(tmp_path, capsys):
+def test_options_configure_data_network_and_training(tmp_path, capsys):
     options = ["--samples", "40", "--noise", "0.1", "--epochs", "13", "--batch-size", "8", "--hidden", "6", "5", "4"]
     assert main([*options, "--seed", "3", "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Options that are invalid, alone or together, are reported in one line."""
+"""Invalid options and invalid combinations of options are reported in one line."""
 
 import pytest
 

@@ -18,7 +18,7 @@ KIND = pd.Series(["p", "q", "r"] * (N // 3), dtype="str", name="kind")
 
 
 class Network(LogisticRegression):
-    """Has the history that the training curves need."""
+    """A classifier with the history that the training curves need."""
 
     history_ = {"loss": [2.0, 1.0], "accuracy": [0.5, 0.6]}  # noqa: RUF012
 
@@ -27,7 +27,7 @@ class Regression(LinearRegression):
     history_ = {"loss": [2.0, 1.0]}  # noqa: RUF012
 
 
-def dataset_of(X, y, network):
+def make_dataset_and_model(X, y, network):
     columns = [Column(name, "number" if X[name].dtype.kind in "fi" else "category", "", "") for name in X]
     is_regression = isinstance(network, Regression)
     dataset = Dataset(X, y, X[:20], y[:20], list(X), X[:1], is_regression, "price in $")
@@ -35,14 +35,15 @@ def dataset_of(X, y, network):
 
 
 @pytest.fixture
-def nothing_is_rendered(monkeypatch):
+def skip_rendering(monkeypatch):
+    """Write empty picture files."""
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: path.touch())
 
 
 CLASSES = np.where(NUMBERS["_x"] + 2 * NUMBERS["d"] > 0, "$y^$", "_no")
 CASES = [
-    (NUMBERS, "pca", True),  # numbers alone
-    (NUMBERS.join(KIND), ("_x", "d"), True),  # the most important ones
+    (NUMBERS, "pca", True),  # only numbers
+    (NUMBERS.join(KIND), ("_x", "d"), True),  # the two most important numbers
     (NUMBERS[["d", "_x"]], ("d", "_x"), True),
     (NUMBERS[["d"]].join(KIND), ("d",), False),
     (KIND.to_frame(), (), False),
@@ -51,9 +52,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("X", "features", "has_regions"), CASES)
-@pytest.mark.usefixtures("nothing_is_rendered")
-def test_pictures_of_a_classification(X, features, has_regions, tmp_path):
-    dataset, model = dataset_of(X, CLASSES, Network())
+@pytest.mark.usefixtures("skip_rendering")
+def test_draw_pictures_of_classification(X, features, has_regions, tmp_path):
+    dataset, model = make_dataset_and_model(X, CLASSES, Network())
     drawn = _features_to_draw(dataset, model)[1]
     if features is None:
         assert "d" not in drawn
@@ -73,17 +74,17 @@ def test_pictures_of_a_classification(X, features, has_regions, tmp_path):
         (KIND.to_frame(), ()),
     ],
 )
-@pytest.mark.usefixtures("nothing_is_rendered")
-def test_pictures_of_a_regression(X, features, tmp_path):
-    dataset, model = dataset_of(X, (NUMBERS["_x"] + 2 * NUMBERS["d"]).to_numpy(), Regression())
+@pytest.mark.usefixtures("skip_rendering")
+def test_draw_pictures_of_regression(X, features, tmp_path):
+    dataset, model = make_dataset_and_model(X, (NUMBERS["_x"] + 2 * NUMBERS["d"]).to_numpy(), Regression())
     assert _features_to_draw(dataset, model)[1] == features
     names = [path.name for path in draw_pictures(dataset, model, tmp_path)]
     assert names == ["training.png", *["regression.png"] * bool(features), "held_out.png"]
 
 
 @pytest.mark.slow
-def test_missing_numbers_and_dollar_signs_can_be_drawn(tmp_path):
+def test_draw_pictures_with_missing_numbers_and_dollar_signs(tmp_path):
     for X in (NUMBERS, NUMBERS[["d"]].join(KIND)):
         gaps = X.assign(d=X["d"].where(np.arange(N) % 3 > 0))
         for y, network in ((CLASSES, Network()), (NUMBERS["d"].to_numpy(), Regression())):
-            assert list(draw_pictures(*dataset_of(gaps, y, network), tmp_path))
+            assert list(draw_pictures(*make_dataset_and_model(gaps, y, network), tmp_path))

@@ -1,4 +1,4 @@
-"""The pipeline of a CSV file: how columns are encoded, and which saved models are loaded."""
+"""The pipeline for a CSV file: the encoding of columns, and saving and loading the model."""
 
 import zipfile
 
@@ -65,7 +65,7 @@ def test_columns_are_encoded_by_kind(model, frame):
     assert encoded.shape == (N, 7)
 
 
-def test_columns_are_found_by_name_and_new_values_are_accepted(model, frame):
+def test_predict_finds_columns_by_name_and_accepts_new_values(model, frame):
     expected = model.predict_proba(frame)
     shuffled = frame[["kind", "day", "a", "iso"]]
     assert (model.predict_proba(shuffled) == expected).all()
@@ -78,13 +78,13 @@ def test_columns_are_found_by_name_and_new_values_are_accepted(model, frame):
         model.predict(frame.drop(columns="a"))
 
 
-def test_a_column_may_be_empty_in_training(frame, labels):
+def test_fit_accepts_empty_column(frame, labels):
     model = make_model(COLUMNS, KerasMoonClassifier((5,), epochs=1)).fit(frame.assign(a=np.nan, iso=None), labels)
     assert np.isfinite(model.predict_proba(frame)).all()
 
 
 @pytest.mark.parametrize("kind", [KerasMoonClassifier, KerasMoonRegressor])
-def test_a_saved_model_predicts_the_same(model, frame, kind, tmp_path):
+def test_loaded_model_predicts_the_same(model, frame, kind, tmp_path):
     fitted = make_model(COLUMNS, kind((5,), epochs=2, random_state=0)).fit(frame, np.arange(N) % 3)
     save_model(fitted, tmp_path / "model.skops")
     loaded = load_model(tmp_path / "model.skops")
@@ -96,7 +96,7 @@ def alarm(X):
     raise AssertionError("code of an untrusted file")
 
 
-def test_a_file_with_untrusted_types_is_refused(tmp_path):
+def test_load_model_rejects_untrusted_types(tmp_path):
     path = tmp_path / "untrusted.skops"
     columns = FunctionTransformer(alarm)
     skops.io.dump(Pipeline([("columns", columns), ("network", LogisticRegression())]), path)
@@ -104,7 +104,7 @@ def test_a_file_with_untrusted_types_is_refused(tmp_path):
         load_model(path)
 
 
-def test_other_files_are_refused(tmp_path, labels):
+def test_load_model_rejects_other_files(tmp_path, labels):
     path = tmp_path / "model.skops"
     other = make_pipeline(StandardScaler(), LogisticRegression()).fit(np.arange(N)[:, None], labels)
     skops.io.dump(other, path)
@@ -124,7 +124,7 @@ def test_other_files_are_refused(tmp_path, labels):
         load_model(tmp_path / "nowhere.skops")
 
 
-def test_samples_are_the_rows_with_a_target(tmp_path):
+def test_read_samples_drops_rows_without_target(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,id,y\n1,x1,1\n-,x2,2\n3,x3,\n" + "".join(f"{i},x{i},{i % 2}\n" for i in range(4, 30)))
     table = read_table(path)
@@ -136,7 +136,7 @@ def test_samples_are_the_rows_with_a_target(tmp_path):
     assert y.tolist() == [1, 2, *(i % 2 for i in range(4, 30))]
 
 
-def test_numbers_that_overflow_are_refused(tmp_path):
+def test_read_samples_raises_on_overflowing_numbers(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,y\n" + "".join(f"{i}e300,{i % 2}\n" for i in range(30)) + "1e400,1\n")
     table = read_table(path)

@@ -1,4 +1,4 @@
-"""Predictions for a CSV file: rows are copied, predictions added, and differences from training reported."""
+"""Predictions for a CSV file: rows are copied, predictions are added, and differences from training are reported."""
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def predict(tmp_path, model):
     return predict
 
 
-def test_predictions_are_added_to_the_rows(predict, model):
+def test_classification_adds_prediction_and_probability_columns(predict, model):
     lines = TRAINING.assign(id=[f"{10**18 + 3 * i}" for i in range(N)], note="two\nlines")
     lines = lines[["note", "day", "a", "kind", "id"]]
     predicted, notes = predict(lines.to_csv(index=False))
@@ -57,7 +57,7 @@ def test_predictions_are_added_to_the_rows(predict, model):
     assert notes == ["columns not used by the model: note, id"]
 
 
-def test_a_regression_adds_one_column(predict):
+def test_regression_adds_prediction_column(predict):
     regression = fit(KerasMoonRegressor((5,), epochs=2, random_state=0), TRAINING["a"] * 1000)
     predicted, notes = predict(TRAINING.to_csv(index=False), regression)
     assert list(predicted) == [*TRAINING, "prediction"]
@@ -65,13 +65,13 @@ def test_a_regression_adds_one_column(predict):
     assert notes == []
 
 
-def test_an_ambiguous_date_is_read_in_the_format_of_training(predict, model):
+def test_ambiguous_date_is_read_in_training_format(predict, model):
     predicted, _ = predict("a,kind,day\n0.5,red,03/02/2020\n")
     expected = model.predict_proba(pd.DataFrame({"a": [0.5], "kind": ["red"], "day": ["03/02/2020"]}))
     assert predicted["probability_up"].tolist() == expected[:, 1].tolist()
 
 
-def test_the_file_may_have_another_delimiter_and_decimal_sign(predict, model):
+def test_file_may_have_another_delimiter_and_decimal_sign(predict, model):
     predicted, _ = predict("kind;day;a\nred;03/02/2020;0,5\nblue;13/02/2020;-1,5\n")
     frame = pd.DataFrame({"a": [0.5, -1.5], "kind": ["red", "blue"], "day": ["03/02/2020", "13/02/2020"]})
     assert predicted["prediction"].tolist() == model.predict(frame).tolist()
@@ -125,6 +125,6 @@ def test_empty_columns_are_imputed(predict):
         ),
     ],
 )
-def test_files_that_do_not_fit_the_model_raise(predict, text, message):
+def test_predict_table_raises_on_file_that_does_not_fit_model(predict, text, message):
     with pytest.raises(ValueError, match=message):
         predict(text)

@@ -1,4 +1,4 @@
-"""The code of a pipeline makes the same pipeline; test_command_train_csv.py runs the whole script."""
+"""The generated code recreates the pipeline; test_command_train_csv.py runs the whole script."""
 
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -14,7 +14,7 @@ from moonnet.preprocessing import DateEncoder
 NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, StandardScaler, DateEncoder]
 
 
-def test_the_code_makes_the_pipeline():
+def test_pipeline_code_recreates_pipeline():
     names = [f"a column of numbers {i}" for i in range(100)]
     columns = [Column(name, "number", "", "") for name in names]
     columns += [Column("it's", "category", "", ""), Column('"d"', "date", "", "", "%d.%m.%Y")]
@@ -23,6 +23,6 @@ def test_the_code_makes_the_pipeline():
     exec(pipeline_code(model), scope)
     assert scope["model"].__repr__(N_CHAR_MAX=10**6) == model.__repr__(N_CHAR_MAX=10**6)
     assert [names for _, _, names in scope["columns"].transformers] == [names, ["it's"], ['"d"']]
-    shown = pipeline_code(model, shorten=True)
-    assert len(shown) < 1500
-    assert "'a column of numbers 0', " in shown
+    shortened = pipeline_code(model, shorten=True)
+    assert len(shortened) < 1500
+    assert "'a column of numbers 0', " in shortened

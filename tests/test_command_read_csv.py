@@ -30,7 +30,7 @@ def rows(table):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_inferred(read, delimiter):
+def test_delimiter_is_inferred(read, delimiter):
     lines = ["name,size;of|it", "a 1", '"x,y;z|\tw" 2']
     table = read("\n".join(line.replace(" ", delimiter) for line in ["first second", *lines[1:]]))
     assert table.options["sep"] == delimiter
@@ -38,7 +38,7 @@ def test_the_delimiter_is_inferred(read, delimiter):
     assert rows(table) == [["a", "1"], ["x,y;z|\tw", "2"]]
 
 
-def test_a_decimal_comma_is_not_a_delimiter(read):
+def test_decimal_comma_is_not_a_delimiter(read):
     table = read("a;b;c\n1,5;2,25;x\n-3,0;4,5e3;y\n")
     assert table.options["sep"] == ";"
     assert table.read({"a": "float64", "b": "float64"}).to_numpy().tolist() == [[1.5, 2.25], [-3, 4500]]
@@ -61,14 +61,14 @@ def test_thousands_separators_are_distinguished_from_decimal_signs(read, content
 
 
 @pytest.mark.parametrize("cell", ["1", "-1.5", "+.5", "2.", "1e-3", " 7 "])
-def test_numbers(read, cell):
+def test_number_formats_are_recognized(read, cell):
     table = read(f'a,b\n"{cell}",x\n')
     assert table.is_number(table.text["a"]).all()
     assert table.read({"a": "float64"})["a"].tolist() == [float(cell)]
 
 
 @pytest.mark.parametrize("cell", ["1,5", "0x10", "1_000", "inf", "1e", "-", "1 2", "1.2.3", "."])
-def test_cells_that_resemble_numbers(read, cell):
+def test_cells_that_resemble_numbers_are_text(read, cell):
     table = read(f'a,b\n"{cell}",1.5\n"x",2.5\n')
     assert not table.is_number(table.text["a"]).any()
 
@@ -91,20 +91,20 @@ def test_encodings_other_than_utf_8_are_reported(read):
     assert table.notes[0].endswith("reading it as Latin-1")
 
 
-def test_unicode_text_as_saved_by_excel(read):
+def test_unicode_text_saved_by_excel_is_read(read):
     table = read("größe\ty\n1\tweiß\n", encoding="utf-16")
     assert rows(table) == [["1", "weiß"]]
     assert table.notes[0].endswith("reading it as utf-16")
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
-def test_compressed_files(read, suffix, compress):
+def test_compressed_files_are_read(read, suffix, compress):
     assert rows(read(compress(b"a;b\n1;x\n"), f"data.csv.{suffix}")) == [["1", "x"]]
     with pytest.raises(ValueError, match="is not a CSV file that pandas can read"):
         read(b"a;b\n1;x\n", f"plain.csv.{suffix}")
 
 
-def test_a_file_in_a_zip(tmp_path):
+def test_file_in_zip_archive_is_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         archive.writestr("data.csv", "a;b\n1;x\n")
     assert rows(read_table(tmp_path / "data.zip")) == [["1", "x"]]
@@ -166,9 +166,9 @@ COLUMNS = st.lists(st.sampled_from(["number", "text", "whole"]), min_size=2, max
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), kinds=COLUMNS, n_rows=st.integers(1, 6))
-def test_files_that_pandas_writes_are_read_correctly(data, kinds, n_rows, tmp_path):
+def test_files_written_by_pandas_are_read_correctly(data, kinds, n_rows, tmp_path):
     values = {
-        # At least one with a fraction, because integers do not show the decimal sign
+        # With a fraction, because integers do not show the decimal sign
         "number": st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: value + 0.015625),
         "text": TEXTS,
         "whole": st.integers(-(2**53), 2**53).map(float),

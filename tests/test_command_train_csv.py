@@ -1,4 +1,4 @@
-"""The command on CSV files: what it prints, draws and saves, and files that it refuses."""
+"""The command on CSV files: the output printed, the files written, and errors for unsuitable files."""
 
 import gzip
 import re
@@ -25,7 +25,7 @@ def numeric_frame():
     return frame.assign(y=np.where(frame["a"] + frame["b"] > 0, "yes", "no"))
 
 
-def test_a_classification(tmp_path, iris_csv, capsys, assert_pictures_drawn):
+def test_classification_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, assert_pictures_drawn):
     out = tmp_path / "out"
     assert main(["--csv", str(iris_csv), "--target", "species", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -36,7 +36,7 @@ def test_a_classification(tmp_path, iris_csv, capsys, assert_pictures_drawn):
         assert f"wrote {out / name}" in printed
 
 
-def test_two_given_features(tmp_path, iris_csv, assert_pictures_drawn):
+def test_features_option_selects_two_features(tmp_path, iris_csv, assert_pictures_drawn):
     out = tmp_path / "out"
     options = ["--csv", str(iris_csv), "--target", "species", "--features", "pw", "sl", "--epochs", "5"]
     assert main([*options, "--out", str(out)]) == 0
@@ -44,14 +44,14 @@ def test_two_given_features(tmp_path, iris_csv, assert_pictures_drawn):
     assert load_model(out / "model.skops").feature_names_in_.tolist() == ["pw", "sl"]
 
 
-def test_one_given_feature(tmp_path, iris_csv, assert_pictures_drawn):
+def test_features_option_with_one_feature_draws_no_decision_regions(tmp_path, iris_csv, assert_pictures_drawn):
     out = tmp_path / "out"
     options = ["--csv", str(iris_csv), "--target", "species", "--features", "pl", "--epochs", "1"]
     assert main([*options, "--out", str(out)]) == 0
     assert_pictures_drawn(out, ["data.png", "training.png", *MODEL, "held_out.png"])
 
 
-def test_a_regression(tmp_path, iris_csv, capsys, assert_pictures_drawn):
+def test_regression_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, assert_pictures_drawn):
     out = tmp_path / "out"
     assert main(["--csv", str(iris_csv), "--target", "pw", "--out", str(out), "--epochs", "30"]) == 0
     printed = capsys.readouterr().out
@@ -65,40 +65,40 @@ def test_a_regression(tmp_path, iris_csv, capsys, assert_pictures_drawn):
     assert_pictures_drawn(out, ["training.png", "regression.png", "held_out.png", *MODEL])
 
 
-def missing():
+def csv_with_missing_cells():
     frame = numeric_frame().assign(empty=None)
     frame.loc[::5, "a"] = None
     frame.loc[:2, "y"] = None
     return frame.to_csv(index=False, na_rep="n/a").encode()
 
 
-def text():
+def csv_with_text():
     frame = numeric_frame().assign(color=["red", "blue"] * (N // 2), name=[f"n{i}" for i in range(N)], always="x")
     return frame.to_csv().encode()  # with an index
 
 
-def with_dates():
+def csv_with_dates():
     frame = numeric_frame().assign(day=pd.date_range("2020-01-01", periods=N).strftime("%d/%m/%Y"), open="01/02/2003")
     frame.loc[0, "open"] = "03/04/2003"
     return frame.to_csv(index=False).encode()
 
 
-def huge_integers():
+def csv_with_huge_integers():
     frame = numeric_frame().assign(key=[str(2**60 + 3 * i) for i in range(N)])
     return frame.assign(y=np.where(frame["y"] == "yes", str(2**60), str(2**60 + 1))).to_csv(index=False).encode()
 
 
-def line_breaks():
+def csv_with_line_breaks():
     return numeric_frame().assign(note=["one\ntwo", 'a "quote", and more'] * (N // 2)).to_csv(index=False).encode()
 
 
 MESSY = {
     "missing.csv": (
-        missing,
+        csv_with_missing_cells,
         [r"a +number, 20 missing +missing values replaced", r"empty +empty +dropped", r"y .*; 3 rows without target"],
     ),
     "text.csv": (
-        text,
+        csv_with_text,
         [
             r"color +category, 2 values +one-hot",
             r"Unnamed: 0 +row number +dropped",
@@ -107,7 +107,7 @@ MESSY = {
         ],
     ),
     "dates.csv": (
-        with_dates,
+        csv_with_dates,
         ["day +date, day/month/year +days", r"open +date, day/month/year \(ambiguous: .*--month-first"],
     ),
     "semicolons.csv": (
@@ -120,19 +120,19 @@ MESSY = {
         [r"latin\.csv is not encoded in UTF-8; reading it as cp1252$", "^größe +number"],
     ),
     "zipped.csv.gz": (lambda: gzip.compress(numeric_frame().to_csv(index=False).encode()), ["^a +number"]),
-    "huge.csv": (huge_integers, ["key +identifier, unique in each row", f", class ({2**60}|{2**60 + 1})$"]),
+    "huge.csv": (csv_with_huge_integers, ["key +identifier, unique in each row", f", class ({2**60}|{2**60 + 1})$"]),
     "duplicate.csv": (
         lambda: (
             numeric_frame().assign(c=1.5)[["a", "b", "c", "y"]].to_csv(index=False).replace("b,c", "b,a", 1).encode()
         ),
         [r"duplicate\.csv has 2 columns named 'a'; they are renamed to a, a\.1", r"^a\.1 +constant, '1\.5' +dropped"],
     ),
-    "breaks.csv": (line_breaks, ["note +category, 2 values", '(one two)|(a "quote")']),
+    "breaks.csv": (csv_with_line_breaks, ["note +category, 2 values", '(one two)|(a "quote")']),
 }
 
 
 @pytest.mark.parametrize("name", MESSY)
-def test_messy_files(name, tmp_path, capsys, assert_pictures_drawn):
+def test_messy_files_are_cleaned_and_reported(name, tmp_path, capsys, assert_pictures_drawn):
     make, patterns = MESSY[name]
     (tmp_path / name).write_bytes(make())
     assert main(["--csv", str(tmp_path / name), "--target", "y", "--epochs", "20", "--out", str(tmp_path / "out")]) == 0
@@ -178,7 +178,7 @@ def test_unsuitable_files_are_reported_in_one_line(name, tmp_path, assert_comman
     assert not (tmp_path / "out").exists()
 
 
-def mixed_table(task):
+def make_mixed_frame(task):
     frame = numeric_frame().rename(columns={"a": "größe"})
     frame["größe"] = ["-", *frame["größe"][1:].astype(str).str.replace(".", ",")]
     frame["b"] = frame["b"].astype(str).str.replace(".", ",")
@@ -193,11 +193,11 @@ def mixed_table(task):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_the_saved_model_and_the_script_give_identical_predictions(task, tmp_path, monkeypatch, capsys):
+def test_saved_model_and_script_give_identical_predictions(task, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    mixed_table(task).to_csv("a table.csv", index=False, sep=";", encoding="latin-1")
+    make_mixed_frame(task).to_csv("a table.csv", index=False, sep=";", encoding="latin-1")
     assert main(["--csv", "a table.csv", "--target", "y", "--epochs", "3", "--hidden", "9", "--out", "out"]) == 0
-    new = mixed_table(task).drop(columns="y").sample(frac=0.5, random_state=0)[::-1]
+    new = make_mixed_frame(task).drop(columns="y").sample(frac=0.5, random_state=0)[::-1]
     new.to_csv("new.csv", index=False)  # with decimal commas, also in the predictions
     assert main(["--csv", "new.csv", "--model", "out/model.skops"]) == 0
     names = ", ".join(["prediction"] + (["probability_no", "probability_yes"] if task == "classification" else []))

@@ -1,4 +1,4 @@
-"""On real workers of Dask's: searches, which may lose a worker, and predictions of arrays and tables in pieces."""
+"""Searches and predictions on real Dask workers, also when workers are killed."""
 
 import contextlib
 import gc
@@ -31,21 +31,21 @@ NETWORK = KerasMoonClassifier((7,), epochs=5, random_state=0)
 GRID = {"learning_rate": [0.001, 0.01, 0.1], "l2": [0.0, 1e-3], "dropout": [0.1, 0.2]}
 
 
-def two_workers():
+def start_two_workers():
     return Client(n_workers=2, threads_per_worker=1, dashboard_address=":0")
 
 
 @pytest.fixture(scope="module")
 def client():
-    """Two worker processes that train, and keep short records."""
-    short = {"distributed.admin.log-length": 100, "distributed.admin.low-level-log-length": 100}
-    with dask.config.set(short), two_workers() as client:
+    """A client of two worker processes, which store short task histories."""
+    short_histories = {"distributed.admin.log-length": 100, "distributed.admin.low-level-log-length": 100}
+    with dask.config.set(short_histories), start_two_workers() as client:
         yield client
 
 
 @pytest.fixture
-def assert_same(assert_same_scores):
-    """Return a function that asserts the same scores and best network, bit for bit."""
+def assert_same_search(assert_same_scores):
+    """Return a function that asserts bit-for-bit identical scores and weights of the best estimator."""
 
     def check(search, other):
         assert_same_scores(search, other)
@@ -60,7 +60,7 @@ SEARCHES = {
     "randomized": lambda: RandomizedSearchCV(
         NETWORK, {"learning_rate": loguniform(1e-4, 1e-1), "l2": loguniform(1e-6, 1e-2)}, n_iter=8, random_state=0
     ),
-    "numbers": lambda: GridSearchCV(
+    "regression": lambda: GridSearchCV(
         KerasMoonRegressor((7,), epochs=5, random_state=0),
         {"loss": ["squared_error", "huber", "poisson"], "dropout": [0.0, 0.2]},
         cv=3,
@@ -69,38 +69,38 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_a_search_finds_the_same_on_a_cluster(client, moons, search, assert_same):
-    alone = search().fit(*moons)
+def test_search_on_cluster_matches_local_search(client, moons, search, assert_same_search):
+    local = search().fit(*moons)
     with parallel_config(backend="dask"):
-        assert_same(search().fit(*moons), alone)
+        assert_same_search(search().fit(*moons), local)
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
-def test_cross_validation_is_the_same_on_a_cluster(client, moons, scoring):
+def test_cross_val_score_on_cluster_matches_local_scores(client, moons, scoring):
     model = make_pipeline(StandardScaler(), NETWORK)
-    alone = cross_val_score(model, *moons, scoring=scoring)
+    local = cross_val_score(model, *moons, scoring=scoring)
     with parallel_config(backend="dask", client=resilient(client)):
-        assert np.array_equal(cross_val_score(model, *moons, scoring=scoring), alone)
+        assert np.array_equal(cross_val_score(model, *moons, scoring=scoring), local)
 
 
-def compiled(layers):
-    """Return how many programs this process has compiled for such a network."""
+def count_compiled_programs(layers):
+    """Return how many programs this process has compiled for networks with these hidden layers."""
     from moonnet.training import _compiled_program
 
     return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _compiled_program._idle_programs)
 
 
-def test_a_worker_compiles_once(client, moons):
+def test_each_worker_compiles_a_network_once(client, moons):
     network = KerasMoonClassifier((9, 4), epochs=2, random_state=0)
     grid = {"learning_rate": np.geomspace(1e-4, 1e-1, 15), "l2": [0.0, 1e-3]}
     for _ in range(2):
         with parallel_config(backend="dask"):
             GridSearchCV(network, grid, cv=2).fit(*moons)
-    assert max(client.run(compiled, (9, 4)).values()) == 1
+    assert max(client.run(count_compiled_programs, (9, 4)).values()) == 1
 
 
-class KillsItsWorker:
-    """Scores, and kills the process that asks for the first score, and then one that asks for the 20th or a later."""
+class WorkerKillingScorer:
+    """Scorer that kills its process at the first call, and once more at the 20th call or a later one."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -118,41 +118,41 @@ class KillsItsWorker:
         return estimator.score(X, y)
 
 
-def test_killed_workers_are_survived_with_the_same_scores(moons, tmp_path, assert_same):
+def test_search_survives_killed_workers_with_identical_scores(moons, tmp_path, assert_same_search):
     grid = {"learning_rate": np.geomspace(1e-4, 1e-1, 20).tolist()}
-    alone = GridSearchCV(NETWORK, grid, cv=3).fit(*moons)
-    with two_workers() as client, parallel_config(backend="dask", client=resilient(client)):
+    local = GridSearchCV(NETWORK, grid, cv=3).fit(*moons)
+    with start_two_workers() as client, parallel_config(backend="dask", client=resilient(client)):
         before = set(client.run(os.getpid).values())
-        search = GridSearchCV(NETWORK, grid, cv=3, scoring=KillsItsWorker(tmp_path)).fit(*moons)
-    assert_same(search, alone)
+        search = GridSearchCV(NETWORK, grid, cv=3, scoring=WorkerKillingScorer(tmp_path)).fit(*moons)
+    assert_same_search(search, local)
     assert (tmp_path / "once").exists()
     assert (tmp_path / "again").exists()
-    assert set(map(int, (tmp_path / "calls").read_text().split())) - before  # workers that came for those that died
+    assert set(map(int, (tmp_path / "calls").read_text().split())) - before  # replacements of killed workers
 
 
-def test_large_samples_and_those_that_the_user_scatters(client):
+def test_large_and_scattered_samples_give_identical_scores(client):
     X = np.zeros((200, 8_000))  # 12.8 MB
     X[:, :2], y = make_moons(200, noise=0.2, random_state=0)
     network = KerasMoonClassifier((2,), epochs=1, random_state=0)
-    alone = cross_val_score(network, X, y)
+    local = cross_val_score(network, X, y)
     for scatter in (None, [X, y]):
         with parallel_config(backend="dask", client=resilient(client), scatter=scatter):
-            assert np.array_equal(cross_val_score(network, X, y), alone)
+            assert np.array_equal(cross_val_score(network, X, y), local)
 
 
-def test_who_is_no_client_is_told(moons):
+def test_resilient_rejects_other_objects_than_clients(moons):
     with pytest.raises(TypeError, match=r"client must be a distributed\.Client\. Got 'tcp://here' instead\."):
         resilient("tcp://here")
 
 
-def megabytes():
-    """Return the memory that this process has in use."""
+def memory_in_mb():
+    """Return the resident memory of this process in MB."""
     gc.collect()
     return psutil.Process().memory_info().rss / 1e6
 
 
 @pytest.mark.trains
-def test_a_thousand_candidates_leave_no_memory_behind(client, moons):
+def test_worker_memory_stays_flat_over_a_thousand_candidates(client, moons):
     network = KerasMoonClassifier((7,), epochs=1, random_state=0)
     one_split = [(np.arange(100), np.arange(100, 200))]
 
@@ -160,19 +160,19 @@ def test_a_thousand_candidates_leave_no_memory_behind(client, moons):
         with parallel_config(backend="dask"):
             GridSearchCV(network, {"l2": np.linspace(0, 1e-3, n_candidates)}, cv=one_split, refit=False).fit(*moons)
 
-    search(250)  # Dask's own records of tasks fill up
-    grown = []
+    search(250)  # fills Dask's own task histories
+    growth = []
     for _ in range(3):
-        before = client.run(megabytes)
+        before = client.run(memory_in_mb)
         search(250)
-        after = client.run(megabytes)
-        grown.append(max(after[worker] - before[worker] for worker in before))
-    # What a fit leaves behind grows each time; what Dask and the allocators keep grows now and then
-    assert min(grown) < 5, grown
-    assert sorted(grown)[1] < 15, grown
+        after = client.run(memory_in_mb)
+        growth.append(max(after[worker] - before[worker] for worker in before))
+    # A leak in fit would show in every search; Dask and the memory allocators grow only now and then
+    assert min(growth) < 5, growth
+    assert sorted(growth)[1] < 15, growth
 
 
-def test_a_search_shows_its_progress_from_the_cluster(client, moons, capsys):
+def test_progress_bar_shows_search_on_cluster(client, moons, capsys):
     ProgressBar = pytest.importorskip("sklearn.callback").ProgressBar
     with parallel_config(backend="dask", verbose=10):
         GridSearchCV(NETWORK, {"l2": [0.0, 1e-3]}, cv=2).set_callbacks(ProgressBar(0)).fit(*moons)
@@ -182,15 +182,15 @@ def test_a_search_shows_its_progress_from_the_cluster(client, moons, capsys):
     assert "Done   4 out of   4" in written.err
 
 
-# Predictions of data in pieces
+# Predictions of data in chunks
 
 
-def trained():
-    """Return what this process has imported that only a training needs."""
+def imported_engine_modules():
+    """Return the modules that this process has imported and only training needs."""
     return sorted({"tensorflow", "jax", "keras"} & sys.modules.keys())
 
 
-def test_arrays_and_tables_are_predicted_by_workers_without_tensorflow():
+def test_workers_predict_classes_without_importing_an_engine():
     samples, labels = make_moons(1000, noise=0.2, random_state=0)
     clf = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0)).fit(
         samples, np.array(["a", "b"])[labels]
@@ -198,29 +198,29 @@ def test_arrays_and_tables_are_predicted_by_workers_without_tensorflow():
     X = da.from_array(samples, chunks=(300, 2))
     table = pd.DataFrame(samples, columns=["x", "y"])
     tables = dd.from_pandas(table, npartitions=3)
-    with two_workers() as client:
+    with start_two_workers() as client:
         probabilities = X.map_blocks(clf.predict_proba, chunks=(X.chunks[0], 2), dtype=float).compute()
         predicted = X.map_blocks(clf.predict, drop_axis=1, dtype=clf.classes_.dtype).compute()
         added = tables.map_partitions(
             lambda part: part.assign(label=clf.predict(part.to_numpy())),
             meta={"x": float, "y": float, "label": clf.classes_.dtype},
         ).compute()
-        assert list(client.run(trained).values()) == [[], []]
+        assert list(client.run(imported_engine_modules).values()) == [[], []]
     np.testing.assert_allclose(probabilities, clf.predict_proba(samples), rtol=1e-12)
     assert (predicted == clf.predict(samples)).all()
     assert (added["label"] == clf.predict(samples)).all()
     pd.testing.assert_frame_equal(added[["x", "y"]], table)
 
 
-def test_numbers_are_predicted_by_workers_without_an_engine():
+def test_workers_predict_regression_without_importing_an_engine():
     samples, y = make_friedman1(1000, random_state=0)
     X = da.from_array(samples, chunks=(300, 10))
     reg = KerasMoonRegressor(epochs=20, random_state=0)
     one = make_pipeline(StandardScaler(), reg).fit(samples, y)
     several = make_pipeline(StandardScaler(), clone(reg)).fit(samples, np.column_stack([y, 1e4 * y**2]))
-    with two_workers() as client:
+    with start_two_workers() as client:
         numbers = X.map_blocks(one.predict, drop_axis=1, dtype=float).compute()
         columns = X.map_blocks(several.predict, chunks=(X.chunks[0], 2), dtype=float).compute()
-        assert list(client.run(trained).values()) == [[], []]
+        assert list(client.run(imported_engine_modules).values()) == [[], []]
     np.testing.assert_allclose(numbers, one.predict(samples), rtol=1e-12)
     np.testing.assert_allclose(columns, several.predict(samples), rtol=1e-12)

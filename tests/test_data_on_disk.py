@@ -1,4 +1,4 @@
-"""Data that stay on disk and come in pieces: mapped files, dask arrays, Parquet and CSV files."""
+"""Training on data that stay on disk: memory-mapped files, Dask arrays, Parquet and CSV files."""
 
 import dask
 import numpy as np
@@ -15,22 +15,22 @@ from moonnet import KerasMoonClassifier
 
 pytestmark = pytest.mark.trains
 
-ROWS_A_BLOCK = 300
+BLOCK_SIZE = 300
 
 
 @pytest.fixture(scope="module")
 def samples():
     X, y = make_moons(1000, noise=0.2, random_state=0)
-    return X.round(3), y  # few digits, which every version of pandas reads as they were written
+    return X.round(3), y  # few digits, which every version of pandas reads exactly
 
 
 @pytest.fixture(scope="module")
 def expected(samples):
-    """The network that the blocks make, as arrays in memory."""
+    """A classifier trained on the same blocks as arrays in memory."""
     X, y = samples
     clf = KerasMoonClassifier(random_state=0)
-    for start in range(0, len(X), ROWS_A_BLOCK):
-        clf.partial_fit(X[start : start + ROWS_A_BLOCK], y[start : start + ROWS_A_BLOCK], classes=[0, 1])
+    for start in range(0, len(X), BLOCK_SIZE):
+        clf.partial_fit(X[start : start + BLOCK_SIZE], y[start : start + BLOCK_SIZE], classes=[0, 1])
     return clf
 
 
@@ -41,7 +41,7 @@ def assert_same_network(clf, other):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_mapped_file_is_fitted_as_what_it_holds(samples, tmp_path, dtype):
+def test_fit_on_memory_mapped_files_matches_arrays_in_memory(samples, tmp_path, dtype):
     X, y = samples[0].astype(dtype), samples[1]
     np.save(tmp_path / "X.npy", X)
     np.save(tmp_path / "y.npy", y)
@@ -52,19 +52,19 @@ def test_a_mapped_file_is_fitted_as_what_it_holds(samples, tmp_path, dtype):
     assert_array_equal(clf.predict_proba(mapped[0]), in_memory.predict_proba(X))
 
 
-def test_blocks_of_a_dask_array(samples, expected):
-    X, y = (da.from_array(array, chunks=(ROWS_A_BLOCK, *array.shape[1:])) for array in samples)
+def test_partial_fit_on_dask_blocks_matches_arrays_in_memory(samples, expected):
+    X, y = (da.from_array(array, chunks=(BLOCK_SIZE, *array.shape[1:])) for array in samples)
     clf = KerasMoonClassifier(random_state=0)
     for X_block, y_block in zip(X.blocks, y.blocks, strict=True):
         clf.partial_fit(*dask.compute(X_block, y_block), classes=[0, 1])
     assert_same_network(clf, expected)
 
 
-def test_batches_of_a_parquet_file(samples, expected, tmp_path):
+def test_partial_fit_on_parquet_batches_matches_arrays_in_memory(samples, expected, tmp_path):
     X, y = samples
     parquet.write_table(pa.table({"x": X[:, 0], "y": X[:, 1], "label": y}), tmp_path / "moons.parquet")
     clf = KerasMoonClassifier(random_state=0)
-    for batch in parquet.ParquetFile(tmp_path / "moons.parquet", pre_buffer=False).iter_batches(ROWS_A_BLOCK):
+    for batch in parquet.ParquetFile(tmp_path / "moons.parquet", pre_buffer=False).iter_batches(BLOCK_SIZE):
         table = batch.to_pandas()
         clf.partial_fit(table[["x", "y"]], table["label"], classes=[0, 1])
     assert_same_network(clf, expected)
@@ -72,24 +72,24 @@ def test_batches_of_a_parquet_file(samples, expected, tmp_path):
         clf.partial_fit(table[["y", "x"]], table["label"])
 
 
-def test_chunks_of_a_csv_file(samples, expected, tmp_path):
+def test_partial_fit_on_csv_chunks_matches_arrays_in_memory(samples, expected, tmp_path):
     X, y = samples
     pd.DataFrame({"x": X[:, 0], "y": X[:, 1], "label": y}).to_csv(tmp_path / "moons.csv", index=False)
     clf = KerasMoonClassifier(random_state=0)
-    with pd.read_csv(tmp_path / "moons.csv", chunksize=ROWS_A_BLOCK) as chunks:
+    with pd.read_csv(tmp_path / "moons.csv", chunksize=BLOCK_SIZE) as chunks:
         for chunk in chunks:
             clf.partial_fit(chunk.drop(columns="label"), chunk["label"], classes=[0, 1])
     assert_same_network(clf, expected)
 
 
-# Blocks that do not fit leave what was learned as it was
+# Invalid blocks leave the fitted network unchanged
 
 
-def test_columns_of_labels_are_not_taken_for_an_unknown_label(moons):
+def test_partial_fit_on_2d_labels_does_not_blame_unknown_labels(moons):
     clf = KerasMoonClassifier(epochs=1).fit(*moons)
-    with pytest.raises(ValueError, match="y must contain one label per sample") as told:
+    with pytest.raises(ValueError, match="y must contain one label per sample") as error:
         clf.partial_fit(np.zeros((3, 2)), np.eye(3))
-    assert "Pass all labels" not in str(told.value)
+    assert "Pass all labels" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_columns_of_labels_are_not_taken_for_an_unknown_label(moons):
     ],
     ids=["columns", "classes", "empty"],
 )
-def test_a_block_that_does_not_fit_is_told(samples, X, y, message):
+def test_partial_fit_on_invalid_block_raises_and_keeps_network(samples, X, y, message):
     clf = KerasMoonClassifier(random_state=0).partial_fit(*samples, classes=[0, 1])
     before = clf.predict_proba(samples[0])
     with pytest.raises(ValueError, match=message):
@@ -116,9 +116,9 @@ def test_a_block_that_does_not_fit_is_told(samples, X, y, message):
     assert_array_equal(clf.predict_proba(samples[0]), before)
 
 
-def test_an_empty_partition_is_told(samples, expected):
+def test_predict_on_empty_dask_partition_raises(samples, expected):
     table = dd.from_pandas(pd.DataFrame(samples[0], columns=["x", "y"]), npartitions=4)
-    none = table[table["x"] > 100]
-    labels = none.map_partitions(lambda part: pd.Series(expected.predict(part.to_numpy())), meta=(None, int))
+    empty = table[table["x"] > 100]
+    labels = empty.map_partitions(lambda part: pd.Series(expected.predict(part.to_numpy())), meta=(None, int))
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\) \(shape=\(0, 2\)\)"):
         labels.compute()

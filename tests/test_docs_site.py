@@ -1,4 +1,4 @@
-"""The built documentation in a real browser; ``make docs`` builds it, ``make site-test`` comes here."""
+"""The built documentation in a real browser; ``make docs`` builds it, ``make site-test`` runs these tests."""
 
 import functools
 import threading
@@ -33,7 +33,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def address():
-    """The site, served as a host would serve it."""
+    """The address of a local server of the site."""
     assert (SITE / "index.html").exists(), "make docs builds the site"
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=SITE)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -41,13 +41,13 @@ def address():
         server.shutdown()
 
 
-# Sphinx's search asks the found page for "#moonnet.Name", where the dot begins a CSS class: no summary, and this
-# warning if the summary arrives before the page is left.
+# Sphinx's search looks up "#moonnet.Name" on the page found, but in CSS the dot begins a class. Sphinx then shows no
+# summary, and logs this warning if the summary arrives before the browser leaves the page.
 SPHINX_WARNING = "Anchored content block not found"
 
 
 def page_errors(browser):
-    """Return what the console has told of since the last look, but for what pages merely say."""
+    """Return the warnings and errors logged in the console since the last call."""
     return [
         entry["message"]
         for entry in browser.get_log("browser")
@@ -55,14 +55,14 @@ def page_errors(browser):
     ]
 
 
-def requested_elsewhere(browser, address):
-    """Return what the page has asked other hosts for."""
+def external_requests(browser, address):
+    """Return the addresses that the page has requested from other hosts."""
     names = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     return [name for name in names if not name.startswith((address, "data:", "blob:"))]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_render_with_every_image_and_no_error(browser, address, page):
+def test_page_renders_all_images_without_errors(browser, address, page):
     browser.get(address + page)
     assert browser.find_element("tag name", "h1").is_displayed()
     broken = browser.execute_async_script("""
@@ -74,11 +74,11 @@ def test_pages_render_with_every_image_and_no_error(browser, address, page):
     """)
     assert broken == []
     assert page_errors(browser) == []
-    assert requested_elsewhere(browser, address) == []
+    assert external_requests(browser, address) == []
 
 
-def test_a_phone_needs_no_scrolling_sideways(browser, address):
-    """Neither the page nor what holds its text is wider than the screen; wide code and tables scroll by themselves."""
+def test_no_page_is_wider_than_a_phone_screen(browser, address):
+    """Neither the page nor its text column is wider than the screen; wide code and tables scroll separately."""
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     pages = [path.relative_to(SITE) for path in sorted(SITE.rglob("*.html")) if "_static" not in path.parts]
@@ -88,8 +88,8 @@ def test_a_phone_needs_no_scrolling_sideways(browser, address):
         for page in pages:
             browser.get(address + page.as_posix())
             widths = browser.execute_script("""
-                const holders = [document.documentElement, ...document.querySelectorAll(".bd-article-container")];
-                return holders.map(element => element.scrollWidth - element.clientWidth);
+                const containers = [document.documentElement, ...document.querySelectorAll(".bd-article-container")];
+                return containers.map(element => element.scrollWidth - element.clientWidth);
             """)
             if max(widths) > 0:
                 too_wide[page.as_posix()] = widths
@@ -100,21 +100,21 @@ def test_a_phone_needs_no_scrolling_sideways(browser, address):
 
 
 @pytest.mark.parametrize("page", ["index.html", "guide/plotting.html"])
-def test_dark_mode_is_dark_and_its_text_light(browser, address, page):
+def test_dark_mode_has_dark_background_and_light_text(browser, address, page):
     browser.get(address + page)
     browser.execute_script("localStorage.setItem('mode', 'dark'); localStorage.setItem('theme', 'dark')")
     try:
         browser.get(address + page)
-        ground, text = (
+        background, text = (
             sum(map(float, browser.find_element("tag name", "body").value_of_css_property(name)[5:-1].split(",")[:3]))
             for name in ("background-color", "color")
         )
-        assert ground < 150 < 450 < text  # sums of red, green and blue
+        assert background < 150 < 450 < text  # sums of red, green and blue
     finally:
         browser.execute_script("localStorage.clear()")
 
 
-def test_the_search_box_finds_the_classifier(browser, address):
+def test_search_box_finds_classifier(browser, address):
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -132,17 +132,17 @@ def test_the_search_box_finds_the_classifier(browser, address):
 
 
 class Links(HTMLParser):
-    """What a page links to and shows, and the places on it that can be linked to."""
+    """The link and image targets of a page, and its anchors."""
 
     def __init__(self, path):
         super().__init__()
-        self.targets, self.places = [], set()
+        self.targets, self.anchors = [], set()
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         names = dict(attributes)
         self.targets += [names[name] for name in ("href", "src") if names.get(name)]
-        self.places |= {names[name] for name in ("id", "name") if names.get(name)}
+        self.anchors |= {names[name] for name in ("id", "name") if names.get(name)}
 
 
 def test_internal_links_resolve():
@@ -156,8 +156,8 @@ def test_internal_links_resolve():
                 continue
             n_links += 1
             file = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-            anchored = file in pages and parts.fragment and unquote(parts.fragment) not in pages[file].places
-            if not file.is_file() or anchored:
+            misses_anchor = file in pages and parts.fragment and unquote(parts.fragment) not in pages[file].anchors
+            if not file.is_file() or misses_anchor:
                 dangling.append((page.name, target))
     assert n_links > 500
     assert dangling == []

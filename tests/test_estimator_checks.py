@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, on estimators configured in different ways."""
+"""scikit-learn's estimator checks, on estimators with different parameters."""
 
 import keras
 import pytest
@@ -8,7 +8,7 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 pytestmark = pytest.mark.trains
 
-AT_REST = {  # a momentum and a schedule that ends at 0
+DECAYING_RATE = {  # momentum, and a learning rate that decays to 0
     "optimizer": keras.optimizers.SGD(momentum=0.9, name="sgd"),
     "learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 80),
 }
@@ -20,7 +20,7 @@ CALLBACKS = {
         keras.callbacks.ReduceLROnPlateau("loss", patience=4),
     ],
 }
-# Those that share compiled programs stand side by side
+# Estimators that share compiled programs are listed next to each other
 ESTIMATORS = {
     "default": KerasMoonClassifier(),
     "balanced": KerasMoonClassifier(class_weight="balanced"),
@@ -28,16 +28,16 @@ ESTIMATORS = {
     "early stopping": KerasMoonClassifier(early_stopping=True),
     "callbacks": KerasMoonClassifier(**CALLBACKS),
     "dropout": KerasMoonClassifier(dropout=0.1, epochs=200),
-    "schedule": KerasMoonClassifier(**AT_REST),
-    # Some checks fit twice and expect the same predictions: the training has to come to rest in the first fit
-    "warm start": KerasMoonClassifier(**AT_REST, warm_start=True),
+    "schedule": KerasMoonClassifier(**DECAYING_RATE),
+    # Some checks fit twice and expect the same predictions, so the learning rate must reach 0 in the first fit
+    "warm start": KerasMoonClassifier(**DECAYING_RATE, warm_start=True),
     "tanh": KerasMoonClassifier((30, 20, 10), activation="tanh", optimizer="adam", learning_rate=0.03),
     "no hidden layer": KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False),
     "regressor": KerasMoonRegressor(),
     "regressor, l2": KerasMoonRegressor(l2=1e-4),
     "regressor, early stopping": KerasMoonRegressor(early_stopping=True),
     "regressor, callbacks": KerasMoonRegressor(**CALLBACKS),
-    # Without a momentum, which would still move predictions, though not labels
+    # No momentum: in a second fit it would change the predicted numbers
     "regressor, warm start": KerasMoonRegressor(
         learning_rate=keras.optimizers.schedules.CosineDecay(0.03, 80), warm_start=True
     ),
@@ -50,20 +50,20 @@ ESTIMATORS = {
     "regressor, no hidden layer": KerasMoonRegressor((), optimizer="lion", learning_rate=0.1, shuffle=False),
 }
 
-MASKS = "each row draws its own mask, so that a repeated row cannot equal a doubled weight"
-HELD_OUT = "which rows are held out is drawn, so that a repeated row cannot equal a doubled weight"
-EQUIVALENCE = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")]
+DROPOUT_IS_RANDOM = "each row draws its own dropout mask, so a repeated row cannot equal a doubled weight"
+HOLDOUT_IS_RANDOM = "the held-out rows are drawn at random, so a repeated row cannot equal a doubled weight"
+WEIGHT_EQUIVALENCE = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")]
 EXPECTED_TO_FAIL = {
-    "dropout": dict.fromkeys(EQUIVALENCE, MASKS),
-    "early stopping": dict.fromkeys(EQUIVALENCE, HELD_OUT),
-    "regressor, dropout": dict.fromkeys(EQUIVALENCE, MASKS),
-    "regressor, early stopping": dict.fromkeys(EQUIVALENCE, HELD_OUT),
-    "poisson": {"check_regressor_multioutput": "its y is negative, whatever the tags say"},
+    "dropout": dict.fromkeys(WEIGHT_EQUIVALENCE, DROPOUT_IS_RANDOM),
+    "early stopping": dict.fromkeys(WEIGHT_EQUIVALENCE, HOLDOUT_IS_RANDOM),
+    "regressor, dropout": dict.fromkeys(WEIGHT_EQUIVALENCE, DROPOUT_IS_RANDOM),
+    "regressor, early stopping": dict.fromkeys(WEIGHT_EQUIVALENCE, HOLDOUT_IS_RANDOM),
+    "poisson": {"check_regressor_multioutput": "the check's y is negative, although the tags forbid it"},
 }
 
 
-def checks():
-    """Yield each check once for each estimator, with an id that is the same in every process."""
+def generate_checks():
+    """Yield each check of each estimator, with an id that is the same in every process."""
     for name, estimator in ESTIMATORS.items():
         expected = EXPECTED_TO_FAIL.get(name, {})
         for number, check in enumerate(
@@ -76,17 +76,17 @@ def checks():
 
 
 @pytest.fixture
-def optimizers_are_pickled_without_the_time(monkeypatch):
-    """Keep Keras from pickling an optimizer with the time of day."""
+def pickle_optimizers_by_settings(monkeypatch):
+    """Pickle optimizers by their settings only; Keras also pickles the time of day."""
 
-    def by_settings(optimizer):
+    def reduce_to_settings(optimizer):
         return type(optimizer).from_config, (optimizer.get_config(),)
 
-    monkeypatch.setattr(keras.optimizers.Optimizer, "__reduce__", by_settings)
+    monkeypatch.setattr(keras.optimizers.Optimizer, "__reduce__", reduce_to_settings)
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(checks()))
-def test_scikit_learn_check(request, estimator, check):
-    if "overwrite_params" in request.node.name:  # which compares hashes of pickles
-        request.getfixturevalue("optimizers_are_pickled_without_the_time")
+@pytest.mark.parametrize(("estimator", "check"), list(generate_checks()))
+def test_estimator_passes_scikit_learn_check(request, estimator, check):
+    if "overwrite_params" in request.node.name:  # this check compares hashes of pickles
+        request.getfixturevalue("pickle_optimizers_by_settings")
     check(estimator)

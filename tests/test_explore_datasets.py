@@ -1,4 +1,4 @@
-"""The samples on the page are scikit-learn's, and the code that is sent makes the same ones."""
+"""The explorer's data sets, and the generated code that recreates them."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from moonnet.explore._user_tables import ArrayTable
 
 TOYS = [name for name in DATA if name != "own"]
 CENTERS = [[-1, -0.8], [1, -0.8], [0, 0.9]]
-BY_HAND = {
+MAKERS = {
     "moons": lambda n, noise, seed: make_moons(n, noise=noise, random_state=seed),
     "circles": lambda n, noise, seed: make_circles(n, noise=noise, factor=0.5, random_state=seed),
     "blobs": lambda n, noise, seed: make_blobs(n, centers=CENTERS, cluster_std=2 * noise, random_state=seed),
@@ -22,87 +22,87 @@ BY_HAND = {
 }
 
 
-def samples(own=None, **values):
-    return load_dataset(Settings.from_json(values).dataset, own)
+def load(table=None, **values):
+    return load_dataset(Settings.from_json(values).dataset, table)
 
 
-def edit(own=None, **values):
-    return apply_edits(samples(own, **values), Settings.from_json(values))
+def load_edited(table=None, **values):
+    return apply_edits(load(table, **values), Settings.from_json(values))
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_toy_problems_are_scikit_learn_s_and_what_is_held_out_comes_from_the_next_seed(name):
-    made = samples(data=name, n_samples=61, noise=0.15, random_state=7)
-    for X, y, seed in ((made.X_train, made.y_train, 7), (made.X_test, made.y_test, 8)):
-        expected_X, expected_y = BY_HAND[name](61, 0.15, seed)
+def test_toy_dataset_matches_its_maker_and_test_set_uses_next_seed(name):
+    dataset = load(data=name, n_samples=61, noise=0.15, random_state=7)
+    for X, y, seed in ((dataset.X_train, dataset.y_train, 7), (dataset.X_test, dataset.y_test, 8)):
+        expected_X, expected_y = MAKERS[name](61, 0.15, seed)
         assert_array_equal(X, expected_X)
         assert_array_equal(y, expected_y)
-    assert not (made.X_train == made.X_test).all()
-    assert made.classes.tolist() == list(range(3 if name == "blobs" else 2))
-    assert made.preprocessor is None
+    assert not (dataset.X_train == dataset.X_test).all()
+    assert dataset.classes.tolist() == list(range(3 if name == "blobs" else 2))
+    assert dataset.preprocessor is None
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_toy_problems_lie_within_their_axes(name):
-    made = samples(data=name, n_samples=1000, noise=0.1)
-    for X in (made.X_train, made.X_test):
-        for axis, values in zip(made.axes, X.T, strict=True):
+def test_toy_dataset_lies_within_axis_limits(name):
+    dataset = load(data=name, n_samples=1000, noise=0.1)
+    for X in (dataset.X_train, dataset.X_test):
+        for axis, values in zip(dataset.axes, X.T, strict=True):
             assert axis.limits[0] < values.min()
             assert values.max() < axis.limits[1]
             assert (axis.scale, axis.offset) == (1, 0)
 
 
-def test_points_without_noise_are_of_one_class_where_both_coordinates_have_the_same_sign():
+def test_make_xor_without_noise_separates_classes_by_sign():
     X, y = make_xor(500, noise=0, random_state=0)
     assert (np.abs(X) <= 1.5).all()
     assert ((np.sign(X[:, 0]) == np.sign(X[:, 1])) == (y == 1)).all()
     assert 200 < y.sum() < 300
 
 
-def test_spirals_turn_around_each_other():
+def test_make_spirals_without_noise_gives_two_opposite_spirals():
     X, y = make_spirals(400, noise=0, random_state=0)
     assert np.bincount(y).tolist() == [200, 200]
     radius = np.hypot(*X.T)
     assert radius.max() <= 1.5
-    # Along a spiral the angle is three half turns for the whole radius; the other one lies opposite
+    # From the centre to the full radius, each spiral makes one and a half turns; the second starts opposite the first
     angle = 3 * np.pi * radius / 1.5 + np.pi * y
     np.testing.assert_allclose(X, radius[:, np.newaxis] * np.column_stack([np.cos(angle), np.sin(angle)]), atol=1e-12)
     assert (make_spirals(400, noise=0.1, random_state=0)[0] != X).all()
 
 
 @pytest.mark.parametrize("make", [make_spirals, make_xor])
-def test_the_seed_decides(make):
+def test_random_state_determines_samples(make):
     X, y = make(50, noise=0.2, random_state=1)
     assert_array_equal(make(50, noise=0.2, random_state=1)[0], X)
     assert_array_equal(make(50, noise=0.2, random_state=1)[1], y)
     assert (make(50, noise=0.2, random_state=2)[0] != X).any()
 
 
-def test_noise_has_the_standard_deviation_that_is_asked_for():
+def test_noise_is_standard_deviation():
     without, _ = make_xor(4000, noise=0, random_state=3)
     noisy, _ = make_xor(4000, noise=0.3, random_state=3)
     assert (noisy - without).std() == pytest.approx(0.3, rel=0.05)
 
 
-def test_samples_are_erased_and_drawn():
-    whole = edit(n_samples=30)
+def test_apply_edits_erases_and_adds_samples():
+    unedited = load_edited(n_samples=30)
     X, y = make_moons(30, noise=0.2, random_state=0)
-    assert_array_equal(whole.X, X)
-    assert whole.indices.tolist() == list(range(30))
+    assert_array_equal(unedited.X, X)
+    assert unedited.indices.tolist() == list(range(30))
 
-    data = edit(n_samples=30, erased=[4, 0, 29, 700], drawn=[[0.5, -0.25, 1], [1, 2, 0]])
-    left = np.delete(np.arange(30), [0, 4, 29])
-    assert_array_equal(data.X, [*X[left], [0.5, -0.25], [1, 2]])
-    assert data.y.tolist() == [*y[left], 1, 0]
-    assert data.indices.tolist() == [*left, -1, -1]
-    # What is held out is no matter of drawing
-    assert_array_equal(data.dataset.X_test, whole.dataset.X_test)
+    data = load_edited(n_samples=30, erased=[4, 0, 29, 700], drawn=[[0.5, -0.25, 1], [1, 2, 0]])
+    remaining = np.delete(np.arange(30), [0, 4, 29])
+    assert_array_equal(data.X, [*X[remaining], [0.5, -0.25], [1, 2]])
+    assert data.y.tolist() == [*y[remaining], 1, 0]
+    assert data.indices.tolist() == [*remaining, -1, -1]
+    # Edits do not affect the held-out samples
+    assert_array_equal(data.dataset.X_test, unedited.dataset.X_test)
 
 
-def test_a_drawn_point_has_the_label_of_its_class():
+def test_drawn_point_gets_label_of_its_class():
     y = np.array(["no", "perhaps", "yes"] * 4)
-    own = ArrayTable(np.random.default_rng(0).normal(size=(12, 2)), y)
-    data = edit(own, data="own", drawn=[[0, 0, 2], [0, 0, 0]])
+    table = ArrayTable(np.random.default_rng(0).normal(size=(12, 2)), y)
+    data = load_edited(table, data="own", drawn=[[0, 0, 2], [0, 0, 0]])
     assert data.y[-2:].tolist() == ["yes", "no"]
 
 
@@ -119,25 +119,25 @@ def test_a_drawn_point_has_the_label_of_its_class():
         ({"data": "own"}, r"No table is open\. Open the CSV file again: the address contains only the settings\."),
     ],
 )
-def test_what_cannot_be_learned_from_is_said(values, message):
+def test_invalid_edits_or_missing_table_raise(values, message):
     with pytest.raises(ValueError, match=message):
-        edit(n_samples=20, **values)
+        load_edited(n_samples=20, **values)
 
 
-def test_a_class_that_was_erased_may_be_drawn():
-    data = edit(n_samples=20, erased=list(range(20)), drawn=[[0, 0, 1], [1, 1, 0]])
+def test_erased_class_can_be_drawn_again():
+    data = load_edited(n_samples=20, erased=list(range(20)), drawn=[[0, 0, 1], [1, 1, 0]])
     assert data.y.tolist() == [1, 0]
 
 
-def run(made, chosen):
-    """Return what the code that is sent makes."""
+def run_code(dataset, chosen):
+    """Return the variables that the generated code defines."""
     names = {}
-    code = "\n".join(["import numpy as np", *made.code.imports, made.code.body, edits_code(made, chosen)])
+    code = "\n".join(["import numpy as np", *dataset.code.imports, dataset.code.body, edits_code(dataset, chosen)])
     exec(compile(code, "script", "exec"), names)
     return names
 
 
-def assert_code_makes(data, chosen, names):
+def assert_code_recreates(data, chosen, names):
     for name, expected in (
         ("X_train", data.X),
         ("y_train", data.y),
@@ -161,13 +161,13 @@ POINTS = st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integ
     POINTS,
     st.lists(st.integers(0, 80), unique=True, max_size=8),
 )
-def test_the_code_of_a_toy_problem_makes_the_same_samples(name, n_samples, noise, random_state, drawn, erased):
+def test_code_of_toy_dataset_recreates_samples(name, n_samples, noise, random_state, drawn, erased):
     values = {"data": name, "n_samples": n_samples, "noise": noise, "random_state": random_state}
     chosen = Settings.from_json({**values, "drawn": drawn, "erased": erased})
-    made = load_dataset(chosen.dataset, None)
-    # Each class is left, since a few of 20 or more samples are erased
-    data = apply_edits(made, chosen)
-    assert_code_makes(data, chosen, run(made, chosen))
+    dataset = load_dataset(chosen.dataset, None)
+    # Every class remains, because at most 8 of 20 or more samples are erased
+    data = apply_edits(dataset, chosen)
+    assert_code_recreates(data, chosen, run_code(dataset, chosen))
 
 
 @settings(deadline=None, max_examples=40)
@@ -178,24 +178,24 @@ def test_the_code_of_a_toy_problem_makes_the_same_samples(name, n_samples, noise
     st.lists(st.integers(0, 149), unique=True, max_size=8),
     st.booleans(),
 )
-def test_the_code_of_a_table_makes_the_same_samples(features, random_state, drawn, erased, named):
+def test_code_of_table_recreates_samples(features, random_state, drawn, erased, named):
     X, y = load_iris(return_X_y=True)
     if named:
         y = np.array(["setosa", "versicolor", "virginica"])[y]
     chosen = Settings.from_json(
         {"data": "own", "features": features, "random_state": random_state, "drawn": drawn, "erased": erased}
     )
-    made = load_dataset(chosen.dataset, ArrayTable(X, y))
-    data = apply_edits(made, chosen)
+    dataset = load_dataset(chosen.dataset, ArrayTable(X, y))
+    data = apply_edits(dataset, chosen)
     names = {"X": X, "y": y}
-    code = "\n".join(["import numpy as np", *made.code.imports, made.code.body, edits_code(made, chosen)])
+    code = "\n".join(["import numpy as np", *dataset.code.imports, dataset.code.body, edits_code(dataset, chosen)])
     exec(compile(code, "script", "exec"), names)
-    assert_code_makes(data, chosen, names)
+    assert_code_recreates(data, chosen, names)
     columns = X if features is None else X[:, [int(name) for name in features]]
-    assert_array_equal(names["preprocessor"].transform(columns), made.preprocessor.transform(columns))
+    assert_array_equal(names["preprocessor"].transform(columns), dataset.preprocessor.transform(columns))
 
 
-def test_code_for_nothing_edited_is_empty():
-    assert edits_code(samples(), Settings()) == ""
-    # Of indices that the samples do not have, as after fewer were asked for, there is nothing to delete
-    assert edits_code(samples(n_samples=20), Settings.from_json({"n_samples": 20, "erased": [20, 999]})) == ""
+def test_edits_code_without_edits_is_empty():
+    assert edits_code(load(), Settings()) == ""
+    # Indices that do not exist, for example after n_samples was reduced, need no code
+    assert edits_code(load(n_samples=20), Settings.from_json({"n_samples": 20, "erased": [20, 999]})) == ""

@@ -1,4 +1,4 @@
-"""The explorer's page in a real browser; ``make explorer-test`` comes here."""
+"""The explorer's page in a real browser; ``make explorer-test`` runs these tests."""
 
 import json
 import os
@@ -29,7 +29,7 @@ DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
 class Server:
-    """``moonnet explore`` in a process of its own."""
+    """``moonnet explore`` in a child process."""
 
     def __init__(self, state, *options):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -50,7 +50,7 @@ class Server:
         self._process.communicate()
 
     def interrupt(self):
-        """End it by Ctrl-C; return what it wrote after its address, and its exit status."""
+        """Press Ctrl-C; return the rest of the standard output, the standard error and the exit status."""
         self._process.send_signal(signal.SIGINT)
         return *self._process.communicate(timeout=60), self._process.returncode
 
@@ -68,14 +68,14 @@ def server(tmp_path_factory):
 @pytest.fixture
 def page(browser, server):
     """A page of the explorer that has trained its first network."""
-    return opened(browser, server.address)
+    return open_page(browser, server.address)
 
 
-def opened(browser, address, size=DESKTOP, scheme="light"):
+def open_page(browser, address, size=DESKTOP, scheme="light"):
     resize(browser, size)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get("about:blank")  # for an address that differs in its hash alone loads nothing
+    browser.get("about:blank")  # an address that differs only in its hash is not loaded again
     browser.get_log("browser")
     browser.get(address)
     wait(browser, "explorer?.film.nEpochs > 0 && explorer.status.dataset.kind === ''")
@@ -88,7 +88,7 @@ def resize(browser, size):
 
 
 def run(browser, script, *arguments):
-    """Return what a script says; ``explorer`` is the page's."""
+    """Run a script, in which ``explorer`` is the page's object, and return its result."""
     return browser.execute_script(f"const {{ explorer }} = document.querySelector('main'); {script}", *arguments)
 
 
@@ -117,7 +117,7 @@ def button(browser, text):
 
 
 def weights(browser):
-    """Return the weights on the page, as they came."""
+    """Return the weights that the page has received."""
     return np.array(run(browser, "return [...explorer.view.arrays.weights]"))
 
 
@@ -125,15 +125,15 @@ def settings(browser):
     return run(browser, "return explorer.settings")
 
 
-def fitted_by_hand(browser):
-    """Return the weights of the network that the settings on the page describe."""
+def expected_weights(browser):
+    """Return the weights of a classifier fitted with the settings on the page."""
     read = Settings.from_json(settings(browser))
     data = apply_edits(load_dataset(read.dataset, None), read)
     clf = read.classifier().fit(data.X, data.y)
     return np.concatenate([array.ravel() for array in clf._weights])
 
 
-def console(browser):
+def console_messages(browser):
     return [entry["message"] for entry in browser.get_log("browser")]
 
 
@@ -141,16 +141,16 @@ def press(browser, *keys):
     ActionChains(browser).send_keys(*keys).perform()
 
 
-def test_the_page_draws_the_lecture_s_network(page, server, moons):
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+def test_page_draws_default_network_without_external_requests(page, server, moons):
+    assert np.array_equal(weights(page), expected_weights(page))
     X, y = make_moons(200, noise=0.2, random_state=1)
     clf = KerasMoonClassifier(random_state=0).fit(*moons)
     assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * clf.score(X, y):.1f} %"
     for canvas in page.find_elements(By.TAG_NAME, "canvas"):
         assert run(page, DISTINCT_COLORS, canvas) > 5
-    assert console(page) == []
-    elsewhere = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert {name for name in elsewhere if not name.startswith(server.address)} == set()
+    assert console_messages(page) == []
+    requested = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert {name for name in requested if not name.startswith(server.address)} == set()
 
 
 DISTINCT_COLORS = """
@@ -164,11 +164,11 @@ NUMBERS = ["n_samples", "noise", "dropout", "l2", "learning_rate", "batch_size",
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_a_slider_trains_the_network_that_it_says(page, name):
+def test_slider_trains_network_with_its_value(page, name):
     setting(page, name).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     settle(page)
     assert list(settings(page)) == [name]
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
     row = setting(page, name).find_element(By.XPATH, "..")
     shown = row.find_element(By.TAG_NAME, "output").text
     assert float(shown.replace("\N{MINUS SIGN}", "-")) == settings(page)[name]
@@ -185,11 +185,11 @@ def test_a_slider_trains_the_network_that_it_says(page, name):
         ("optimizer", "adam"),
     ],
 )
-def test_a_choice_trains_the_network_that_it_says(page, name, value):
+def test_choice_trains_network_with_its_value(page, name, value):
     setting(page, name).find_element(By.XPATH, f"option[.='{value}']").click()
     settle(page)
     assert settings(page) == {name: value}
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
 
 
 def test_layers_are_added_resized_and_removed(page):
@@ -200,7 +200,7 @@ def test_layers_are_added_resized_and_removed(page):
     page.find_element(By.CSS_SELECTOR, "[aria-label='Remove layer 1']").click()
     settle(page)
     assert settings(page) == {"hidden_layer_sizes": [20, 3]}
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
     assert page.find_element(By.CSS_SELECTOR, ".units h2").text == "Network 2-20-3-1, 127 parameters"
     for _ in range(2):
         page.find_element(By.CSS_SELECTOR, "[aria-label='Remove layer 1']").click()
@@ -211,13 +211,13 @@ def test_layers_are_added_resized_and_removed(page):
     assert not button(page, "Add layer").is_enabled()
 
 
-def test_early_stopping_and_seed(page):
+def test_early_stopping_seed_and_reset(page):
     setting(page, "early_stopping").click()
     button(page, "Next seed").click()
     setting(page, "learning_rate").send_keys(Keys.END)
     settle(page)
     assert settings(page) == {"early_stopping": True, "random_state": 1, "learning_rate": 1}
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
     assert run(page, "return explorer.film.nEpochs") < 100
     assert status(page).startswith("Stopped early")
     button(page, "Reset").click()
@@ -225,27 +225,27 @@ def test_early_stopping_and_seed(page):
     assert settings(page) == {}
 
 
-def test_a_new_architecture_says_that_it_compiles_and_leaves_the_page_alive(page):
+def test_new_architecture_shows_compiling_and_page_stays_responsive(page):
     run(
         page,
         """
-        window.said = [];
-        new MutationObserver(() => window.said.push(explorer.status.textContent))
+        window.messages = [];
+        new MutationObserver(() => window.messages.push(explorer.status.textContent))
             .observe(explorer.status, { childList: true });
-        window.frames_ = 0;
-        const count = () => { window.frames_ += 1; requestAnimationFrame(count); };
+        window.nFrames = 0;
+        const count = () => { window.nFrames += 1; requestAnimationFrame(count); };
         count();
         """,
     )
     setting(page, "activation").find_element(By.XPATH, "option[.='softplus']").click()
-    wait(page, "window.said.some((text) => text.startsWith('Compiling'))")
-    before = run(page, "return window.frames_")
+    wait(page, "window.messages.some((text) => text.startsWith('Compiling'))")
+    before = run(page, "return window.nFrames")
     settle(page)
-    assert run(page, "return window.frames_") > before
+    assert run(page, "return window.nFrames") > before
 
 
 def drag(page, points, tool):
-    """Drag the mouse over the plane, along points in shares of its size."""
+    """Drag the mouse over the plane along points, given as fractions of its size."""
     page.find_element(By.CSS_SELECTOR, f".tools input[value={tool}]").click()
     plane = page.find_element(By.CSS_SELECTOR, ".plane")
     width, height = plane.size["width"], plane.size["height"]
@@ -257,19 +257,19 @@ def drag(page, points, tool):
     settle(page)
 
 
-def test_points_are_drawn_erased_and_brought_back(page):
+def test_points_are_drawn_erased_and_undone(page):
     drag(page, [(0.2, 0.2), (0.3, 0.2), (0.4, 0.2)], "class-0")
     first = settings(page)["drawn"]
     assert len(first) >= 3
     assert {label for _, _, label in first} == {0}
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
     drag(page, [(0.2, 0.9)], "class-1")
     assert settings(page)["drawn"][-1][2] == 1
     drag(page, [(0.2, 0.2), (0.5, 0.45), (0.6, 0.5)], "erase")
     edited = settings(page)
     assert edited["erased"]
     assert len(edited["drawn"]) < len(first) + 1
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
     for expected in (2, 1, 0):
         button(page, "Undo").click()
         settle(page)
@@ -278,7 +278,7 @@ def test_points_are_drawn_erased_and_brought_back(page):
     assert not button(page, "Undo").is_enabled()
 
 
-def test_a_finger_draws_too(page):
+def test_touch_draws_points(page):
     page.find_element(By.CSS_SELECTOR, ".tools input[value=class-1]").click()
     where = page.find_element(By.CSS_SELECTOR, ".plane").rect
     at = {"x": where["x"] + where["width"] / 2, "y": where["y"] + where["height"] / 3}
@@ -288,22 +288,22 @@ def test_a_finger_draws_too(page):
     assert [label for *_, label in settings(page)["drawn"]] == [1, 1]
 
 
-def test_erasing_a_whole_class_is_told_of(page, moons):
+def test_erasing_a_whole_class_shows_problem(page, moons):
     run(page, "explorer.change({ erased: arguments[0] })", np.flatnonzero(moons[1] == 1).tolist())
     wait(page, "explorer.status.dataset.kind === 'problem'")
     assert status(page) == "The training samples must contain every class. There is none of class 1: draw one."
 
 
-def test_points_are_drawn_in_the_corners(page):
+def test_keyboard_draws_point_in_corner(page):
     page.find_element(By.CSS_SELECTOR, ".tools input[value=class-1]").click()
     plane = page.find_element(By.CSS_SELECTOR, ".plane")
     plane.send_keys(Keys.SHIFT, Keys.ARROW_UP * 12, Keys.ARROW_LEFT * 12, Keys.NULL, Keys.ENTER)
     settle(page)
     assert settings(page) == {"drawn": [[-1.75, 2.5, 1]]}
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
 
 
-def test_early_stopping_shows_the_best_epoch(page):
+def test_early_stopping_shows_best_epoch(page):
     for name in ("early_stopping", "learning_rate"):
         setting(page, name).send_keys(Keys.SPACE if name == "early_stopping" else Keys.ARROW_RIGHT * 5)
     settle(page)
@@ -315,7 +315,7 @@ def test_early_stopping_shows_the_best_epoch(page):
     assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {best} of {last}"
 
 
-def test_what_cannot_be_trained_is_not_taken_home(page):
+def test_invalid_settings_disable_copying(page):
     run(page, "explorer.change({ noise: 7 })")
     wait(page, "explorer.status.dataset.kind === 'problem'")
     assert not button(page, "Copy Python").is_enabled()
@@ -324,7 +324,7 @@ def test_what_cannot_be_trained_is_not_taken_home(page):
     assert button(page, "Copy Python").is_enabled()
 
 
-def test_the_film_plays_pauses_and_steps(page, moons):
+def test_film_plays_pauses_and_steps(page, moons):
     button(page, "Play").click()
     wait(page, "explorer.film.epoch !== null && explorer.film.epoch > 3")
     button(page, "Pause").click()
@@ -343,13 +343,13 @@ def test_the_film_plays_pauses_and_steps(page, moons):
     wait(page, "explorer.film.epoch === 0")
     film.send_keys(Keys.END)
     wait(page, "explorer.film.epoch === null && !explorer.film.isFrameRequested")
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
     button(page, "Play").click()  # to the end
     wait(page, "explorer.film.playing === null && explorer.film.epoch === null")
     assert button(page, "Play").is_enabled()
 
 
-def test_units_are_shown_on_the_plane(page):
+def test_selected_unit_is_shown_on_plane(page):
     network = page.find_element(By.CSS_SELECTOR, ".network")
     before = run(page, "return explorer.plane.canvas.toDataURL()")
     network.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
@@ -380,7 +380,7 @@ STATES = {
 }
 
 
-def copied_script(page):
+def copy_script(page):
     button(page, "Copy Python").click()
     wait(page, "explorer.downloads.dialog.open && explorer.downloads.code.textContent !== ''")
     text = page.find_element(By.CSS_SELECTOR, "dialog pre").text
@@ -388,8 +388,8 @@ def copied_script(page):
     return text
 
 
-def predictions_of(script, page, folder):
-    """Run a copied script in a child process; return its probabilities on the page's grid, the page's, its output."""
+def run_copied_script(script, page, folder):
+    """Run a copied script; return its probabilities on the page's grid, those on the page, and its output."""
     view = run(page, "return [explorer.view.header.axes, explorer.view.header.resolution]")
     limits, resolution = [axis["limits"] for axis in view[0]], view[1]
     ending = f"""
@@ -409,22 +409,22 @@ np.save("predictions.npy", network.predict_proba(grid))
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_copied_script_predicts_the_page_s_bits(browser, server, tmp_path, state):
+def test_copied_script_predicts_identical_probabilities(browser, server, tmp_path, state):
     values = "&".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in STATES[state].items())
-    page = opened(browser, f"{server.address}#{values}")
+    page = open_page(browser, f"{server.address}#{values}")
     assert settings(page) == STATES[state]
-    predicted, shown, printed = predictions_of(copied_script(page), page, tmp_path)
+    predicted, shown, printed = run_copied_script(copy_script(page), page, tmp_path)
     assert np.array_equal(predicted, shown)
     accuracy = float(page.find_element(By.CSS_SELECTOR, ".accuracy").text.removesuffix(" %")) / 100
     assert printed.endswith(f"held-out accuracy {accuracy:.3f}\n")
 
 
-def test_a_csv_file_is_explored_and_taken_home(page, iris_csv, tmp_path):
+def test_csv_file_is_opened_trained_and_copied_as_script(page, iris_csv, tmp_path):
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(iris_csv))
     wait(page, "explorer.view.header.classes.length === 3 && explorer.film.nEpochs > 0")
     assert settings(page) == {"data": "own"}
     (tmp_path / "iris.csv").write_bytes(iris_csv.read_bytes())
-    predicted, shown, _ = predictions_of(copied_script(page), page, tmp_path)
+    predicted, shown, _ = run_copied_script(copy_script(page), page, tmp_path)
     assert np.array_equal(predicted, shown)
     first, second = setting(page, "features").find_elements(By.TAG_NAME, "select")
     first.find_element(By.XPATH, "option[.='pw']").click()
@@ -432,17 +432,17 @@ def test_a_csv_file_is_explored_and_taken_home(page, iris_csv, tmp_path):
     settle(page)
     assert settings(page) == {"data": "own", "features": ["pw", "sl"]}
     assert [axis["name"] for axis in run(page, "return explorer.view.header.axes")] == ["pw", "sl"]
-    predicted, shown, _ = predictions_of(copied_script(page), page, tmp_path)
+    predicted, shown, _ = run_copied_script(copy_script(page), page, tmp_path)
     assert np.array_equal(predicted, shown)
     assert "class-2" in {tool.get_attribute("value") for tool in page.find_elements(By.CSS_SELECTOR, ".tools input")}
 
 
-def test_a_table_is_seen_as_it_is_named(browser, server, iris_csv, tmp_path):
-    """Columns may have names that JavaScript or JSON take for something else; another seed is another plane."""
+def test_column_names_that_look_like_json_stay_names(browser, server, iris_csv, tmp_path):
+    """Names such as "1" and "true" stay names. A new seed changes the plane, so drawn points are removed."""
     frame = pd.read_csv(iris_csv).rename(columns={"species": "1", "pl": "true"})
     frame["kind"] = np.where(frame["pw"] > 1, "wide", "narrow")
     frame.to_csv(tmp_path / "named.csv", index=False)
-    page = opened(browser, server.address)
+    page = open_page(browser, server.address)
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "named.csv"))
     wait(page, "explorer.table !== null && explorer.view.header.classes[0] === 'narrow' && explorer.film.nEpochs > 0")
     assert setting(page, "target").get_attribute("value") == "kind"
@@ -458,18 +458,18 @@ def test_a_table_is_seen_as_it_is_named(browser, server, iris_csv, tmp_path):
     assert status(page).startswith("Trained for 100 epochs")
 
 
-def test_other_files_are_told_of_on_the_page(page, tmp_path):
+def test_unsuitable_file_shows_problem_and_keeps_network(page, tmp_path):
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n3,4\n")
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "numbers.csv"))
     wait(page, "explorer.status.dataset.kind === 'problem'")
     assert status(page).startswith("numbers.csv must have a column of 2 to 10 classes")
-    assert np.array_equal(weights(page), fitted_by_hand(page))
+    assert np.array_equal(weights(page), expected_weights(page))
 
 
-def test_a_file_on_the_command_line_is_explored_at_once(browser, iris_csv, tmp_path):
+def test_csv_option_opens_file_at_start(browser, iris_csv, tmp_path):
     server = Server(tmp_path, "--csv", str(iris_csv), "--target", "species")
     try:
-        page = opened(browser, server.address)
+        page = open_page(browser, server.address)
         assert settings(page) == {"data": "own"}
         assert run(page, "return explorer.view.header.classes") == ["setosa", "versicolor", "virginica"]
         assert setting(page, "target").get_attribute("value") == "species"
@@ -477,8 +477,8 @@ def test_a_file_on_the_command_line_is_explored_at_once(browser, iris_csv, tmp_p
         server.interrupt()
 
 
-def downloaded(page, folder, name, text):
-    """Return the file that a button saves."""
+def download(page, folder, name, text):
+    """Click a download button and return the path of the saved file."""
     folder.mkdir(exist_ok=True)
     behavior = {"behavior": "allow", "downloadPath": str(folder)}
     page.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
@@ -487,31 +487,31 @@ def downloaded(page, folder, name, text):
     return folder / name
 
 
-def test_downloads_hold_what_is_on_the_page(page, tmp_path, keras):
+def test_downloads_match_the_page(page, tmp_path, keras):
     setting(page, "noise").send_keys(Keys.ARROW_RIGHT)
     settle(page)
-    image = imread(downloaded(page, tmp_path, "moons.png", "PNG"))
+    image = imread(download(page, tmp_path, "moons.png", "PNG"))
     assert image.shape[:2] == (1280, 1280)
     assert image.std() > 0.1
-    path = downloaded(page, tmp_path, "moons.skops", "skops")
+    path = download(page, tmp_path, "moons.skops", "skops")
     clf = skops.io.load(path, trusted=["moonnet._classifier.KerasMoonClassifier"])
     assert np.array_equal(np.concatenate([array.ravel() for array in clf._weights]), weights(page))
-    table = pd.read_csv(downloaded(page, tmp_path, "moons.csv", "CSV"))
+    table = pd.read_csv(download(page, tmp_path, "moons.csv", "CSV"))
     X, y = table.loc[table["held_out"] == 1, ["x", "y"]].to_numpy(), table.loc[table["held_out"] == 1, "class"]
     assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * clf.score(X, y):.1f} %"
-    path = downloaded(page, tmp_path, "moons.keras", "Keras")
+    path = download(page, tmp_path, "moons.keras", "Keras")
     assert zipfile.is_zipfile(path)
     probability = keras.models.load_model(path, compile=False).predict(X, verbose=0)[:, 0]
     np.testing.assert_allclose(probability, clf.predict_proba(X)[:, 1], rtol=1e-4, atol=1e-5)
 
 
-def test_the_address_brings_the_state_back(page):
+def test_address_restores_settings_and_network(page):
     drag(page, [(0.3, 0.3)], "class-1")
     setting(page, "epochs").send_keys(Keys.ARROW_LEFT)
     settle(page)
     wait(page, "decodeURIComponent(location.hash).includes('epochs=75')")
     address, state, before = page.current_url, settings(page), weights(page)
-    opened(page, address)
+    open_page(page, address)
     assert settings(page) == state
     assert np.array_equal(weights(page), before)
 
@@ -528,7 +528,7 @@ def test_the_address_brings_the_state_back(page):
         ("data=own", "No table is open. Open the CSV file again: the address contains only the settings."),
     ],
 )
-def test_nonsense_in_the_address_is_told_of(browser, server, values, message):
+def test_invalid_settings_in_address_show_problem(browser, server, values, message):
     resize(browser, DESKTOP)
     browser.get("about:blank")
     browser.get(f"{server.address}#{values}")
@@ -539,15 +539,15 @@ def test_nonsense_in_the_address_is_told_of(browser, server, values, message):
     settle(browser)
 
 
-def test_four_pages_at_once_stay_correct(browser, server):
+def test_four_simultaneous_pages_show_their_own_networks(browser, server):
     first = browser.current_window_handle
-    opened(browser, f"{server.address}#noise=0.1")
+    open_page(browser, f"{server.address}#noise=0.1")
     for index in range(3, 6):
         browser.switch_to.new_window("tab")
         resize(browser, DESKTOP)
         browser.get(f"{server.address}#noise=0.{index}")
     try:
-        for _ in range(2):  # in turn, none waiting for another
+        for _ in range(2):  # in turn, without waiting for any training
             for handle in browser.window_handles:
                 browser.switch_to.window(handle)
                 wait(browser, "explorer?.trainId > 0")
@@ -557,7 +557,7 @@ def test_four_pages_at_once_stay_correct(browser, server):
             browser.switch_to.window(handle)
             settle(browser)
             assert settings(browser)["epochs"] == 200
-            assert np.array_equal(weights(browser), fitted_by_hand(browser))
+            assert np.array_equal(weights(browser), expected_weights(browser))
             noises.add(settings(browser)["noise"])
         assert noises == {0.1, 0.3, 0.4, 0.5}
     finally:
@@ -568,25 +568,25 @@ def test_four_pages_at_once_stay_correct(browser, server):
         browser.switch_to.window(first)
 
 
-def test_a_page_finds_a_server_that_was_killed_and_started_again(browser, tmp_path):
+def test_page_reconnects_to_restarted_server(browser, tmp_path):
     server = Server(tmp_path)
     try:
-        page = opened(browser, server.address)
+        page = open_page(browser, server.address)
         server.kill()
         wait(page, "explorer.status.dataset.kind === 'problem'")
         assert status(page) == "Not connected. Reconnecting … (If the server has stopped, run moonnet explore again.)"
-        setting(page, "noise").send_keys(Keys.ARROW_RIGHT)  # which nobody hears
+        setting(page, "noise").send_keys(Keys.ARROW_RIGHT)  # while no server is running
         server.start()
         wait(page, "explorer.status.dataset.kind === ''")
         settle(page)
         assert settings(page) == {"noise": 0.21}
-        assert np.array_equal(weights(page), fitted_by_hand(page))
+        assert np.array_equal(weights(page), expected_weights(page))
     finally:
         server.interrupt()
 
 
-def test_a_phone_shows_everything_within_its_width(browser, server):
-    page = opened(browser, server.address, PHONE)
+def test_page_fits_width_of_phone(browser, server):
+    page = open_page(browser, server.address, PHONE)
     wide = run(
         page,
         """
@@ -602,7 +602,7 @@ def test_a_phone_shows_everything_within_its_width(browser, server):
     assert page.find_element(By.CSS_SELECTOR, ".plane").size["width"] > 300
 
 
-def test_the_keyboard_reaches_and_does_everything(page):
+def test_keyboard_reaches_all_controls_and_edits_points(page):
     run(page, "document.activeElement.blur()")
     reached = []
     for _ in range(80):
@@ -620,14 +620,14 @@ def test_the_keyboard_reaches_and_does_everything(page):
     plane.send_keys(Keys.ARROW_UP * 3, Keys.ARROW_RIGHT, Keys.ENTER)
     settle(page)
     (x, y, label) = settings(page)["drawn"][0]
-    assert (round(x, 4), round(y, 4), label) == (0.613, 0.588, 0)  # from the middle (0.5, 0.25), in fortieths of 4.5
+    assert (round(x, 4), round(y, 4), label) == (0.613, 0.588, 0)  # from the centre (0.5, 0.25), in steps of 4.5 / 40
     page.find_element(By.CSS_SELECTOR, ".tools input[value=class-0]").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     plane.send_keys(Keys.ARROW_UP * 3, Keys.ARROW_RIGHT, Keys.SPACE)
     settle(page)
     assert "drawn" not in settings(page)
 
 
-def test_a_screen_reader_is_told_what_each_control_is(page):
+def test_controls_have_accessible_names(page):
     page.execute_cdp_cmd("Accessibility.enable", {})
     nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     roles = {"slider", "combobox", "button", "checkbox", "radio", "spinbutton", "image", "group", "region"}
@@ -642,7 +642,7 @@ def test_a_screen_reader_is_told_what_each_control_is(page):
     assert ("image", "Decision regions over x and y; held-out accuracy 92.0 %") in named
 
 
-def test_a_parameter_s_documentation_is_a_click_away(page):
+def test_help_button_shows_documentation_of_parameter(page):
     page.find_element(By.CSS_SELECTOR, "[aria-label='What is dropout?']").click()
     doc = page.find_element(By.CSS_SELECTOR, ".row-dropout .doc")
     assert doc.is_displayed()
@@ -652,15 +652,15 @@ def test_a_parameter_s_documentation_is_a_click_away(page):
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_dark_mode(browser, server, size):
-    page = opened(browser, server.address, size, scheme="dark")
+def test_colors_follow_color_scheme_of_browser(browser, server, size):
+    page = open_page(browser, server.address, size, scheme="dark")
     color = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor.match(/\\d+/g).map(Number)"
     assert max(run(page, color, ".panel")) < 60
-    light = opened(browser, server.address, size)
+    light = open_page(browser, server.address, size)
     assert min(run(light, color, ".panel")) > 200
 
 
-def test_a_strange_address_shows_no_page(browser, server):
+def test_address_with_wrong_token_is_forbidden(browser, server):
     secret = server.address.rstrip("/").rpartition("/")[2]
     browser.get(server.address.replace(secret, "0" * len(secret)))
     assert "403" in browser.find_element(By.TAG_NAME, "body").text

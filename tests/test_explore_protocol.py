@@ -1,4 +1,4 @@
-"""What Python sends is what the page reads, and of requests that wait the newest counts."""
+"""Messages are unpacked as they were packed, and the queue stores the newest message of each kind."""
 
 import threading
 
@@ -20,43 +20,43 @@ HEADERS = st.dictionaries(
 
 
 @given(HEADERS, st.dictionaries(st.text(max_size=10), ARRAYS, max_size=4))
-def test_a_message_is_read_as_it_was_packed(unpacked, header, content):
+def test_unpacked_message_equals_packed_message(unpack_message, header, content):
     message = pack_message(header, content)
-    read, read_arrays = unpacked(message)
+    read, read_arrays = unpack_message(message)
     assert {name: value for name, value in read.items() if name != "arrays"} == header
     assert read_arrays.keys() == content.keys()
     for name, array in content.items():
         assert read_arrays[name].dtype == array.dtype
         assert read_arrays[name].shape == array.shape
         assert read_arrays[name].tobytes() == array.tobytes()
-    # The page looks at arrays where they lie, which takes offsets that are multiples of the item size
+    # The page reads arrays in place, so their offsets must be multiples of the item size
     n_header = int.from_bytes(message[:4], "little")
     assert len(message) % 8 == 0
     assert (4 + n_header) % 8 == 0
     assert all(offset % 8 == 0 for *_, offset in read["arrays"])
 
 
-def test_arrays_of_any_layout_are_sent_row_by_row(unpacked):
+def test_pack_message_sends_arrays_in_row_major_order(unpack_message):
     array = np.arange(12.0).reshape(3, 4)
-    _, read = unpacked(pack_message({}, {"turned": array.T, "some": array[::2, 1]}))
-    assert read["turned"].tolist() == array.T.tolist()
-    assert read["some"].tolist() == [1, 9]
+    _, read = unpack_message(pack_message({}, {"transposed": array.T, "slice": array[::2, 1]}))
+    assert read["transposed"].tolist() == array.T.tolist()
+    assert read["slice"].tolist() == [1, 9]
 
 
-def test_a_header_alone(unpacked):
-    assert unpacked(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
+def test_pack_message_accepts_header_without_arrays(unpack_message):
+    assert unpack_message(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
         {"kind": "hello", "text": "größe \ud800 \0", "arrays": []},
         {},
     )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_what_json_has_no_word_for_is_refused(value):
+def test_pack_message_rejects_non_finite_numbers(value):
     with pytest.raises(ValueError, match="Out of range float"):
         pack_message({"loss": [value]})
 
 
-def test_the_newest_of_a_kind_is_kept_behind_those_of_other_kinds():
+def test_queue_replaces_message_of_same_kind_and_moves_it_to_the_end():
     queue = LatestMessageQueue()
     for kind, message in [("train", 1), ("frame", 2), ("train", 3), ("script", 4), ("frame", 5)]:
         queue.put(kind, message)
@@ -65,7 +65,7 @@ def test_the_newest_of_a_kind_is_kept_behind_those_of_other_kinds():
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers())))
-def test_a_box_holds_the_last_of_each_kind_in_the_order_in_which_they_came(puts):
+def test_queue_returns_last_message_of_each_kind_in_order_of_arrival(puts):
     queue = LatestMessageQueue()
     for kind, message in puts:
         queue.put(kind, (kind, message))
@@ -80,7 +80,7 @@ def test_a_box_holds_the_last_of_each_kind_in_the_order_in_which_they_came(puts)
     assert not queue.contains("a", "b", "c", "d")
 
 
-def test_a_box_tells_which_kinds_it_holds():
+def test_queue_contains_checks_for_waiting_kinds():
     queue = LatestMessageQueue()
     assert not queue.contains("train", "upload")
     queue.put("upload", 1)
@@ -90,53 +90,53 @@ def test_a_box_tells_which_kinds_it_holds():
     assert not queue.contains("upload")
 
 
-def test_a_closed_box_gives_nothing_more():
+def test_closed_queue_returns_none():
     queue = LatestMessageQueue()
     queue.put("train", 1)
     queue.close()
     assert queue.get() is None
     assert queue.get() is None
     assert queue.contains("train")
-    assert queue.contains()  # whatever is under way had better stop
+    assert queue.contains()  # so that work in progress stops
     assert queue.wait_for_message(1000)
 
 
-def started(work):
-    """Return a thread that works, and the list in which what it returns will be."""
+def start_thread(work):
+    """Start a thread that calls ``work``; return the thread and the list that receives the result."""
     results = []
     thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
     thread.start()
     return thread, results
 
 
-@pytest.mark.parametrize("ends", [lambda queue: queue.put("train", 7), lambda queue: queue.close()])
-def test_who_waits_is_woken(ends):
+@pytest.mark.parametrize("wake", [lambda queue: queue.put("train", 7), lambda queue: queue.close()])
+def test_put_and_close_wake_waiting_threads(wake):
     queue = LatestMessageQueue()
-    waiting, taken = started(queue.get)
+    waiting, taken = start_thread(queue.get)
     waiting.join(0.05)
     assert waiting.is_alive()
-    ends(queue)
+    wake(queue)
     waiting.join(30)
     assert taken in ([7], [None])
 
     queue = LatestMessageQueue()
-    waiting, came = started(lambda: queue.wait_for_message(1000))
+    waiting, has_message = start_thread(lambda: queue.wait_for_message(1000))
     waiting.join(0.05)
     assert waiting.is_alive()
-    ends(queue)
+    wake(queue)
     waiting.join(30)
-    assert came == [True]
+    assert has_message == [True]
 
 
-def test_waiting_ends_without_a_message():
+def test_wait_for_message_times_out_and_leaves_message_in_queue():
     queue = LatestMessageQueue()
     assert queue.wait_for_message(0.01) is False
     queue.put("train", 1)
     assert queue.wait_for_message(1000) is True
-    assert queue.get() == 1  # waiting has not taken it
+    assert queue.get() == 1  # still in the queue
 
 
-def test_messages_of_many_threads_arrive_once_each_and_none_is_older_than_one_before():
+def test_messages_of_many_threads_arrive_once_and_in_order():
     queue = LatestMessageQueue()
     kinds, n_messages = "abcd", 300
 
@@ -150,12 +150,12 @@ def test_messages_of_many_threads_arrive_once_each_and_none_is_older_than_one_be
             taken.append(queue.get())
         return taken
 
-    receiver, received = started(receive)
-    senders = [started(lambda kind=kind: send(kind))[0] for kind in kinds]
+    receiver, received = start_thread(receive)
+    senders = [start_thread(lambda kind=kind: send(kind))[0] for kind in kinds]
     for thread in [*senders, receiver]:
         thread.join(30)
         assert not thread.is_alive()
     for kind in kinds:
-        numbers = [number for its_kind, number in received[0] if its_kind == kind]
+        numbers = [number for received_kind, number in received[0] if received_kind == kind]
         assert numbers == sorted(set(numbers))
         assert numbers[-1] == n_messages - 1

@@ -1,4 +1,4 @@
-"""The film shows the training that an unwatched fit goes through, to the last bit."""
+"""The recorded epochs are bit-for-bit identical to those of a fit without a recorder."""
 
 import numpy as np
 import pytest
@@ -19,16 +19,16 @@ CASES = {
 }
 
 
-def recorded(goes_on=lambda recorder: True, **values):
-    """Return settings, data, the recording and the classifier that was recorded."""
+def record(should_continue=lambda recorder: True, **values):
+    """Return the settings, the data, the recorder and the classifier whose training it recorded."""
     settings = Settings.from_json({**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    recorder = Recorder(data, settings.activation, goes_on)
+    recorder = Recorder(data, settings.activation, should_continue)
     classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
     return settings, data, recorder, classifier
 
 
-def assert_same(weights, others):
+def assert_same_weights(weights, others):
     assert len(weights) == len(others)
     for array, other in zip(weights, others, strict=True):
         assert array.dtype == other.dtype
@@ -36,29 +36,29 @@ def assert_same(weights, others):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_weights_of_an_epoch_are_those_of_a_fit_of_so_many(case):
-    settings, data, recorder, classifier = recorded(**CASES[case])
+def test_recorded_weights_match_fits_of_as_many_epochs(case):
+    settings, data, recorder, classifier = record(**CASES[case])
     assert len(recorder.weights) == settings.epochs + 1
     warm = settings.classifier().set_params(epochs=1, warm_start=True)
     for epoch in range(1, settings.epochs + 1):
         warm.fit(data.X, data.y)
-        assert_same(recorder.weights[epoch], warm._weights)
+        assert_same_weights(recorder.weights[epoch], warm._weights)
     for epoch in (1, 4):
         fresh = settings.classifier().set_params(epochs=epoch).fit(data.X, data.y)
-        assert_same(recorder.weights[epoch], fresh._weights)
-    unwatched = settings.classifier().fit(data.X, data.y)
-    assert_same(classifier._weights, unwatched._weights)
-    assert_same(recorder.weights[-1], unwatched._weights)
-    assert recorder.history["loss"] == unwatched.history_["loss"]
-    assert recorder.history["accuracy"] == unwatched.history_["accuracy"]
+        assert_same_weights(recorder.weights[epoch], fresh._weights)
+    unobserved = settings.classifier().fit(data.X, data.y)
+    assert_same_weights(classifier._weights, unobserved._weights)
+    assert_same_weights(recorder.weights[-1], unobserved._weights)
+    assert recorder.history["loss"] == unobserved.history_["loss"]
+    assert recorder.history["accuracy"] == unobserved.history_["accuracy"]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_figures_of_what_is_held_out_are_scikit_learn_s(case):
-    settings, data, recorder, _ = recorded(**CASES[case])
+def test_recorded_test_metrics_match_scikit_learn(case):
+    settings, data, recorder, _ = record(**CASES[case])
     y = data.dataset.y_test
-    for figures in recorder.history.values():
-        assert len(figures) == settings.epochs
+    for values in recorder.history.values():
+        assert len(values) == settings.epochs
     classifier = settings.classifier().set_params(epochs=1).fit(data.X, data.y)
     for epoch, weights in enumerate(recorder.weights[1:]):
         classifier.coefs_, classifier.intercepts_ = weights[::2], weights[1::2]
@@ -69,39 +69,39 @@ def test_figures_of_what_is_held_out_are_scikit_learn_s(case):
         assert recorder.history["test_accuracy"][epoch] == pytest.approx(accuracy_score(y, predicted))
 
 
-def test_the_initial_weights_come_first():
-    _, _, recorder, _ = recorded()
-    *_, longer, _ = recorded(epochs=9)
-    assert_same(recorder.weights[0], longer.weights[0])
+def test_initial_weights_are_recorded_first():
+    _, _, recorder, _ = record()
+    *_, longer, _ = record(epochs=9)
+    assert_same_weights(recorder.weights[0], longer.weights[0])
     assert recorder.weights[0][0].shape == (2, 4)
-    assert (recorder.weights[0][1] == 0).all()  # as Keras begins with biases
+    assert (recorder.weights[0][1] == 0).all()  # Keras initializes biases with 0
     assert (recorder.weights[0][0] != recorder.weights[1][0]).any()
 
 
-def test_a_training_stops_when_it_is_not_wanted_any_more():
-    seen = []
+def test_training_stops_when_should_continue_returns_false():
+    n_recorded = []
 
-    def goes_on(recorder):
-        seen.append(len(recorder.weights))
+    def should_continue(recorder):
+        n_recorded.append(len(recorder.weights))
         return len(recorder.weights) < 4
 
-    _, _, recorder, classifier = recorded(goes_on)
-    assert seen == [2, 3, 4]
+    _, _, recorder, classifier = record(should_continue)
+    assert n_recorded == [2, 3, 4]
     assert classifier.n_iter_ == 3
-    _, _, whole, _ = recorded()
+    _, _, whole, _ = record()
     for weights, others in zip(recorder.weights, whole.weights, strict=False):
-        assert_same(weights, others)
+        assert_same_weights(weights, others)
 
 
-def test_early_stopping_is_recorded_until_it_stops():
+def test_epochs_are_recorded_until_early_stopping():
     values = {"early_stopping": True, "epochs": 300, "learning_rate": 0.05, "noise": 0.5}
-    settings, data, recorder, classifier = recorded(**values)
-    unwatched = settings.classifier().fit(data.X, data.y)
-    assert 10 < unwatched.n_iter_ < 300
-    assert len(recorder.weights) == unwatched.n_iter_ + 1
-    assert recorder.history["loss"] == unwatched.history_["loss"]
-    assert_same(classifier._weights, unwatched._weights)
-    # Of its own figures and of what fit holds out, the page shows its own
-    best = int(np.argmin(unwatched.history_["val_loss"]))
-    assert_same(recorder.weights[best + 1], unwatched._weights)
-    assert recorder.history["test_loss"] != unwatched.history_["val_loss"]
+    settings, data, recorder, classifier = record(**values)
+    unobserved = settings.classifier().fit(data.X, data.y)
+    assert 10 < unobserved.n_iter_ < 300
+    assert len(recorder.weights) == unobserved.n_iter_ + 1
+    assert recorder.history["loss"] == unobserved.history_["loss"]
+    assert_same_weights(classifier._weights, unobserved._weights)
+    # test_loss is computed on the page's held-out samples, not on the validation set of fit
+    best = int(np.argmin(unobserved.history_["val_loss"]))
+    assert_same_weights(recorder.weights[best + 1], unobserved._weights)
+    assert recorder.history["test_loss"] != unobserved.history_["val_loss"]

@@ -1,4 +1,4 @@
-"""The page is served on this machine to who knows its address, whatever else anyone sends."""
+"""The server answers only local clients that know the token, and survives any other input."""
 
 import asyncio
 import base64
@@ -41,8 +41,8 @@ SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs":
 LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 
 
-class Running:
-    """A server on a thread of its own."""
+class RunningServer:
+    """A server that runs in a thread."""
 
     def __init__(self, token=TOKEN, port=0):
         self._server, self._ready = _Server(None, token), threading.Event()
@@ -65,7 +65,7 @@ class Running:
         assert not self._thread.is_alive()
 
     def get(self, path, method="GET", host=None, **headers):
-        """Return what a browser is answered."""
+        """Send an HTTP request and return the response, with its body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         with contextlib.closing(connection):
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -78,12 +78,12 @@ class Running:
             response.body = response.read()
             return response
 
-    def connected(self, path=None, origin="http://127.0.0.1:{port}", **options):
-        """Return a socket as a page opens it."""
+    def open_socket(self, path=None, origin="http://127.0.0.1:{port}", **options):
+        """Open a WebSocket as a page does."""
         path = f"/{self.token}/socket" if path is None else path
         return connect(
             f"ws://127.0.0.1:{self.port}{path}",
-            # With a socket of ours no proxy is asked
+            # With a socket given, no proxy is used
             sock=socket.create_connection(("127.0.0.1", self.port)),
             origin=None if origin is None else origin.format(port=self.port),
             **{"max_size": None, "compression": None, "open_timeout": 30, **options},
@@ -91,20 +91,20 @@ class Running:
 
 
 @pytest.fixture
-def running():
-    server = Running()
+def server():
+    server = RunningServer()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def ask(unpacked):
-    """Return a function that asks a socket for something and returns the answer of a kind."""
+def ask(unpack_message):
+    """Return a function that sends a request and returns the first answer of the given kind."""
 
     def ask(page, answer, *, final=None, **request):
         page.send(json.dumps({"id": 1, **request}))
         while True:
-            header, arrays = unpacked(page.recv(timeout=60))
+            header, arrays = unpack_message(page.recv(timeout=60))
             assert header["kind"] != "problem" or answer == "problem" or header["id"] != request.get("id", 1), header
             if (header["kind"], header["id"]) == (answer, request.get("id", 1)) and header.get("final") == final:
                 return header, arrays
@@ -114,7 +114,7 @@ def ask(unpacked):
 
 @pytest.fixture
 def assert_trains(ask):
-    """Return a function that asserts that a page gets the network that fit trains."""
+    """Return a function that asserts that a page receives the same network as fit trains."""
 
     def check(page, request_id=1, **values):
         settings = Settings.from_json({**SMALL, **values})
@@ -133,15 +133,16 @@ def read_all(page):
         page.recv(timeout=60)
 
 
-def eventually(holds):
+def eventually(condition):
+    """Return whether a condition becomes true within about 30 seconds."""
     for _ in range(6000):
-        if holds():
+        if condition():
             return True
         time.sleep(0.005)
     return False
 
 
-# What is served to whom
+# HTTP requests
 
 
 def assert_headers(response, port):
@@ -170,18 +171,18 @@ def assert_headers(response, port):
         ("icon.svg", "icon.svg", "image/svg+xml"),
     ],
 )
-def test_the_page_s_files(running, name, file, content_type):
-    for host in (f"127.0.0.1:{running.port}", f"localhost:{running.port}"):
-        response = running.get(f"/{TOKEN}/{name}", host=[host])
+def test_page_files_are_served(server, name, file, content_type):
+    for host in (f"127.0.0.1:{server.port}", f"localhost:{server.port}"):
+        response = server.get(f"/{TOKEN}/{name}", host=[host])
         assert response.status == 200
         assert response.body == (PAGE / file).read_bytes()
         assert response.getheader("Content-Type") == content_type
-        assert_headers(response, running.port)
-    assert running.address == f"http://127.0.0.1:{running.port}/{TOKEN}/"
+        assert_headers(response, server.port)
+    assert server.address == f"http://127.0.0.1:{server.port}/{TOKEN}/"
 
 
-def test_the_page_needs_nothing_from_elsewhere():
-    # So that the policy, which allows neither other hosts nor scripts within the page, lets it run
+def test_page_loads_only_its_own_files():
+    # The content security policy allows neither other hosts nor inline scripts
     page = (PAGE / "index.html").read_text()
     links = re.findall(r"(?:src|href)=[\"']?([^\"'> ]+)", page)
     assert links
@@ -190,11 +191,11 @@ def test_the_page_needs_nothing_from_elsewhere():
         assert "src=" in tag or "type=" in tag
 
 
-def test_it_listens_on_this_machine_alone(running):
+def test_server_listens_only_on_loopback_address(server):
     listening = [
         connection.laddr.ip
         for connection in psutil.Process().net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == running.port
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == server.port
     ]
     assert listening == ["127.0.0.1"]
 
@@ -218,11 +219,11 @@ def test_it_listens_on_this_machine_alone(running):
         "/%30123456789abcdef" + TOKEN[16:] + "/",
     ],
 )
-def test_who_does_not_know_the_token_is_refused(running, path):
-    response = running.get(path)
+def test_request_without_token_is_forbidden(server, path):
+    response = server.get(path)
     assert response.status == 403
     assert response.body.startswith(b"403 Forbidden: open the address")
-    assert_headers(response, running.port)
+    assert_headers(response, server.port)
 
 
 @pytest.mark.parametrize(
@@ -244,14 +245,14 @@ def test_who_does_not_know_the_token_is_refused(running, path):
         "/\\..\\_server.py",
         "/SOCKET",
         "/socket/",
-        "",  # whose links would lead astray
+        "",  # the page's relative links would not resolve
     ],
 )
-def test_other_files_are_not_there(running, name):
-    response = running.get(f"/{TOKEN}{name}")
+def test_unknown_file_is_not_found(server, name):
+    response = server.get(f"/{TOKEN}{name}")
     assert response.status == 404
     assert response.body.startswith(b"404 Not Found: ")
-    assert_headers(response, running.port)
+    assert_headers(response, server.port)
 
 
 @pytest.mark.parametrize(
@@ -271,23 +272,23 @@ def test_other_files_are_not_there(running, name):
         [],
     ],
 )
-def test_a_name_that_was_made_to_point_here_is_refused(running, host):
+def test_request_with_foreign_host_header_is_rejected(server, host):
     for path in (f"/{TOKEN}/", f"/{TOKEN}/socket", "/"):
-        response = running.get(path, host=[name.format(port=running.port) for name in host])
+        response = server.get(path, host=[name.format(port=server.port) for name in host])
         assert response.status == 421
-        assert_headers(response, running.port)
+        assert_headers(response, server.port)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE", "get"])
-def test_nothing_but_reading_is_answered(running, method):
+def test_methods_other_than_get_are_rejected(server, method):
     try:
-        response = running.get(f"/{TOKEN}/", method=method)
-    except http.client.HTTPException:  # older versions of websockets hang up
+        response = server.get(f"/{TOKEN}/", method=method)
+    except http.client.HTTPException:  # older versions of websockets close the connection
         pass
     else:
         assert response.status >= 400
         assert b"<html" not in response.body
-    assert running.get(f"/{TOKEN}/").status == 200
+    assert server.get(f"/{TOKEN}/").status == 200
 
 
 @pytest.mark.parametrize(
@@ -303,8 +304,8 @@ def test_nothing_but_reading_is_answered(running, method):
         b"",
     ],
 )
-def test_what_is_no_request_harms_nobody(running, sent):
-    with socket.create_connection(("127.0.0.1", running.port), timeout=30) as client:
+def test_malformed_http_request_does_not_stop_server(server, sent):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         answer = b""
@@ -313,15 +314,15 @@ def test_what_is_no_request_harms_nobody(running, sent):
                 answer += part
     assert b"<html" not in answer
     assert TOKEN.encode() not in answer
-    assert running.get(f"/{TOKEN}/").status == 200
+    assert server.get(f"/{TOKEN}/").status == 200
 
 
-# The socket
+# WebSockets
 
 
-def test_a_page_trains_over_its_socket(running, ask, assert_trains):
+def test_page_trains_over_socket(server, ask, assert_trains):
     for origin in ("http://127.0.0.1:{port}", "http://localhost:{port}"):
-        with running.connected(origin=origin) as page:
+        with server.open_socket(origin=origin) as page:
             header, _ = ask(page, "controls", kind="hello")
             assert header["controls"][0]["name"] == "data"
             assert_trains(page)
@@ -341,68 +342,68 @@ def test_a_page_trains_over_its_socket(running, ask, assert_trains):
         "http://127.0.0.1:{port}/",
     ],
 )
-def test_pages_of_other_origins_are_refused(running, origin):
-    with pytest.raises(InvalidStatus) as refused:
-        running.connected(origin=origin)
-    assert refused.value.response.status_code == 403
-    assert refused.value.response.headers["X-Content-Type-Options"] == "nosniff"
+def test_socket_from_other_origin_is_forbidden(server, origin):
+    with pytest.raises(InvalidStatus) as error:
+        server.open_socket(origin=origin)
+    assert error.value.response.status_code == 403
+    assert error.value.response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/socket", "/wrong/socket", f"/{TOKEN[:-1]}/socket", f"/{TOKEN}x/socket"])
-def test_a_socket_without_the_token_is_refused(running, path):
-    with pytest.raises(InvalidStatus) as refused:
-        running.connected(path)
-    assert refused.value.response.status_code == 403
+def test_socket_without_token_is_forbidden(server, path):
+    with pytest.raises(InvalidStatus) as error:
+        server.open_socket(path)
+    assert error.value.response.status_code == 403
 
 
-def test_a_file_is_no_socket(running):
+def test_socket_at_address_of_file_is_rejected(server):
     with pytest.raises(InvalidHandshake):
-        running.connected(f"/{TOKEN}/explorer.js")
+        server.open_socket(f"/{TOKEN}/explorer.js")
 
 
-def test_too_many_pages_are_refused_until_one_is_closed(running, ask, unpacked):
+def test_too_many_pages_are_rejected_until_one_is_closed(server, ask, unpack_message):
     with contextlib.ExitStack() as stack:
-        pages = [stack.enter_context(running.connected()) for _ in range(MAX_PAGES)]
+        pages = [stack.enter_context(server.open_socket()) for _ in range(MAX_PAGES)]
         for page in pages:
             ask(page, "controls", kind="hello")
-        with running.connected() as page:
-            assert "pages can be open at the same time" in unpacked(page.recv(timeout=60))[0]["message"]
+        with server.open_socket() as page:
+            assert "pages can be open at the same time" in unpack_message(page.recv(timeout=60))[0]["message"]
             with pytest.raises(ConnectionClosed) as closed:
                 page.recv(timeout=60)
         assert closed.value.rcvd.code == TOO_MANY_PAGES
-        assert running.get(f"/{TOKEN}/").status == 200
+        assert server.get(f"/{TOKEN}/").status == 200
         ask(pages[0], "controls", kind="hello")
         pages[3].close()
 
-        def is_let_in():
-            with contextlib.suppress(AssertionError, ConnectionClosed), running.connected() as page:
+        def is_accepted():
+            with contextlib.suppress(AssertionError, ConnectionClosed), server.open_socket() as page:
                 ask(page, "controls", kind="hello")
                 return True
             return False
 
-        assert eventually(is_let_in)
+        assert eventually(is_accepted)
 
 
-def test_pages_that_all_come_at_once_are_counted(running, unpacked):
-    together = threading.Barrier(3 * MAX_PAGES)
+def test_page_limit_holds_for_simultaneous_connections(server, unpack_message):
+    barrier = threading.Barrier(3 * MAX_PAGES)
 
-    def opens(_):
-        together.wait(60)
-        page = stack.enter_context(running.connected())
-        return unpacked(page.recv(timeout=60))[0]["kind"]  # Python is starting, or there is a problem
+    def open_one(_):
+        barrier.wait(60)
+        page = stack.enter_context(server.open_socket())
+        return unpack_message(page.recv(timeout=60))[0]["kind"]  # "busy" while Keras starts, or "problem"
 
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(3 * MAX_PAGES) as pool:
-        opened = list(pool.map(opens, range(3 * MAX_PAGES)))
+        opened = list(pool.map(open_one, range(3 * MAX_PAGES)))
         assert opened.count("problem") == 2 * MAX_PAGES
 
 
-def test_a_message_that_is_too_large_closes_its_page_alone(running, ask, assert_trains):
-    with running.connected() as page, running.connected() as other:
+def test_too_large_message_closes_only_its_page(server, ask, assert_trains):
+    with server.open_socket() as page, server.open_socket() as other:
         content = base64.b64encode(b"a,b,kind\n" + b"1,2,x\n2,3,y\n" * 1000).decode()
-        at_most = {"kind": "upload", "name": "a.csv", "content": content}
-        at_most["more"] = "x" * (MAX_MESSAGE_BYTES - len(json.dumps({"id": 1, **at_most})) - 20)
-        ask(page, "table", **at_most)
-        with contextlib.suppress(ConnectionClosed):  # it may close while this is on its way
+        largest = {"kind": "upload", "name": "a.csv", "content": content}
+        largest["more"] = "x" * (MAX_MESSAGE_BYTES - len(json.dumps({"id": 1, **largest})) - 20)
+        ask(page, "table", **largest)
+        with contextlib.suppress(ConnectionClosed):  # the server may close it before everything is sent
             page.send("x" * (MAX_MESSAGE_BYTES + 1))
         with pytest.raises(ConnectionClosed) as closed:
             read_all(page)
@@ -410,7 +411,7 @@ def test_a_message_that_is_too_large_closes_its_page_alone(running, ask, assert_
         assert_trains(other)
 
 
-def test_four_pages_at_once_get_each_its_own(running, assert_trains):
+def test_four_simultaneous_pages_get_their_own_networks(server, assert_trains):
     values = [
         {"random_state": 1},
         {"data": "blobs", "activation": "tanh"},
@@ -418,11 +419,11 @@ def test_four_pages_at_once_get_each_its_own(running, assert_trains):
         {"data": "xor", "learning_rate": 0.05, "n_samples": 60},
     ]
     with contextlib.ExitStack() as stack:
-        pages = [stack.enter_context(running.connected()) for _ in values]
-        together = threading.Barrier(len(pages))
+        pages = [stack.enter_context(server.open_socket()) for _ in values]
+        barrier = threading.Barrier(len(pages))
 
         def use(page, settings):
-            together.wait(60)
+            barrier.wait(60)
             for request_id in range(1, 9):
                 assert_trains(page, request_id, **{**settings, "noise": request_id / 20})
 
@@ -431,22 +432,22 @@ def test_four_pages_at_once_get_each_its_own(running, assert_trains):
                 result.result(120)
 
 
-def test_a_page_that_closes_ends_its_training(running):
-    def threads():
+def test_closing_page_ends_its_training(server):
+    def session_threads():
         return [thread for thread in threading.enumerate() if thread.name == "moonnet-explorer"]
 
-    before = len(threads())
-    with running.connected() as page:
+    before = len(session_threads())
+    with server.open_socket() as page:
         page.send(json.dumps({"kind": "train", "settings": LONG}))
         page.recv(timeout=60)
-        assert len(threads()) == before + 1
-    assert eventually(lambda: len(threads()) == before)
+        assert len(session_threads()) == before + 1
+    assert eventually(lambda: len(session_threads()) == before)
 
 
-def test_a_page_finds_a_server_that_was_started_again(ask, assert_trains):
-    first = Running()
+def test_page_can_reconnect_to_restarted_server(ask, assert_trains):
+    first = RunningServer()
     try:
-        with first.connected() as page:
+        with first.open_socket() as page:
             assert_trains(page)
             page.send(json.dumps({"kind": "train", "id": 2, "settings": LONG}))
             first.stop()
@@ -455,17 +456,17 @@ def test_a_page_finds_a_server_that_was_started_again(ask, assert_trains):
             assert closed.value.rcvd.code == 1001
     finally:
         first.stop()
-    second = Running(port=first.port)
+    second = RunningServer(port=first.port)
     try:
         assert second.address == first.address
-        with second.connected() as page:
+        with second.open_socket() as page:
             ask(page, "controls", kind="hello")
             assert_trains(page)
     finally:
         second.stop()
 
 
-# What no page sends
+# Hostile messages
 
 
 FUZZED = {
@@ -489,15 +490,23 @@ VALUES = [
 FILES = [b"a,b,kind\n" + b"1,2,x\n2,3,y\n" * 5, b"," * 5000, b"\n", bytes(range(256)), b""]
 
 
-class Hostile:
-    """Messages that no page sends, or sends less often."""
+class HostileMessages:
+    """Random messages, most of which no page would send."""
 
     def __init__(self, seed):
         self._random = random.Random(seed)
 
     def message(self):
-        """Return one of them: text or bytes."""
-        kinds = [self.noise, self.nested, self.unknown, self.cut_short, self.no_object, self.other, self.upload]
+        """Return a random message as text or bytes."""
+        kinds = [
+            self.random_bytes,
+            self.nested,
+            self.unknown_kind,
+            self.truncated,
+            self.no_object,
+            self.random_values,
+            self.upload,
+        ]
         return self._random.choice([*kinds, self.train, self.train, self.train])()
 
     def value(self, depth=0):
@@ -508,23 +517,23 @@ class Hostile:
             return {name: self.value(depth + 1) for name in self._random.sample(["kind", "x", "data"], 2)}
         return self._random.choice(VALUES)
 
-    def noise(self):
+    def random_bytes(self):
         return self._random.randbytes(self._random.randrange(200))
 
     def nested(self):
         return self._random.choice(["[", '{"a":', '"']) * self._random.choice([1, 500, 20_000])
 
-    def unknown(self):
+    def unknown_kind(self):
         kind = self._random.choice(["fly", "", None, 1, ["train"], {}, "__class__"])
         return json.dumps({"kind": kind, "id": self.value()})
 
-    def cut_short(self):
+    def truncated(self):
         return self.train()[: self._random.randrange(60)]
 
     def no_object(self):
         return json.dumps(self.value())
 
-    def other(self):
+    def random_values(self):
         kind = self._random.choice(["frame", "file", "script", "hello", "train"])
         return json.dumps(
             {"kind": kind, "format": self.value(), "epoch": self.value(), "id": self.value(), "settings": self.value()}
@@ -546,21 +555,21 @@ class Hostile:
 
 
 @pytest.mark.slow
-def test_ten_thousand_hostile_messages(running, assert_trains, caplog):
-    hostile = Hostile(seed=0)
-    with running.connected() as page, running.connected() as bystander:
+def test_server_survives_ten_thousand_hostile_messages(server, assert_trains, caplog):
+    messages = HostileMessages(seed=0)
+    with server.open_socket() as page, server.open_socket() as bystander:
         assert_trains(page)
         reading = threading.Thread(target=lambda: [None for _ in page], daemon=True)
         reading.start()
         for _ in range(10_000):
-            page.send(hostile.message())
-        # It goes on itself, and so does who was there all along
+            page.send(messages.message())
+        # The server still answers the other page, which stayed connected
         assert_trains(bystander)
         page.close()
         reading.join(60)
-    with running.connected() as page:
+    with server.open_socket() as page:
         assert_trains(page, random_state=9)
-    assert running.get(f"/{TOKEN}/").status == 200
+    assert server.get(f"/{TOKEN}/").status == 200
     assert not [record for record in caplog.records if "could not answer" in record.message]
 
 
@@ -569,54 +578,54 @@ def test_ten_thousand_hostile_messages(running, assert_trains, caplog):
     [b"\xff" * 100, b"\x81\x05abcde", b"\x81\xff" + b"\xff" * 8, b"\x89\xfe\x01\x00" + b"x" * 300],
     ids=["nonsense", "not masked", "too long", "a long ping"],
 )
-def test_what_is_no_frame_closes_its_page_alone(running, assert_trains, sent):
-    with running.connected() as other:
-        with running.connected() as page:
+def test_invalid_websocket_frame_closes_only_its_page(server, assert_trains, sent):
+    with server.open_socket() as other:
+        with server.open_socket() as page:
             page.socket.sendall(sent)
             with pytest.raises(ConnectionClosed):
                 read_all(page)
         assert_trains(other)
 
 
-# A page that does not read
+# Pages that do not read their answers
 
 
 @pytest.mark.slow
-def test_a_page_that_does_not_read_misses_answers_and_takes_no_memory(running, ask, monkeypatch, unpacked):
+def test_page_that_does_not_read_skips_answers_and_uses_no_memory(server, ask, monkeypatch, unpack_message):
     outboxes = []
 
-    class Watched(_Outbox):
+    class MeasuredOutbox(_Outbox):
         def __init__(self):
             super().__init__()
-            self.most = self.n_bytes = self.n_pictures = 0
+            self.max_bytes = self.n_bytes = self.n_pictures = 0
             outboxes.append(self)
 
         def put(self, kind, answer):
             super().put(kind, answer)
             self.n_bytes += len(answer)
             self.n_pictures += kind == "picture"
-            self.most = max(self.most, sum(map(len, self._answers.values())))
+            self.max_bytes = max(self.max_bytes, sum(map(len, self._answers.values())))
 
-    monkeypatch.setattr(_server, "_Outbox", Watched)
-    with running.connected(max_queue=1) as page, running.connected() as other:
+    monkeypatch.setattr(_server, "_Outbox", MeasuredOutbox)
+    with server.open_socket(max_queue=1) as page, server.open_socket() as other:
         n_requests = 150
         for index in range(1, n_requests + 1):
             page.send(json.dumps({"kind": "train", "id": index, "settings": {**SMALL, "random_state": index}}))
-            # One more picture at least is in the outbox before the next is asked for
+            # Wait until the outbox has received a picture for each request
             assert eventually(functools.partial(lambda index: outboxes[0].n_pictures >= index, index))
-        assert outboxes[0].n_bytes > 20 * outboxes[0].most
-        assert outboxes[0].most < 2**19  # a picture, a film and what else is small
+        assert outboxes[0].n_bytes > 20 * outboxes[0].max_bytes
+        assert outboxes[0].max_bytes < 2**19  # a picture, a film and small answers
         ask(other, "controls", kind="hello")
-        # Who reads again gets the newest
+        # When the page reads again, it soon gets the newest picture
         last = n_read = 0
         while last < n_requests:
             n_read += 1
-            header, _ = unpacked(page.recv(timeout=60))
+            header, _ = unpack_message(page.recv(timeout=60))
             last = header["id"] if header["kind"] == "picture" else last
         assert n_read < n_requests / 2
 
 
-def test_an_outbox_keeps_the_newest_of_each_kind():
+def test_outbox_stores_newest_answer_of_each_kind():
     class Socket:
         def __init__(self):
             self.sent, self.may_send = [], asyncio.Event()
@@ -630,7 +639,7 @@ def test_an_outbox_keeps_the_newest_of_each_kind():
         sending = asyncio.create_task(outbox.send_to(page))
         outbox.put("picture", b"first")
         await asyncio.sleep(0)
-        await asyncio.sleep(0)  # which is on its way by now
+        await asyncio.sleep(0)  # now the first picture is being sent
         for index in range(1000):
             outbox.put("picture", b"%d" % index)
             outbox.put("film", b"film of %d" % index)
@@ -658,7 +667,7 @@ def token_file(tmp_path, monkeypatch):
     return tmp_path / "state" / "moonnet" / "explore-token"
 
 
-def test_the_token_is_the_user_s_own_and_stays(token_file):
+def test_token_is_private_and_persistent(token_file):
     token = _load_token()
     assert re.fullmatch("[0-9a-f]{48}", token)
     assert token_file.read_text() == token
@@ -677,11 +686,11 @@ def test_the_token_is_the_user_s_own_and_stays(token_file):
         lambda path: path.write_text("abc"),
         lambda path: path.write_text("a" * 40 + "/"),
         lambda path: path.write_text("a" * 40 + "\n"),
-        lambda path: path.write_text("é" * 40),  # which a browser would write otherwise
+        lambda path: path.write_text("é" * 40),  # which a browser would escape in the address
         lambda path: path.write_bytes(b"\xff" * 40),
     ],
 )
-def test_a_token_that_others_may_read_or_that_is_none_is_made_anew(token_file, spoil):
+def test_readable_or_invalid_token_file_is_replaced(token_file, spoil):
     before = _load_token()
     spoil(token_file)
     token = _load_token()
@@ -691,24 +700,24 @@ def test_a_token_that_others_may_read_or_that_is_none_is_made_anew(token_file, s
     assert _load_token() == token
 
 
-def test_where_nothing_can_be_written_the_token_serves_this_time_alone(token_file):
+def test_token_is_created_if_state_folder_is_not_writable(token_file):
     token_file.parent.parent.write_text("a file where a folder should be")
     assert re.fullmatch("[0-9a-f]{48}", _load_token())
 
 
-def test_the_token_lies_in_the_user_s_state(tmp_path, run_python):
+def test_token_is_stored_in_state_folder_of_user(tmp_path, run_python):
     program = "from moonnet.explore._server import _load_token; print(_load_token())"
     token = run_python(program, XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path)).strip()
     (file,) = (path for path in tmp_path.rglob("explore-token"))
     assert file.read_text() == token
 
 
-# The command's part
+# The function explore
 
 
 @pytest.fixture
-def exploring(monkeypatch):
-    """Return a function that runs explore on a thread and returns the address that it opens in the browser."""
+def start_explore(monkeypatch):
+    """Return a function that runs explore in a thread and returns the address that it opens in the browser."""
     opened, loops = [], []
     monkeypatch.setattr(_server.webbrowser, "open", opened.append)
 
@@ -743,18 +752,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_the_usual_port_is_taken_or_where_it_is_not_free_another(exploring, monkeypatch, capsys):
+def test_explore_uses_default_port_or_another_if_it_is_in_use(start_explore, monkeypatch, capsys):
     monkeypatch.setattr(_server, "DEFAULT_PORT", free_port())
-    first = exploring()
+    first = start_explore()
     assert first == f"http://127.0.0.1:{free_port()}/{TOKEN}/"
     assert f"The explorer is running at {first}\nPress Ctrl-C to stop it." in capsys.readouterr().out
-    second = exploring()
+    second = start_explore()
     assert second != first
     assert second.endswith(f"/{TOKEN}/")
 
 
-def test_a_port_that_is_asked_for_is_taken_or_that_fails(exploring):
-    address = exploring(port=free_port())
+def test_explore_uses_requested_port_or_raises(start_explore):
+    address = start_explore(port=free_port())
     assert address == f"http://127.0.0.1:{free_port()}/{TOKEN}/"
     with pytest.raises(ValueError, match=rf"--port must be an available port\. Got {free_port()}: .*in use"):
         asyncio.run(explore(port=free_port(), open_browser=False, token=TOKEN))

@@ -1,4 +1,4 @@
-"""A page is answered with what its newest request asks for, and told what is wrong with another."""
+"""A session answers the newest request of its page and reports invalid requests."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ from moonnet.explore._settings import Settings, describe_controls
 from moonnet.explore._user_tables import ArrayTable
 
 SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
-# A million steps: minutes, unless it is dropped
+# A million steps take minutes, unless the training is cancelled
 LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 IRIS = load_iris()
 IRIS_NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -33,40 +33,41 @@ IRIS_CSV = (
 
 
 class Page:
-    """What a page does: it asks, and keeps what it is answered."""
+    """A page that sends requests and stores the answers."""
 
-    def __init__(self, unpacked, own=None):
-        self._unpacked = unpacked
+    def __init__(self, unpack_message, table=None):
+        self._unpack_message = unpack_message
         self._answered = threading.Condition()
         self._last_id = 0
         self.answers = []
-        self.session = Session(self._read, own)
+        self.session = Session(self._receive_answer, table)
 
-    def _read(self, kind, message):
-        header, arrays = self._unpacked(message)
+    def _receive_answer(self, kind, message):
+        header, arrays = self._unpack_message(message)
         assert header["kind"] == kind.partition(" ")[0]
         with self._answered:
             self.answers.append((header, arrays))
             self._answered.notify_all()
 
     def send(self, kind, **request):
-        """Ask for something and return the request's id."""
+        """Send a request and return its id."""
         self._last_id += 1
         self.session.receive({"kind": kind, "id": self._last_id, **request})
         return self._last_id
 
-    def all(self, kind, request_id):
+    def find_answers(self, kind, request_id):
+        """Return the answers of this kind to a request."""
         return [answer for answer in self.answers if (answer[0]["kind"], answer[0]["id"]) == (kind, request_id)]
 
     def wait(self, kind, request_id, **expected):
-        """Return the first answer of this kind and with these values; fail where there is a problem instead."""
+        """Wait for the first answer of this kind and with these values; fail if a problem is reported instead."""
 
         def answers():
-            problems = self.all("problem", request_id) if kind != "problem" else []
+            problems = self.find_answers("problem", request_id) if kind != "problem" else []
             assert not problems, problems[0][0]["message"]
             return [
                 answer
-                for answer in self.all(kind, request_id)
+                for answer in self.find_answers(kind, request_id)
                 if all(answer[0][name] == value for name, value in expected.items())
             ]
 
@@ -75,10 +76,11 @@ class Page:
             return answers()[0]
 
     def ask(self, kind, answer, **request):
+        """Send a request and return its first answer of the kind ``answer``."""
         return self.wait(answer, self.send(kind, **request))
 
     def train(self, **settings):
-        """Return the picture of a network, once its film is there as well."""
+        """Train a network, wait for its film, and return its picture."""
         request_id = self.send("train", settings={**SMALL, **settings})
         self.wait("film", request_id)
         return self.wait("picture", request_id, final=True)
@@ -86,8 +88,8 @@ class Page:
     def upload(self, content, name="data.csv"):
         return self.ask("upload", "table", name=name, content=base64.b64encode(content).decode())
 
-    def problem(self, request):
-        """Return what is wrong with a request, which is sent as it is."""
+    def get_problem(self, request):
+        """Send a request unchanged and return the message of the problem that is reported."""
         n_before = len(self.answers)
         self.session.receive(request)
         with self._answered:
@@ -98,12 +100,12 @@ class Page:
 
 
 @pytest.fixture
-def open_page(unpacked):
-    """Return a function that opens a page."""
+def open_page(unpack_message):
+    """Return a function that opens a page, which is closed after the test."""
     pages = []
 
-    def open_one(own=None):
-        pages.append(Page(unpacked, own))
+    def open_one(table=None):
+        pages.append(Page(unpack_message, table))
         return pages[-1]
 
     yield open_one
@@ -117,23 +119,23 @@ def page(open_page):
     return open_page()
 
 
-def expected(own=None, **values):
-    """Return the data that settings ask for, and the classifier fitted to them."""
+def expected(table=None, **values):
+    """Return the data for the settings, and a classifier fitted on them."""
     settings = Settings.from_json({**SMALL, **values})
-    data = apply_edits(load_dataset(settings.dataset, own), settings)
+    data = apply_edits(load_dataset(settings.dataset, table), settings)
     return data, settings.classifier().fit(data.X, data.y)
 
 
-def weights_of(classifier):
-    """Return a network's weights as a page gets them."""
+def flat_weights(classifier):
+    """Return the weights of a network in one array, as a page receives them."""
     layers = zip(classifier.coefs_, classifier.intercepts_, strict=True)
     return np.concatenate([array.ravel() for layer in layers for array in layer])
 
 
-# Trainings
+# Training
 
 
-def test_a_page_is_told_what_it_may_ask_for(page, open_page):
+def test_hello_is_answered_with_controls_and_table(page, open_page):
     header, _ = page.ask("hello", "controls")
     assert header["controls"] == json.loads(json.dumps(describe_controls()))
     assert header["max_bytes"] == 4 * 2**20
@@ -143,10 +145,10 @@ def test_a_page_is_told_what_it_may_ask_for(page, open_page):
 
 
 @pytest.mark.parametrize("values", [{}, {"data": "blobs", "drawn": [[0.5, 0, 2]], "erased": [7], "random_state": 3}])
-def test_a_network_is_shown_as_fit_trains_it_and_then_its_film(page, values):
+def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values):
     header, arrays = page.train(**values)
     data, classifier = expected(**values)
-    assert_array_equal(arrays["weights"], weights_of(classifier))
+    assert_array_equal(arrays["weights"], flat_weights(classifier))
     figures, drawn = compute_picture(data, classifier._weights, "relu")
     for name, array in drawn.items():
         assert_array_equal(arrays[name], array)
@@ -156,111 +158,111 @@ def test_a_network_is_shown_as_fit_trains_it_and_then_its_film(page, values):
     assert [axis["name"] for axis in header["axes"]] == ["x", "y"]
     assert page.session.estimator.predict(data.X).tolist() == classifier.predict(data.X).tolist()
 
-    film, _ = page.all("film", header["id"])[0]
+    film, _ = page.find_answers("film", header["id"])[0]
     assert film["epochs"] == 6
     assert film["history"].keys() == {"loss", "accuracy", "test_loss", "test_accuracy"}
     assert film["history"]["loss"] == classifier.history_["loss"]
     for epoch in (6, 2):
         _, classifier = expected(**{**values, "epochs": epoch})
         frame, arrays = page.ask("frame", "frame", epoch=epoch)
-        assert_array_equal(arrays["weights"], weights_of(classifier))
+        assert_array_equal(arrays["weights"], flat_weights(classifier))
         assert frame["epoch"] == epoch
         assert frame["test_accuracy"] == film["history"]["test_accuracy"][epoch - 1]
     page.ask("frame", "frame", epoch=0)
 
 
-def test_the_picture_comes_before_the_film_and_says_when_it_compiles(page):
-    # A network that no other test trains
+def test_new_architecture_is_answered_with_busy_picture_and_film(page):
+    # No other test trains this architecture, so it must be compiled
     request_id = page.send("train", settings={**SMALL, "hidden_layer_sizes": [3, 2, 3], "activation": "silu"})
     page.wait("film", request_id)
     assert [answer["kind"] for answer, _ in page.answers if answer["id"] == request_id] == ["busy", "picture", "film"]
     header, _ = page.train(hidden_layer_sizes=[3, 2, 3], activation="silu", random_state=1)
-    assert not page.all("busy", header["id"])
+    assert not page.find_answers("busy", header["id"])
 
 
-def test_a_newer_request_drops_an_older_one(page, monkeypatch):
+def test_newer_train_request_cancels_older_training(page, monkeypatch):
     monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
     older = page.send("train", settings=LONG)
     page.wait("picture", older, final=False)
     dropped = page.send("train", settings={"epochs": "so many"})
     newer = page.send("train", settings=SMALL)
-    n_shown = len(page.all("picture", older))
+    n_shown = len(page.find_answers("picture", older))
     _, arrays = page.wait("picture", newer, final=True)
     page.wait("film", newer)
-    assert_array_equal(arrays["weights"], weights_of(expected()[1]))
-    assert len(page.all("picture", older)) <= n_shown + 1  # which was on its way
-    assert not page.all("film", older)
-    assert not any(header["final"] for header, _ in page.all("picture", older))
-    assert len(page.all("problem", dropped)) <= 1
+    assert_array_equal(arrays["weights"], flat_weights(expected()[1]))
+    assert len(page.find_answers("picture", older)) <= n_shown + 1  # one may have been on its way
+    assert not page.find_answers("film", older)
+    assert not any(header["final"] for header, _ in page.find_answers("picture", older))
+    assert len(page.find_answers("problem", dropped)) <= 1
 
 
-def test_of_many_requests_that_wait_the_newest_is_answered(page, monkeypatch):
-    begun, may_go_on = threading.Event(), threading.Event()
+def test_only_newest_waiting_request_is_answered(page, monkeypatch):
+    begun, may_continue = threading.Event(), threading.Event()
     answer = page.session._handlers["hello"]
 
     def slow(request):
         begun.set()
-        assert may_go_on.wait(60)
+        assert may_continue.wait(60)
         answer(request)
 
     monkeypatch.setitem(page.session._handlers, "hello", slow)
     page.send("hello")
     assert begun.wait(60)
     requests = [page.send("train", settings={**SMALL, "random_state": index}) for index in range(50)]
-    may_go_on.set()
+    may_continue.set()
     page.wait("film", requests[-1])
     assert not any(answer["id"] in requests[:-1] for answer, _ in page.answers)
     _, arrays = page.wait("picture", requests[-1])
-    assert_array_equal(arrays["weights"], weights_of(expected(random_state=49)[1]))
+    assert_array_equal(arrays["weights"], flat_weights(expected(random_state=49)[1]))
 
 
-def test_a_film_gives_way_to_a_newer_request_and_is_not_recorded(page, monkeypatch):
+def test_waiting_request_is_answered_before_film_is_recorded(page, monkeypatch):
     monkeypatch.setattr(_session, "_IDLE_SECONDS_BEFORE_RECORDING", 1000)
     older = page.send("train", settings=SMALL)
     page.wait("picture", older)
     newer = page.send("script")
     page.wait("script", newer)
-    assert not page.all("film", older)
-    message = page.problem({"kind": "frame", "epoch": 0})
+    assert not page.find_answers("film", older)
+    message = page.get_problem({"kind": "frame", "epoch": 0})
     assert message == "The epochs of this network have not been recorded yet."
 
 
-def test_long_trainings_are_shown_on_the_way(page, monkeypatch):
+def test_long_training_sends_intermediate_pictures(page, monkeypatch):
     monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
     monkeypatch.setattr(_session, "_MAX_COST_WITHOUT_PROGRESS", 10)
     header, arrays = page.train(epochs=8)
-    shown = page.all("picture", header["id"])
+    shown = page.find_answers("picture", header["id"])
     assert [picture["final"] for picture, _ in shown] == [False] * 8 + [True]
     for epoch, (early, drawn) in enumerate(shown[:-1], start=1):
         assert {len(values) for values in early["history"].values()} == {epoch}
         if epoch in (1, 5):
-            assert_array_equal(drawn["weights"], weights_of(expected(epochs=epoch)[1]))
+            assert_array_equal(drawn["weights"], flat_weights(expected(epochs=epoch)[1]))
     _, classifier = expected(epochs=8)
-    assert_array_equal(arrays["weights"], weights_of(classifier))
+    assert_array_equal(arrays["weights"], flat_weights(classifier))
     assert header["history"]["accuracy"] == classifier.history_["accuracy"]
 
 
-def test_early_stopping_shows_the_network_that_was_best(page):
+def test_early_stopping_sends_picture_of_best_epoch(page):
     values = {"early_stopping": True, "epochs": 300, "learning_rate": 0.05, "noise": 0.5}
     header, arrays = page.train(**values)
     _, classifier = expected(**values)
     assert 10 < classifier.n_iter_ < 300
-    assert_array_equal(arrays["weights"], weights_of(classifier))
+    assert_array_equal(arrays["weights"], flat_weights(classifier))
     film, _ = page.wait("film", header["id"])
     assert film["epochs"] == classifier.n_iter_
     best = int(np.argmin(classifier.history_["val_loss"])) + 1
     assert film["final_epoch"] == best < film["epochs"]
     _, arrays = page.ask("frame", "frame", epoch=best)
-    assert_array_equal(arrays["weights"], weights_of(classifier))
-    _, arrays = page.ask("frame", "frame", epoch=film["epochs"])  # as training left it
-    assert not np.array_equal(arrays["weights"], weights_of(classifier))
+    assert_array_equal(arrays["weights"], flat_weights(classifier))
+    _, arrays = page.ask("frame", "frame", epoch=film["epochs"])  # the weights after the last epoch
+    assert not np.array_equal(arrays["weights"], flat_weights(classifier))
 
 
-def test_figures_that_are_no_numbers_are_null():
+def test_finite_replaces_nan_and_infinity_by_none():
     assert _session._finite([1.5, float("nan"), float("inf"), 0.0]) == [1.5, None, None, 0.0]
 
 
-def test_a_training_that_diverges_says_what_to_do_and_the_page_goes_on(page):
+def test_diverging_training_is_reported_and_session_continues(page):
     diverging = {"optimizer": "sgd", "learning_rate": 10, "hidden_layer_sizes": [64] * 6, "data": "xor", "epochs": 50}
     request_id = page.send("train", settings={**SMALL, **diverging, "activation": "softplus"})
     header, _ = page.wait("problem", request_id)
@@ -268,20 +270,20 @@ def test_a_training_that_diverges_says_what_to_do_and_the_page_goes_on(page):
     page.train()
 
 
-def test_closing_ends_a_training(open_page):
+def test_close_ends_training(open_page):
     page = open_page()
     page.wait("picture", page.send("train", settings=LONG), final=False)
     begun = time.monotonic()
     page.session.close()
     assert not page.session._thread.is_alive()
-    assert time.monotonic() - begun < 5  # the longest that close waits
+    assert time.monotonic() - begun < 5  # seconds; the whole training takes minutes
 
 
-def test_without_a_network_there_is_no_estimator(page):
+def test_estimator_is_none_before_first_training(page):
     assert page.session.estimator is None
 
 
-# What is no request
+# Invalid requests
 
 
 @pytest.mark.parametrize(
@@ -331,41 +333,41 @@ def test_without_a_network_there_is_no_estimator(page):
         ({"kind": "upload", "name": "\ud800\0", "content": "YQ=="}, "contains column names but no rows"),
     ],
 )
-def test_requests_that_will_not_do(page, request_, message):
+def test_invalid_request_is_reported_and_session_continues(page, request_, message):
     page.wait("busy", 0, what="Starting Keras")
     with pytest.raises(ValueError, match=message):
-        raise ValueError(page.problem(request_))
-    page.ask("hello", "controls")  # the page goes on
+        raise ValueError(page.get_problem(request_))
+    page.ask("hello", "controls")  # the session continues
 
 
 @pytest.mark.parametrize("epoch", [-1, 7, 1.0, True, None, "1", 10**30])
-def test_epochs_that_are_not_there(page, epoch):
+def test_frame_request_for_missing_epoch_is_reported(page, epoch):
     page.train()
-    assert page.problem({"kind": "frame", "epoch": epoch}) == "epoch must be a whole number from 0 to 6."
+    assert page.get_problem({"kind": "frame", "epoch": epoch}) == "epoch must be a whole number from 0 to 6."
 
 
-def test_problems_are_told_of_their_request_and_are_never_long(page):
+def test_problem_has_id_of_its_request_and_limited_length(page):
     request_id = page.send("train", settings={"x" * 10_000: 1})
     header, _ = page.wait("problem", request_id)
     assert len(header["message"]) <= 1000
 
 
-def test_what_nobody_expected_is_logged_and_the_page_goes_on(page, monkeypatch, caplog):
-    def fails(*arguments):
+def test_unexpected_error_is_logged_and_session_continues(page, monkeypatch, caplog):
+    def raise_error(*arguments):
         raise ZeroDivisionError("by nobody")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_session, "load_dataset", fails)
+        patch.setattr(_session, "load_dataset", raise_error)
         assert page.ask("train", "problem", settings=SMALL)[0]["message"].startswith("Internal error")
     assert "The explorer could not answer train" in caplog.text
     assert "by nobody" in caplog.text
     page.train()
 
 
-# What it gives away
+# Uploads, scripts and downloads
 
 
-def test_a_file_that_is_sent_is_learned(page):
+def test_uploaded_table_can_be_trained_on_and_replaced(page):
     header, _ = page.upload(IRIS_CSV, name="C:\\iris.csv")
     assert header["table"] == {"name": "iris.csv", "features": [["kind", IRIS_NAMES]]}
     header, _ = page.train(data="own", features=["petal width", "petal length"])
@@ -373,18 +375,18 @@ def test_a_file_that_is_sent_is_learned(page):
     assert header["classes"] == ["setosa", "versicolor", "virginica"]
     assert page.ask("hello", "controls")[0]["table"]["name"] == "iris.csv"
 
-    # Another file under the same settings is another table
+    # A new file replaces the table, although the settings are the same
     page.upload(IRIS_CSV.replace(b"setosa", b"iris s."), name="iris.csv")
     header, _ = page.train(data="own", features=["petal width", "petal length"])
     assert header["classes"] == ["iris s.", "versicolor", "virginica"]
 
 
-def test_a_file_that_will_not_do_leaves_the_table_before(page):
+def test_unsuitable_upload_keeps_previous_table(page):
     page.upload(IRIS_CSV)
-    message = page.problem({"kind": "upload", "name": "b.csv", "content": base64.b64encode(b"a,b\n1,1\n").decode()})
+    message = page.get_problem({"kind": "upload", "name": "b.csv", "content": base64.b64encode(b"a,b\n1,1\n").decode()})
     assert message.startswith("b.csv must have a column of 2 to 10 classes")
     content = base64.b64encode(b"a,kind\n" + b"1,x\n1,y\n" * 4).decode()
-    message = page.problem({"kind": "upload", "name": "b.csv", "content": content})
+    message = page.get_problem({"kind": "upload", "name": "b.csv", "content": content})
     assert message == "b.csv must have at least two numeric columns besides the target. Got none."
     page.train(data="own")
 
@@ -398,7 +400,7 @@ SCRIPTS = {
     "two columns": {"data": "own", "features": ["petal width", "sepal length"], "drawn": [[0, 0, 2]], "erased": [5]},
     "principal plane": {"data": "own", "random_state": 7},
 }
-# Runs each script as the user would, and prints the network that it leaves
+# Runs each script as a user would, and prints the weights of the network
 RUN_SCRIPTS = """\
 import os, runpy, sys
 os.chdir(sys.argv[1])
@@ -413,7 +415,7 @@ for name in sys.argv[2:]:
 
 @pytest.mark.trains
 @pytest.mark.slow
-def test_the_script_trains_the_same_network_in_another_process(page, tmp_path, run_python):
+def test_script_trains_identical_network_in_another_process(page, tmp_path, run_python):
     (tmp_path / "iris.csv").write_bytes(IRIS_CSV)
     page.upload(IRIS_CSV, name="iris.csv")
     shown = {}
@@ -432,8 +434,8 @@ def test_the_script_trains_the_same_network_in_another_process(page, tmp_path, r
 
 
 @pytest.fixture
-def fitted_page(open_page):
-    """Two pages with a network: of a toy problem, and of a table of four columns."""
+def trained_pages(open_page):
+    """Two pages with trained networks: one of a toy data set, and one of a table with four columns."""
     pages = open_page(), open_page(ArrayTable(IRIS.data, IRIS.target_names[IRIS.target]))
     pages[0].train()
     pages[1].train(data="own", epochs=30, learning_rate=0.03)
@@ -441,22 +443,22 @@ def fitted_page(open_page):
 
 
 @pytest.mark.slow
-def test_a_skops_file_holds_the_estimator(fitted_page):
-    for page, X in zip(fitted_page, (np.random.default_rng(0).normal(size=(50, 2)), IRIS.data), strict=True):
+def test_skops_file_contains_estimator(trained_pages):
+    for page, X in zip(trained_pages, (np.random.default_rng(0).normal(size=(50, 2)), IRIS.data), strict=True):
         header, arrays = page.ask("file", "file", format="skops")
         content = arrays["content"].tobytes()
         untrusted = skops.io.get_untrusted_types(data=content)
         assert untrusted == ["moonnet._classifier.KerasMoonClassifier"]
         loaded = skops.io.loads(content, trusted=untrusted)
         assert_array_equal(loaded.predict_proba(X), page.session.estimator.predict_proba(X))
-        assert header["name"] == ("moons.skops" if page is fitted_page[0] else "X.skops")
-    assert isinstance(fitted_page[0].session.estimator, KerasMoonClassifier)
+        assert header["name"] == ("moons.skops" if page is trained_pages[0] else "X.skops")
+    assert isinstance(trained_pages[0].session.estimator, KerasMoonClassifier)
     assert loaded.score(IRIS.data, IRIS.target_names[IRIS.target]) > 0.8
 
 
 @pytest.mark.slow
-def test_a_keras_file_holds_the_network(fitted_page, tmp_path):
-    for page in fitted_page:
+def test_keras_file_contains_network(trained_pages, tmp_path):
+    for page in trained_pages:
         header, arrays = page.ask("file", "file", format="keras")
         path = tmp_path / header["name"]
         path.write_bytes(arrays["content"].tobytes())
@@ -468,7 +470,7 @@ def test_a_keras_file_holds_the_network(fitted_page, tmp_path):
         assert_allclose(probabilities, theirs[:, 1:] if len(classifier.classes_) == 2 else theirs, atol=1e-6)
 
 
-def test_a_csv_file_holds_the_samples(page):
+def test_csv_file_contains_samples(page):
     page.train(drawn=[[0.5, 0.25, 1]], erased=[0])
     header, arrays = page.ask("file", "file", format="csv")
     assert header["name"] == "moons.csv"
@@ -480,22 +482,22 @@ def test_a_csv_file_holds_the_samples(page):
     assert read["held_out"].tolist() == [0] * 40 + [1] * 40
 
 
-def test_a_csv_file_of_two_columns_holds_them_in_their_own_units(page):
+def test_csv_file_of_two_columns_has_original_units(page):
     page.upload(IRIS_CSV)
     page.train(data="own", features=["petal width", "sepal length"])
     _, arrays = page.ask("file", "file", format="csv")
     read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
     assert list(read) == ["petal width", "sepal length", "class", "held_out"]
     assert read["held_out"].sum() == 38
-    ours = sorted(zip(read["petal width"].round(6), read["sepal length"].round(6), read["class"], strict=True))
+    samples = sorted(zip(read["petal width"].round(6), read["sepal length"].round(6), read["class"], strict=True))
     kinds = IRIS.target_names[IRIS.target]
-    assert ours == sorted(zip(IRIS.data[:, 3], IRIS.data[:, 0], kinds, strict=True))
+    assert samples == sorted(zip(IRIS.data[:, 3], IRIS.data[:, 0], kinds, strict=True))
 
 
-def test_a_request_that_fails_ends_no_training(page):
+def test_failed_request_does_not_cancel_training(page):
     values = {"epochs": 400, "batch_size": 1}
     request_id = page.send("train", settings={**SMALL, **values})
-    page.wait("picture", request_id)  # one on the way
+    page.wait("picture", request_id)  # an intermediate picture
     page.wait("problem", page.send("upload", name="b.csv", content="AAAA"))
     page.wait("problem", page.send("train", settings={"noise": 7}))
     film, _ = page.wait("film", request_id)

@@ -1,4 +1,4 @@
-"""A page may ask for what is within bounds, and is told what else it asked for."""
+"""Settings accept values within bounds and reject all others with an error message."""
 
 import inspect
 import json
@@ -35,7 +35,7 @@ ESTIMATOR_PARAMETERS = [
     "random_state",
 ]
 NOT_A_NUMBER = [None, True, "5", [5], {}, math.nan, math.inf, -math.inf, 10**400, -(10**400)]
-# Each setting: what the message expects, what is taken, and what is refused beside what no setting of its kind takes
+# For each setting: the expectation in its error message, accepted values, and rejected values besides NOT_A_NUMBER
 NUMBERS = {
     "n_samples": ("a whole number from 20 to 1000", [20, 1000], [19, 1001, 50.0]),
     "noise": ("a number from 0 to 1", [0, 0.005, 1], [-1e-9, 1.001]),
@@ -82,20 +82,20 @@ OTHERS = {
 }
 CASES = {
     **{
-        name: (expected, taken, refused + [value for value in NOT_A_NUMBER if name != "learning_rate" or value])
-        for name, (expected, taken, refused) in NUMBERS.items()
+        name: (expected, accepted, rejected + [value for value in NOT_A_NUMBER if name != "learning_rate" or value])
+        for name, (expected, accepted, rejected) in NUMBERS.items()
     },
     **OTHERS,
 }
 
 
-def as_json(value):
-    """Return a value as it comes from a page."""
+def through_json(value):
+    """Convert a value to JSON and back, as on its way from the page."""
     return json.loads(json.dumps(value))
 
 
-def plain(value):
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+def tuples_to_lists(value):
+    return [tuples_to_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def test_each_setting_has_a_case():
@@ -103,38 +103,38 @@ def test_each_setting_has_a_case():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_within_bounds_is_taken(name):
+def test_from_json_accepts_values_within_bounds(name):
     for value in CASES[name][1]:
-        read = getattr(Settings.from_json(as_json({name: value})), name)
-        assert plain(read) == value
-        assert hash(read) is not None  # frozen, so that settings can be compared and kept
+        read = getattr(Settings.from_json(through_json({name: value})), name)
+        assert tuples_to_lists(read) == value
+        assert hash(read) is not None  # immutable, so that settings can be stored and compared
     if name in ("noise", "dropout", "l2", "learning_rate"):
         assert type(getattr(Settings.from_json({name: CASES[name][1][-1]}), name)) is float
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_out_of_bounds_is_refused_with_name_value_and_expectation(name):
-    expected, _, refused = CASES[name]
-    for value in refused:
-        value = as_json(value)
+def test_from_json_rejects_values_out_of_bounds(name):
+    expected, _, rejected = CASES[name]
+    for value in rejected:
+        value = through_json(value)
         with pytest.raises(ValueError, match=rf"^{name} must be {expected}.*\. Got .+ instead\.$") as raised:
             Settings.from_json({name: value})
         if not isinstance(value, list | dict | int) or isinstance(value, bool):
             assert f"Got {value!r} instead." in str(raised.value)
-        assert len(str(raised.value)) < 400  # also where the value is long
+        assert len(str(raised.value)) < 400  # also for a long value
 
 
-def test_an_optional_number_may_be_null():
+def test_learning_rate_may_be_null():
     assert Settings.from_json({"learning_rate": None}).learning_rate is None
 
 
 @pytest.mark.parametrize("values", [None, [], "moons", 3, math.nan, [["data", "moons"]]])
-def test_settings_that_are_no_object(values):
+def test_from_json_rejects_other_types_than_objects(values):
     with pytest.raises(ValueError, match=r"^settings must be an object\. Got .+ instead\.$"):
         Settings.from_json(values)
 
 
-def test_a_setting_that_does_not_exist_is_named():
+def test_from_json_rejects_unknown_settings():
     with pytest.raises(ValueError, match=r"^settings must be among data, n_samples, .*erased\. Got 'shuffle' instead"):
         Settings.from_json({"epochs": 3, "shuffle": False, "warm_start": True})
     for name in ("from_json", "dataset", "__class__", "x" * 10_000):
@@ -142,21 +142,21 @@ def test_a_setting_that_does_not_exist_is_named():
             Settings.from_json({name: 1})
 
 
-def test_no_settings_are_the_defaults():
+def test_from_json_of_empty_object_gives_defaults():
     assert Settings.from_json({}) == Settings()
 
 
-def test_defaults_are_the_estimator_s_apart_from_the_seed():
-    theirs = KerasMoonClassifier().get_params()
-    assert {name: theirs[name] for name in ESTIMATOR_PARAMETERS} == {
+def test_defaults_match_estimator_except_for_random_state():
+    estimator_defaults = KerasMoonClassifier().get_params()
+    assert {name: estimator_defaults[name] for name in ESTIMATOR_PARAMETERS} == {
         **{name: getattr(Settings(), name) for name in ESTIMATOR_PARAMETERS},
         "random_state": None,
     }
-    assert Settings().random_state == 0  # so that a page shows the same twice
-    assert Settings().classifier().get_params() == {**theirs, "random_state": 0}
+    assert Settings().random_state == 0  # so that a reloaded page shows the same network
+    assert Settings().classifier().get_params() == {**estimator_defaults, "random_state": 0}
 
 
-def test_the_classifier_has_what_was_set():
+def test_classifier_has_parameters_from_settings():
     chosen = {
         "hidden_layer_sizes": [3, 2],
         "activation": "tanh",
@@ -175,13 +175,13 @@ def test_the_classifier_has_what_was_set():
     assert classifier.get_params() == {**KerasMoonClassifier().get_params(), **changed}
 
 
-def test_the_origin_is_what_decides_on_the_samples():
+def test_dataset_settings_are_those_that_determine_samples():
     read = Settings.from_json({"data": "own", "features": ["b", "a"], "target": "y", "erased": [3, 1], "epochs": 7})
     assert read.dataset == DatasetSettings("own", 200, 0.2, 0, "y", ("b", "a"))
     assert read.erased == (1, 3)
 
 
-def test_activations_and_optimizers_are_known(keras):
+def test_activations_and_optimizers_exist_in_keras(keras):
     assert set(ACTIVATIONS) <= set(KNOWN_ACTIVATIONS)
     for name in ACTIVATIONS:
         assert callable(keras.activations.get(name))
@@ -189,7 +189,7 @@ def test_activations_and_optimizers_are_known(keras):
         assert isinstance(keras.optimizers.get(name), keras.optimizers.Optimizer)
 
 
-def test_controls_are_json_and_say_what_settings_take():
+def test_controls_are_json_and_offer_only_accepted_values():
     sent = json.loads(json.dumps(describe_controls(), allow_nan=False))
     assert [control["name"] for control in sent] == [setting.name for setting in fields(Settings)]
     by_name = {control["name"]: control for control in sent}
@@ -210,7 +210,7 @@ def test_controls_are_json_and_say_what_settings_take():
             Settings.from_json({"hidden_layer_sizes": sizes})
 
 
-def test_controls_say_of_each_parameter_what_the_docstring_says():
+def test_control_docs_match_docstring_of_estimator():
     docs = {control["name"]: control["doc"] for control in describe_controls()}
     words = " ".join(re.findall(r"\w+", inspect.getdoc(KerasMoonClassifier)))
     for name in ESTIMATOR_PARAMETERS:
@@ -225,7 +225,7 @@ def test_controls_say_of_each_parameter_what_the_docstring_says():
     assert docs["noise"]
 
 
-def test_each_parameter_of_the_estimator_has_its_text():
+def test_read_parameter_docs_covers_every_parameter():
     assert list(read_parameter_docs()) == list(inspect.signature(KerasMoonClassifier).parameters)
 
 
@@ -240,16 +240,16 @@ NAMES = st.sampled_from([setting.name for setting in fields(Settings)])
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(JSON | st.dictionaries(NAMES, JSON, max_size=4) | st.dictionaries(NAMES, st.lists(JSON), max_size=2))
-def test_whatever_a_page_sends_is_settings_or_a_value_error(values):
+def test_from_json_returns_settings_or_raises_value_error(values):
     try:
         read = Settings.from_json(values)
     except ValueError:
         return
     assert read.classifier()
-    assert Settings.from_json(as_json({name: getattr(read, name) for name in values})) == read
+    assert Settings.from_json(through_json({name: getattr(read, name) for name in values})) == read
 
 
-TAKEN = {
+ACCEPTED = {
     "n_samples": st.integers(20, 1000),
     "noise": st.floats(0, 1),
     "learning_rate": st.none() | st.floats(1e-6, 10),
@@ -260,9 +260,9 @@ TAKEN = {
 }
 
 
-@given(st.fixed_dictionaries({}, optional=TAKEN))
-def test_settings_within_bounds_are_what_the_estimator_takes(values):
-    read = Settings.from_json(as_json(values))
+@given(st.fixed_dictionaries({}, optional=ACCEPTED))
+def test_estimator_accepts_settings_within_bounds(values):
+    read = Settings.from_json(through_json(values))
     for name, value in values.items():
-        assert plain(getattr(read, name)) == (sorted(value) if name == "erased" else value)
+        assert tuples_to_lists(getattr(read, name)) == (sorted(value) if name == "erased" else value)
     read.classifier()._check_parameters()

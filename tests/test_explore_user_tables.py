@@ -1,4 +1,4 @@
-"""The user's own tables are seen as scikit-learn sees them, and the code that is sent reads the same."""
+"""Tables of the user: how they are read and preprocessed, and the generated code that does the same."""
 
 import gzip
 import zipfile
@@ -24,8 +24,8 @@ FRAME = pd.DataFrame(IRIS.data, columns=NAMES).assign(kind=KINDS)
 
 
 @pytest.fixture
-def table(tmp_path):
-    """Return a function that makes a table of a file's content."""
+def make_table(tmp_path):
+    """Return a function that writes a CSV file and opens it."""
 
     def make(content, name="data.csv", **options):
         path = tmp_path / name
@@ -35,22 +35,22 @@ def table(tmp_path):
     return make
 
 
-def lines(*rows, n_times=4):
-    """Return a file whose first line has the names, and whose others are there several times."""
+def make_csv(*rows, n_times=4):
+    """Return the content of a CSV file: the row of names, and the other rows ``n_times``."""
     return "\n".join([rows[0], *rows[1:] * n_times]) + "\n"
 
 
-def own(table, **values):
+def load(table, **values):
     return load_dataset(Settings.from_json({"data": "own", **values}).dataset, table)
 
 
-def run(code, **names):
-    """Return what code makes."""
+def run_code(code, **names):
+    """Run generated code and return its variables."""
     exec(compile("\n".join(["import numpy as np", *code.imports, code.body]), "script", "exec"), names)
     return names
 
 
-# What a notebook gives
+# Arrays and data frames
 
 
 @pytest.mark.parametrize(
@@ -64,22 +64,22 @@ def run(code, **names):
     ],
     ids=["array", "list", "pandas", "pandas without names", "polars"],
 )
-def test_arrays_and_frames(X, names):
-    known = ArrayTable(X, KINDS)
-    assert known.targets == ["y"]
-    assert known.features("y") == names
+def test_array_table_reads_arrays_and_data_frames(X, names):
+    table = ArrayTable(X, KINDS)
+    assert table.targets == ["y"]
+    assert table.features("y") == names
     for columns in ([0, 1, 2, 3], [3, 1], [0, 1]):
         chosen = [names[index] for index in columns]
-        taken, y = known.read("y", chosen)
-        assert_array_equal(taken, IRIS.data[:, columns])
+        selected, y = table.read("y", chosen)
+        assert_array_equal(selected, IRIS.data[:, columns])
         assert_array_equal(y, KINDS)
-        made = run(known.code("y", chosen), X=X, y=KINDS)
-        assert_array_equal(made["X"], taken)
-        assert type(made["X"]) is type(taken)
-        assert_array_equal(made["y"], y)
+        variables = run_code(table.code("y", chosen), X=X, y=KINDS)
+        assert_array_equal(variables["X"], selected)
+        assert type(variables["X"]) is type(selected)
+        assert_array_equal(variables["y"], y)
 
 
-def test_a_series_names_the_target():
+def test_array_table_takes_target_name_from_series():
     assert ArrayTable(IRIS.data, FRAME["kind"]).targets == ["kind"]
     assert ArrayTable(IRIS.data, pl.Series("sort", KINDS)).targets == ["sort"]
     assert ArrayTable(IRIS.data, pd.Series(KINDS)).targets == ["y"]
@@ -104,71 +104,71 @@ def test_a_series_names_the_target():
         ),
     ],
 )
-def test_arrays_that_will_not_do(X, y, message):
+def test_array_table_rejects_invalid_data(X, y, message):
     with pytest.raises((TypeError, ValueError), match=message):
         ArrayTable(X, y)
 
 
-# What a file holds
+# CSV files
 
 
-def test_a_file_like_iris(table):
-    known = table(FRAME.to_csv(index=False))
-    assert known.name == "data.csv"
-    assert known.targets == ["kind"]
-    assert known.features("kind") == NAMES
-    X, y = known.read("kind", NAMES)
+def test_csv_table_reads_iris(make_table):
+    table = make_table(FRAME.to_csv(index=False))
+    assert table.name == "data.csv"
+    assert table.targets == ["kind"]
+    assert table.features("kind") == NAMES
+    X, y = table.read("kind", NAMES)
     assert_array_equal(X, IRIS.data)
     assert y.tolist() == KINDS.tolist()
 
 
-def test_semicolons_with_decimal_commas_and_missing_cells(table):
-    known = table(lines("größe;b;c", "1,5;2;ja", ";3;ja", "2,5;4,25;nein", "7;NA;nein"))
-    assert known.targets[-1] == "c"
-    assert known.features("c") == ["größe", "b"]
-    X, y = known.read("c", ["b", "größe"])
+def test_csv_table_reads_decimal_commas_and_missing_cells(make_table):
+    table = make_table(make_csv("größe;b;c", "1,5;2;ja", ";3;ja", "2,5;4,25;nein", "7;NA;nein"))
+    assert table.targets[-1] == "c"
+    assert table.features("c") == ["größe", "b"]
+    X, y = table.read("c", ["b", "größe"])
     assert np.asarray(X).tolist() == [[2, 1.5], [4.25, 2.5]] * 4
     assert y.tolist() == ["ja", "nein"] * 4
 
 
-def test_marks_beside_numbers_are_missing(table):
+def test_csv_table_reads_rare_text_among_numbers_as_missing(make_table):
     rows = [f"{index}.5,{index % 7},{'ab'[index % 2]}" for index in range(40)]
-    known = table("\n".join(["first,second,kind", "-,3,a", *rows]))
-    assert known.features("kind") == ["first", "second"]
-    X, y = known.read("kind", ["first", "second"])
+    table = make_table("\n".join(["first,second,kind", "-,3,a", *rows]))
+    assert table.features("kind") == ["first", "second"]
+    X, y = table.read("kind", ["first", "second"])
     assert np.asarray(X).tolist() == [[index + 0.5, index % 7] for index in range(40)]
     assert y.tolist() == ["a", "b"] * 20
-    # Without that column, the row is there
-    assert len(known.read("kind", ["second"])[0]) == 41
+    # Without that column, no cell of the row is missing
+    assert len(table.read("kind", ["second"])[0]) == 41
 
 
-def test_whole_numbers_are_labels_as_they_are(table):
-    known = table(lines("a,b,n", "1,2.5,10", "2,3.5,9", "3,1.5,-1", "1,1.5,9"), target="n")
-    _, y = known.read("n", ["a", "b"])
+def test_csv_table_reads_integer_labels_unchanged(make_table):
+    table = make_table(make_csv("a,b,n", "1,2.5,10", "2,3.5,9", "3,1.5,-1", "1,1.5,9"), target="n")
+    _, y = table.read("n", ["a", "b"])
     assert y.tolist() == [10, 9, -1, 9] * 4
     assert y.dtype == np.int64
-    known = table(lines("a,b,n", "1,2.5,01", "2,3.5,1"))
-    assert known.read("n", ["a", "b"])[1].tolist() == ["01", "1"] * 4
+    table = make_table(make_csv("a,b,n", "1,2.5,01", "2,3.5,1"))
+    assert table.read("n", ["a", "b"])[1].tolist() == ["01", "1"] * 4
 
 
-def test_columns_of_classes_may_be_learned_and_the_last_is_learned_unless_another_is_named(table):
-    content = lines("colour,size,weight,kind", "red,1.5,3.5,x", "blue,2,4,y", "red,3,7.5,y", n_times=5)
-    assert table(content).targets == ["colour", "size", "weight", "kind"]
-    assert table(content, target="colour").targets == ["size", "weight", "kind", "colour"]
-    assert table(content).features("colour") == ["size", "weight"]
-    known = table(content)
-    assert_array_equal(np.unique(own(known).y_train), ["x", "y"])
-    assert_array_equal(np.unique(own(known, target="colour").y_train), ["blue", "red"])
+def test_csv_table_uses_last_class_column_as_default_target(make_table):
+    content = make_csv("colour,size,weight,kind", "red,1.5,3.5,x", "blue,2,4,y", "red,3,7.5,y", n_times=5)
+    assert make_table(content).targets == ["colour", "size", "weight", "kind"]
+    assert make_table(content, target="colour").targets == ["size", "weight", "kind", "colour"]
+    assert make_table(content).features("colour") == ["size", "weight"]
+    table = make_table(content)
+    assert_array_equal(np.unique(load(table).y_train), ["x", "y"])
+    assert_array_equal(np.unique(load(table, target="colour").y_train), ["blue", "red"])
 
 
-def test_columns_of_one_name(table):
-    known = table(lines("a,a,b,kind,same,same", "1,2.5,3,x,u,u", "2,3,4.5,y,v,v"))
-    assert not {"a", "same"} & set(known.targets)
-    X, _ = known.read("kind", ["a", "a.1"])
+def test_csv_table_renames_duplicate_features_and_rejects_such_targets(make_table):
+    table = make_table(make_csv("a,a,b,kind,same,same", "1,2.5,3,x,u,u", "2,3,4.5,y,v,v"))
+    assert not {"a", "same"} & set(table.targets)
+    X, _ = table.read("kind", ["a", "a.1"])
     assert np.asarray(X)[:2].tolist() == [[1, 2.5], [2, 3]]
-    assert_array_equal(run(known.code("kind", ["a.1", "b"]))["X"][:2], [[2.5, 3], [3, 4.5]])
+    assert_array_equal(run_code(table.code("kind", ["a.1", "b"]))["X"][:2], [[2.5, 3], [3, 4.5]])
     with pytest.raises(ValueError, match=r"data\.csv has several columns named 'same'"):
-        table(lines("a,b,same,same", "1,2,x,x", "2,3,y,y"), target="same")
+        make_table(make_csv("a,b,same,same", "1,2,x,x", "2,3,y,y"), target="same")
 
 
 @pytest.mark.parametrize(
@@ -180,20 +180,20 @@ def test_columns_of_one_name(table):
             "\n".join(["a,b", *(f"{index},{index * 1.5}" for index in range(30))]),
             r"must have a column of 2 to 10 classes with at least 4 samples each\. Its columns are a, b\.",
         ),
-        (lines("a,kind", "1,x", "2,y", n_times=3), "must have a column of 2 to 10 classes"),
-        (lines(",".join(f"c{index}" for index in range(201)), ",".join(["1"] * 201)), "at most 200 columns"),
+        (make_csv("a,kind", "1,x", "2,y", n_times=3), "must have a column of 2 to 10 classes"),
+        (make_csv(",".join(f"c{index}" for index in range(201)), ",".join(["1"] * 201)), "at most 200 columns"),
     ],
 )
-def test_files_that_will_not_do(table, content, message):
+def test_csv_table_rejects_unsuitable_files(make_table, content, message):
     with pytest.raises(ValueError, match=rf"data\.csv .*{message}"):
-        table(content)
+        make_table(content)
     with pytest.raises(ValueError, match=rf"^mine\.csv .*{message}"):
         CsvTable.from_bytes("mine.csv", content.encode())
 
 
-def test_a_target_that_is_not_there(table):
+def test_csv_table_rejects_unknown_target(make_table):
     with pytest.raises(ValueError, match=r"data\.csv has no column 'sort'\. Its columns are sepal length"):
-        table(FRAME.to_csv(index=False), target="sort")
+        make_table(FRAME.to_csv(index=False), target="sort")
 
 
 @pytest.mark.parametrize(
@@ -204,35 +204,38 @@ def test_a_target_that_is_not_there(table):
         ({"features": ["a", "b"]}, r"Got a, b instead\."),
     ],
 )
-def test_columns_that_are_not_there(table, values, message):
+def test_load_dataset_rejects_unknown_columns(make_table, values, message):
     with pytest.raises(ValueError, match=message):
-        own(table(FRAME.to_csv(index=False)), **values)
+        load(make_table(FRAME.to_csv(index=False)), **values)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (
-            lines("a,b,c", "1,,x", "2,,y", "3,1,x"),
+            make_csv("a,b,c", "1,,x", "2,,y", "3,1,x"),
             r"without missing values\. Got 1 classes, the smallest with 4 samples\.",
         ),
-        (lines("a,c", "1,x", "2,y"), r"data\.csv must have at least two numeric columns besides the target\. Got a\."),
-        (lines("a,b,c", "1,u,x", "2,v,y"), r"must have at least two numeric columns besides the target\. Got a\."),
         (
-            lines("a,b,c", "1e999,2,x", "2,3,y"),
+            make_csv("a,c", "1,x", "2,y"),
+            r"data\.csv must have at least two numeric columns besides the target\. Got a\.",
+        ),
+        (make_csv("a,b,c", "1,u,x", "2,v,y"), r"must have at least two numeric columns besides the target\. Got a\."),
+        (
+            make_csv("a,b,c", "1e999,2,x", "2,3,y"),
             r"data\.csv (must contain numbers that fit a float64|contains values that pandas cannot read)",
         ),
     ],
 )
-def test_rows_that_cannot_be_learned_from(table, content, message):
+def test_load_dataset_rejects_unusable_rows(make_table, content, message):
     with pytest.raises(ValueError, match=message):
-        own(table(content))
+        load(make_table(content))
 
 
-# What a page sends
+# Uploaded files
 
 
-def test_a_file_that_a_page_sends():
+def test_from_bytes_reads_file_and_shortens_its_name():
     content = FRAME.to_csv(index=False).encode()
     for name, expected in (
         ("iris.csv", "iris.csv"),
@@ -240,18 +243,18 @@ def test_a_file_that_a_page_sends():
         ("C:\\data\\iris.csv", "iris.csv"),
         ("x" * 300 + ".csv", "x" * 100),
     ):
-        known = CsvTable.from_bytes(name, content)
-        assert known.name == expected
-        assert_array_equal(known.read("kind", NAMES)[0], IRIS.data)
-        assert f"pd.read_csv(\n    {expected!r},\n" in known.code("kind", NAMES).body
+        table = CsvTable.from_bytes(name, content)
+        assert table.name == expected
+        assert_array_equal(table.read("kind", NAMES)[0], IRIS.data)
+        assert f"pd.read_csv(\n    {expected!r},\n" in table.code("kind", NAMES).body
 
 
-def test_the_file_that_a_page_sent_goes_when_the_table_goes(tmp_path, monkeypatch):
+def test_from_bytes_file_is_deleted_with_its_table(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    known = CsvTable.from_bytes("iris.csv", FRAME.to_csv(index=False).encode())
+    table = CsvTable.from_bytes("iris.csv", FRAME.to_csv(index=False).encode())
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
-    del known
+    del table
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="is empty"):
         CsvTable.from_bytes("iris.csv", b"")
@@ -263,11 +266,11 @@ def test_the_file_that_a_page_sent_goes_when_the_table_goes(tmp_path, monkeypatc
     [
         ("data.csv.gz", gzip.compress(b"0" * 10**7)),
         ("data.zip", None),
-        ("data.csv", gzip.compress(lines("a,b,kind", "1,2,x", "2,3,y").encode(), mtime=0)),
+        ("data.csv", gzip.compress(make_csv("a,b,kind", "1,2,x", "2,3,y").encode(), mtime=0)),
     ],
     ids=["large", "zip", "small"],
 )
-def test_what_a_page_sends_is_never_decompressed(tmp_path, name, compressed):
+def test_from_bytes_rejects_compressed_files(tmp_path, name, compressed):
     if compressed is None:
         with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("data.csv", "a,b,kind\n" + "1,2,x\n2,3,y\n" * 1000)
@@ -276,102 +279,102 @@ def test_what_a_page_sends_is_never_decompressed(tmp_path, name, compressed):
         CsvTable.from_bytes(name, compressed)
 
 
-def test_a_file_that_is_too_large():
+def test_from_bytes_rejects_too_large_file():
     with pytest.raises(ValueError, match=r"^data\.csv must be at most 4 MB\. Got 4\.1 MB\.$"):
         CsvTable.from_bytes("data.csv", bytes(MAX_FILE_BYTES + 10**5))
 
 
 @pytest.mark.parametrize("begin", ["", "\n", " \r\n \n"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_a_file_of_too_many_columns_is_not_read(begin, delimiter):
+def test_from_bytes_rejects_too_many_columns_in_first_line(begin, delimiter):
     content = begin + delimiter.join(["a"] * 500_000) + "\n"
     with pytest.raises(ValueError, match=r"^data\.csv must have at most 200 columns\. Its first line has more\."):
         CsvTable.from_bytes("data.csv", content.encode())
 
 
-def test_lines_may_end_as_they_did_on_the_first_macintosh():
-    known = CsvTable.from_bytes(
-        "old.csv", lines("a,b,kind", "1,2,x", "2,3,y", n_times=300).replace("\n", "\r").encode()
+def test_from_bytes_reads_carriage_return_line_ends():
+    table = CsvTable.from_bytes(
+        "old.csv", make_csv("a,b,kind", "1,2,x", "2,3,y", n_times=300).replace("\n", "\r").encode()
     )
-    assert known.features("kind") == ["a", "b"]
+    assert table.features("kind") == ["a", "b"]
 
 
-def test_what_is_wrong_with_a_file_names_it_as_the_user_does():
+def test_from_bytes_errors_name_the_uploaded_file():
     with pytest.raises(
         ValueError, match=r"^mine\.csv must have at least two numeric columns besides the target\. Got a\."
     ):
-        CsvTable.from_bytes("mine.csv", lines("a,kind", "1.5,x", "2,y").encode())
-    known = CsvTable.from_bytes("mine.csv", lines("a,b,kind", "1e999,2,x", "2,3,y").encode())
+        CsvTable.from_bytes("mine.csv", make_csv("a,kind", "1.5,x", "2,y").encode())
+    table = CsvTable.from_bytes("mine.csv", make_csv("a,b,kind", "1e999,2,x", "2,3,y").encode())
     with pytest.raises(
         ValueError,
         match=r"^mine\.csv (must contain numbers that fit a float64|contains values that pandas cannot read)",
     ):
-        own(known)
+        load(table)
 
 
-# The plane
+# Preprocessing to two features
 
 
-@pytest.mark.parametrize("of_file", [True, False])
-def test_two_columns_are_standardised_by_the_samples_to_train_on(table, of_file):
-    known = table(FRAME.to_csv(index=False)) if of_file else ArrayTable(FRAME[NAMES], KINDS)
-    made = own(known, features=["petal width", "sepal length"], random_state=3)
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_two_columns_are_standardised_by_training_samples(make_table, is_csv):
+    table = make_table(FRAME.to_csv(index=False)) if is_csv else ArrayTable(FRAME[NAMES], KINDS)
+    dataset = load(table, features=["petal width", "sepal length"], random_state=3)
     X = FRAME[["petal width", "sepal length"]].to_numpy()
     X_train, X_test, y_train, y_test = train_test_split(X, KINDS, test_size=0.25, stratify=KINDS, random_state=3)
     mean, std = X_train.mean(axis=0), X_train.std(axis=0)
-    assert_allclose(made.X_train, (X_train - mean) / std, rtol=1e-12)
-    assert_allclose(made.X_test, (X_test - mean) / std, rtol=1e-12)
-    assert made.y_train.tolist() == y_train.tolist()
-    assert made.y_test.tolist() == y_test.tolist()
-    assert [axis.name for axis in made.axes] == ["petal width", "sepal length"]
-    # What a reader of the axes sees are the columns' own numbers
-    assert_allclose([axis.scale for axis in made.axes], std)
-    assert_allclose([axis.offset for axis in made.axes], mean)
-    assert_within_axes(made)
+    assert_allclose(dataset.X_train, (X_train - mean) / std, rtol=1e-12)
+    assert_allclose(dataset.X_test, (X_test - mean) / std, rtol=1e-12)
+    assert dataset.y_train.tolist() == y_train.tolist()
+    assert dataset.y_test.tolist() == y_test.tolist()
+    assert [axis.name for axis in dataset.axes] == ["petal width", "sepal length"]
+    # The axes show the original units
+    assert_allclose([axis.scale for axis in dataset.axes], std)
+    assert_allclose([axis.offset for axis in dataset.axes], mean)
+    assert_within_axes(dataset)
 
 
-@pytest.mark.parametrize("of_file", [True, False])
-def test_all_columns_are_seen_on_their_principal_plane(table, of_file):
-    known = table(FRAME.to_csv(index=False)) if of_file else ArrayTable(IRIS.data, KINDS)
-    made = own(known, random_state=1)
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_all_columns_are_projected_on_two_principal_components(make_table, is_csv):
+    table = make_table(FRAME.to_csv(index=False)) if is_csv else ArrayTable(IRIS.data, KINDS)
+    dataset = load(table, random_state=1)
     X_train, X_test, y_train, _ = train_test_split(IRIS.data, KINDS, test_size=0.25, stratify=KINDS, random_state=1)
     scaler = StandardScaler().fit(X_train)
     components = PCA(2, svd_solver="full").fit(scaler.transform(X_train))
-    assert_allclose(made.X_train, components.transform(scaler.transform(X_train)), atol=1e-12)
-    assert_allclose(made.X_test, components.transform(scaler.transform(X_test)), atol=1e-12)
-    assert made.y_train.tolist() == y_train.tolist()
+    assert_allclose(dataset.X_train, components.transform(scaler.transform(X_train)), atol=1e-12)
+    assert_allclose(dataset.X_test, components.transform(scaler.transform(X_test)), atol=1e-12)
+    assert dataset.y_train.tolist() == y_train.tolist()
     shares = components.explained_variance_ratio_
-    assert [axis.name for axis in made.axes] == [
+    assert [axis.name for axis in dataset.axes] == [
         f"principal component {index + 1} ({shares[index]:.0%} of the variance)" for index in range(2)
     ]
-    taken = pd.DataFrame(X_test, columns=NAMES) if of_file else X_test  # as a file's rows come
-    assert_array_equal(made.preprocessor.transform(taken), made.X_test)
-    assert_within_axes(made)
+    selected = pd.DataFrame(X_test, columns=NAMES) if is_csv else X_test  # CSV tables are data frames
+    assert_array_equal(dataset.preprocessor.transform(selected), dataset.X_test)
+    assert_within_axes(dataset)
 
 
-def assert_within_axes(made):
-    X = np.concatenate([made.X_train, made.X_test])
-    for axis, values in zip(made.axes, X.T, strict=True):
+def assert_within_axes(dataset):
+    X = np.concatenate([dataset.X_train, dataset.X_test])
+    for axis, values in zip(dataset.axes, X.T, strict=True):
         assert axis.limits[0] < values.min() < values.max() < axis.limits[1]
 
 
-def test_a_class_that_is_only_in_rows_with_gaps_is_left_out(table):
-    assert own(table(lines("a,b,c", "1,2.5,x", "2,3,y", "3,,z"))).classes.tolist() == ["x", "y"]
+def test_class_only_in_rows_with_missing_values_is_dropped(make_table):
+    assert load(make_table(make_csv("a,b,c", "1,2.5,x", "2,3,y", "3,,z"))).classes.tolist() == ["x", "y"]
 
 
-def test_of_a_long_table_some_rows_are_taken():
+def test_long_table_is_subsampled():
     X = np.random.default_rng(0).normal(size=(5000, 2))
-    made = own(ArrayTable(X, X[:, 0] > 1))
-    assert (len(made.X_train), len(made.X_test)) == (3000, 1000)
-    assert made.y_train.mean() == pytest.approx((X[:, 0] > 1).mean(), abs=1e-3)
+    dataset = load(ArrayTable(X, X[:, 0] > 1))
+    assert (len(dataset.X_train), len(dataset.X_test)) == (3000, 1000)
+    assert dataset.y_train.mean() == pytest.approx((X[:, 0] > 1).mean(), abs=1e-3)
 
 
-# The code
+# Generated code
 
 
 @pytest.mark.parametrize("features", [None, ["b", "a"]])
 @pytest.mark.parametrize("as_upload", [True, False])
-def test_the_code_makes_the_same_samples(table, tmp_path, monkeypatch, features, as_upload):
+def test_code_of_csv_table_recreates_samples(make_table, tmp_path, monkeypatch, features, as_upload):
     rng = np.random.default_rng(0)
     rows = [
         f"{a:.3f};{b:.12g};{c:.1f};{'ja' if a > 0 else 'nein'};{index % 3}".replace(".", ",")
@@ -380,11 +383,11 @@ def test_the_code_makes_the_same_samples(table, tmp_path, monkeypatch, features,
     rows[3] = "-" + rows[3][rows[3].index(";") :]
     rows[5] = rows[5][: rows[5].index(";") + 1] + ";1,5;ja;0"
     content = "\n".join(["a;b;c;answer;n", *rows])
-    known = CsvTable.from_bytes("data.csv", content.encode()) if as_upload else table(content)
+    table = CsvTable.from_bytes("data.csv", content.encode()) if as_upload else make_table(content)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.csv").write_text(content)
     for target in ("answer", "n"):
-        label = known.read(target, ["a", "b"])[1][0]
+        label = table.read(target, ["a", "b"])[1][0]
         chosen = Settings.from_json(
             {
                 "data": "own",
@@ -395,26 +398,26 @@ def test_the_code_makes_the_same_samples(table, tmp_path, monkeypatch, features,
                 "erased": [2, 30],
             }
         )
-        made = load_dataset(chosen.dataset, known)
-        data = apply_edits(made, chosen)
-        names = run(made.code)
-        exec(edits_code(made, chosen), names)
+        dataset = load_dataset(chosen.dataset, table)
+        data = apply_edits(dataset, chosen)
+        names = run_code(dataset.code)
+        exec(edits_code(dataset, chosen), names)
         assert names["X_train"].tobytes() == data.X.tobytes()
-        assert names["X_test"].tobytes() == made.X_test.tobytes()
+        assert names["X_test"].tobytes() == dataset.X_test.tobytes()
         assert names["y_train"].tolist() == data.y.tolist()
-        assert names["y_test"].tolist() == made.y_test.tolist()
+        assert names["y_test"].tolist() == dataset.y_test.tolist()
         assert isinstance(label, str if target == "answer" else np.int64)
         assert names["y_train"].dtype == data.y.dtype
-        assert_array_equal(names["preprocessor"].transform(names["X"]), made.preprocessor.transform(names["X"]))
+        assert_array_equal(names["preprocessor"].transform(names["X"]), dataset.preprocessor.transform(names["X"]))
 
 
-def test_names_with_quotes_are_text_in_the_code(tmp_path, monkeypatch):
+def test_code_of_csv_table_quotes_column_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = "'); import os; os.remove('data.csv'); ('"
     content = pd.DataFrame({name: [1.5, 2, 3, 4] * 3, 'b"\n': [1, 2.5, 4, 3] * 3, "k'": ["x'", 'y"'] * 6})
     content.to_csv("data.csv", index=False)
-    known = CsvTable.from_bytes("data.csv", (tmp_path / "data.csv").read_bytes())
-    names = run(own(known).code)
+    table = CsvTable.from_bytes("data.csv", (tmp_path / "data.csv").read_bytes())
+    names = run_code(load(table).code)
     assert names["X"].to_numpy().tolist() == content.iloc[:, :2].to_numpy().tolist()
     assert names["y"].tolist() == content["k'"].tolist()
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]

@@ -1,4 +1,4 @@
-"""The explorer in a notebook: the widget by itself, and in JupyterLab in a real browser (``make explorer-test``)."""
+"""The explorer as a Jupyter widget: alone, and in JupyterLab in a real browser (``make explorer-test``)."""
 
 import inspect
 import json
@@ -33,7 +33,7 @@ PAGE = Path(explore.__file__).parent / "page"
 
 @pytest.fixture
 def answers(monkeypatch):
-    """What widgets send to their pages, as (content, buffers)."""
+    """A queue of the messages from widgets to their pages, as (content, buffers)."""
     sent = queue.Queue()
     monkeypatch.setattr(Explorer, "send", lambda self, content, buffers=None: sent.put((content, buffers)))
     return sent
@@ -54,13 +54,13 @@ def make_explorer():
 
 
 def ask(explorer, kind, **content):
-    """Hand over a request as a page's comm does."""
+    """Send a request as the comm of a page does."""
     explorer.comm.handle_msg(
         {"content": {"data": {"method": "custom", "content": {"kind": kind, "id": 1, **content}}}, "buffers": []}
     )
 
 
-def answer(answers, kind):
+def next_answer(answers, kind):
     """Return the header of the next answer of a kind."""
     while True:
         content, [packed] = answers.get(timeout=60)
@@ -72,7 +72,7 @@ def answer(answers, kind):
             return header
 
 
-def test_x_and_y_are_given_together(moons):
+def test_explorer_requires_both_x_and_y_or_neither(moons):
     X, y = moons
     with pytest.raises(ValueError, match=r"X and y must be given together\. Got X alone\."):
         Explorer(X)
@@ -82,7 +82,7 @@ def test_x_and_y_are_given_together(moons):
         Explorer(X, np.arange(200))
 
 
-def test_the_widget_holds_the_page(make_explorer, moons):
+def test_widget_state_contains_page_and_settings(make_explorer, moons):
     state = make_explorer().get_state()
     assert state["_esm"] == (PAGE / "explorer.js").read_text(encoding="utf-8")
     assert state["_css"] == (PAGE / "explorer.css").read_text(encoding="utf-8")
@@ -90,11 +90,11 @@ def test_the_widget_holds_the_page(make_explorer, moons):
     assert make_explorer(*moons).get_state("settings") == {"settings": {"data": "own"}}
 
 
-def test_help_shows_the_arguments():
+def test_signature_shows_arguments():
     assert list(inspect.signature(Explorer).parameters) == ["X", "y"]
 
 
-def test_nothing_begins_before_a_page_asks(make_explorer):
+def test_no_thread_starts_before_first_request(make_explorer):
     before = threading.active_count()
     explorer = make_explorer()
     explorer.settings = {"noise": 0.4}
@@ -104,47 +104,47 @@ def test_nothing_begins_before_a_page_asks(make_explorer):
     assert explorer.comm is None
 
 
-def test_pages_are_answered(make_explorer, answers, moons):
+def test_widget_answers_requests_of_its_page(make_explorer, answers, moons):
     explorer = make_explorer()
     ask(explorer, "hello")
-    assert answer(answers, "controls")["table"] is None
+    assert next_answer(answers, "controls")["table"] is None
     ask(explorer, "train", settings={"epochs": 5})
-    assert answer(answers, "picture")["final"]
+    assert next_answer(answers, "picture")["final"]
     clf = KerasMoonClassifier(epochs=5, random_state=0).fit(*moons)
     assert explorer.estimator_.get_params() == clf.get_params()
     assert np.array_equal(explorer.estimator_.predict_proba(moons[0]), clf.predict_proba(moons[0]))
     ask(explorer, "nonsense")
-    assert "Invalid request" in answer(answers, "problem")["message"]
+    assert "Invalid request" in next_answer(answers, "problem")["message"]
 
 
-def test_the_estimator_takes_the_columns_of_x(make_explorer, answers):
+def test_estimator_accepts_columns_of_array(make_explorer, answers):
     X, y = load_iris(return_X_y=True)
     explorer = make_explorer(X, y)
     ask(explorer, "hello")
-    assert answer(answers, "controls")["table"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
+    assert next_answer(answers, "controls")["table"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
     ask(explorer, "train", settings={"data": "own"})
-    assert answer(answers, "picture")["classes"] == ["0", "1", "2"]
+    assert next_answer(answers, "picture")["classes"] == ["0", "1", "2"]
     assert explorer.estimator_.score(X, y) > 0.9
     ask(explorer, "train", settings={"data": "own", "features": ["3", "0"]})
-    answer(answers, "picture")
+    next_answer(answers, "picture")
     assert explorer.estimator_.score(X[:, [3, 0]], y) > 0.9
 
 
-def test_the_estimator_takes_a_dataframe_by_name(make_explorer, answers):
+def test_estimator_accepts_columns_of_dataframe_by_name(make_explorer, answers):
     X, y = load_iris(return_X_y=True, as_frame=True)
     explorer = make_explorer(X, y)
     for chosen in (None, ["petal width (cm)", "sepal length (cm)"]):
         ask(explorer, "train", settings={"data": "own", "features": chosen})
-        answer(answers, "picture")
+        next_answer(answers, "picture")
         names = explorer.estimator_.feature_names_in_.tolist()
         assert names == (list(X) if chosen is None else chosen)
         assert explorer.estimator_.score(X[names], y) > 0.9
 
 
-def test_closing_ends_the_training(make_explorer, answers):
+def test_close_ends_training(make_explorer, answers):
     explorer = make_explorer()
     ask(explorer, "train", settings={"epochs": 1000, "batch_size": 1, "n_samples": 1000})
-    answer(answers, "picture")
+    next_answer(answers, "picture")
     explorer.close()
     assert "moonnet-explorer" not in {thread.name for thread in threading.enumerate()}
     assert explorer.comm is None
@@ -180,7 +180,7 @@ def as_notebook(cells):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """JupyterLab with a notebook; nothing of the user's is read or written."""
+    """JupyterLab with a notebook; it neither reads nor writes the user's files."""
     folder = tmp_path_factory.mktemp("jupyter")
     root, log = folder / "root", folder / "log"
     root.mkdir()
@@ -206,14 +206,14 @@ def server(tmp_path_factory):
             env=os.environ | {name: str(folder / name.lower()) for name in names},
         )
     try:
-        await_answer(f"{address}api/status?token=secret", process, log)
+        wait_for_server(f"{address}api/status?token=secret", process, log)
         yield SimpleNamespace(address=address, log=log)
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def await_answer(address, process, log):
+def wait_for_server(address, process, log):
     end = monotonic() + 60
     while monotonic() < end and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(address, timeout=10):
@@ -223,7 +223,7 @@ def await_answer(address, process, log):
 
 
 class Notebook:
-    """The open notebook, whose cells have run; ``explorers`` are the pages on it, one a cell."""
+    """The open notebook after its cells have run. In scripts, ``explorers`` are its pages, one per cell."""
 
     def __init__(self, browser, server):
         self.browser = browser
@@ -247,7 +247,7 @@ class Notebook:
         WebDriverWait(self.browser, 60, poll_frequency=0.02).until(holds, condition)
 
     def settle(self):
-        """Wait until every page shows its newest settings and their film."""
+        """Wait until every page shows the network and the film of its newest settings."""
         self.wait("explorers.every(page => page.shownId >= page.trainId && page.film.nEpochs > 0)")
 
     def command(self, name, **arguments):
@@ -255,7 +255,7 @@ class Notebook:
         self.browser.execute_async_script(script, name, arguments)
 
     def python(self, code):
-        """Return what code prints that runs in the kernel."""
+        """Run code in the kernel and return what it prints."""
         printed, error = self.browser.execute_async_script(
             """
             const [code, done] = arguments;
@@ -283,9 +283,9 @@ class Notebook:
     def settings(self, name):
         return json.loads(self.python(f"import json; print(json.dumps({name}.settings))"))
 
-    def pages(self, what):
-        """Return what is to be said of each page."""
-        return self.run(f"return explorers.map(page => {what})")
+    def evaluate_pages(self, expression):
+        """Return the value of a JavaScript expression for each ``page``."""
+        return self.run(f"return explorers.map(page => {expression})")
 
     def element(self, index, selector):
         return self.run("return explorers[arguments[0]].root.querySelector(arguments[1])", index, selector)
@@ -336,35 +336,35 @@ WEIGHTS = "[...page.view.arrays.weights]"
 class TestInJupyterLab:
     pytestmark = in_browser
 
-    def test_the_pages_are_drawn(self, notebook, moons):
+    def test_pages_draw_fitted_network(self, notebook, moons):
         assert min(notebook.run(COLORS)) > 5
         clf = KerasMoonClassifier(random_state=0).fit(*moons)
         accuracy = clf.score(*make_moons(200, noise=0.2, random_state=1))
         assert notebook.element(FIRST, ".accuracy").text == f"{100 * accuracy:.1f} %"
         weights = np.concatenate([array.ravel() for array in clf._weights])
-        first, second, _, _ = notebook.pages(WEIGHTS)
+        first, second, _, _ = notebook.evaluate_pages(WEIGHTS)
         assert np.array_equal(first, weights)
         assert np.array_equal(second, weights)
 
-    def test_ids_are_unique_in_the_document(self, notebook):
+    def test_element_ids_are_unique_in_document(self, notebook):
         ids = notebook.run("return [...document.querySelectorAll('.moonnet-explorer [id]')].map(node => node.id)")
         assert len(ids) == len(set(ids))
 
-    def test_python_follows_the_page(self, notebook):
+    def test_change_on_page_updates_python(self, notebook):
         notebook.element(SECOND, "[data-setting=noise]").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
         notebook.settle()
         assert notebook.settings("explorer") == {"noise": 0.22}
-        assert notebook.pages("page.value('noise')") == [0.22, 0.22, 0.2, 0.2]
+        assert notebook.evaluate_pages("page.value('noise')") == [0.22, 0.22, 0.2, 0.2]
         printed = notebook.python(
             "import numpy as np\n"
             "print(np.concatenate([array.ravel() for array in explorer.estimator_._weights]).tolist())"
         )
-        first, second, _, _ = notebook.pages(WEIGHTS)
+        first, second, _, _ = notebook.evaluate_pages(WEIGHTS)
         assert json.loads(printed) == first == second
 
-    def test_the_page_follows_python(self, notebook):
+    def test_change_in_python_updates_pages(self, notebook):
         notebook.set("explorer", noise=0.4)
-        first, second, _, another = notebook.pages(
+        first, second, _, another = notebook.evaluate_pages(
             "[page.value('noise'), page.root.querySelector('.accuracy').textContent, page.status.dataset.kind]"
         )
         assert first == second
@@ -374,25 +374,25 @@ class TestInJupyterLab:
         notebook.python("explorer.settings = {'noise': 7}")
         notebook.wait("explorers[0].status.textContent.startsWith('noise must be a number from 0 to 1')")
 
-    def test_each_page_has_a_film_of_its_own(self, notebook):
+    def test_each_page_plays_its_own_film(self, notebook):
         notebook.element(FIRST, "[aria-label='Previous epoch']").click()
         notebook.wait("explorers[0].film.epoch === 99")
         notebook.button(SECOND, "Play").click()
         notebook.wait("explorers[1].film.epoch > 10")
-        assert notebook.pages("page.film.epoch")[FIRST] == 99
+        assert notebook.evaluate_pages("page.film.epoch")[FIRST] == 99
         notebook.button(FIRST, "Play").click()
         notebook.wait("explorers.every(page => page.film.playing === null && page.film.epoch === null)")
 
-    def test_each_page_has_a_script_of_its_own(self, notebook):
+    def test_each_page_opens_its_own_script_dialog(self, notebook):
         notebook.set("explorer", noise=0.1)
         notebook.button(FIRST, "Copy Python").click()
         notebook.wait("explorers[0].downloads.dialog.open")
         assert "noise=0.1, random_state=0)" in notebook.element(FIRST, "dialog pre").text
-        assert notebook.pages("page.downloads.dialog.open") == [True, False, False, False]
+        assert notebook.evaluate_pages("page.downloads.dialog.open") == [True, False, False, False]
         notebook.press(Keys.ESCAPE)
         notebook.wait("!explorers[0].downloads.dialog.open")
 
-    def test_downloads_hold_what_is_on_the_page(self, notebook, tmp_path):
+    def test_download_matches_network_on_page(self, notebook, tmp_path):
         behavior = {"behavior": "allow", "downloadPath": str(tmp_path)}
         notebook.browser.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
         notebook.button(FIRST, "skops").click()
@@ -400,21 +400,23 @@ class TestInJupyterLab:
         WebDriverWait(notebook.browser, 60, poll_frequency=0.05).until(lambda _: path.exists())
         clf = skops.io.load(path, trusted=["moonnet._classifier.KerasMoonClassifier"])
         weights = np.concatenate([array.ravel() for array in clf._weights])
-        assert np.array_equal(weights, notebook.pages(WEIGHTS)[FIRST])
+        assert np.array_equal(weights, notebook.evaluate_pages(WEIGHTS)[FIRST])
         assert [file.name for file in tmp_path.iterdir()] == ["moons.skops"]
 
-    def test_own_data_are_on_their_principal_plane(self, notebook):
+    def test_user_data_are_projected_on_principal_components(self, notebook):
         X, y = load_iris(return_X_y=True)
         printed = notebook.python("print(iris.estimator_.score(X, y), iris.settings)")
         accuracy, _, settings = printed.partition(" ")
         assert float(accuracy) > 0.9
         assert settings == "{'data': 'own'}\n"
-        axis = notebook.pages("page.view.header.axes[0].name")[IRIS]
+        axis = notebook.evaluate_pages("page.view.header.axes[0].name")[IRIS]
         assert axis.startswith("principal component 1 (")
-        n_points = notebook.pages("page.view.arrays.points.length / 2 + page.view.arrays.test_points.length / 2")[IRIS]
+        n_points = notebook.evaluate_pages(
+            "page.view.arrays.points.length / 2 + page.view.arrays.test_points.length / 2"
+        )[IRIS]
         assert n_points == len(y) == len(X)
 
-    def test_keys_on_a_page_are_not_jupyterlab_s(self, notebook):
+    def test_keys_pressed_on_page_are_not_jupyterlab_shortcuts(self, notebook):
         notebook.element(FIRST, "input[value=class-1]").click()
         notebook.run("explorers[0].plane.canvas.focus()")
         notebook.press("dd", "b", Keys.ARROW_UP, Keys.ENTER)
@@ -425,18 +427,20 @@ class TestInJupyterLab:
         ActionChains(notebook.browser).key_down(Keys.CONTROL).send_keys("s").key_up(Keys.CONTROL).perform()
         notebook.wait("!jupyterapp.shell.currentWidget.context.model.dirty")
 
-    def test_pages_follow_the_theme(self, notebook):
+    def test_pages_follow_jupyterlab_theme(self, notebook):
         for theme, is_dark in (("JupyterLab Dark", "true"), ("JupyterLab Light", "false")):
             notebook.command("apputils:change-theme", theme=theme)
             notebook.wait(f"document.body.dataset.jpThemeName === '{theme}'")
             notebook.wait(f"explorers.every(page => page.root.classList.contains('dark') === {is_dark})")
 
-    def test_a_folded_page_is_drawn_when_it_comes_back(self, notebook):
-        notebook.run("window.folded = explorers")
+    def test_collapsed_page_is_redrawn_when_expanded(self, notebook):
+        notebook.run("window.collapsed = explorers")
         notebook.command("notebook:hide-all-cell-outputs")
-        notebook.wait("window.folded.every(page => page.root.clientWidth === 0)")
+        notebook.wait("window.collapsed.every(page => page.root.clientWidth === 0)")
         notebook.python("explorer.settings = {'noise': 0}")
-        notebook.wait("window.folded[0].shownId >= window.folded[0].trainId && window.folded[0].film.nEpochs > 0")
+        notebook.wait(
+            "window.collapsed[0].shownId >= window.collapsed[0].trainId && window.collapsed[0].film.nEpochs > 0"
+        )
         notebook.command("notebook:show-all-cell-outputs")
         notebook.wait("explorers.length === 4")
         notebook.settle()
@@ -445,7 +449,7 @@ class TestInJupyterLab:
         )
         notebook.wait(f"explorers[0].root.querySelector('.accuracy').textContent === {accuracy.strip()!r}")
 
-    def test_closing_removes_the_page(self, notebook):
+    def test_close_removes_page_and_ends_its_thread(self, notebook):
         count = "import threading; print([thread.name for thread in threading.enumerate()].count('moonnet-explorer'))"
         assert notebook.python(count) == "3\n"
         notebook.python("another.close()")

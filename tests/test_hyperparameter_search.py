@@ -1,4 +1,4 @@
-"""scikit-learn's searches, in one process, in two and on threads: the same scores to the last bit."""
+"""scikit-learn's searches give bit-for-bit identical scores in one process, in two processes and in threads."""
 
 import pytest
 from joblib import parallel_config
@@ -33,7 +33,7 @@ SEARCHES = {
     "pipeline": lambda: GridSearchCV(
         PIPELINE, {"scale__with_mean": [True, False], "network__l2": [0.0, 1e-3]}, cv=4, scoring="neg_log_loss"
     ),
-    "numbers": lambda: GridSearchCV(
+    "regression": lambda: GridSearchCV(
         KerasMoonRegressor(epochs=40, early_stopping=True, random_state=0),
         {"loss": ["squared_error", "absolute_error", "huber", "poisson", "pinball"], "learning_rate": [None, 0.01]},
         cv=3,
@@ -41,26 +41,26 @@ SEARCHES = {
         error_score="raise",
     ),
 }
-LEAST = {"neg_log_loss": -0.6, "neg_mean_absolute_error": -0.3, None: 0.75}
+MIN_SCORES = {"neg_log_loss": -0.6, "neg_mean_absolute_error": -0.3, None: 0.75}
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_searches_agree_in_one_process_in_two_and_on_threads(search, assert_same_scores):
+def test_search_scores_are_identical_in_processes_and_threads(search, assert_same_scores):
     X, y = make_moons(150, noise=0.25, random_state=0)
-    in_one = search().fit(X, y)
-    in_two = search().set_params(n_jobs=2).fit(X, y)
+    one_process = search().fit(X, y)
+    two_processes = search().set_params(n_jobs=2).fit(X, y)
     with parallel_config(backend="threading", n_jobs=2):
-        on_threads = search().fit(X, y)
-    assert in_one.best_score_ > LEAST[in_one.scoring]
-    for other in (in_two, on_threads):
-        assert_same_scores(in_one, other)
+        two_threads = search().fit(X, y)
+    assert one_process.best_score_ > MIN_SCORES[one_process.scoring]
+    for other in (two_processes, two_threads):
+        assert_same_scores(one_process, other)
 
 
-def test_cross_val_score_agrees_in_one_process_in_two_and_on_threads():
+def test_cross_val_score_is_identical_in_processes_and_threads():
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=20, random_state=0))
-    in_one = cross_val_score(model, X, y)
-    assert (cross_val_score(model, X, y, n_jobs=2) == in_one).all()
+    one_process = cross_val_score(model, X, y)
+    assert (cross_val_score(model, X, y, n_jobs=2) == one_process).all()
     with parallel_config(backend="threading", n_jobs=2):
-        assert (cross_val_score(model, X, y) == in_one).all()
-    assert in_one.mean() > 0.95
+        assert (cross_val_score(model, X, y) == one_process).all()
+    assert one_process.mean() > 0.95
