@@ -11,7 +11,7 @@ from moonnet._class_targets import ClassTargets
 from moonnet._sample_weights import effective_weights, make_class_weighting
 
 
-def effective_weights_of(y, sample_weight, class_weight, dtype="float64"):
+def combine_weights(y, sample_weight, class_weight, dtype="float64"):
     targets = ClassTargets.from_y(y) if y.ndim == 2 else ClassTargets(np.unique(y))
     return effective_weights(sample_weight, make_class_weighting(class_weight, y, targets), np.dtype(dtype))
 
@@ -23,7 +23,7 @@ def test_class_weights_match_sklearn_up_to_scale(data):
     assume(len(classes) > 1)
     chosen = data.draw(st.sampled_from(["balanced", {int(classes[0]): 2.5}, None]))
     ones = np.ones(len(y))
-    weights, theirs = effective_weights_of(y, ones, chosen), compute_sample_weight(chosen, y)
+    weights, theirs = combine_weights(y, ones, chosen), compute_sample_weight(chosen, y)
     assert 1 <= weights.max() < 2
     assert_allclose(weights / weights.max(), theirs / theirs.max())
     assert (ones == 1).all()
@@ -31,7 +31,7 @@ def test_class_weights_match_sklearn_up_to_scale(data):
 
 def test_balanced_ignores_classes_whose_samples_all_have_weight_0():
     y = np.array([0, 0, 0, 1, 1, 2])
-    weights = effective_weights_of(y, np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0]), "balanced")
+    weights = combine_weights(y, np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0]), "balanced")
     assert weights[:3].sum() == pytest.approx(weights[3:5].sum())
     assert weights[5] == 0
 
@@ -40,14 +40,14 @@ def test_balanced_ignores_classes_whose_samples_all_have_weight_0():
 @pytest.mark.parametrize("scale", [1e-310, 1e-40, 1.0, 1e38, 1e308])
 def test_scale_of_sample_weights_has_no_effect(scale, dtype):
     y = np.array([0, 1, 1, 0])
-    weights = effective_weights_of(y, scale * np.array([1.0, 0.5, 0.25, 0.0]), {0: 1e300, 1: 1e300}, dtype)
+    weights = combine_weights(y, scale * np.array([1.0, 0.5, 0.25, 0.0]), {0: 1e300, 1: 1e300}, dtype)
     assert weights.dtype == dtype
     assert_allclose(weights / weights.max(), [1, 0.5, 0.25, 0], rtol=1e-6)
-    assert (effective_weights_of(y, np.ones(4), None, dtype) == 1).all()
+    assert (combine_weights(y, np.ones(4), None, dtype) == 1).all()
 
 
 def test_subnormal_weights_become_0():
-    weights = effective_weights_of(np.array([0, 1, 1]), np.array([1.0, 1e-37, 1e-39]), None, "float32")
+    weights = combine_weights(np.array([0, 1, 1]), np.array([1.0, 1e-37, 1e-39]), None, "float32")
     assert weights[1] > 0
     assert weights[2] == 0
 
@@ -64,12 +64,12 @@ def test_subnormal_weights_become_0():
 def test_invalid_class_weight_raises(class_weight, message):
     y = np.array(["a", "b", "a"])
     with pytest.raises(ValueError, match=message):
-        effective_weights_of(y, np.ones(3), class_weight)
+        combine_weights(y, np.ones(3), class_weight)
 
 
 def test_balanced_multilabel_weights_match_sklearn():
     y = np.random.default_rng(0).integers(0, 2, (40, 3))
-    weights = effective_weights_of(y, np.ones(40), "balanced")
+    weights = combine_weights(y, np.ones(40), "balanced")
     theirs = compute_sample_weight("balanced", y)
     assert_allclose(weights / weights.max(), theirs / theirs.max())
 
@@ -77,4 +77,4 @@ def test_balanced_multilabel_weights_match_sklearn():
 def test_class_weight_dict_for_multilabel_targets_raises():
     y = np.array([[0, 1], [1, 1]])
     with pytest.raises(ValueError, match=r"'class_weight' .* None or 'balanced' .* Got \{0: 2\.0\}"):
-        effective_weights_of(y, np.ones(2), {0: 2.0})
+        combine_weights(y, np.ones(2), {0: 2.0})
