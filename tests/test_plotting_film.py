@@ -33,10 +33,8 @@ def test_recorded_weights_equal_those_of_shorter_fits(film_and_classifier, moons
     film, clf = film_and_classifier
     assert film.epochs == [1, 2, 3, 4, 5, 6]
     for epoch, (coefs, intercepts) in zip(film.epochs, film.weights, strict=True):
-        expected_display = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
-        for array, expected in zip(
-            [*coefs, *intercepts], [*expected_display.coefs_, *expected_display.intercepts_], strict=True
-        ):
+        shorter = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
+        for array, expected in zip([*coefs, *intercepts], [*shorter.coefs_, *shorter.intercepts_], strict=True):
             assert type(array) is np.ndarray
             assert (array == expected).all()
     assert film.history == clf.history_
@@ -121,7 +119,7 @@ def test_animate_does_not_change_the_estimator(film_and_classifier, moons):
     before = [array.copy() for array in clf.coefs_]
     film.animate(clf, *moons)
     film.animation_._func(0)
-    assert all((now == earlier).all() for now, earlier in zip(clf.coefs_, before, strict=True))
+    assert all((now == then).all() for now, then in zip(clf.coefs_, before, strict=True))
 
 
 def test_pipelines_and_searches_are_drawn_in_the_units_of_the_data(moons):
@@ -152,9 +150,8 @@ def test_saved_files_contain_every_frame(film_and_classifier, moons, tmp_path, s
                 gif.seek(index)
                 shown.append(gif.info["duration"])
         assert len(shown) == 6
-        assert sum(shown) == pytest.approx(
-            1000 * (6 / 3 + 1), abs=60
-        )  # the last frame is shown for an additional second
+        # The last frame is shown for an additional second
+        assert sum(shown) == pytest.approx(1000 * (6 / 3 + 1), abs=60)
     elif suffix == ".mp4":
         assert path.read_bytes()[4:8] == b"ftyp"
     else:

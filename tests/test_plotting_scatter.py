@@ -60,9 +60,8 @@ def test_legends_are_beside_the_axes_if_the_layout_makes_room(moons):
         legend, frame = ax.get_legend().get_window_extent(), ax.get_window_extent()
         assert (legend.x0 >= frame.x1) == outside
         assert legend.x1 <= ax.figure.bbox.x1
-    assert (
-        inside.get_legend()._loc == mpl.legend.Legend.codes["lower left"]
-    )  # the corner that the half-moons leave free
+    # The half-moons leave this corner free
+    assert inside.get_legend()._loc == mpl.legend.Legend.codes["lower left"]
     assert plot_data(*moons, legend_kw=False).get_legend() is None
 
 

@@ -114,8 +114,8 @@ with open(sys.argv[1], "wb") as file:
 def test_training_resumes_in_another_process(moons, network, run_python, tmp_path):
     X, y = moons if network is KerasMoonClassifier else MULTIOUTPUT_DATA
     path = tmp_path / "half.pickle"
-    interrupted = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
-    path.write_bytes(pickle.dumps((interrupted, X, y)))
+    first_part = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
+    path.write_bytes(pickle.dumps((first_part, X, y)))
     run_python(RESUME, str(path))
     whole = network(dropout=0.1, random_state=4).fit(X, y)
     for _ in range(3):

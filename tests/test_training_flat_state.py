@@ -28,7 +28,7 @@ def build_optimizer(make, shapes):
     return weights, optimizer
 
 
-MAKE_OPTIMIZER = {
+OPTIMIZER_FACTORIES = {
     **{name: getattr(keras.optimizers, name) for name in ELEMENTWISE},
     "momentum": lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True),
     "centered": lambda: keras.optimizers.RMSprop(momentum=0.9, centered=True),
@@ -38,9 +38,12 @@ MAKE_OPTIMIZER = {
 }
 
 
-@pytest.mark.parametrize("name", MAKE_OPTIMIZER)
+@pytest.mark.parametrize("name", OPTIMIZER_FACTORIES)
 def test_flatten_and_unflatten_are_inverse(name):
-    by_layer, flat = build_optimizer(MAKE_OPTIMIZER[name], SHAPES), build_optimizer(MAKE_OPTIMIZER[name], [(26,)])
+    by_layer, flat = (
+        build_optimizer(OPTIMIZER_FACTORIES[name], SHAPES),
+        build_optimizer(OPTIMIZER_FACTORIES[name], [(26,)]),
+    )
     layout = StateLayout.flat(*by_layer, *flat)
     assert sorted(np.concatenate(layout.groups)) == list(range(len(layout.layer_shapes)))
     assert all(len(group) in (1, len(SHAPES)) for group in layout.groups)
@@ -61,11 +64,11 @@ def test_flatten_and_unflatten_are_inverse(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MAKE_OPTIMIZER)
+@pytest.mark.parametrize("name", OPTIMIZER_FACTORIES)
 def test_optimizer_step_on_flat_weights_equals_a_step_by_layer(name):
     (weights, optimizer), (flat_weights, flat_optimizer) = (
-        build_optimizer(MAKE_OPTIMIZER[name], SHAPES),
-        build_optimizer(MAKE_OPTIMIZER[name], [(26,)]),
+        build_optimizer(OPTIMIZER_FACTORIES[name], SHAPES),
+        build_optimizer(OPTIMIZER_FACTORIES[name], [(26,)]),
     )
     layout = StateLayout.flat(weights, optimizer, flat_weights, flat_optimizer)
     rng = np.random.default_rng(1)

@@ -83,8 +83,8 @@ def test_only_sample_of_a_class_is_not_held_out():
 
 def test_validation_metrics_match_keras_evaluate_for_every_type_of_target():
     moons, iris = make_moons(100, noise=0.2, random_state=0), load_iris(return_X_y=True)
-    divisible_classes = make_multilabel_classification(100, random_state=0)
-    for X, y in (moons, iris, divisible_classes):
+    labels = make_multilabel_classification(100, random_state=0)
+    for X, y in (moons, iris, labels):
         multilabel = y.ndim == 2
         clf = KerasMoonClassifier(
             early_stopping=True, epochs=1, l2=0.003, validation_fraction=0.3, learning_rate=0.003, random_state=0
