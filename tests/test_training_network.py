@@ -94,11 +94,11 @@ def test_optimizer_that_cannot_be_rebuilt_from_its_settings_raises():
     with pytest.raises(ValueError, match=r"'optimizer' .* exclude_from_weight_decay"):
         _network.resolve_optimizer(optimizer, None)
 
-    class OptimizerWithArgument(keras.optimizers.SGD):
+    class Demanding(keras.optimizers.SGD):
         def __init__(self, argument, **settings):
             super().__init__(**settings)
 
-    spec, rate = _network.resolve_optimizer(OptimizerWithArgument(1), None)
+    spec, rate = _network.resolve_optimizer(Demanding(1), None)
     with pytest.raises(ValueError, match=r"'optimizer' .* from its settings\. Got a Demanding"):
         spec.build(rate)
 
