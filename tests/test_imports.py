@@ -1,4 +1,4 @@
-"""What a process that only predicts never loads, and what is said where an extra is not installed."""
+"""Imports: predicting loads no heavy library, and the error for a missing extra names the extra."""
 
 import pickle
 
@@ -15,14 +15,14 @@ with open(sys.argv[1], "rb") as file:
 assert (clf.predict_proba(X) == expected).all()
 clf.predict(X), clf.predict_log_proba(X), clf.decision_function(X), clf.score(X, clf.predict(X))
 repr(clf), clf._repr_html_()
-# scikit-learn imports pandas where it is installed; test_main.py runs the command without it
+# pandas is not listed because scikit-learn imports it if it is installed; test_main.py runs the command without it
 heavy = {"tensorflow", "jax", "keras", "matplotlib", "h5py", "skops", "anywidget", "websockets"}
 print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
 """
 
 
 @pytest.mark.slow
-def test_importing_and_predicting_import_nothing_heavy(run_python, fitted, moons, tmp_path):
+def test_importing_and_predicting_load_no_heavy_library(run_python, fitted, moons, tmp_path):
     X, _ = moons
     path = tmp_path / "fitted.pickle"
     path.write_bytes(pickle.dumps((fitted, X, fitted.predict_proba(X))))
@@ -54,5 +54,5 @@ except ImportError as error:
         ("moonnet.dask", "distributed", "moonnet.dask needs Dask: pip install 'moonnet[dask]'"),
     ],
 )
-def test_without_its_extra_a_module_names_it(run_python, module, missing, message):
+def test_import_error_of_a_module_without_its_extra_names_the_extra(run_python, module, missing, message):
     assert run_python(IMPORT_WITHOUT, module, missing) == f"{message}\n"

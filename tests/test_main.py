@@ -1,4 +1,4 @@
-"""The command, run as a user runs it, in a process of its own."""
+"""The moonnet command, run in child processes."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ PICTURES = ["data.png", "training.png", "decision_regions.png"]
 
 @pytest.mark.slow
 @pytest.mark.trains
-def test_the_lecture_runs_as_a_module(tmp_path, engine_is_quiet, assert_pictures_drawn):
+def test_python_m_moonnet_runs_the_lecture(tmp_path, engine_is_quiet, assert_pictures_drawn):
     out = tmp_path / "pictures" / "here"
     child = subprocess.run(
         [sys.executable, "-m", "moonnet", "--out", str(out)], capture_output=True, text=True, timeout=300, check=False
@@ -45,7 +45,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
 
 
 @pytest.mark.slow
-def test_help_imports_nothing_heavy(run_python):
+def test_help_option_loads_no_heavy_library(run_python):
     assert run_python(HELP).endswith("----\n[]\n")
 
 
@@ -64,7 +64,7 @@ main(["--csv", "any.csv", "--target", "y"])
 
 
 @pytest.mark.slow
-def test_without_pandas_the_lecture_runs_and_csv_files_name_the_extra(tmp_path):
+def test_without_pandas_the_lecture_runs_and_csv_option_names_the_extra(tmp_path):
     command = [sys.executable, "-c", WITHOUT_PANDAS]
     child = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
     assert child.returncode == 2, child.stderr

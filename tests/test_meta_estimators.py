@@ -1,4 +1,4 @@
-"""scikit-learn's meta-estimators and tools around the network: do they make sense of it, not only run?"""
+"""KerasMoonClassifier in scikit-learn's meta-estimators, pipelines, searches and inspection tools."""
 
 import numpy as np
 import pandas as pd
@@ -45,14 +45,14 @@ NETWORK = KerasMoonClassifier((12, 6), epochs=40, learning_rate=0.01, random_sta
 
 
 @pytest.fixture(scope="module")
-def noisy():
-    """Half-moons to train on, and others to test on."""
+def noisy_moons():
+    """Noisy half-moons, split into a training and a test set: X, X_test, y, y_test."""
     X, y = make_moons(600, noise=0.3, random_state=0)
     return train_test_split(X, y, test_size=0.5, random_state=0)
 
 
-def test_bagging_averages_networks_that_differ(noisy):
-    X, X_test, y, y_test = noisy
+def test_bagging_averages_networks_with_different_random_states(noisy_moons):
+    X, X_test, y, y_test = noisy_moons
     bag = BaggingClassifier(NETWORK, n_estimators=8, random_state=0).fit(X, y)
     each = [network.predict_proba(X_test) for network in bag.estimators_]
     np.testing.assert_allclose(bag.predict_proba(X_test), np.mean(each, axis=0))
@@ -60,34 +60,34 @@ def test_bagging_averages_networks_that_differ(noisy):
     assert log_loss(y_test, bag.predict_proba(X_test)) <= np.mean([log_loss(y_test, proba) for proba in each])
 
 
-def test_adaboost_weighs_what_was_wrong(noisy):
-    X, X_test, y, y_test = noisy
+def test_adaboost_reweights_samples_and_does_not_lower_the_score(noisy_moons):
+    X, X_test, y, y_test = noisy_moons
     weak = KerasMoonClassifier((), epochs=20, learning_rate=0.05, random_state=0)
     boosted = AdaBoostClassifier(weak, n_estimators=12, random_state=0).fit(X, y)
     assert len(boosted.estimators_) > 1
     coefs = [network.coefs_[0] for network in boosted.estimators_]
-    assert not np.allclose(coefs[0], coefs[1])  # weights of samples reached the second network
+    assert not np.allclose(coefs[0], coefs[1])  # the second network was fitted with other sample weights
     assert boosted.score(X, y) >= weak.fit(X, y).score(X, y)
     assert boosted.score(X_test, y_test) > 0.8
 
 
-def test_soft_voting_is_the_mean(noisy):
-    X, X_test, y, _ = noisy
+def test_soft_voting_averages_probabilities(noisy_moons):
+    X, X_test, y, _ = noisy_moons
     vote = VotingClassifier([("net", NETWORK), ("logistic", LogisticRegression())], voting="soft").fit(X, y)
     each = [member.predict_proba(X_test) for member in vote.estimators_]
     np.testing.assert_allclose(vote.predict_proba(X_test), np.mean(each, axis=0))
 
 
-def test_stacking_uses_the_network_s_probabilities(noisy):
-    X, X_test, y, y_test = noisy
+def test_stacking_weights_the_network_more_than_logistic_regression(noisy_moons):
+    X, X_test, y, y_test = noisy_moons
     stack = StackingClassifier([("net", NETWORK), ("logistic", LogisticRegression())], cv=3).fit(X, y)
     assert abs(stack.final_estimator_.coef_[0, 0]) > abs(stack.final_estimator_.coef_[0, 1])
     assert stack.score(X_test, y_test) > LogisticRegression().fit(X, y).score(X_test, y_test)
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
-def test_calibration_mends_an_overconfident_network(noisy, method):
-    X, X_test, y, y_test = noisy
+def test_calibration_lowers_the_brier_score_of_an_overfitted_network(noisy_moons, method):
+    X, X_test, y, y_test = noisy_moons
     overfitted = KerasMoonClassifier((50, 50), epochs=300, optimizer="adam", learning_rate=0.02, random_state=0)
     X, y = X[:120], y[:120]
     plain = overfitted.fit(X, y).predict_proba(X_test)[:, 1]
@@ -96,7 +96,7 @@ def test_calibration_mends_an_overconfident_network(noisy, method):
 
 
 @pytest.mark.parametrize("wrapper", [OneVsRestClassifier, OneVsOneClassifier])
-def test_one_network_for_each_class_or_pair(wrapper):
+def test_one_vs_rest_and_one_vs_one_fit_binary_networks(wrapper):
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), wrapper(NETWORK)).fit(X, y)
     assert len(model[-1].estimators_) == 3
@@ -105,23 +105,23 @@ def test_one_network_for_each_class_or_pair(wrapper):
 
 
 @pytest.mark.slow
-def test_chains_and_one_network_a_label_beside_one_for_all():
+def test_chained_separate_and_joint_multilabel_networks_beat_a_baseline():
     X, Y = make_multilabel_classification(300, n_features=10, n_classes=3, random_state=0)
     X = StandardScaler().fit_transform(X)
     chain = ClassifierChain(NETWORK, random_state=0).fit(X[:200], Y[:200])
-    apart = MultiOutputClassifier(NETWORK).fit(X[:200], Y[:200])
-    together = clone(NETWORK).fit(X[:200], Y[:200])
+    separate = MultiOutputClassifier(NETWORK).fit(X[:200], Y[:200])
+    joint = clone(NETWORK).fit(X[:200], Y[:200])
     assert [network.n_features_in_ for network in chain.estimators_] == [10, 11, 12]
     guess = np.mean((Y[200:] == (Y[:200].mean(axis=0) > 0.5)).all(axis=1))
-    for model in (chain, apart, together):
+    for model in (chain, separate, joint):
         assert model.score(X[200:], Y[200:]) > guess + 0.1
     np.testing.assert_allclose(
-        apart.predict_proba(X[200:])[1][:, 1], clone(NETWORK).fit(X[:200], Y[:200, 1]).predict_proba(X[200:])[:, 1]
+        separate.predict_proba(X[200:])[1][:, 1], clone(NETWORK).fit(X[:200], Y[:200, 1]).predict_proba(X[200:])[:, 1]
     )
 
 
-def test_thresholds_move_the_decision(noisy):
-    X, X_test, y, y_test = noisy
+def test_decision_threshold_changes_recall(noisy_moons):
+    X, X_test, y, y_test = noisy_moons
     recalls = [
         recall_score(y_test, FixedThresholdClassifier(NETWORK, threshold=threshold).fit(X, y).predict(X_test))
         for threshold in (0.1, 0.5, 0.9)
@@ -132,30 +132,30 @@ def test_thresholds_move_the_decision(noisy):
     assert recall_score(y_test, tuned.predict(X_test)) >= recalls[1]
 
 
-def test_self_training_uses_what_has_no_label(noisy):
-    X, X_test, y, y_test = noisy
-    partly = np.where(np.arange(len(y)) < 30, y, -1)
-    model = SelfTrainingClassifier(NETWORK, threshold=0.9).fit(X, partly)
+def test_self_training_labels_unlabelled_samples(noisy_moons):
+    X, X_test, y, y_test = noisy_moons
+    partly_labelled = np.where(np.arange(len(y)) < 30, y, -1)
+    model = SelfTrainingClassifier(NETWORK, threshold=0.9).fit(X, partly_labelled)
     assert (model.labeled_iter_ > 0).sum() > 100
     assert model.score(X_test, y_test) > 0.75
 
 
 @pytest.fixture(scope="module")
-def redundant():
-    """Six features, of which the first two alone say something."""
+def two_informative_features():
+    """X with six features, and y that depends on the first two only."""
     X = np.random.default_rng(0).normal(size=(300, 6))
     return X, (X[:, 0] + X[:, 1] > 0).astype(int)
 
 
-def test_permutation_finds_the_features_that_matter(redundant):
-    X, y = redundant
+def test_permutation_importance_finds_the_informative_features(two_informative_features):
+    X, y = two_informative_features
     importance = permutation_importance(clone(NETWORK).fit(X, y), X, y, n_repeats=5, random_state=0)
     assert set(importance.importances_mean.argsort()[-2:]) == {0, 1}
 
 
 @pytest.mark.slow
-def test_rfecv_keeps_the_features_that_matter(redundant):
-    X, y = redundant
+def test_rfecv_selects_the_informative_features(two_informative_features):
+    X, y = two_informative_features
     selector = RFECV(
         KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0),
         importance_getter=lambda network: np.abs(network.coefs_[0]).sum(axis=1),
@@ -165,8 +165,8 @@ def test_rfecv_keeps_the_features_that_matter(redundant):
     assert selector.estimator_.n_features_in_ == selector.n_features_
 
 
-def test_curves(noisy):
-    X, _, y, _ = noisy
+def test_learning_and_validation_curves_rise_with_samples_and_epochs(noisy_moons):
+    X, _, y, _ = noisy_moons
     sizes, _, scores = learning_curve(NETWORK, X, y, train_sizes=[0.1, 1.0], cv=3)
     assert sizes.tolist() == [20, 200]
     assert scores[1].mean() > scores[0].mean()
@@ -174,8 +174,8 @@ def test_curves(noisy):
     assert train[1].mean() > train[0].mean()
 
 
-def test_cross_validation(noisy):
-    X, _, y, _ = noisy
+def test_cross_validate_and_cross_val_predict_agree(noisy_moons):
+    X, _, y, _ = noisy_moons
     result = cross_validate(
         NETWORK, X, y, cv=3, return_estimator=True, return_indices=True, scoring=["accuracy", "roc_auc"]
     )
@@ -188,14 +188,14 @@ def test_cross_validation(noisy):
     assert result["test_roc_auc"].min() > 0.9
 
 
-def test_columns_of_a_frame_keep_their_names():
+def test_pipeline_fitted_on_a_dataframe_keeps_feature_names():
     rng = np.random.default_rng(0)
     X, y = make_moons(200, noise=0.2, random_state=0)
     frame = pd.DataFrame({"width": X[:, 0], "height": X[:, 1], "colour": rng.choice(["red", "blue"], 200)})
     prepare = ColumnTransformer(
         [
-            ("numbers", StandardScaler(), ["width", "height"]),
-            ("words", OneHotEncoder(sparse_output=False), ["colour"]),
+            ("numeric", StandardScaler(), ["width", "height"]),
+            ("categorical", OneHotEncoder(sparse_output=False), ["colour"]),
         ],
         verbose_feature_names_out=False,
     )
@@ -206,17 +206,17 @@ def test_columns_of_a_frame_keep_their_names():
     assert (as_arrays.predict_proba(frame) == model.predict_proba(frame)).all()
 
 
-def test_a_sparse_step_before_the_network():
-    words = np.random.default_rng(0).choice(["a", "b", "c", "d"], (200, 3))
-    y = (words[:, 0] == "a") | (words[:, 1] == "b")
-    model = make_pipeline(OneHotEncoder(), clone(NETWORK)).fit(words, y)
-    assert model.score(words, y) > 0.95
-    dense = make_pipeline(OneHotEncoder(sparse_output=False), clone(NETWORK)).fit(words, y)
-    np.testing.assert_allclose(model.predict_proba(words), dense.predict_proba(words), rtol=1e-9)
+def test_pipeline_with_sparse_one_hot_encoding_matches_dense_encoding():
+    categories = np.random.default_rng(0).choice(["a", "b", "c", "d"], (200, 3))
+    y = (categories[:, 0] == "a") | (categories[:, 1] == "b")
+    model = make_pipeline(OneHotEncoder(), clone(NETWORK)).fit(categories, y)
+    assert model.score(categories, y) > 0.95
+    dense = make_pipeline(OneHotEncoder(sparse_output=False), clone(NETWORK)).fit(categories, y)
+    np.testing.assert_allclose(model.predict_proba(categories), dense.predict_proba(categories), rtol=1e-9)
 
 
-def test_a_cached_pipeline_is_the_same_pipeline(noisy, tmp_path):
-    X, X_test, y, _ = noisy
+def test_pipeline_with_memory_predicts_the_same(noisy_moons, tmp_path):
+    X, X_test, y, _ = noisy_moons
     steps = [("scale", StandardScaler()), ("net", NETWORK)]
     cached = GridSearchCV(Pipeline(steps, memory=str(tmp_path)), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
     plain = GridSearchCV(Pipeline(steps), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
@@ -224,18 +224,18 @@ def test_a_cached_pipeline_is_the_same_pipeline(noisy, tmp_path):
     assert (cached.predict_proba(X_test) == plain.predict_proba(X_test)).all()
 
 
-def test_a_feature_union_before_the_network(noisy):
-    X, X_test, y, y_test = noisy
+def test_feature_union_improves_a_linear_network(noisy_moons):
+    X, X_test, y, y_test = noisy_moons
     union = FeatureUnion(
         [("squares", PolynomialFeatures(2, include_bias=False)), ("waves", RBFSampler(n_components=20, random_state=0))]
     )
-    line = KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0)
-    model = make_pipeline(union, line).fit(X, y)
+    linear = KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0)
+    model = make_pipeline(union, linear).fit(X, y)
     assert model[-1].n_features_in_ == 25
-    assert model.score(X_test, y_test) > clone(line).fit(X, y).score(X_test, y_test)
+    assert model.score(X_test, y_test) > clone(linear).fit(X, y).score(X_test, y_test)
 
 
-def test_tags_say_what_the_network_can_do():
+def test_estimator_tags():
     tags = get_tags(NETWORK)
     assert tags.estimator_type == "classifier"
     assert tags.input_tags.sparse
@@ -247,13 +247,14 @@ def test_tags_say_what_the_network_can_do():
 # Metadata routing
 
 
-def weighted(noisy):
-    X, _, y, _ = noisy
+def weighted_samples(noisy_moons):
+    """Return the training set with sample weights."""
+    X, _, y, _ = noisy_moons
     return X, y, np.where(y == 1, 5.0, 1.0)
 
 
-def test_weights_are_routed_through_a_pipeline(noisy, routing):
-    X, y, weight = weighted(noisy)
+def test_pipeline_routes_sample_weight_to_fit(noisy_moons, routing):
+    X, y, weight = weighted_samples(noisy_moons)
     network = clone(NETWORK).set_fit_request(sample_weight=True)
     routed = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), network).fit(
         X, y, sample_weight=weight
@@ -267,8 +268,8 @@ def test_weights_are_routed_through_a_pipeline(noisy, routing):
 
 
 @pytest.mark.skipif(sklearn.__version__.startswith("1.7"), reason="1.7 routes no weights to a pipeline's score")
-def test_weights_are_routed_through_a_search(noisy, routing):
-    X, y, weight = weighted(noisy)
+def test_search_routes_sample_weight_to_fit_and_score(noisy_moons, routing):
+    X, y, weight = weighted_samples(noisy_moons)
     network = clone(NETWORK).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     grid = {"kerasmoonclassifier__l2": [0.0, 0.01]}
@@ -282,9 +283,9 @@ def test_weights_are_routed_through_a_search(noisy, routing):
         assert search.cv_results_["mean_test_score"][index] == pytest.approx(np.mean(scores))
 
 
-def test_a_validation_set_is_transformed_and_routed_through_a_pipeline_and_a_search(noisy, routing):
-    X, X_val, y, y_val = noisy
-    X_val, y_val = X_val[:200], y_val[:200]  # a search would split what is as long as X
+def test_pipeline_and_search_transform_and_route_the_validation_set(noisy_moons, routing):
+    X, X_val, y, y_val = noisy_moons
+    X_val, y_val = X_val[:200], y_val[:200]  # shorter than X, because a search splits metadata of that length
     network = clone(NETWORK).set_params(early_stopping=True).set_fit_request(X_val=True, y_val=True)
     pipeline = Pipeline([("scaler", StandardScaler()), ("network", network)], transform_input=["X_val"])
     pipeline.fit(X, y, X_val=X_val, y_val=y_val)
@@ -300,12 +301,12 @@ def test_a_validation_set_is_transformed_and_routed_through_a_pipeline_and_a_sea
     assert search.cv_results_["split0_test_score"][0] == first.score(X[test], y[test])
 
 
-def test_what_nobody_asked_for_is_an_error(noisy, routing):
-    X, y, weight = weighted(noisy)
+def test_unrequested_sample_weight_raises(noisy_moons, routing):
+    X, y, weight = weighted_samples(noisy_moons)
     with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
         make_pipeline(clone(NETWORK)).fit(X, y, sample_weight=weight)
 
 
-def test_partial_fit_takes_requests_too(routing):
+def test_set_partial_fit_request_sets_metadata_requests(routing):
     network = KerasMoonClassifier().set_partial_fit_request(sample_weight=True, classes=True)
     assert network.get_metadata_routing().partial_fit.requests == {"classes": True, "sample_weight": True}

@@ -1,4 +1,4 @@
-"""scikit-learn's meta-estimators and tools around the network for numbers: do they make sense of it, not only run?"""
+"""KerasMoonRegressor in scikit-learn's meta-estimators, pipelines, searches and inspection tools."""
 
 import numpy as np
 import pandas as pd
@@ -41,27 +41,27 @@ from sklearn.utils import get_tags
 from moonnet import KerasMoonRegressor
 
 NETWORK = KerasMoonRegressor((12, 6), epochs=60, optimizer="adam", learning_rate=0.02, random_state=0)
-LINE = KerasMoonRegressor((), epochs=60, learning_rate=0.02, random_state=0)
+LINEAR_NETWORK = KerasMoonRegressor((), epochs=60, learning_rate=0.02, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def friedman():
-    """Samples to train on and to test on, x in [-1, 1]: 5 x3 + 2.5 x4, curves of x0, x1 and x2, and noise.
+    """A training and a test set with features in [-1, 1]: X, X_test, y, y_test.
 
-    The other five features say nothing.
+    y is 5 x3 + 2.5 x4 plus nonlinear terms of x0, x1 and x2 and noise. The other five features are uninformative.
     """
     X, y = make_friedman1(1000, noise=1, random_state=0)
     return train_test_split(2 * X - 1, y, test_size=0.5, random_state=0)
 
 
 @pytest.fixture(scope="module")
-def learned(friedman):
-    """The network for this; shared, so not to be changed."""
+def fitted_network(friedman):
+    """NETWORK fitted on the training set; shared, so do not change it."""
     X, _, y, _ = friedman
     return clone(NETWORK).fit(X, y)
 
 
-def test_bagging_averages_networks_of_the_samples_drawn(friedman):
+def test_bagging_averages_networks_fitted_on_bootstrap_samples(friedman):
     X, X_test, y, y_test = friedman
     bag = BaggingRegressor(NETWORK, n_estimators=8, random_state=0).fit(X, y)
     each = [network.predict(X_test) for network in bag.estimators_]
@@ -73,7 +73,7 @@ def test_bagging_averages_networks_of_the_samples_drawn(friedman):
     np.testing.assert_allclose(by_hand.predict(X_test), each[0], rtol=1e-9)
 
 
-def test_adaboost_predicts_the_weighted_median_of_networks(friedman):
+def test_adaboost_predicts_the_weighted_median_of_its_networks(friedman):
     X, X_test, y, y_test = friedman
     boosted = AdaBoostRegressor(NETWORK, n_estimators=10, random_state=0).fit(X, y)
     each = np.array([network.predict(X_test) for network in boosted.estimators_])
@@ -85,17 +85,17 @@ def test_adaboost_predicts_the_weighted_median_of_networks(friedman):
     assert boosted.score(X_test, y_test) > max(r2_score(y_test, predicted) for predicted in each)
 
 
-def test_voting_is_the_mean(friedman):
+def test_voting_averages_predictions_and_passes_sample_weights(friedman):
     X, X_test, y, _ = friedman
     weight = np.where(y > 15, 3.0, 1.0)
-    vote = VotingRegressor([("net", NETWORK), ("line", LinearRegression())]).fit(X, y, sample_weight=weight)
+    vote = VotingRegressor([("net", NETWORK), ("linear", LinearRegression())]).fit(X, y, sample_weight=weight)
     by_hand = [model.fit(X, y, weight).predict(X_test) for model in (clone(NETWORK), LinearRegression())]
     np.testing.assert_allclose(vote.predict(X_test), np.mean(by_hand, axis=0))
 
 
-def test_stacking_trusts_the_network_more_than_a_line(friedman):
+def test_stacking_weights_the_network_more_than_linear_regression(friedman):
     X, X_test, y, y_test = friedman
-    members = [("net", NETWORK), ("line", LinearRegression())]
+    members = [("net", NETWORK), ("linear", LinearRegression())]
     stack = StackingRegressor(members, LinearRegression(), cv=3).fit(X, y)
     folds = [cross_val_predict(model, X, y, cv=3) for _, model in members]
     np.testing.assert_allclose(
@@ -105,7 +105,7 @@ def test_stacking_trusts_the_network_more_than_a_line(friedman):
     assert stack.score(X_test, y_test) > LinearRegression().fit(X, y).score(X_test, y_test) + 0.1
 
 
-def test_the_logarithm_of_y_may_be_learned_instead(friedman):
+def test_transformed_target_regressor_fits_log_y(friedman):
     X, X_test, y, y_test = friedman
     y, y_test = np.exp(y / 3), np.exp(y_test / 3)
     model = TransformedTargetRegressor(NETWORK, func=np.log, inverse_func=np.exp).fit(X, y)
@@ -115,69 +115,72 @@ def test_the_logarithm_of_y_may_be_learned_instead(friedman):
     assert mean_squared_error(np.log(y_test), np.log(by_hand)) < mean_squared_error(np.log(y_test), np.log(plain))
 
 
-@pytest.mark.parametrize("several", [False, True])
-def test_scaling_y_by_hand_changes_nothing(friedman, several):
+@pytest.mark.parametrize("multioutput", [False, True])
+def test_standardizing_y_beforehand_leaves_predictions_unchanged(friedman, multioutput):
     X, X_test, y, _ = friedman
-    y = 1e5 + 300 * (np.column_stack([y, y**2]) if several else y)
+    y = 1e5 + 300 * (np.column_stack([y, y**2]) if multioutput else y)
     scaled = TransformedTargetRegressor(NETWORK, transformer=StandardScaler()).fit(X, y)
     np.testing.assert_allclose(scaled.predict(X_test), clone(NETWORK).fit(X, y).predict(X_test), rtol=1e-6)
 
 
 @pytest.mark.slow
-def test_chains_and_one_network_a_column_beside_one_for_all(friedman):
+def test_chained_separate_and_joint_networks_fit_each_output(friedman):
     X, X_test, y, y_test = friedman
     Y, Y_test = (np.column_stack([values, -values, 1e3 + values**2]) for values in (y, y_test))
     chain = RegressorChain(NETWORK, random_state=0).fit(X, Y)
-    apart = MultiOutputRegressor(NETWORK).fit(X, Y)
-    together = clone(NETWORK).fit(X, Y)
+    separate = MultiOutputRegressor(NETWORK).fit(X, Y)
+    joint = clone(NETWORK).fit(X, Y)
     assert [network.n_features_in_ for network in chain.estimators_] == [10, 11, 12]
-    assert (apart.predict(X_test)[:, 2] == clone(NETWORK).fit(X, Y[:, 2]).predict(X_test)).all()
-    for model in (chain, apart, together):
+    assert (separate.predict(X_test)[:, 2] == clone(NETWORK).fit(X, Y[:, 2]).predict(X_test)).all()
+    for model in (chain, separate, joint):
         assert model.predict(X_test).shape == Y_test.shape
         assert r2_score(Y_test, model.predict(X_test), multioutput="raw_values").min() > 0.7
 
 
-def test_one_network_a_column_is_trained_by_epochs_too(friedman):
+def test_multioutput_regressor_partial_fit_equals_one_fit_per_output(friedman):
     X, X_test, y, _ = friedman
     Y = np.column_stack([y, y**2])
-    apart = MultiOutputRegressor(clone(NETWORK))
+    separate = MultiOutputRegressor(clone(NETWORK))
     for _ in range(3):
-        apart.partial_fit(X, Y)
+        separate.partial_fit(X, Y)
     by_hand = clone(NETWORK).set_params(epochs=3).fit(X, Y[:, 1])
-    assert (apart.predict(X_test)[:, 1] == by_hand.predict(X_test)).all()
+    assert (separate.predict(X_test)[:, 1] == by_hand.predict(X_test)).all()
 
 
-def test_permutation_finds_the_features_that_matter(friedman, learned):
+def test_permutation_importance_finds_the_informative_features(friedman, fitted_network):
     _, X_test, _, y_test = friedman
-    importance = permutation_importance(learned, X_test, y_test, n_repeats=5, random_state=0).importances_mean
+    importance = permutation_importance(fitted_network, X_test, y_test, n_repeats=5, random_state=0).importances_mean
     assert set(importance.argsort()[-5:]) == {0, 1, 2, 3, 4}
     assert importance[3] == max(importance)
 
 
-def test_partial_dependence_shows_the_slopes_of_the_truth(friedman, learned):
+def test_partial_dependence_has_the_true_slopes(friedman, fitted_network):
     X = friedman[0]
-    rises = {}
+    slopes = {}
     for feature in (3, 4, 7):
-        dependence = partial_dependence(learned, X, [feature], grid_resolution=9)
+        dependence = partial_dependence(fitted_network, X, [feature], grid_resolution=9)
         grid, (mean,) = dependence["grid_values"][0], dependence["average"]
         middle = X.copy()
         middle[:, feature] = grid[4]
-        assert mean[4] == pytest.approx(learned.predict(middle).mean())
-        rises[feature] = (mean[-1] - mean[0]) / (grid[-1] - grid[0])
-    assert rises == pytest.approx({3: 5, 4: 2.5, 7: 0}, abs=0.7)
-    display = PartialDependenceDisplay.from_estimator(learned, X, [3], grid_resolution=9, kind="both", subsample=20)
+        assert mean[4] == pytest.approx(fitted_network.predict(middle).mean())
+        slopes[feature] = (mean[-1] - mean[0]) / (grid[-1] - grid[0])
+    assert slopes == pytest.approx({3: 5, 4: 2.5, 7: 0}, abs=0.7)
+    display = PartialDependenceDisplay.from_estimator(
+        fitted_network, X, [3], grid_resolution=9, kind="both", subsample=20
+    )
     np.testing.assert_allclose(
-        display.lines_[0, 0, -1].get_ydata(), partial_dependence(learned, X, [3], grid_resolution=9)["average"][0]
+        display.lines_[0, 0, -1].get_ydata(),
+        partial_dependence(fitted_network, X, [3], grid_resolution=9)["average"][0],
     )
 
 
-def test_residuals_are_drawn(friedman, learned):
+def test_prediction_error_display_draws_the_residuals(friedman, fitted_network):
     _, X_test, _, y_test = friedman
-    display = PredictionErrorDisplay.from_estimator(learned, X_test, y_test, subsample=None)
-    np.testing.assert_allclose(display.scatter_.get_offsets()[:, 1], y_test - learned.predict(X_test))
+    display = PredictionErrorDisplay.from_estimator(fitted_network, X_test, y_test, subsample=None)
+    np.testing.assert_allclose(display.scatter_.get_offsets()[:, 1], y_test - fitted_network.predict(X_test))
 
 
-def test_cross_validation(friedman):
+def test_cross_validate_and_cross_val_predict_agree(friedman):
     X, _, y, _ = friedman
     result = cross_validate(
         NETWORK, X, y, cv=3, return_estimator=True, return_indices=True, scoring=["r2", "neg_median_absolute_error"]
@@ -193,17 +196,17 @@ def test_cross_validation(friedman):
     assert (result["test_neg_median_absolute_error"] > dummy / 2).all()
 
 
-def test_counts_are_scored_by_their_deviance(friedman):
+def test_poisson_loss_beats_a_dummy_in_poisson_deviance(friedman):
     X = friedman[0]
     counts = np.random.default_rng(0).poisson(5 * np.exp(X[:, 3] - X[:, 4]))
-    means = clone(NETWORK).set_params(loss="poisson", learning_rate=0.005)
-    scores = cross_val_score(means, X, counts, cv=3, scoring="neg_mean_poisson_deviance")
+    poisson_network = clone(NETWORK).set_params(loss="poisson", learning_rate=0.005)
+    scores = cross_val_score(poisson_network, X, counts, cv=3, scoring="neg_mean_poisson_deviance")
     dummy = cross_val_score(DummyRegressor(), X, counts, cv=3, scoring="neg_mean_poisson_deviance")
     assert (scores > dummy / 2).all()
-    assert cross_val_predict(means, X, counts, cv=3).min() > 0
+    assert cross_val_predict(poisson_network, X, counts, cv=3).min() > 0
 
 
-def test_curves(friedman):
+def test_learning_curve_and_validation_curves_of_epochs_and_quantile(friedman):
     X, _, y, _ = friedman
     sizes, _, scores = learning_curve(NETWORK, X, y, train_sizes=[0.1, 1.0], cv=3)
     assert sizes.tolist() == [33, 333]
@@ -211,7 +214,7 @@ def test_curves(friedman):
     train, _ = validation_curve(NETWORK, X, y, param_name="epochs", param_range=[1, 60], cv=3)
     assert train[1].mean() > train[0].mean() + 0.1
     quantiles = [0.1, 0.5, 0.9]
-    of_train, _ = validation_curve(
+    train_quantiles, _ = validation_curve(
         clone(NETWORK).set_params(loss="pinball", learning_rate=0.005),
         X,
         y,
@@ -220,19 +223,19 @@ def test_curves(friedman):
         cv=2,
         scoring=lambda network, X, y: np.mean(y <= network.predict(X)),
     )
-    np.testing.assert_allclose(of_train.mean(axis=1), quantiles, atol=0.15)
+    np.testing.assert_allclose(train_quantiles.mean(axis=1), quantiles, atol=0.15)
 
 
 # Searches
 
 
 @pytest.mark.slow
-def test_a_search_in_a_pipeline_refits_the_best_and_nests(friedman):
+def test_search_over_a_pipeline_refits_the_best_and_can_be_nested(friedman):
     X, X_test, y, y_test = friedman
     grid = {"network__hidden_layer_sizes": [(), (12, 6)], "network__loss": ["squared_error", "huber"]}
     pipeline = Pipeline([("scale", StandardScaler()), ("network", NETWORK)])
     search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
-    assert search.best_params_["network__hidden_layer_sizes"] == (12, 6)  # the truth is no plane
+    assert search.best_params_["network__hidden_layer_sizes"] == (12, 6)  # y is nonlinear in X
     by_hand = clone(pipeline).set_params(**search.best_params_).fit(X, y)
     assert (search.predict(X_test) == by_hand.predict(X_test)).all()
     assert search.score(X_test, y_test) == by_hand.score(X_test, y_test)
@@ -241,7 +244,7 @@ def test_a_search_in_a_pipeline_refits_the_best_and_nests(friedman):
     assert nested[0] == clone(search).fit(X[train], y[train]).score(X[test], y[test])
 
 
-def test_a_search_finds_the_quantile_that_it_is_scored_by(friedman):
+def test_search_selects_the_quantile_of_its_pinball_scorer(friedman):
     X, _, y, _ = friedman
     network = clone(NETWORK).set_params(loss="pinball", learning_rate=0.005)
     for quantile in (0.1, 0.9):
@@ -250,19 +253,19 @@ def test_a_search_finds_the_quantile_that_it_is_scored_by(friedman):
         assert search.best_params_ == {"quantile": quantile}
 
 
-def test_a_search_prefers_a_robust_loss_where_there_are_outliers(friedman):
+def test_search_on_y_with_outliers_scores_robust_losses_higher(friedman):
     X, _, y, _ = friedman
-    spoiled = y.copy()
-    spoiled[::10] += np.where(np.arange(len(y[::10])) % 4, 300, -300)
+    y_with_outliers = y.copy()
+    y_with_outliers[::10] += np.where(np.arange(len(y[::10])) % 4, 300, -300)
     search = GridSearchCV(
         NETWORK, {"loss": ["squared_error", "huber", "absolute_error"]}, cv=3, scoring="neg_median_absolute_error"
-    ).fit(X, spoiled)
+    ).fit(X, y_with_outliers)
     squared, *robust = search.cv_results_["mean_test_score"]
     assert min(robust) > squared / 2
     assert search.best_estimator_.score(X, y) > 0.5
 
 
-def test_halving_gives_more_epochs_to_the_better_half(friedman):
+def test_halving_search_doubles_the_epochs_of_the_better_half(friedman):
     X, _, y, _ = friedman
     search = HalvingGridSearchCV(
         NETWORK, {"learning_rate": [1e-5, 1e-4, 1e-3, 1e-2]}, resource="epochs", max_resources=32, cv=2, factor=2
@@ -275,51 +278,53 @@ def test_halving_gives_more_epochs_to_the_better_half(friedman):
     )
 
 
-# Around the network
+# Feature selection, imputation, outliers and pipelines
 
 
 @pytest.mark.slow
-def test_rfecv_keeps_the_features_that_matter():
+def test_rfecv_selects_the_informative_features():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 6))
     y = X[:, 0] - 2 * X[:, 1] + 0.1 * rng.normal(size=300)
-    selector = RFECV(LINE, importance_getter=lambda network: np.abs(network.coefs_[0]).sum(axis=1), cv=3).fit(X, y)
+    selector = RFECV(LINEAR_NETWORK, importance_getter=lambda network: np.abs(network.coefs_[0]).sum(axis=1), cv=3).fit(
+        X, y
+    )
     assert selector.ranking_[:2].tolist() == [1, 1]
     assert selector.estimator_.n_features_in_ == selector.n_features_
     np.testing.assert_allclose(selector.estimator_.coefs_[0][:2, 0], [1, -2], atol=0.05)
 
 
-def test_missing_numbers_are_learned_from_the_others():
+def test_iterative_imputer_with_a_network_beats_mean_imputation():
     rng = np.random.default_rng(0)
     X = rng.uniform(-2, 2, size=(200, 2))
     X = np.column_stack([X, X[:, 0] ** 2 + X[:, 1]])
     missing = np.where(rng.random(X.shape) < [0, 0, 0.3], np.nan, X)
-    gone = np.isnan(missing)
+    is_missing = np.isnan(missing)
     imputer = IterativeImputer(clone(NETWORK), max_iter=1, tol=1e9, random_state=0)
-    imputed = imputer.fit_transform(missing)[gone]
-    by_mean = SimpleImputer().fit_transform(missing)[gone]
-    assert mean_squared_error(X[gone], imputed) < mean_squared_error(X[gone], by_mean) / 4
+    imputed = imputer.fit_transform(missing)[is_missing]
+    by_mean = SimpleImputer().fit_transform(missing)[is_missing]
+    assert mean_squared_error(X[is_missing], imputed) < mean_squared_error(X[is_missing], by_mean) / 4
 
 
-def test_ransac_finds_who_lies(friedman):
+def test_ransac_identifies_outliers(friedman):
     X, X_test, y, y_test = friedman
-    lies = np.arange(len(y)) % 10 == 0
+    is_outlier = np.arange(len(y)) % 10 == 0
     robust = clone(NETWORK).set_params(loss="absolute_error")
     model = RANSACRegressor(robust, min_samples=0.5, residual_threshold=10, max_trials=5, random_state=0)
-    model.fit(X, np.where(lies, y + 300, y))
-    assert not model.inlier_mask_[lies].any()
-    assert model.inlier_mask_[~lies].mean() > 0.9
+    model.fit(X, np.where(is_outlier, y + 300, y))
+    assert not model.inlier_mask_[is_outlier].any()
+    assert model.inlier_mask_[~is_outlier].mean() > 0.9
     assert model.score(X_test, y_test) > 0.6
 
 
-def test_columns_of_a_frame_keep_their_names(friedman):
+def test_pipeline_fitted_on_a_dataframe_keeps_feature_names(friedman):
     X, _, y, _ = friedman
     frame = pd.DataFrame({"width": X[:, 3], "height": X[:, 4], "colour": np.where(X[:, 2] > 0, "red", "blue")})
     target = pd.Series(y, index=np.arange(len(y))[::-1], name="price")
     prepare = ColumnTransformer(
         [
-            ("numbers", StandardScaler(), ["width", "height"]),
-            ("words", OneHotEncoder(sparse_output=False), ["colour"]),
+            ("numeric", StandardScaler(), ["width", "height"]),
+            ("categorical", OneHotEncoder(sparse_output=False), ["colour"]),
         ],
         verbose_feature_names_out=False,
     )
@@ -327,20 +332,20 @@ def test_columns_of_a_frame_keep_their_names(friedman):
     assert model[-1].feature_names_in_.tolist() == ["width", "height", "colour_blue", "colour_red"]
     as_arrays = make_pipeline(clone(prepare), clone(NETWORK)).fit(frame, y)
     assert (as_arrays.predict(frame) == model.predict(frame)).all()
-    several = make_pipeline(clone(prepare), clone(NETWORK)).fit(frame, pd.DataFrame({"price": y, "weight": -y}))
-    assert several.predict(frame).shape == (len(y), 2)
+    multioutput = make_pipeline(clone(prepare), clone(NETWORK)).fit(frame, pd.DataFrame({"price": y, "weight": -y}))
+    assert multioutput.predict(frame).shape == (len(y), 2)
 
 
-def test_a_sparse_step_before_the_network():
-    words = np.random.default_rng(0).choice(["a", "b", "c", "d"], (200, 3))
-    y = 5.0 * (words[:, 0] == "a") + 3 * (words[:, 1] == "b") * (words[:, 2] == "c")
-    model = make_pipeline(OneHotEncoder(), clone(NETWORK)).fit(words, y)
-    assert model.score(words, y) > 0.95
-    dense = make_pipeline(OneHotEncoder(sparse_output=False), clone(NETWORK)).fit(words, y)
-    np.testing.assert_allclose(model.predict(words), dense.predict(words), rtol=1e-9, atol=1e-9)
+def test_pipeline_with_sparse_one_hot_encoding_matches_dense_encoding():
+    categories = np.random.default_rng(0).choice(["a", "b", "c", "d"], (200, 3))
+    y = 5.0 * (categories[:, 0] == "a") + 3 * (categories[:, 1] == "b") * (categories[:, 2] == "c")
+    model = make_pipeline(OneHotEncoder(), clone(NETWORK)).fit(categories, y)
+    assert model.score(categories, y) > 0.95
+    dense = make_pipeline(OneHotEncoder(sparse_output=False), clone(NETWORK)).fit(categories, y)
+    np.testing.assert_allclose(model.predict(categories), dense.predict(categories), rtol=1e-9, atol=1e-9)
 
 
-def test_a_cached_pipeline_is_the_same_pipeline(friedman, tmp_path):
+def test_pipeline_with_memory_predicts_the_same(friedman, tmp_path):
     X, X_test, y, _ = friedman
     steps = [("scale", StandardScaler()), ("net", NETWORK)]
     cached = GridSearchCV(Pipeline(steps, memory=str(tmp_path)), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
@@ -359,13 +364,13 @@ DUMMIES = {
 
 
 @pytest.mark.parametrize(("parameters", "dummy"), DUMMIES.values(), ids=DUMMIES)
-@pytest.mark.parametrize("several", [False, True])
-def test_from_features_that_say_nothing_it_learns_what_a_dummy_knows(parameters, dummy, several):
+@pytest.mark.parametrize("multioutput", [False, True])
+def test_constant_features_yield_the_prediction_of_a_dummy(parameters, dummy, multioutput):
     rng = np.random.default_rng(0)
     y = rng.exponential(50, 301)
-    y = np.column_stack([y, rng.exponential(0.1, 301)]) if several else y
+    y = np.column_stack([y, rng.exponential(0.1, 301)]) if multioutput else y
     X = np.zeros((301, 1))
-    # All samples in a batch, so that it comes to rest
+    # Each batch holds all samples, so that training converges
     network = KerasMoonRegressor(
         (), epochs=400, optimizer="sgd", learning_rate=0.5, batch_size=301, random_state=0, **parameters
     )
@@ -374,7 +379,7 @@ def test_from_features_that_say_nothing_it_learns_what_a_dummy_knows(parameters,
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "pinball"])
-def test_features_that_say_something_beat_a_dummy(friedman, loss):
+def test_every_loss_beats_a_dummy_on_informative_features(friedman, loss):
     X, X_test, y, y_test = friedman
     network, dummy = clone(NETWORK).set_params(loss=loss).fit(X, y.clip(0)), DummyRegressor(strategy="median")
     errors = [mean_absolute_error(y_test, model.predict(X_test)) for model in (network, dummy.fit(X, y))]
@@ -382,7 +387,7 @@ def test_features_that_say_something_beat_a_dummy(friedman, loss):
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-def test_tags_say_what_the_network_can_do(loss):
+def test_estimator_tags(loss):
     tags = get_tags(KerasMoonRegressor(loss=loss))
     assert tags.estimator_type == "regressor"
     assert tags.input_tags.sparse
@@ -396,27 +401,28 @@ def test_tags_say_what_the_network_can_do(loss):
 # Metadata routing
 
 
-def weighted(friedman):
+def weighted_samples(friedman):
+    """Return the training set with sample weights."""
     X, _, y, _ = friedman
     return X, y, np.where(y > 15, 5.0, 1.0)
 
 
-def test_weights_are_routed_through_a_pipeline(friedman, routing):
-    X, y, weight = weighted(friedman)
+def test_pipeline_routes_sample_weight_to_fit_only_if_requested(friedman, routing):
+    X, y, weight = weighted_samples(friedman)
     network = clone(NETWORK).set_fit_request(sample_weight=True)
-    unweighted = StandardScaler().set_fit_request(sample_weight=False)
-    routed = make_pipeline(unweighted, network).fit(X, y, sample_weight=weight)
+    scaler = StandardScaler().set_fit_request(sample_weight=False)
+    routed = make_pipeline(scaler, network).fit(X, y, sample_weight=weight)
     by_hand = clone(NETWORK).fit(StandardScaler().fit_transform(X), y, sample_weight=weight)
     assert (routed[-1].coefs_[0] == by_hand.coefs_[0]).all()
-    ignored = make_pipeline(unweighted, clone(NETWORK).set_fit_request(sample_weight=False)).fit(X, y)
+    ignored = make_pipeline(scaler, clone(NETWORK).set_fit_request(sample_weight=False)).fit(X, y)
     assert (ignored[-1].coefs_[0] != by_hand.coefs_[0]).any()
     with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
         make_pipeline(clone(NETWORK)).fit(X, y, sample_weight=weight)
 
 
 @pytest.mark.skipif(sklearn.__version__.startswith("1.7"), reason="1.7 routes no weights to a pipeline's score")
-def test_weights_are_routed_through_a_search(friedman, routing):
-    X, y, weight = weighted(friedman)
+def test_search_routes_sample_weight_to_fit_and_score(friedman, routing):
+    X, y, weight = weighted_samples(friedman)
     network = clone(NETWORK).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
     pipeline = Pipeline([("scale", StandardScaler().set_fit_request(sample_weight=False)), ("network", network)])
     grid = {"network__loss": ["squared_error", "absolute_error"]}
@@ -430,9 +436,9 @@ def test_weights_are_routed_through_a_search(friedman, routing):
         assert search.cv_results_["mean_test_score"][index] == pytest.approx(np.mean(scores))
 
 
-def test_a_validation_set_is_transformed_and_routed_through_a_pipeline_and_a_search(friedman, routing):
+def test_pipeline_and_search_transform_and_route_the_validation_set(friedman, routing):
     X, X_val, y, y_val = friedman
-    X_val, y_val = X_val[:200], y_val[:200]  # a search would split what is as long as X
+    X_val, y_val = X_val[:200], y_val[:200]  # shorter than X, because a search splits metadata of that length
     network = clone(NETWORK).set_params(early_stopping=True).set_fit_request(X_val=True, y_val=True)
     pipeline = Pipeline([("scaler", StandardScaler()), ("network", network)], transform_input=["X_val"])
     pipeline.fit(X, y, X_val=X_val, y_val=y_val)
@@ -447,6 +453,6 @@ def test_a_validation_set_is_transformed_and_routed_through_a_pipeline_and_a_sea
     assert search.cv_results_["split0_test_score"][0] == first.score(X[test], y[test])
 
 
-def test_partial_fit_takes_requests_too(routing):
+def test_set_partial_fit_request_sets_metadata_requests(routing):
     network = KerasMoonRegressor().set_partial_fit_request(sample_weight=True)
     assert network.get_metadata_routing().partial_fit.requests == {"sample_weight": True}

@@ -1,3 +1,5 @@
+"""The forward pass in NumPy, compared with Keras's activations and with plain matrix products."""
+
 import copy
 from itertools import pairwise
 
@@ -15,10 +17,13 @@ VALUES = np.concatenate([np.linspace(-12, 12, 4801), [-0.5, 0.5, -1, 1, 3, -3, 6
 
 
 @pytest.mark.trains
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras computes some in float32 there: test_classifier.py")
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax",
+    reason="on JAX, Keras computes some activations in float32: see test_classifier.py",
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", _numpy_forward.ACTIVATIONS)
-def test_activation_is_keras_s_own(name, dtype):
+def test_activation_matches_keras(name, dtype):
     values = VALUES.astype(dtype)
     if name == "exponential":
         values = values[np.abs(values) < 80]
@@ -30,12 +35,12 @@ def test_activation_is_keras_s_own(name, dtype):
     assert_allclose(values, expected, rtol=tolerance, atol=tolerance)
 
 
-def test_all_of_keras_s_elementwise_activations_are_known():
-    no_single_unit = {"softmax", "log_softmax", "sparsemax", "glu"}  # these mix the units of a layer
+def test_all_elementwise_activations_of_keras_are_supported():
+    not_elementwise = {"softmax", "log_softmax", "sparsemax", "glu"}  # these combine the units of a layer
     needs_arguments = {"threshold"}
-    technical = {"get", "serialize", "deserialize"}
-    simple = {name for name in dir(keras.activations) if name.islower() and not name.startswith("_")}
-    assert simple - no_single_unit - needs_arguments - technical <= set(_numpy_forward.ACTIVATIONS)
+    not_activations = {"get", "serialize", "deserialize"}
+    functions = {name for name in dir(keras.activations) if name.islower() and not name.startswith("_")}
+    assert functions - not_elementwise - needs_arguments - not_activations <= set(_numpy_forward.ACTIVATIONS)
 
 
 @settings(max_examples=100, deadline=None)
@@ -46,7 +51,7 @@ def test_all_of_keras_s_elementwise_activations_are_known():
     chunk_bytes=st.integers(1, 2000),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, activation, chunk_bytes, seed):
+def test_raw_predictions_equal_matrix_products_for_any_chunk_size(sizes, n_samples, activation, chunk_bytes, seed):
     rng = np.random.default_rng(seed)
     coefs = [rng.normal(size=shape) for shape in pairwise(sizes)]
     intercepts = [rng.normal(size=size) for size in sizes[1:]]
@@ -71,20 +76,20 @@ def test_logits_are_a_product_a_layer_whatever_the_chunks(sizes, n_samples, acti
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("intercept", [-1e2, -1e6, -1e30])
 @pytest.mark.parametrize("n_samples", [1, 300])
-def test_a_unit_that_never_fires_costs_the_others_no_digit(n_samples, intercept):
+def test_inactive_unit_does_not_reduce_the_precision_of_the_others(n_samples, intercept):
     rng = np.random.default_rng(0)
     coefs = [rng.normal(size=shape).astype("float32") for shape in pairwise((2, 50, 20, 1))]
     intercepts = [rng.normal(size=size).astype("float32") for size in (50, 20, 1)]
     X = rng.normal(size=(n_samples, 2)).astype("float32")
     intercepts[0][7], coefs[1][7] = intercept, 1e8
-    living = np.arange(50) != 7
-    expected = np.maximum(X @ coefs[0][:, living] + intercepts[0][living], 0).astype(float)
-    expected = np.maximum(expected @ coefs[1][living] + intercepts[1], 0) @ coefs[2] + intercepts[2]
+    is_active = np.arange(50) != 7
+    expected = np.maximum(X @ coefs[0][:, is_active] + intercepts[0][is_active], 0).astype(float)
+    expected = np.maximum(expected @ coefs[1][is_active] + intercepts[1], 0) @ coefs[2] + intercepts[2]
     logits = _numpy_forward.raw_predictions(X, coefs, intercepts, "relu")
     assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-def test_many_layers_cost_no_digit():
+def test_deep_network_retains_float64_precision():
     rng = np.random.default_rng(1)
     sizes = [5] + 80 * [30] + [3]
     coefs = [np.sqrt(2 / shape[0]) * rng.normal(size=shape) for shape in pairwise(sizes)]

@@ -1,4 +1,4 @@
-"""What ONNX Runtime says of converted networks, beside the estimator's own predictions."""
+"""ONNX conversion: predictions of ONNX Runtime, compared with those of the estimator."""
 
 import copy
 import pickle
@@ -28,18 +28,19 @@ NETWORK = KerasMoonClassifier((6, 5), epochs=4, random_state=0)
 WITHOUT_ZIPMAP = {"zipmap": False}
 
 
-def run(model, X, **options):
-    """Return what ONNX Runtime says of samples; X is an array, or a dictionary of inputs."""
+def run_classifier(model, X, **options):
+    """Convert a classifier and return the labels and probabilities that ONNX Runtime computes for X."""
     graph = skl2onnx.to_onnx(model, X[:1], options=WITHOUT_ZIPMAP, **options)
-    return in_session(graph, {"X": X})
+    return run_onnx(graph, {"X": X})
 
 
-def in_session(graph, inputs):
+def run_onnx(graph, inputs):
+    """Return the outputs of an ONNX graph for a dict of input arrays."""
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, inputs)
 
 
-def assert_same(found, clf, X, tolerance):
+def assert_same_predictions(found, clf, X, tolerance):
     labels, probabilities = found
     assert_allclose(probabilities, clf.predict_proba(X), rtol=tolerance, atol=tolerance)
     expected = clf.predict(X)
@@ -48,7 +49,8 @@ def assert_same(found, clf, X, tolerance):
 
 
 @pytest.fixture(scope="module", params=["float32", "float64"])
-def trained(moons, request):
+def classifier_and_samples(moons, request):
+    """A fitted classifier and its X, both in float32 or float64; shared, so do not change them."""
     X, y = moons
     X = X.astype(request.param)
     return KerasMoonClassifier((6, 5), epochs=10, random_state=1).fit(X, y), X
@@ -56,15 +58,15 @@ def trained(moons, request):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_agrees(trained, activation):
-    clf, X = copy.deepcopy(trained)
-    clf._trained_with["activation"] = activation  # of another training's weights, which need no compiling
-    found = run(clf, X)
+def test_classifier_agrees_for_every_activation(classifier_and_samples, activation):
+    clf, X = copy.deepcopy(classifier_and_samples)
+    clf._trained_with["activation"] = activation  # without a fit, which would compile a program for each activation
+    found = run_classifier(clf, X)
     assert found[1].dtype == X.dtype
-    assert_same(found, clf, X, 2e-6 if X.dtype == "float32" else 1e-13)
+    assert_same_predictions(found, clf, X, 2e-6 if X.dtype == "float32" else 1e-13)
 
 
-def test_erfc_has_all_digits_of_float64():
+def test_erfc_approximation_has_float64_precision():
     x = np.concatenate([np.linspace(0, 27, 5000), [1e3, 1e8]])
     u = 4 / (x + 2) - 1
     with np.errstate(under="ignore"):
@@ -78,64 +80,64 @@ LABELS = {
     "booleans": [False, True],
     "whole floats": [0.0, 2.0],
     "strings": ["moon", "sun"],
-    "three integers": [10, 5, 20],
-    "three strings": ["setosa", "virginica", "versicolor"],
+    "integers of three classes": [10, 5, 20],
+    "strings of three classes": ["setosa", "virginica", "versicolor"],
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
-def test_every_kind_of_labels_agrees(labels, dtype):
+def test_classifier_agrees_for_every_type_of_label(labels, dtype):
     X, y = load_iris(return_X_y=True)
     y = np.array(labels)[y % len(labels)]
     X = StandardScaler().fit_transform(X).astype(dtype)
     clf = NETWORK.fit(X, y)
-    assert_same(run(clf, X), clf, X, 2e-6 if dtype == "float32" else 1e-13)
+    assert_same_predictions(run_classifier(clf, X), clf, X, 2e-6 if dtype == "float32" else 1e-13)
 
 
-def test_several_labels_agree():
+def test_multilabel_classifier_agrees():
     X, y = make_multilabel_classification(100, n_features=5, n_classes=4, random_state=0)
     clf = NETWORK.fit(X, y)
-    assert_same(run(clf, X), clf, X, 1e-13)
+    assert_same_predictions(run_classifier(clf, X), clf, X, 1e-13)
 
 
-def test_logistic_regression_has_no_hidden_layer(moons):
+def test_classifier_without_hidden_layers_agrees(moons):
     clf = KerasMoonClassifier((), epochs=3, random_state=0).fit(*moons)
-    assert_same(run(clf, moons[0]), clf, moons[0], 1e-13)
+    assert_same_predictions(run_classifier(clf, moons[0]), clf, moons[0], 1e-13)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("opset", [12, 13, 18, 21])
-def test_older_opsets_will_do(moons, opset):
+def test_classifier_agrees_for_older_opsets(moons, opset):
     clf = KerasMoonClassifier(activation="gelu", epochs=2, random_state=0).fit(*moons)
-    assert_same(run(clf, moons[0], target_opset=opset), clf, moons[0], 1e-13)
+    assert_same_predictions(run_classifier(clf, moons[0], target_opset=opset), clf, moons[0], 1e-13)
 
 
-@pytest.mark.parametrize("kind", [FloatTensorType, DoubleTensorType, Int64TensorType])
-def test_the_declared_input_decides_the_precision(kind):
+@pytest.mark.parametrize("tensor_type", [FloatTensorType, DoubleTensorType, Int64TensorType])
+def test_declared_input_type_determines_the_precision(tensor_type):
     X, y = load_iris(return_X_y=True)
     X = X.round()
     clf = NETWORK.fit(X, y)
-    graph = skl2onnx.to_onnx(clf, initial_types=[("X", kind([None, 4]))], options=WITHOUT_ZIPMAP)
-    dtype = {FloatTensorType: "float32", DoubleTensorType: "float64", Int64TensorType: "int64"}[kind]
-    found = in_session(graph, {"X": X.astype(dtype)})
+    graph = skl2onnx.to_onnx(clf, initial_types=[("X", tensor_type([None, 4]))], options=WITHOUT_ZIPMAP)
+    dtype = {FloatTensorType: "float32", DoubleTensorType: "float64", Int64TensorType: "int64"}[tensor_type]
+    found = run_onnx(graph, {"X": X.astype(dtype)})
     assert found[1].dtype == ("float64" if dtype == "float64" else "float32")
-    assert_same(found, clf, X, 1e-13 if dtype == "float64" else 2e-6)
+    assert_same_predictions(found, clf, X, 1e-13 if dtype == "float64" else 2e-6)
 
 
-def test_zipmap_makes_dictionaries_and_columns(moons):
+def test_zipmap_option_returns_dictionaries_or_columns(moons):
     X, y = moons
     X = X.astype("float32")
     clf = NETWORK.fit(X, np.array(["moon", "sun"])[y])
-    labels, dictionaries = in_session(skl2onnx.to_onnx(clf, X[:1]), {"X": X})
+    labels, dictionaries = run_onnx(skl2onnx.to_onnx(clf, X[:1]), {"X": X})
     assert (labels == clf.predict(X)).all()
     assert_allclose(pd.DataFrame(dictionaries)[["moon", "sun"]], clf.predict_proba(X), atol=2e-6)
-    labels, moon, sun = in_session(skl2onnx.to_onnx(clf, X[:1], options={"zipmap": "columns"}), {"X": X})
+    labels, moon, sun = run_onnx(skl2onnx.to_onnx(clf, X[:1], options={"zipmap": "columns"}), {"X": X})
     assert_allclose(np.column_stack([moon, sun]), clf.predict_proba(X), atol=2e-6)
 
 
-def test_a_pipeline_of_numbers_and_categories_converts():
+def test_pipeline_of_numeric_and_categorical_columns_agrees():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -146,86 +148,87 @@ def test_a_pipeline_of_numbers_and_categories_converts():
     )
     y = np.where(frame["colour"] == "red", "stop", np.where(frame["width"] > 0, "go", "wait"))
     columns = ColumnTransformer(
-        [("numbers", StandardScaler(), ["width", "height"]), ("rest", OneHotEncoder(), ["colour"])]
+        [("numeric", StandardScaler(), ["width", "height"]), ("categorical", OneHotEncoder(), ["colour"])]
     )
     pipeline = make_pipeline(columns, KerasMoonClassifier(epochs=20, random_state=0)).fit(frame, y)
     types = [(name, FloatTensorType([None, 1])) for name in ("width", "height")]
     types.append(("colour", StringTensorType([None, 1])))
     graph = skl2onnx.to_onnx(pipeline, initial_types=types, options=WITHOUT_ZIPMAP)
     inputs = {name: frame[[name]].to_numpy() for name in frame}
-    assert_same(in_session(graph, inputs), pipeline, frame, 2e-5)
+    assert_same_predictions(run_onnx(graph, inputs), pipeline, frame, 2e-5)
 
 
-def test_a_data_frame_s_columns_may_be_inputs_of_their_own():
+def test_each_column_of_a_dataframe_becomes_an_input():
     frame, y = load_iris(return_X_y=True, as_frame=True)
     clf = NETWORK.fit(frame, y)
     graph = skl2onnx.to_onnx(clf, frame[:1], options=WITHOUT_ZIPMAP)
     names = [each.name for each in graph.graph.input]
     inputs = {name: frame[[column]].to_numpy() for name, column in zip(names, frame, strict=True)}
-    assert_same(in_session(graph, inputs), clf, frame, 1e-13)
+    assert_same_predictions(run_onnx(graph, inputs), clf, frame, 1e-13)
 
 
-def test_what_a_search_has_found_converts(moons):
+def test_best_pipeline_of_a_search_agrees(moons):
     X, y = moons
     pipeline = make_pipeline(StandardScaler(), NETWORK)
     search = GridSearchCV(pipeline, {"kerasmoonclassifier__l2": [0.0, 0.01]}, cv=2).fit(X, y)
-    assert_same(run(search.best_estimator_, X), search, X, 1e-12)
+    assert_same_predictions(run_classifier(search.best_estimator_, X), search, X, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-def test_a_regressor_s_numbers_agree(loss, n_outputs, dtype):
+def test_regressor_agrees(loss, n_outputs, dtype):
     X = np.random.default_rng(0).normal(size=(80, 4)).astype(dtype)
     y = np.exp(X[:, :1]) * [1, 20, 300][:n_outputs] + (1000 if loss == "squared_error" else 0)
     reg = KerasMoonRegressor((6, 5), loss=loss, epochs=4, random_state=0).fit(X, y if n_outputs > 1 else y[:, 0])
-    (numbers,) = run_regressor(reg, X)
-    assert numbers.shape == (80, n_outputs)
-    assert numbers.dtype == dtype
-    assert_allclose(numbers, reg.predict(X).reshape(80, n_outputs), rtol=1e-5 if dtype == "float32" else 1e-12)
+    (predicted,) = run_regressor(reg, X)
+    assert predicted.shape == (80, n_outputs)
+    assert predicted.dtype == dtype
+    assert_allclose(predicted, reg.predict(X).reshape(80, n_outputs), rtol=1e-5 if dtype == "float32" else 1e-12)
 
 
 def run_regressor(model, X):
-    return in_session(skl2onnx.to_onnx(model, X[:1]), {"X": X})
+    """Convert a regressor and return the outputs of ONNX Runtime for X."""
+    return run_onnx(skl2onnx.to_onnx(model, X[:1]), {"X": X})
 
 
-def test_what_scales_or_stacks_a_regressor_agrees():
+def test_pipeline_and_stacking_of_a_regressor_agree():
     X = np.random.default_rng(0).normal(size=(80, 4))
     y = 1e4 * X[:, 0] + 1e6
     network = KerasMoonRegressor((6, 5), epochs=4, random_state=0)
     stacked = StackingRegressor([("net", network), ("linear", LinearRegression())], LinearRegression(), cv=2)
     for model in (make_pipeline(StandardScaler(), network), stacked):
-        (numbers,) = run_regressor(model.fit(X, y), X)
-        assert_allclose(numbers[:, 0], model.predict(X), rtol=1e-10)
+        (predicted,) = run_regressor(model.fit(X, y), X)
+        assert_allclose(predicted[:, 0], model.predict(X), rtol=1e-10)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_what_calibrates_or_stacks_its_logits_agrees(n_classes):
+def test_calibration_and_stacking_of_a_classifier_agree(n_classes):
     X, y = load_iris(return_X_y=True)
     X, y = StandardScaler().fit_transform(X), y % n_classes
     calibrated = CalibratedClassifierCV(NETWORK, cv=2).fit(X, y)
-    assert_same(run(calibrated, X), calibrated, X, 1e-12)
-    if n_classes == 3:  # of two classes skl2onnx stacks no logits of scikit-learn's own classifiers either
+    assert_same_predictions(run_classifier(calibrated, X), calibrated, X, 1e-12)
+    if n_classes == 3:  # skl2onnx cannot stack the logits of binary classifiers, not even scikit-learn's own
         final = LogisticRegression()
         stacked = StackingClassifier([("net", NETWORK)], final, cv=2, stack_method="decision_function").fit(X, y)
-        assert_same(run(stacked, X), stacked, X, 1e-12)
+        assert_same_predictions(run_classifier(stacked, X), stacked, X, 1e-12)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_logits_on_request(n_classes):
+def test_raw_scores_option_returns_logits(n_classes):
     X, y = load_iris(return_X_y=True)
     clf = NETWORK.fit(X, y % n_classes)
     graph = skl2onnx.to_onnx(clf, X[:1], options={"zipmap": False, "raw_scores": True})
-    labels, logits = in_session(graph, {"X": X})
+    labels, logits = run_onnx(graph, {"X": X})
     expected = clf.decision_function(X)
     assert_allclose(logits, np.column_stack([-expected, expected]) if n_classes == 2 else expected, rtol=1e-10)
     assert (labels == clf.predict(X)).all()
 
 
-def test_an_input_may_leave_its_shape_open(moons):
+def test_input_type_without_a_shape_converts(moons):
     clf = NETWORK.fit(*moons)
     graph = skl2onnx.to_onnx(clf, initial_types=[("X", DoubleTensorType())], options=WITHOUT_ZIPMAP)
-    assert_same(in_session(graph, {"X": moons[0]}), clf, moons[0], 1e-13)
+    assert_same_predictions(run_onnx(graph, {"X": moons[0]}), clf, moons[0], 1e-13)
 
 
 @pytest.mark.parametrize(
@@ -239,26 +242,26 @@ def test_an_input_may_leave_its_shape_open(moons):
         (FloatTensorType([None, 3]), ValueError, r"fitted with 2 features\. Got ONNX inputs with 3 columns"),
     ],
 )
-def test_what_cannot_be_is_told(moons, initial_type, error, message):
+def test_input_of_unsupported_type_or_width_raises(moons, initial_type, error, message):
     clf = NETWORK.fit(*moons)
     with pytest.raises(error, match=message):
         skl2onnx.to_onnx(clf, initial_types=[("X", initial_type)], options=WITHOUT_ZIPMAP)
 
 
-def test_labels_that_onnx_has_not_are_told(moons):
+def test_datetime_labels_raise(moons):
     X, y = moons
     clf = NETWORK.fit(X, np.array(["2000-01-01", "2020-01-01"], "datetime64[D]")[y])
     with pytest.raises(ValueError, match=r"integers or strings .* Got \[datetime.date"):
-        run(clf, X)
+        run_classifier(clf, X)
 
 
-def test_an_estimator_without_a_fit_is_told(moons):
+def test_unfitted_classifier_raises(moons):
     with pytest.raises(NotFittedError):
-        run(KerasMoonClassifier(), moons[0])
+        run_classifier(KerasMoonClassifier(), moons[0])
 
 
 @pytest.mark.slow
-def test_a_conversion_imports_no_tensorflow(run_python, fitted, tmp_path):
+def test_conversion_imports_no_engine(run_python, fitted, tmp_path):
     path = tmp_path / "moons.pickle"
     path.write_bytes(pickle.dumps(fitted))
     program = """

@@ -1,4 +1,4 @@
-"""What a user gets: the archives, and the wheel in an environment of its own, outside the clone."""
+"""The distributions: contents of the archives, and the wheel installed in a new virtual environment."""
 
 import os
 import subprocess
@@ -36,9 +36,9 @@ print(version("moonnet"))
 
 
 def run(*command, folder):
-    """Run a command in a folder, without what would lead it back here, and return what it writes on stdout."""
-    ours = ("JAX_", "KERAS_", "PYTHON", "TF_", "VIRTUAL_ENV")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """Run a command in a folder, without this process's settings of Python and the engines, and return its stdout."""
+    excluded = ("JAX_", "KERAS_", "PYTHON", "TF_", "VIRTUAL_ENV")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     child = subprocess.run(
         [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
@@ -46,8 +46,8 @@ def run(*command, folder):
     return child.stdout
 
 
-def tracked(*paths):
-    """Return the files under these paths that git knows, or skip."""
+def tracked_files(*paths):
+    """Return the files under these paths that git tracks; skip the test if this is not a clone."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone")
     return set(run("git", "ls-files", *paths, folder=ROOT).splitlines())
@@ -55,37 +55,38 @@ def tracked(*paths):
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory):
-    """Return the source distribution, and the wheel that is built from it."""
+    """The source distribution and the wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--installer", "uv", "--outdir", folder, ROOT, folder=folder)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
     return sdist, wheel
 
 
-def test_the_index_would_take_them(archives):
+def test_twine_accepts_both_archives(archives):
     assert run(sys.executable, "-m", "twine", "check", "--strict", *archives, folder=ROOT).count("PASSED") == 2
 
 
-def test_the_source_distribution_holds_what_a_contributor_needs(archives):
+def test_sdist_contains_the_tracked_files_except_ci_settings(archives):
     with tarfile.open(archives[0]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    elsewhere = tracked(".ci", ".gitignore", ".pre-commit-config.yaml")  # hatchling adds the second all the same
-    assert names - {".gitignore"} == tracked() - elsewhere | {"PKG-INFO"}
+    # hatchling adds .gitignore although it is excluded
+    excluded_files = tracked_files(".ci", ".gitignore", ".pre-commit-config.yaml")
+    assert names - {".gitignore"} == tracked_files() - excluded_files | {"PKG-INFO"}
 
 
-def test_the_wheel_holds_the_package_alone(archives):
+def test_wheel_contains_only_the_package(archives):
     with zipfile.ZipFile(archives[1]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert names == {name.removeprefix("src/") for name in tracked("src")}
+    assert names == {name.removeprefix("src/") for name in tracked_files("src")}
     assert "moonnet/py.typed" in names
 
 
-def test_the_lecture_and_a_fit_run_from_the_wheel(archives, tmp_path):
+def test_lecture_and_fit_run_from_the_installed_wheel(archives, tmp_path):
     uv = [sys.executable, "-m", "uv"]
     run(*uv, "venv", "--python", sys.executable, "environment", folder=tmp_path)
     run(*uv, "pip", "install", "--python", "environment", archives[1], folder=tmp_path)
-    programs = tmp_path / "environment" / ("Scripts" if os.name == "nt" else "bin")
-    printed = run(programs / "moonnet", folder=tmp_path)
+    scripts = tmp_path / "environment" / ("Scripts" if os.name == "nt" else "bin")
+    printed = run(scripts / "moonnet", folder=tmp_path)
     assert "accuracy" in printed
     assert len(list((tmp_path / "moonnet-lecture").glob("*.png"))) == 3
-    assert run(programs / "python", "-c", SMOKE, folder=tmp_path).strip() == moonnet.__version__
+    assert run(scripts / "python", "-c", SMOKE, folder=tmp_path).strip() == moonnet.__version__

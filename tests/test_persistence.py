@@ -1,4 +1,4 @@
-"""What is fitted can be kept: pickle, joblib, copies, skops, Keras's own file, and pickles of earlier versions."""
+"""Persistence: pickle, joblib, deepcopy, skops, Keras's file formats, and pickles of earlier versions."""
 
 import copy
 import pickle
@@ -47,11 +47,11 @@ def by_skops(estimator, path):
     return skops.io.load(path / "estimator.skops", trusted=own_types)
 
 
-KEEPERS = [by_pickle, by_joblib, by_deepcopy, by_skops]
+ROUND_TRIPS = [by_pickle, by_joblib, by_deepcopy, by_skops]
 
 
 def assert_same(one, other):
-    """Assert equal values, arrays compared bit for bit, in whatever they are nested."""
+    """Assert that two nested values are equal, arrays bit for bit."""
     assert type(one) is type(other)
     if isinstance(one, dict):
         assert one.keys() == other.keys()
@@ -67,61 +67,63 @@ def assert_same(one, other):
         assert one == other or (one != one and other != other)
 
 
-PROBLEMS = {
+CLASSIFICATION_PROBLEMS = {
     "moons": lambda: make_moons(80, noise=0.2, random_state=0),
     "float32": lambda: (load_iris().data.astype("float32"), load_iris().target),
     "strings": lambda: (load_iris().data, np.array(["setosa", "versicolor", "virginica"])[load_iris().target]),
     "objects": lambda: (load_iris().data, np.array(["a", "bb", "ccc"], object)[load_iris().target]),
-    "several labels": lambda: make_multilabel_classification(80, random_state=0),
+    "multilabel": lambda: make_multilabel_classification(80, random_state=0),
 }
 
 
 def diabetes(**parameters):
-    """Return a regressor with these parameters and 80 patients."""
+    """Return a regressor with these parameters, and X and y of 80 patients."""
     X, y = load_diabetes(return_X_y=True)
     return KerasMoonRegressor(**parameters), X[:80], y[:80]
 
 
-def several(X, y):
-    """Return X, and y beside numbers of another unit."""
+def with_second_output(X, y):
+    """Return X, and y with a second output of another scale."""
     return X, np.column_stack([y, 1e4 + y**2])
 
 
-NUMBERS = {
+REGRESSION_PROBLEMS = {
     **{loss: lambda loss=loss: diabetes(loss=loss) for loss in ("squared_error", "absolute_error", "huber")},
-    "counts": lambda: diabetes(loss="poisson"),
+    "poisson": lambda: diabetes(loss="poisson"),
     "quantile": lambda: diabetes(loss="pinball", quantile=0.9),
-    "several numbers": lambda: (KerasMoonRegressor(), *several(*diabetes()[1:])),
-    "float32 numbers": lambda: (KerasMoonRegressor(), load_diabetes().data[:80].astype("float32"), np.arange(80)),
+    "multioutput": lambda: (KerasMoonRegressor(), *with_second_output(*diabetes()[1:])),
+    "float32 regression": lambda: (KerasMoonRegressor(), load_diabetes().data[:80].astype("float32"), np.arange(80)),
 }
-ALL_PROBLEMS = {name: lambda data=data: (KerasMoonClassifier(), *data()) for name, data in PROBLEMS.items()} | NUMBERS
+ALL_PROBLEMS = {
+    name: lambda data=data: (KerasMoonClassifier(), *data()) for name, data in CLASSIFICATION_PROBLEMS.items()
+} | REGRESSION_PROBLEMS
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keep", KEEPERS)
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
 @pytest.mark.parametrize("problem", ALL_PROBLEMS.values(), ids=ALL_PROBLEMS)
-def test_what_was_kept_is_what_was_learned_and_goes_on_alike(problem, keep, tmp_path):
+def test_restored_estimator_predicts_and_resumes_identically(problem, round_trip, tmp_path):
     estimator, X, y = problem()
     estimator.set_params(epochs=3, warm_start=True, early_stopping=True, dropout=0.1, random_state=0).fit(X, y)
-    kept = keep(estimator, tmp_path)
-    assert_same(vars(kept), vars(estimator))
+    restored = round_trip(estimator, tmp_path)
+    assert_same(vars(restored), vars(estimator))
     if is_classifier(estimator):
-        assert_same(kept.predict_proba(X), estimator.predict_proba(X))
-    assert_same(kept.predict(X), estimator.predict(X))
-    assert_same(vars(kept.fit(X, y)), vars(estimator.fit(X, y)))
-    assert_same(vars(kept.partial_fit(X, y)), vars(estimator.partial_fit(X, y)))
+        assert_same(restored.predict_proba(X), estimator.predict_proba(X))
+    assert_same(restored.predict(X), estimator.predict(X))
+    assert_same(vars(restored.fit(X, y)), vars(estimator.fit(X, y)))
+    assert_same(vars(restored.partial_fit(X, y)), vars(estimator.partial_fit(X, y)))
 
 
-@pytest.mark.parametrize("keep", KEEPERS)
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_a_pipeline_is_kept_too(moons, network, keep, tmp_path):
+def test_restored_pipeline_predicts_identically(moons, network, round_trip, tmp_path):
     X, y = moons
     model = make_pipeline(StandardScaler(), network(epochs=2, random_state=0)).fit(X, y)
-    assert_same(keep(model, tmp_path).predict(X), model.predict(X))
+    assert_same(round_trip(model, tmp_path).predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_a_copy_is_apart(moons, network):
+def test_refitting_a_deepcopy_does_not_change_the_original(moons, network):
     estimator = network(epochs=2, warm_start=True, random_state=0).fit(*moons)
     other = copy.deepcopy(estimator)
     before = copy.deepcopy(vars(estimator))
@@ -129,10 +131,10 @@ def test_a_copy_is_apart(moons, network):
     assert_same(vars(estimator), before)
 
 
-def test_a_fitted_lecture_network_is_small(moons, fitted, tmp_path):
+def test_pickle_of_a_network_of_the_lecture_is_small(moons, fitted, tmp_path):
     assert len(pickle.dumps(fitted)) < 40_000
     stopped = KerasMoonClassifier(early_stopping=True, optimizer="adam", random_state=0).fit(*moons)
-    assert len(pickle.dumps(stopped)) < 45_000  # weights of the best and of the last epoch, two moments for each
+    assert len(pickle.dumps(stopped)) < 45_000  # weights of the best and the last epoch, and two moments of each weight
     regressor = KerasMoonRegressor(epochs=2, random_state=0).fit(*moons)
     assert len(pickle.dumps(regressor)) < 40_000
 
@@ -152,7 +154,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", [KerasMoonClassifier(), KerasMoonRegressor(loss="poisson")])
-def test_loading_and_predicting_need_no_engine(moons, network, run_python, tmp_path):
+def test_loading_and_predicting_import_no_engine(moons, network, run_python, tmp_path):
     estimator = clone(network).set_params(epochs=3, random_state=0).fit(*moons)
     paths = [str(tmp_path / "estimator.skops"), str(tmp_path / "estimator.joblib")]
     skops.io.dump(estimator, paths[0])
@@ -163,8 +165,8 @@ def test_loading_and_predicting_need_no_engine(moons, network, run_python, tmp_p
     assert imported == "[]"
 
 
-@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-def test_keras_s_own_formats_are_loaded_and_agree(problem, tmp_path):
+@pytest.mark.parametrize("problem", CLASSIFICATION_PROBLEMS.values(), ids=CLASSIFICATION_PROBLEMS)
+def test_saved_and_exported_keras_models_predict_the_same(problem, tmp_path):
     X, y = problem()
     clf = KerasMoonClassifier(epochs=3, l2=1e-3, dropout=0.1, random_state=0).fit(X, y)
     model = clf.model_
@@ -182,8 +184,8 @@ def test_keras_s_own_formats_are_loaded_and_agree(problem, tmp_path):
         assert_allclose(theirs, ours[:, 1:] if len(clf.classes_) == 2 else ours, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("problem", NUMBERS.values(), ids=NUMBERS)
-def test_keras_s_own_format_predicts_in_the_unit_of_y(problem, tmp_path):
+@pytest.mark.parametrize("problem", REGRESSION_PROBLEMS.values(), ids=REGRESSION_PROBLEMS)
+def test_saved_keras_model_of_a_regressor_predicts_in_the_unit_of_y(problem, tmp_path):
     reg, X, y = problem()
     reg.set_params(epochs=3, l2=1e-3, dropout=0.1, random_state=0).fit(X, y).model_.save(tmp_path / "reg.keras")
     loaded = keras.saving.load_model(tmp_path / "reg.keras", compile=False)
@@ -191,10 +193,10 @@ def test_keras_s_own_format_predicts_in_the_unit_of_y(problem, tmp_path):
     assert_allclose(predicted, reg.predict(X), rtol=1e-4, atol=1e-4 * np.std(y))
 
 
-def test_what_keras_loads_trains_further(moons, tmp_path):
+def test_loaded_keras_model_can_be_trained_further(moons, tmp_path):
     clf = KerasMoonClassifier(epochs=3, optimizer="adam", random_state=0).fit(*moons)
     clf.model_.save(tmp_path / "clf.keras")
-    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):  # which is new, and holds none
+    with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):  # model_ has a new one
         loaded = keras.saving.load_model(tmp_path / "clf.keras")
     before = loaded.evaluate(*moons, verbose=0, return_dict=True)
     assert before["accuracy"] == pytest.approx(clf.score(*moons))
@@ -202,7 +204,7 @@ def test_what_keras_loads_trains_further(moons, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_keras_loads_trains_further_for_a_quantile(tmp_path):
+def test_loaded_keras_model_with_pinball_loss_can_be_trained_further(tmp_path):
     reg, X, y = diabetes(loss="pinball", quantile=0.9, epochs=3, optimizer="adam", random_state=0)
     reg.fit(X, y).model_.save(tmp_path / "reg.keras")
     with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
@@ -213,19 +215,19 @@ def test_what_keras_loads_trains_further_for_a_quantile(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("moonnet-*.pickle")), ids=lambda path: path.stem)
-def test_pickles_of_earlier_versions_are_read(path):
-    kept = pickle.loads(path.read_bytes())
-    assert set(kept) == {"moons", "strings", "several labels"}
-    for clf, X, y, probabilities in kept.values():
+def test_pickle_of_an_earlier_version_predicts_and_resumes(path):
+    restored = pickle.loads(path.read_bytes())
+    assert set(restored) == {"moons", "strings", "several labels"}
+    for clf, X, y, probabilities in restored.values():
         assert_allclose(clf.predict_proba(X), probabilities, rtol=1e-9, atol=1e-12)
         assert clf.score(X, y) > 0.5
         n_epochs = clf.n_iter_
-        clf.set_params(epochs=2).fit(X, y)  # goes on: the estimator has warm_start
+        clf.set_params(epochs=2).fit(X, y)  # resumes, because warm_start is True
         assert clf.n_iter_ == n_epochs + 2
         assert abs(clf.history_["loss"][-1] - clf.history_["loss"][n_epochs - 1]) < 0.2
 
 
-def test_this_version_s_pickle_is_kept():
+def test_pickle_of_this_version_exists():
     from moonnet import __version__
 
     assert (DATA / f"moonnet-{__version__}.pickle").exists()

@@ -1,4 +1,4 @@
-"""Properties that all plots share."""
+"""Properties of all plots."""
 
 import pytest
 from matplotlib import pyplot as plt
@@ -10,7 +10,7 @@ from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.plotting import DecisionRegionDisplay, LearningFilm, TrainingCurveDisplay, plot_data, plot_search
 
 
-def film(fitted, X, y):
+def draw_film(fitted, X, y):
     callback = LearningFilm()
     clf = KerasMoonClassifier(epochs=2, random_state=0).set_callbacks(callback).fit(X, y)
     return callback.animate(clf, X, y).figure_
@@ -24,11 +24,11 @@ PLOTS = {
     "curves": lambda fitted, X, y: TrainingCurveDisplay.from_estimator(fitted).figure_,
     "data": lambda fitted, X, y: plot_data(X, y).figure,
     "search": lambda fitted, X, y: plot_search(GridSearchCV(SVC(), {"C": [1, 2], "gamma": [1, 2]}).fit(X, y)).figure,
-} | ({"film": film} if HAS_CALLBACKS else {})
+} | ({"film": draw_film} if HAS_CALLBACKS else {})
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_each_makes_one_figure_and_closing_it_leaves_none(fitted, moons, plot):
+def test_plot_makes_one_figure_that_can_be_closed(fitted, moons, plot):
     figure = PLOTS[plot](fitted, *moons)
     assert plt.get_fignums() == [figure.number]
     plt.close(figure)
@@ -36,7 +36,7 @@ def test_each_makes_one_figure_and_closing_it_leaves_none(fitted, moons, plot):
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_nothing_is_clipped_by_the_figure_s_edge(fitted, moons, plot):
+def test_no_part_is_clipped_at_the_edge_of_the_figure(fitted, moons, plot):
     figure = PLOTS[plot](fitted, *moons)
     figure.canvas.draw()
     drawn, paper = figure.get_tightbbox(), figure.bbox_inches
@@ -47,7 +47,7 @@ def test_nothing_is_clipped_by_the_figure_s_edge(fitted, moons, plot):
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_the_same_inputs_make_the_same_pixels(fitted, moons, plot):
+def test_same_inputs_draw_identical_pixels(fitted, moons, plot):
     pixels = []
     for _ in range(2):
         figure = PLOTS[plot](fitted, *moons)

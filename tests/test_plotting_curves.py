@@ -1,3 +1,5 @@
+"""TrainingCurveDisplay: lines, axes, best epochs, keyword arguments and errors."""
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.plotting import TrainingCurveDisplay
 
-VALIDATED = {
+HISTORY = {
     "loss": [3.0, 2.0, 1.0],
     "val_loss": [3.0, 1.0, 2.0],
     "accuracy": [0.5, 0.6, 0.7],
@@ -22,7 +24,7 @@ VALIDATED = {
 }
 
 
-def test_lines_are_the_history(fitted):
+def test_lines_plot_the_history(fitted):
     display = TrainingCurveDisplay.from_estimator(fitted)
     assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "accuracy"]
     for name in ("loss", "accuracy"):
@@ -35,9 +37,9 @@ def test_lines_are_the_history(fitted):
     assert display.best_[0].get_label() == f"lowest training loss: epoch {best}"
 
 
-def test_validation_has_separate_lines_and_determines_the_best_epoch():
-    display = TrainingCurveDisplay(histories=[VALIDATED]).plot()
-    assert {name: line.get_ydata().tolist() for name, (line,) in display.lines_.items()} == VALIDATED
+def test_validation_metrics_have_own_lines_and_determine_the_best_epoch():
+    display = TrainingCurveDisplay(histories=[HISTORY]).plot()
+    assert {name: line.get_ydata().tolist() for name, (line,) in display.lines_.items()} == HISTORY
     assert display.best_epochs == [2]
     labels = [text.get_text() for text in display.ax_[0].get_legend().get_texts()]
     assert labels == ["training", "validation", "lowest validation loss: epoch 2"]
@@ -46,7 +48,7 @@ def test_validation_has_separate_lines_and_determines_the_best_epoch():
     assert training.get_linestyle() != validation.get_linestyle()
 
 
-def test_a_score_has_separate_axes_and_determines_the_best_epoch(moons):
+def test_score_has_its_own_axes_and_determines_the_best_epoch(moons):
     X, y = moons
     clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=5, random_state=0)
     clf.fit(X[:150], y[:150], X_val=X[150:], y_val=y[150:])
@@ -56,7 +58,7 @@ def test_a_score_has_separate_axes_and_determines_the_best_epoch(moons):
     assert display.best_epochs == [1 + np.argmax(clf.history_["val_score"])]
 
 
-def test_each_fold_and_their_mean(moons):
+def test_cv_results_are_drawn_as_a_line_per_fold_and_their_mean(moons):
     clf = KerasMoonClassifier(epochs=6, early_stopping=True, n_iter_no_change=2, random_state=0)
     results = cross_validate(make_pipeline(StandardScaler(), clf), *moons, cv=3, return_estimator=True)
     display = TrainingCurveDisplay.from_cv_results(results)
@@ -70,7 +72,7 @@ def test_each_fold_and_their_mean(moons):
     assert len(display.ax_[0].get_legend().get_texts()) == 3
 
 
-def test_the_mean_ends_with_the_shortest_training():
+def test_mean_line_ends_with_the_shortest_history():
     display = TrainingCurveDisplay(histories=[{"loss": [4.0, 2.0]}, {"loss": [2.0, 2.0, 0.0]}]).plot()
     assert display.lines_["loss"][-1].get_ydata().tolist() == [3.0, 2.0]
     assert display.best_epochs == [2, 3]
@@ -79,7 +81,7 @@ def test_the_mean_ends_with_the_shortest_training():
     assert len(display.ax_) == 1
 
 
-def test_other_estimators_with_a_history(moons):
+def test_history_of_mlpclassifier_in_a_pipeline_and_search_is_drawn(moons):
     X, y = moons
     search = GridSearchCV(
         make_pipeline(StandardScaler(), MLPClassifier(max_iter=50, early_stopping=True, tol=1, random_state=0)),
@@ -92,19 +94,19 @@ def test_other_estimators_with_a_history(moons):
     assert display.best_epochs == [1 + np.argmax(network.validation_scores_)]
 
 
-def test_a_regressors_loss_and_score_have_separate_axes():
+def test_loss_and_score_of_a_regressor_have_separate_axes():
     X = np.random.default_rng(0).normal(size=(100, 2))
-    ours = KerasMoonRegressor(epochs=5, early_stopping=True, random_state=0).fit(X, X[:, 0])
-    display = TrainingCurveDisplay.from_estimator(ours)
+    reg = KerasMoonRegressor(epochs=5, early_stopping=True, random_state=0).fit(X, X[:, 0])
+    display = TrainingCurveDisplay.from_estimator(reg)
     assert [ax.get_ylabel() for ax in display.ax_] == ["loss"]
-    assert display.lines_["val_loss"][0].get_ydata().tolist() == ours.history_["val_loss"]
-    theirs = MLPRegressor(max_iter=50, early_stopping=True, tol=1, random_state=0).fit(X, X[:, 0])
-    display = TrainingCurveDisplay.from_estimator(theirs)
+    assert display.lines_["val_loss"][0].get_ydata().tolist() == reg.history_["val_loss"]
+    mlp = MLPRegressor(max_iter=50, early_stopping=True, tol=1, random_state=0).fit(X, X[:, 0])
+    display = TrainingCurveDisplay.from_estimator(mlp)
     assert [ax.get_ylabel() for ax in display.ax_] == ["loss", "score"]
-    assert display.lines_["val_score"][0].get_ydata().tolist() == theirs.validation_scores_
+    assert display.lines_["val_score"][0].get_ydata().tolist() == mlp.validation_scores_
 
 
-def test_the_network_of_a_transformed_target_is_found():
+def test_network_in_a_transformed_target_regressor_is_found():
     X = np.random.default_rng(0).normal(size=(100, 2))
     network = KerasMoonRegressor(epochs=3, random_state=0)
     model = TransformedTargetRegressor(make_pipeline(StandardScaler(), network), func=np.log, inverse_func=np.exp)
@@ -115,29 +117,29 @@ def test_the_network_of_a_transformed_target_is_found():
 def test_only_the_given_axes_are_drawn_on():
     left, right = mpl.figure.Figure().subplots(1, 2)
     current = plt.figure()
-    display = TrainingCurveDisplay(histories=[VALIDATED]).plot(right, metrics="loss", best_kw={"color": "red"})
+    display = TrainingCurveDisplay(histories=[HISTORY]).plot(right, metrics="loss", best_kw={"color": "red"})
     assert list(display.ax_) == [right]
     assert not left.has_data()
     assert plt.gcf() is current
     assert current.axes == []
     assert display.best_[0].get_color() == "red"
-    bare = TrainingCurveDisplay(histories=[VALIDATED]).plot(
+    undecorated = TrainingCurveDisplay(histories=[HISTORY]).plot(
         [left, right], best_kw=False, legend_kw=False, line_kw={"linestyle": ":"}
     )
-    assert bare.best_ == []
+    assert undecorated.best_ == []
     assert left.get_legend() is None
-    assert bare.lines_["loss"][0].get_linestyle() == ":"
+    assert undecorated.lines_["loss"][0].get_linestyle() == ":"
 
 
 def test_matplotlib_aliases_override_the_defaults():
-    histories = [VALIDATED, VALIDATED]
+    histories = [HISTORY, HISTORY]
     display = TrainingCurveDisplay(histories=histories).plot(line_kw={"lw": 5, "c": "red", "alpha": 1})
     assert {line.get_linewidth() for lines in display.lines_.values() for line in lines} == {5}
     assert {line.get_color() for lines in display.lines_.values() for line in lines} == {"red"}
     assert {line.get_alpha() for lines in display.lines_.values() for line in lines} == {1}
 
 
-def test_some_values_may_be_missing():
+def test_missing_metrics_are_omitted_and_an_empty_history_raises():
     display = TrainingCurveDisplay(histories=[{"accuracy": [0.5, 0.9, 0.7], "val_loss": [np.nan] * 3}]).plot()
     assert list(display.lines_) == ["accuracy"]
     assert display.best_[0].get_label() == "highest training accuracy: epoch 2"
@@ -147,7 +149,7 @@ def test_some_values_may_be_missing():
             TrainingCurveDisplay(histories=histories).plot()
 
 
-def test_one_epoch_has_a_marker():
+def test_single_epoch_is_drawn_with_a_marker():
     display = TrainingCurveDisplay(histories=[{"loss": [0.5]}]).plot()
     assert display.lines_["loss"][0].get_marker() == "."
 
@@ -163,7 +165,7 @@ def test_errors_name_the_parameter_and_the_value(moons):
         TrainingCurveDisplay.from_cv_results({"test_score": [1.0]})
     with pytest.raises(ValueError, match=r"Got an instance of dict instead\. .* to from_cv_results"):
         TrainingCurveDisplay.from_estimator({"estimator": []})
-    display = TrainingCurveDisplay(histories=[VALIDATED])
+    display = TrainingCurveDisplay(histories=[HISTORY])
     with pytest.raises(ValueError, match=r"metrics must be among \['loss', 'accuracy'\]\. Got \['recall'\]"):
         display.plot(metrics="recall")
     with pytest.raises(ValueError, match=r"ax must contain one axes for each of the metrics \['loss', 'accuracy'\]"):

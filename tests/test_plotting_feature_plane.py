@@ -1,3 +1,5 @@
+"""The plane of two features or principal components that is drawn, and the values of the other features."""
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -14,37 +16,37 @@ GRID = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
 
 
 @pytest.fixture(scope="module")
-def numbers():
+def five_features():
     return np.random.default_rng(0).normal(size=(31, 5)) * [1, 10, 100, 0.1, 3]
 
 
 @settings(deadline=None, max_examples=30)
 @given(drawn=st.permutations(range(5)).map(lambda order: tuple(order[:2])), negative=st.booleans())
-def test_plotted_columns_vary_and_the_others_are_fixed_at_their_medians(numbers, drawn, negative):
-    plane = choose_plane(numbers, tuple(index - 5 for index in drawn) if negative else drawn)
-    assert_allclose(plane.points, numbers[:, drawn])
+def test_columns_not_plotted_are_fixed_at_their_medians(five_features, drawn, negative):
+    plane = choose_plane(five_features, tuple(index - 5 for index in drawn) if negative else drawn)
+    assert_allclose(plane.points, five_features[:, drawn])
     samples = plane.inverse_transform(GRID)
     assert_allclose(samples[:, drawn], GRID)
     others = [index for index in range(5) if index not in drawn]
-    assert_allclose(samples[:, others], np.tile(np.median(numbers, axis=0)[others], (3, 1)))
+    assert_allclose(samples[:, others], np.tile(np.median(five_features, axis=0)[others], (3, 1)))
     assert plane.axis_labels == (f"feature {drawn[0]}", f"feature {drawn[1]}")
     assert plane.title == "other 3 features at their medians"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_samples_have_the_float_dtype_of_the_data(numbers, dtype):
-    samples = choose_plane(numbers.astype(dtype), (0, 1)).inverse_transform(GRID)
+def test_samples_have_the_float_dtype_of_the_data(five_features, dtype):
+    samples = choose_plane(five_features.astype(dtype), (0, 1)).inverse_transform(GRID)
     assert samples.dtype == (np.float64 if dtype == np.int64 else dtype)
 
 
-def test_two_columns_are_the_default_and_have_no_title(numbers):
-    plane = choose_plane(numbers[:, :2])
+def test_both_columns_of_x_are_the_default_and_need_no_title(five_features):
+    plane = choose_plane(five_features[:, :2])
     assert (plane.axis_labels, plane.title) == (("feature 0", "feature 1"), "")
     assert_allclose(plane.inverse_transform(GRID), GRID)
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
-def test_samples_of_mixed_columns_are_dataframes_of_the_same_dtypes(kind):
+def test_samples_of_a_mixed_dataframe_have_its_type_and_dtypes(kind):
     mixed = kind(
         {"a": [1.0, 2.0, 3.0, 9.0], "place": ["x", "y", "y", "z"], "n": [1, 2, 3, 4], "sunny": [True] * 3 + [False]}
     )
@@ -65,13 +67,13 @@ def test_samples_of_mixed_columns_are_dataframes_of_the_same_dtypes(kind):
     assert usual.title == "other 2 features at their medians or most frequent values"
 
 
-def test_held_values_are_used_and_are_in_the_title(numbers):
-    plane = choose_plane(numbers, (0, 1), {2: 7, -1: 0.5})
+def test_held_values_are_used_and_named_in_the_title(five_features):
+    plane = choose_plane(five_features, (0, 1), {2: 7, -1: 0.5})
     assert_allclose(plane.inverse_transform(GRID)[:, [2, 4]], [[7, 0.5]] * 3)
-    assert plane.title == f"feature 2 = 7, feature 4 = 0.5, feature 3 = {np.median(numbers[:, 3]):.4g}"
+    assert plane.title == f"feature 2 = 7, feature 4 = 0.5, feature 3 = {np.median(five_features[:, 3]):.4g}"
 
 
-def test_integers_are_fixed_at_one_of_their_values():
+def test_integer_features_are_fixed_at_one_of_their_values():
     X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [3.0, 4.0, 5.0, 6.0], "kind": [0, 0, 3, 3]})
     assert set(choose_plane(X, ("a", "b")).inverse_transform(GRID)["kind"]) <= {0, 3}
     with pytest.raises(ValueError, match=r"X must have unique column names\. Got \['a', 'a'\]"):
@@ -84,13 +86,13 @@ def test_medians_ignore_missing_values():
 
 
 @pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, lambda X: pl.DataFrame(X, schema=list("abcde"))])
-def test_the_principal_plane_is_that_of_the_standardised_features(numbers, kind):
-    plane = choose_plane(kind(numbers), "pca")
-    standard = StandardScaler().fit(numbers)
-    pca = PCA(2).fit(standard.transform(numbers))
-    assert_allclose(np.abs(plane.points), np.abs(pca.transform(standard.transform(numbers))))
-    # Back in the space of the features, the points of the plane are those nearest to the samples
-    nearest = standard.inverse_transform(pca.inverse_transform(pca.transform(standard.transform(numbers))))
+def test_pca_plane_is_that_of_the_standardized_features(five_features, kind):
+    plane = choose_plane(kind(five_features), "pca")
+    standard = StandardScaler().fit(five_features)
+    pca = PCA(2).fit(standard.transform(five_features))
+    assert_allclose(np.abs(plane.points), np.abs(pca.transform(standard.transform(five_features))))
+    # Transformed back to features, the points of the plane are those nearest to the samples
+    nearest = standard.inverse_transform(pca.inverse_transform(pca.transform(standard.transform(five_features))))
     assert_allclose(np.asarray(plane.inverse_transform(plane.points)), nearest)
     share = pca.explained_variance_ratio_[1]
     assert plane.axis_labels[1] == f"principal component 2 ({share:.0%} of the variance)"
@@ -118,12 +120,12 @@ def test_the_principal_plane_is_that_of_the_standardised_features(numbers, kind)
         ("pca", {2: 1}, r"held must be None if features='pca'.* Got \{2: 1\}"),
     ],
 )
-def test_errors_name_the_parameter_and_the_value(numbers, features, held, message):
+def test_errors_name_the_parameter_and_the_value(five_features, features, held, message):
     with pytest.raises(ValueError, match=message):
-        choose_plane(numbers, features, held)
+        choose_plane(five_features, features, held)
 
 
-def test_non_numeric_columns_cannot_be_plotted_or_have_an_unknown_value():
+def test_plotted_or_unknown_value_of_a_categorical_column_raises():
     X = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0], "place": ["x", "y"]})
     with pytest.raises(ValueError, match=r"features must be numeric columns of X\. Got 'place'"):
         choose_plane(X, ("a", "place"))

@@ -1,3 +1,5 @@
+"""LearningFilm: recorded weights, animations, saved files and errors."""
+
 import copy
 import pickle
 import shutil
@@ -21,18 +23,18 @@ pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 
 
 
 @pytest.fixture
-def recorded(moons):
+def film_and_classifier(moons):
     """A film of six epochs, and the classifier whose training it recorded."""
     film = LearningFilm()
     return film, KerasMoonClassifier(epochs=6, random_state=0).set_callbacks(film).fit(*moons)
 
 
-def test_weights_equal_those_of_shorter_fits(recorded, moons):
-    film, clf = recorded
+def test_recorded_weights_equal_those_of_shorter_fits(film_and_classifier, moons):
+    film, clf = film_and_classifier
     assert film.epochs == [1, 2, 3, 4, 5, 6]
     for epoch, (coefs, intercepts) in zip(film.epochs, film.weights, strict=True):
-        alone = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
-        for array, expected in zip([*coefs, *intercepts], [*alone.coefs_, *alone.intercepts_], strict=True):
+        shorter = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
+        for array, expected in zip([*coefs, *intercepts], [*shorter.coefs_, *shorter.intercepts_], strict=True):
             assert type(array) is np.ndarray
             assert (array == expected).all()
     assert film.history == clf.history_
@@ -53,16 +55,16 @@ def test_every_sets_the_interval_and_the_last_epoch_is_recorded(moons):
     assert film.epochs == [2]
 
 
-def test_frames_show_the_regions_and_the_loss_of_their_epoch(recorded, moons):
-    film, clf = recorded
+def test_frames_show_the_regions_and_the_loss_of_their_epoch(film_and_classifier, moons):
+    film, clf = film_and_classifier
     film.animate(clf, *moons)
     for index in (0, 3, 5):
         film.animation_._func(index)
         coefs, intercepts = film.weights[index]
-        then = copy.deepcopy(clf)
-        then.coefs_, then.intercepts_ = coefs, intercepts
-        alone = DecisionRegionDisplay.from_estimator(then, *moons)
-        assert_allclose(film.ax_[0].collections[0].get_array(), alone.surface_.get_array())
+        earlier = copy.deepcopy(clf)
+        earlier.coefs_, earlier.intercepts_ = coefs, intercepts
+        expected_display = DecisionRegionDisplay.from_estimator(earlier, *moons)
+        assert_allclose(film.ax_[0].collections[0].get_array(), expected_display.surface_.get_array())
         (line,) = [line for line in film.ax_[1].lines if line.get_label() == "training"]
         assert_allclose(line.get_ydata(), clf.history_["loss"][: index + 1])
         assert film.ax_[1].get_title() == f"epoch {index + 1}"
@@ -71,7 +73,7 @@ def test_frames_show_the_regions_and_the_loss_of_their_epoch(recorded, moons):
 
 
 @pytest.mark.parametrize("n_features", [1, 2])
-def test_frames_show_a_regressor_s_prediction_on_one_scale(n_features):
+def test_frames_of_a_regressor_have_one_scale(n_features):
     X = np.random.default_rng(0).uniform(-3, 3, (60, n_features))
     y = 100 * np.sin(X[:, 0])
     film = LearningFilm()
@@ -80,18 +82,18 @@ def test_frames_show_a_regressor_s_prediction_on_one_scale(n_features):
     scales = set()
     for index in (0, 3, 5):
         film.animation_._func(index)
-        then = copy.deepcopy(reg)
-        then.coefs_, then.intercepts_ = film.weights[index]
-        alone = RegressionDisplay.from_estimator(then, X, y)
+        earlier = copy.deepcopy(reg)
+        earlier.coefs_, earlier.intercepts_ = film.weights[index]
+        expected_display = RegressionDisplay.from_estimator(earlier, X, y)
         ax = film.ax_[0]
         drawn = ax.lines[0].get_ydata() if n_features == 1 else np.ravel(ax.collections[0].get_array())
-        assert_allclose(drawn, alone.response.ravel())
+        assert_allclose(drawn, expected_display.response.ravel())
         scales.add(ax.get_ylim() if n_features == 1 else ax.collections[0].get_clim())
     assert scales == {RegressionDisplay.from_estimator(reg, X, y).vlim_}
 
 
-def test_another_fit_does_not_change_an_animation(recorded, moons, tmp_path):
-    film, clf = recorded
+def test_animation_does_not_change_with_another_fit(film_and_classifier, moons, tmp_path):
+    film, clf = film_and_classifier
     film.animate(clf, *moons, fps=10)
     coefs = film.weights[5][0]
     clf.set_params(epochs=2, learning_rate=0.1).fit(*moons)
@@ -112,8 +114,8 @@ def test_only_the_recorded_fold_of_a_cross_validation_can_be_animated(moons):
         film.animate(first, *moons)
 
 
-def test_animate_does_not_change_the_estimator(recorded, moons):
-    film, clf = recorded
+def test_animate_does_not_change_the_estimator(film_and_classifier, moons):
+    film, clf = film_and_classifier
     before = [array.copy() for array in clf.coefs_]
     film.animate(clf, *moons)
     film.animation_._func(0)
@@ -135,10 +137,10 @@ def test_pipelines_and_searches_are_drawn_in_the_units_of_the_data(moons):
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4", ".html"])
-def test_saved_files_contain_every_frame(recorded, moons, tmp_path, suffix, capfd):
+def test_saved_files_contain_every_frame(film_and_classifier, moons, tmp_path, suffix, capfd):
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed")
-    film, clf = recorded
+    film, clf = film_and_classifier
     path = film.animate(clf, *moons, fps=3).save(tmp_path / f"film{suffix}", dpi=40)
     if suffix == ".gif":
         with Image.open(path) as gif:
@@ -148,31 +150,32 @@ def test_saved_files_contain_every_frame(recorded, moons, tmp_path, suffix, capf
                 gif.seek(index)
                 shown.append(gif.info["duration"])
         assert len(shown) == 6
-        assert sum(shown) == pytest.approx(1000 * (6 / 3 + 1), abs=60)  # the last stays a second longer
+        # The last frame is shown for an additional second
+        assert sum(shown) == pytest.approx(1000 * (6 / 3 + 1), abs=60)
     elif suffix == ".mp4":
         assert path.read_bytes()[4:8] == b"ftyp"
     else:
         assert path.read_text(encoding="utf-8").count("data:image/png;base64") == 6
-    assert capfd.readouterr() == ("", "")  # no bar where there is no terminal
+    assert capfd.readouterr() == ("", "")  # no progress bar without a terminal
 
 
-def test_a_notebook_shows_a_player_and_no_second_figure(recorded, moons):
-    film, clf = recorded
+def test_notebook_shows_a_player_and_no_second_figure(film_and_classifier, moons):
+    film, clf = film_and_classifier
     assert film._repr_html_() is None
     assert "<script" in film.animate(clf, *moons)._repr_html_()
     assert plt.get_fignums() == []
 
 
-def test_a_probability_has_one_colour_bar(recorded, moons):
-    film, clf = recorded
+def test_animation_of_probabilities_has_one_colour_bar(film_and_classifier, moons):
+    film, clf = film_and_classifier
     film.animate(clf, *moons, response_method="predict_proba")
     film.animation_._func(0)
     film.animation_._func(1)
     assert len(film.figure_.axes) == 3
 
 
-def test_only_the_given_figure_is_drawn_on(recorded, moons):
-    film, clf = recorded
+def test_only_the_given_figure_is_drawn_on(film_and_classifier, moons):
+    film, clf = film_and_classifier
     current, given = plt.figure(), mpl.figure.Figure(figsize=(8, 3), layout="constrained")
     film.animate(clf, *moons, figure=given)
     assert film.figure_ is given
@@ -180,8 +183,8 @@ def test_only_the_given_figure_is_drawn_on(recorded, moons):
     assert current.axes == []
 
 
-def test_pickles_contain_the_weights_but_no_animation(recorded, moons):
-    film, clf = recorded
+def test_pickles_contain_the_weights_but_no_animation(film_and_classifier, moons):
+    film, clf = film_and_classifier
     film.animate(clf, *moons)
     again = pickle.loads(pickle.dumps(film))
     assert again.epochs == film.epochs
@@ -189,8 +192,8 @@ def test_pickles_contain_the_weights_but_no_animation(recorded, moons):
     assert not hasattr(again, "animation_")
 
 
-def test_errors_name_the_parameter_and_the_value(recorded, moons, tmp_path, monkeypatch):
-    film, clf = recorded
+def test_errors_name_the_parameter_and_the_value(film_and_classifier, moons, tmp_path, monkeypatch):
+    film, clf = film_and_classifier
     with pytest.raises(ValueError, match=r"every must be an integer of at least 1\. Got 0"):
         LearningFilm(every=0)
     with pytest.raises(ValueError, match=r"LearningFilm must record a fit before .* It has recorded no epochs"):
@@ -199,7 +202,8 @@ def test_errors_name_the_parameter_and_the_value(recorded, moons, tmp_path, monk
     twin = KerasMoonClassifier(epochs=6, random_state=1).fit(*moons)
     for stranger in (other, twin, LogisticRegression().fit(*moons)):
         with pytest.raises(
-            ValueError, match=r"estimator must be the one whose most recent fit this film has recorded\. Got "
+            ValueError,
+            match=r"estimator must be the one whose most recent fit this film has recorded\. Got ",
         ):
             film.animate(stranger, *moons)
     for fps in (0, -1, "fast", np.nan):
@@ -215,7 +219,7 @@ def test_errors_name_the_parameter_and_the_value(recorded, moons, tmp_path, monk
         film.save(tmp_path / "film.mp4")
 
 
-def test_a_film_set_on_a_pipeline_raises(moons):
+def test_film_set_on_a_pipeline_raises(moons):
     model = make_pipeline(StandardScaler(), KerasMoonClassifier(epochs=1)).set_callbacks(LearningFilm())
     with pytest.raises(ValueError, match=r"LearningFilm must be set on the network itself.* Got Pipeline"):
         model.fit(*moons)

@@ -1,3 +1,5 @@
+"""DecisionRegionDisplay: regions, probabilities, boundaries, samples, styles and errors."""
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ def iris():
     return X[:, 2:], np.array(["setosa", "versicolor", "virginica"])[y]
 
 
-def test_regions_are_what_the_estimator_predicts(fitted, moons):
+def test_regions_show_the_predictions_of_the_estimator(fitted, moons):
     X, y = moons
     display = DecisionRegionDisplay.from_estimator(fitted, X, y)
     grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
@@ -35,7 +37,7 @@ def test_regions_are_what_the_estimator_predicts(fitted, moons):
     assert (display.surface_.get_array().ravel() == display.response.ravel()).all()
 
 
-def test_data_lie_on_top_in_the_colours_of_their_regions(iris):
+def test_samples_are_drawn_on_top_in_the_colours_of_their_classes(iris):
     X, y = iris
     tree = DecisionTreeClassifier(random_state=0).fit(X, y)
     display = DecisionRegionDisplay.from_estimator(tree, X, y, surface_kw={"alpha": 1.0})
@@ -66,7 +68,7 @@ def test_regions_can_be_drawn_as_contours(iris, n_classes):
     assert mine.surface_.get_cmap().name == "Reds"
 
 
-def test_a_class_without_a_region_does_not_change_the_other_colours(iris):
+def test_class_without_a_region_does_not_change_the_other_colours(iris):
     X, y = iris
     tree = DecisionTreeClassifier(random_state=0).fit(X, y)
     corner = DecisionRegionDisplay.from_estimator(tree, X, y, xlim=(0, 1), ylim=(0, 0.3), surface_kw={"alpha": 1.0})
@@ -76,7 +78,7 @@ def test_a_class_without_a_region_does_not_change_the_other_colours(iris):
 
 
 @pytest.mark.parametrize("kind", ["two classes", "three classes"])
-def test_users_colours_are_drawn(kind, iris):
+def test_given_colors_are_drawn(kind, iris):
     X, y = iris
     colors = ["tab:blue", "tab:orange", "tab:green"]
     if kind == "two classes":
@@ -97,7 +99,7 @@ def test_dataframes_name_the_axes_and_reach_the_estimator_as_dataframes(iris, fr
     assert not [warning for warning in recwarn if "feature names" in str(warning.message)]
 
 
-def test_axes_of_arrays_have_the_indices_of_their_columns_except_in_the_lecture_s_figure(fitted, moons):
+def test_axes_of_arrays_are_labelled_with_column_indices_except_in_lecture(fitted, moons):
     regions = DecisionRegionDisplay.from_estimator(fitted, *moons)
     assert (regions.ax_.get_xlabel(), regions.ax_.get_ylabel()) == ("feature 0", "feature 1")
     lecture = DecisionRegionDisplay.from_estimator(fitted, *moons, style="lecture")
@@ -128,7 +130,7 @@ def test_only_the_given_axes_are_drawn_on(fitted, moons):
     assert right.get_aspect() == 1
 
 
-def test_drawing_again_draws_the_same(fitted, moons):
+def test_plot_called_again_draws_the_same(fitted, moons):
     first = DecisionRegionDisplay.from_estimator(fitted, *moons)
     first_mesh, first_axes = first.surface_, first.ax_
     again = first.plot()
@@ -174,7 +176,7 @@ def test_every_class_is_in_the_legend(moons):
     assert [text.get_text() for text in display.legend_.get_texts()][:2] == ["_left", "right"]
 
 
-def test_probability_is_a_surface_with_a_colour_bar(fitted, moons):
+def test_predict_proba_draws_a_surface_with_a_colour_bar(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons, response_method="predict_proba")
     grid = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
     assert_allclose(display.surface_.get_array().ravel(), fitted.predict_proba(grid)[:, 1])
@@ -185,13 +187,13 @@ def test_probability_is_a_surface_with_a_colour_bar(fitted, moons):
         fitted, *moons, response_method="predict_proba", class_of_interest=0, colorbar_kw=False
     )
     assert_allclose(first.surface_.get_array().ravel(), fitted.predict_proba(grid)[:, 0])
-    # Whichever class the surface is of, each keeps its colours
+    # The colours of the classes do not depend on the class of the surface
     assert_allclose(first.surface_.to_rgba(0.2), display.surface_.to_rgba(0.8), atol=0.01)
     assert first.colorbar_ is None
     assert len(first.figure_.axes) == 1
 
 
-def test_probability_of_three_classes_shows_the_most_likely_one(iris):
+def test_predict_proba_of_three_classes_draws_the_most_likely_class(iris):
     X, y = iris
     model = LogisticRegression().fit(X, y)
     display = DecisionRegionDisplay.from_estimator(model, X, y, response_method="predict_proba")
@@ -212,21 +214,21 @@ def vertices(display):
     return np.concatenate([path.vertices for path in display.boundary_.get_paths()])
 
 
-def test_the_boundary_runs_where_both_classes_have_probability_one_half(fitted, moons):
+def test_boundary_of_two_classes_is_at_probability_one_half(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons)
     line = vertices(display)
     assert len(line) > 100
     assert_allclose(fitted.predict_proba(line)[:, 1], 0.5, atol=0.02)
 
 
-def test_the_boundary_of_three_classes_runs_where_the_two_most_likely_are_equal(iris):
+def test_boundary_of_three_classes_is_where_the_two_most_likely_are_equal(iris):
     X, y = iris
     model = LogisticRegression().fit(X, y)
     probability = np.sort(model.predict_proba(vertices(DecisionRegionDisplay.from_estimator(model, X, y))))
     assert_allclose(probability[:, 2], probability[:, 1], atol=0.02)
 
 
-def test_the_boundary_follows_the_prediction_not_the_probability(moons):
+def test_boundary_follows_predictions_rather_than_probabilities(moons):
     X, y = moons
     model = FixedThresholdClassifier(LogisticRegression().fit(X, y), threshold=0.9).fit(X, y)
     display = DecisionRegionDisplay.from_estimator(model, X, y)
@@ -235,7 +237,7 @@ def test_the_boundary_follows_the_prediction_not_the_probability(moons):
     assert_allclose(without.scores[..., 1] > 0, without.response == 1)
 
 
-def test_the_boundary_of_the_scores_along_it_is_that_of_all_scores(iris):
+def test_boundary_from_scores_near_it_equals_that_from_all_scores(iris):
     X, y = iris
     model = LogisticRegression().fit(X, y)
     display = DecisionRegionDisplay.from_estimator(model, X, y)
@@ -254,7 +256,7 @@ def test_one_region_has_no_boundary(moons):
     assert display.boundary_.get_paths() == []
 
 
-def test_misclassified_samples_have_rings(fitted, moons):
+def test_misclassified_samples_are_ringed(fitted, moons):
     X, y = moons
     display = DecisionRegionDisplay.from_estimator(fitted, X, y)
     wrong = fitted.predict(X) != y
@@ -267,14 +269,14 @@ def test_misclassified_samples_have_rings(fitted, moons):
     assert right.legend_.get_texts()[-1].get_text() == "misclassified (0)"
 
 
-def test_parts_can_be_omitted(fitted, moons):
+def test_boundary_errors_and_legend_can_be_omitted(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons, boundary_kw=False, errors_kw=False, legend_kw=False)
     assert (display.boundary_, display.errors_, display.legend_) == (None, None, None)
     assert display.ax_.collections[:] == [display.surface_, *display.points_]
     assert display.ax_.get_legend() is None
 
 
-def test_keyword_arguments_of_parts_override_the_defaults(fitted, moons):
+def test_keyword_arguments_of_boundary_errors_and_colour_bar_are_used(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(
         fitted,
         *moons,
@@ -290,10 +292,10 @@ def test_keyword_arguments_of_parts_override_the_defaults(fitted, moons):
     assert display.colorbar_.ax.get_ylabel() == "how sure"
 
 
-def test_the_lecture_s_figure(fitted, moons):
+def test_lecture_style_matches_the_notebook(fitted, moons):
     X, y = moons
     display = DecisionRegionDisplay.from_estimator(fitted, X, y, style="lecture")
-    # The notebook's own lines
+    # The code of the lecture's notebook
     figure = plt.figure()
     ax = figure.subplots()
     xx, yy = np.meshgrid(np.linspace(-1.75, 2.5, 128), np.linspace(-1.25, 1.75, 128))
@@ -319,7 +321,7 @@ def test_the_lecture_s_figure(fitted, moons):
     assert display.ax_.get_xlim() == (-1.75, 2.5)
 
 
-def test_lecture_limits_are_used_only_for_data_within_them(fitted, moons):
+def test_limits_of_lecture_style_apply_only_to_data_within_them(fitted, moons):
     X, y = moons
     far = DecisionRegionDisplay.from_estimator(fitted, X + 100, y, style="lecture")
     assert far.ax_.get_xlim()[0] > 90
@@ -328,7 +330,7 @@ def test_lecture_limits_are_used_only_for_data_within_them(fitted, moons):
 
 
 @pytest.mark.parametrize("features", [("length", "width"), (2, 0), "pca"])
-def test_a_plane_of_many_features(features):
+def test_features_parameter_selects_the_plane(features):
     X, y = load_iris(return_X_y=True, as_frame=True)
     X.columns = ["a", "b", "length", "width"]
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
@@ -353,7 +355,7 @@ def test_held_values_change_the_predictions():
         assert display.ax_.get_title() == f"feature 2 = {length}, feature 3 = 2"
 
 
-def test_one_class_alone(moons):
+def test_single_class_has_no_boundary(moons):
     X, _ = moons
     y = np.zeros(200, dtype=int)
     for method in ("predict", "predict_proba"):
@@ -361,7 +363,7 @@ def test_one_class_alone(moons):
         assert display.boundary_.get_paths() == []
 
 
-def test_classes_need_not_be_sorted(moons):
+def test_unsorted_classes_are_drawn_correctly(moons):
     class Backwards(DummyClassifier):
         def predict(self, X):
             return np.where(np.asarray(X)[:, 0] > 0.5, "a", "b")
@@ -375,7 +377,7 @@ def test_classes_need_not_be_sorted(moons):
     assert (display.classes[display.response] == np.where(display.xx0 > 0.5, "a", "b")).all()
 
 
-def test_users_norm_and_colormap_are_drawn(fitted, moons):
+def test_given_norm_and_colormap_are_drawn(fitted, moons):
     norm = mpl.colors.Normalize(0.4, 0.6)
     display = DecisionRegionDisplay.from_estimator(
         fitted, *moons, response_method="predict_proba", colors=mpl.colormaps["cividis"], surface_kw={"norm": norm}
@@ -393,7 +395,7 @@ def test_very_different_scales_have_no_equal_aspect(moons):
     assert DecisionRegionDisplay.from_estimator(model, X, y, aspect="equal").ax_.get_aspect() == 1
 
 
-def test_displays_of_the_same_inputs_are_equal(fitted, moons):
+def test_displays_of_the_same_inputs_have_identical_pixels(fitted, moons):
     images = []
     for _ in range(2):
         display = DecisionRegionDisplay.from_estimator(fitted, *moons, response_method="predict_proba")
@@ -402,7 +404,7 @@ def test_displays_of_the_same_inputs_are_equal(fitted, moons):
     assert (images[0] == images[1]).all()
 
 
-def test_several_labels_per_sample_raise(moons):
+def test_multilabel_estimator_raises(moons):
     X, y = moons
     both = KNeighborsClassifier().fit(X, np.column_stack([y, 1 - y]))
     with pytest.raises(

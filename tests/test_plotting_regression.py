@@ -1,3 +1,5 @@
+"""RegressionDisplay: curves, surfaces, labels, keyword arguments and errors."""
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ def forests():
     return RandomForestRegressor(5, random_state=0).fit(X1, Y1), RandomForestRegressor(5, random_state=0).fit(X2, Y2)
 
 
-def test_one_feature_is_a_curve_of_the_predictions(forests):
+def test_one_feature_draws_a_curve_of_the_predictions(forests):
     display = RegressionDisplay.from_estimator(forests[0], X1, Y1)
     x, y = display.line_.get_data()
     assert x.shape == (512,)
@@ -40,7 +42,7 @@ def test_one_feature_is_a_curve_of_the_predictions(forests):
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("feature 0", "y")
 
 
-def test_two_features_are_a_surface_on_the_colour_scale_of_the_data(forests):
+def test_two_features_draw_a_surface_on_the_colour_scale_of_y(forests):
     display = RegressionDisplay.from_estimator(forests[1], X2, Y2, grid_resolution=20)
     xx0, xx1 = display.grid
     expected = forests[1].predict(np.column_stack([xx0.ravel(), xx1.ravel()])).reshape(20, 20)
@@ -55,14 +57,14 @@ def test_two_features_are_a_surface_on_the_colour_scale_of_the_data(forests):
 
 
 @pytest.mark.trains
-def test_a_pipeline_is_drawn_in_the_unit_of_y():
+def test_pipeline_is_drawn_in_the_unit_of_y():
     reg = make_pipeline(StandardScaler(), KerasMoonRegressor(epochs=5, random_state=0)).fit(X1, 1e4 * Y1 + 1e6)
     display = RegressionDisplay.from_estimator(reg, X1, 1e4 * Y1 + 1e6)
     assert_allclose(display.response, reg.predict(display.grid[0][:, np.newaxis]))
     assert 9e5 < display.vlim_[0] < display.vlim_[1] < 1.1e6
 
 
-def test_labels_come_from_a_dataframe_and_a_series():
+def test_axes_are_labelled_with_names_of_a_dataframe_and_series():
     y = pd.Series(Y2, name="price")
     encode = make_column_transformer((OneHotEncoder(), ["colour"]), remainder="passthrough")
     model = make_pipeline(encode, LinearRegression()).fit(FRAME, y)
@@ -86,7 +88,7 @@ def test_labels_come_from_a_dataframe_and_a_series():
         (pd.DataFrame({"name": Y1}), "name"),
     ],
 )
-def test_the_target_has_the_name_of_y(forests, y, name):
+def test_target_is_labelled_with_the_name_of_y(forests, y, name):
     assert RegressionDisplay.from_estimator(forests[0], X1, y).target_name == name
 
 
@@ -131,7 +133,7 @@ def test_only_the_given_axes_are_drawn_on(forests):
     assert not current.axes
 
 
-def test_a_constant_surface_has_no_contours():
+def test_constant_surface_has_no_contours():
     flat = LinearRegression().fit(X2, np.ones(80))
     flat.coef_ = np.zeros(2)
     display = RegressionDisplay.from_estimator(flat, X2, np.ones(80))
@@ -173,12 +175,12 @@ def test_errors_name_the_parameter_and_the_value(arguments, options, message):
         RegressionDisplay.from_estimator(*arguments, **options)
 
 
-def test_an_unfitted_regressor_raises():
+def test_unfitted_regressor_raises():
     with pytest.raises(NotFittedError):
         RegressionDisplay.from_estimator(LinearRegression(), X1)
 
 
-def test_a_transformed_target_is_drawn_in_its_original_unit():
+def test_transformed_target_is_drawn_in_its_original_unit():
     model = TransformedTargetRegressor(LinearRegression(), func=np.log, inverse_func=np.exp).fit(X1, np.exp(Y1))
     display = RegressionDisplay.from_estimator(model, X1, np.exp(Y1))
     assert (display.response > 0).all()

@@ -1,3 +1,5 @@
+"""plot_data: points, labels, axes, legends and errors."""
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ from numpy.testing import assert_allclose
 from moonnet.plotting import plot_data
 
 
-def test_the_lecture_s_first_figure(moons):
+def test_points_match_the_first_figure_of_the_lecture(moons):
     X, y = moons
     ax = plot_data(X, y)
     viridis = mpl.colormaps["viridis"]
@@ -20,7 +22,7 @@ def test_the_lecture_s_first_figure(moons):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["0", "1"]
 
 
-def test_labels_of_any_kind_and_names_of_columns(moons):
+def test_string_labels_and_column_names_are_shown(moons):
     X, y = moons
     frame = pd.DataFrame(X, columns=["east", "north"])
     ax = plot_data(frame, np.array(["left", "right"])[y], colors=["black", "orange"], scatter_kw={"s": 5})
@@ -36,12 +38,12 @@ def test_very_different_scales_have_no_equal_aspect(moons):
     assert plot_data(X * [1, 100], y, aspect="equal").get_aspect() == 1
 
 
-def test_axes_of_arrays_have_the_indices_of_their_columns(moons):
+def test_axes_of_arrays_are_labelled_with_column_indices(moons):
     ax = plot_data(*moons)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("feature 0", "feature 1")
 
 
-def test_a_plane_of_many_features(moons):
+def test_features_parameter_selects_the_plane(moons):
     X, y = moons
     wide = np.column_stack([X, X[:, 0] ** 2])
     assert plot_data(wide, y, features=(0, 2)).get_title() == ""  # no feature is fixed
@@ -58,7 +60,8 @@ def test_legends_are_beside_the_axes_if_the_layout_makes_room(moons):
         legend, frame = ax.get_legend().get_window_extent(), ax.get_window_extent()
         assert (legend.x0 >= frame.x1) == outside
         assert legend.x1 <= ax.figure.bbox.x1
-    assert inside.get_legend()._loc == mpl.legend.Legend.codes["lower left"]  # where half-moons leave room
+    # The half-moons leave this corner free
+    assert inside.get_legend()._loc == mpl.legend.Legend.codes["lower left"]
     assert plot_data(*moons, legend_kw=False).get_legend() is None
 
 
@@ -87,7 +90,7 @@ def test_errors_name_the_parameter_and_the_value(moons):
     assert plt.get_fignums() == []
 
 
-def test_users_colormaps_markers_and_legends_are_drawn(moons):
+def test_given_colormaps_markers_and_legends_are_drawn(moons):
     magma = mpl.colormaps["magma"]
     ax = plot_data(*moons, colors=magma)
     assert_allclose(ax.collections[1].get_facecolor(), [magma(1.0)])

@@ -1,3 +1,5 @@
+"""plot_search: cells, the frame of the best candidate, metrics, keyword arguments and errors."""
+
 import warnings
 
 import matplotlib as mpl
@@ -22,7 +24,7 @@ def search(moons):
     return GridSearchCV(make_pipeline(StandardScaler(), SVC()), GRID, scoring="balanced_accuracy").fit(*moons)
 
 
-def test_cells_are_the_best_mean_scores(search):
+def test_cells_show_the_highest_mean_scores(search):
     ax = plot_search(search, x="C", y="svc__gamma")
     table = ax.images[0].get_array()
     results = search.cv_results_
@@ -46,22 +48,22 @@ def test_cells_are_the_best_mean_scores(search):
     assert ax.figure.axes[1].get_ylabel() == "mean test balanced accuracy"
 
 
-def framed(ax):
-    """Return the labels of the framed cell."""
+def labels_of_framed_cell(ax):
+    """Return the x and y labels of the framed cell."""
     (frame,) = ax.patches
     column, row = (int(corner + 0.5) for corner in frame.get_xy())
     return ax.get_xticklabels()[column].get_text(), ax.get_yticklabels()[row].get_text()
 
 
 @pytest.mark.parametrize("refit", [True, lambda results: 3])
-def test_the_frame_marks_the_candidate_that_the_search_selected(moons, refit):
+def test_frame_marks_the_selected_candidate(moons, refit):
     search = GridSearchCV(SVC(), {"C": [1, 100], "gamma": [0.1, 10]}, refit=refit).fit(*moons)
     best = search.best_params_
-    assert framed(plot_search(search)) == (str(best["C"]), str(best["gamma"]))
-    assert framed(plot_search(search, "C", "gamma", metric="score"))
+    assert labels_of_framed_cell(plot_search(search)) == (str(best["C"]), str(best["gamma"]))
+    assert labels_of_framed_cell(plot_search(search, "C", "gamma", metric="score"))
 
 
-def test_a_halving_search_shows_the_last_round_of_each_candidate(moons):
+def test_halving_search_shows_the_last_round_of_each_candidate(moons):
     grid = {"max_iter": [1, 2, 3], "C": [0.1, 1.0]}
     search = HalvingGridSearchCV(LogisticRegression(), grid, min_resources=20, random_state=0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
@@ -73,10 +75,10 @@ def test_a_halving_search_shows_the_last_round_of_each_candidate(moons):
     table = ax.images[0].get_array()
     for (iterations, C), score in last.items():
         assert table[iterations - 1, [0.1, 1.0].index(C)] == score
-    assert framed(ax) == (f"{search.best_params_['C']:g}", str(search.best_params_["max_iter"]))
+    assert labels_of_framed_cell(ax) == (f"{search.best_params_['C']:g}", str(search.best_params_["max_iter"]))
 
 
-def test_equal_values_share_a_row(moons):
+def test_equal_values_of_different_types_share_a_column(moons):
     grids = [{"C": [1, 2], "gamma": [1.0]}, {"C": [1.0, np.float64(2)], "gamma": [2]}]
     ax = plot_search(GridSearchCV(SVC(), grids).fit(*moons))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2"]
@@ -91,7 +93,7 @@ def test_scores_are_legible_on_their_cells(search):
         assert contrast > 0.5
 
 
-def test_two_varied_parameters_are_the_default(moons):
+def test_axes_default_to_the_two_varied_parameters(moons):
     search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": ["scale", "auto"], "kernel": ["rbf"]}).fit(*moons)
     ax = plot_search(search)
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("C", "gamma", "the frame marks the best candidate")
@@ -99,14 +101,14 @@ def test_two_varied_parameters_are_the_default(moons):
     assert (plot_search(search, y="C").get_xlabel(), plot_search(search, x="gamma").get_ylabel()) == ("gamma", "C")
 
 
-def test_missing_candidates_are_blank(moons):
+def test_cells_without_a_candidate_are_blank(moons):
     search = RandomizedSearchCV(SVC(), {"C": [1, 2, 3], "gamma": [1, 2, 3]}, n_iter=4, random_state=0).fit(*moons)
     ax = plot_search(search)
     assert np.isfinite(np.ma.filled(ax.images[0].get_array(), np.nan)).sum() == 4
     assert len(ax.texts) == 4
 
 
-def test_several_metrics(moons):
+def test_metric_parameter_selects_one_of_several_metrics(moons):
     search = GridSearchCV(SVC(), {"C": [1, 2], "gamma": [1, 2]}, scoring=["f1", "accuracy"], refit="f1").fit(*moons)
     best = plot_search(search).images[0].get_array().max()
     assert best == search.cv_results_["mean_test_f1"].max()
@@ -118,7 +120,7 @@ def test_several_metrics(moons):
         plot_search(undecided)
 
 
-def test_only_the_given_axes_are_drawn_on_and_keyword_arguments_override_the_defaults(search):
+def test_given_axes_and_keyword_arguments_are_used(search):
     left, right = mpl.figure.Figure().subplots(1, 2)
     current = plt.figure()
     ax = plot_search(search, "C", "gamma", ax=right, image_kw={"cmap": "cividis"}, text_kw=False, colorbar_kw=False)

@@ -1,4 +1,4 @@
-"""Dates become days, in the format that was given."""
+"""DateEncoder: dates in a given format become days since 1970."""
 
 from datetime import UTC, datetime
 
@@ -17,10 +17,10 @@ DATES = st.datetimes(START, END, timezones=st.just(UTC))
 
 
 @given(st.lists(DATES, min_size=1))
-def test_days_are_those_of_the_standard_library(dates):
-    written = [[date.isoformat(" ", "seconds")] for date in dates]
+def test_days_match_the_standard_library(dates):
+    cells = [[date.isoformat(" ", "seconds")] for date in dates]
     expected = [date.replace(microsecond=0).timestamp() / 86400 for date in dates]
-    np.testing.assert_allclose(DateEncoder().fit_transform(written)[:, 0], expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(DateEncoder().fit_transform(cells)[:, 0], expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -31,20 +31,20 @@ def test_days_are_those_of_the_standard_library(dates):
         ("%m/%d/%Y %H:%M", ["01/02/2000 00:00", "01/02/2000 12:00", "1/2/2000 12:00"]),
     ],
 )
-def test_the_format_is_followed(date_format, cells):
+def test_dates_are_parsed_in_the_given_format(date_format, cells):
     encoder = DateEncoder(date_format).fit(pd.DataFrame({"d": cells}))
     assert encoder.transform(pd.DataFrame({"d": [*cells, None]}))[:, 0].tolist()[:3] == [10958, 10958.5, 10958.5]
     assert encoder.get_feature_names_out().tolist() == ["d"]
 
 
-def test_datetimes_and_missing_ones_need_no_format():
+def test_datetime_columns_and_missing_values_ignore_the_format():
     dates = pd.DataFrame({"d": pd.to_datetime(["1970-01-02", None]), "e": pd.to_datetime([None, "1969-12-31"])})
     days = DateEncoder("%d").fit_transform(dates)
     np.testing.assert_array_equal(days, [[1, np.nan], [np.nan, -1]])
     assert np.isnan(DateEncoder().fit_transform([[None], [np.nan]])).all()
 
 
-def test_what_is_no_date_raises():
+def test_invalid_dates_raise():
     encoder = DateEncoder("%d.%m.%Y").fit([["01.02.2003"]])
     for cell in ["2003-02-01", "31.02.2003", "soon"]:
         with pytest.raises(ValueError, match=rf"must contain dates in the format '%d\.%m\.%Y'\. Got '{cell}'"):

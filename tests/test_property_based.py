@@ -1,4 +1,4 @@
-"""What holds whatever the data: each property over hundreds of cases that hypothesis makes up."""
+"""Properties of the classifier, and input checks of both estimators, in hundreds of cases drawn by hypothesis."""
 
 import copy
 import pickle
@@ -24,13 +24,13 @@ pytestmark = [
     pytest.mark.trains,
     pytest.mark.filterwarnings("ignore:The number of unique classes is greater than 50%:UserWarning"),
 ]
-hundreds = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+many_examples = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 
-# One small architecture with batches of one size, so that a handful of programs serves every case
+# One small architecture and one batch size, so that few programs are compiled for all cases
 NETWORK = KerasMoonClassifier((5, 4), epochs=2, batch_size=16, random_state=0)
 
 
-def network(**parameters):
+def make_classifier(**parameters):
     return KerasMoonClassifier(**(NETWORK.get_params() | parameters))
 
 
@@ -39,13 +39,13 @@ def blobs(n_classes, n_samples=24):
 
 
 @pytest.fixture(scope="module")
-def several_networks():
-    """Networks for two classes, for three, and for several labels a sample, in both float types."""
+def fitted_classifiers():
+    """Classifiers fitted on multilabel targets, on two classes and on three, the latter two in both float types."""
     X, y = make_multilabel_classification(40, n_features=3, n_classes=3, random_state=0)
-    fits = [network(epochs=20).fit(X, y)]
+    fits = [make_classifier(epochs=20).fit(X, y)]
     for n_classes in (2, 3):
         X, y = blobs(n_classes)
-        fits += [network(epochs=20).fit(X.astype(dtype), y) for dtype in ("float32", "float64")]
+        fits += [make_classifier(epochs=20).fit(X.astype(dtype), y) for dtype in ("float32", "float64")]
     return fits
 
 
@@ -57,33 +57,33 @@ LABELS = st.one_of(
 )
 
 
-@hundreds
+@many_examples
 @given(LABELS, st.booleans(), st.randoms(use_true_random=False))
-def test_labels_come_back_as_they_went_in(labels, as_objects, random):
-    X, numbers = blobs(len(labels))
+def test_predict_returns_labels_with_the_values_and_dtype_of_y(labels, as_objects, random):
+    X, indices = blobs(len(labels))
     ordered = sorted(labels)
-    y = np.array([ordered[number] for number in numbers], dtype=object if as_objects else None)
+    y = np.array([ordered[index] for index in indices], dtype=object if as_objects else None)
     assume(len(np.unique(y)) == len(labels))
     if as_objects and not isinstance(labels[0], str):
-        y = y.astype(np.array(labels).dtype)  # scikit-learn takes objects for labels where they are strings
+        y = y.astype(np.array(labels).dtype)  # scikit-learn accepts labels of dtype object only if they are strings
     order = list(range(len(y)))
     random.shuffle(order)
-    clf = network().fit(X[order], y[order])
-    expected = network().fit(X[order], numbers[order])
+    clf = make_classifier().fit(X[order], y[order])
+    expected = make_classifier().fit(X[order], indices[order])
     assert clf.classes_.tolist() == ordered
     assert clf.classes_.dtype == y.dtype
     assert (clf.coefs_[0] == expected.coefs_[0]).all()
-    assert clf.predict(X).tolist() == [ordered[number] for number in expected.predict(X)]
+    assert clf.predict(X).tolist() == [ordered[index] for index in expected.predict(X)]
     assert clf.predict(X).dtype == y.dtype
 
 
 ROWS = arrays(float, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floats(-50, 50, width=32))
 
 
-@hundreds
+@many_examples
 @given(ROWS, st.integers(0, 4), st.data())
-def test_a_prediction_depends_on_its_row_alone(several_networks, X, which, data):
-    clf = several_networks[which]
+def test_prediction_of_a_sample_does_not_depend_on_other_samples(fitted_classifiers, X, which, data):
+    clf = fitted_classifiers[which]
     tolerance = {"rtol": 1e-4, "atol": 1e-5} if clf.coefs_[0].dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-13}
     expected = clf.decision_function(X)
     order = np.array(data.draw(st.permutations(range(len(X)))))
@@ -97,17 +97,17 @@ def test_a_prediction_depends_on_its_row_alone(several_networks, X, which, data)
         assert_allclose(clf.decision_function(X), expected, **tolerance)
 
 
-@hundreds
+@many_examples
 @given(ROWS, st.integers(0, 4))
-def test_probabilities_logits_and_labels_agree(several_networks, X, which):
-    clf = several_networks[which]
+def test_probabilities_logits_and_labels_are_consistent(fitted_classifiers, X, which):
+    clf = fitted_classifiers[which]
     probabilities, logits, predicted = clf.predict_proba(X), clf.decision_function(X), clf.predict(X)
     assert probabilities.dtype == logits.dtype == clf.coefs_[0].dtype
     assert probabilities.shape == (len(X), len(clf.classes_))
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     small = 1e-6 if probabilities.dtype == np.float32 else 1e-12
     assert_allclose(np.exp(clf.predict_log_proba(X)), probabilities, rtol=10 * small, atol=small)
-    if clf.coefs_[-1].shape[1] > 1 and predicted.ndim == 2:  # several labels
+    if clf.coefs_[-1].shape[1] > 1 and predicted.ndim == 2:  # multilabel
         assert (predicted == (probabilities > 0.5)).all()
         assert_allclose(probabilities, 1 / (1 + np.exp(-logits)), rtol=10 * small, atol=small)
         return
@@ -122,14 +122,14 @@ def test_probabilities_logits_and_labels_agree(several_networks, X, which):
         assert (predicted == clf.classes_[probabilities.argmax(axis=1)]).all()
 
 
-@hundreds
+@many_examples
 @given(st.lists(st.integers(0, 3), min_size=12, max_size=24), st.sampled_from([2, 3]), st.booleans())
-def test_weight_0_is_absence_and_weight_2_is_repetition(weights, n_classes, as_sparse):
+def test_integer_sample_weights_equal_omitted_and_repeated_samples(weights, n_classes, as_sparse):
     X, y = blobs(n_classes)
     X, y, weight = X[: len(weights)], y[: len(weights)], np.array(weights, float)
     assume(len(np.unique(y[weight > 0])) == n_classes)
-    # In the order of the file, and in one batch, so that repetition changes nothing but the samples
-    clf = network(shuffle=False, batch_size=128, epochs=5)
+    # Without shuffling and in a single batch, so that repetition changes nothing but the samples
+    clf = make_classifier(shuffle=False, batch_size=128, epochs=5)
     kind = sparse.csr_array if as_sparse else np.array
     weighted = copy.deepcopy(clf).fit(kind(X), y, sample_weight=weight)
     rows = np.repeat(np.arange(len(y)), weights)
@@ -147,22 +147,22 @@ def test_weight_0_is_absence_and_weight_2_is_repetition(weights, n_classes, as_s
 OWN_TYPE = "moonnet._classifier.KerasMoonClassifier"
 
 
-@hundreds
+@many_examples
 @given(LABELS, st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(["float32", "float64"]))
-def test_what_was_kept_predicts_the_same_bits(labels, seed, early_stopping, dtype):
-    X, numbers = blobs(len(labels))
-    y = np.array(sorted(labels))[numbers]
+def test_restored_classifier_predicts_identically(labels, seed, early_stopping, dtype):
+    X, indices = blobs(len(labels))
+    y = np.array(sorted(labels))[indices]
     assume(len(np.unique(y)) == len(labels))
-    clf = network(random_state=seed, early_stopping=early_stopping, epochs=1).fit(X.astype(dtype), y)
-    for kept in (
+    clf = make_classifier(random_state=seed, early_stopping=early_stopping, epochs=1).fit(X.astype(dtype), y)
+    for restored in (
         pickle.loads(pickle.dumps(clf)),
         skops.io.loads(skops.io.dumps(clf), trusted=[OWN_TYPE]),
     ):
-        assert kept.predict_proba(X).tobytes() == clf.predict_proba(X).tobytes()
-        assert kept.predict(X).tolist() == clf.predict(X).tolist()
-        assert kept.history_ == clf.history_
-        assert kept.get_params() == clf.get_params()
-        assert kept._checkpoint["streams"] == clf._checkpoint["streams"]
+        assert restored.predict_proba(X).tobytes() == clf.predict_proba(X).tobytes()
+        assert restored.predict(X).tolist() == clf.predict(X).tolist()
+        assert restored.history_ == clf.history_
+        assert restored.get_params() == clf.get_params()
+        assert restored._checkpoint["streams"] == clf._checkpoint["streams"]
 
 
 UTF8 = st.characters(codec="utf-8", exclude_characters="\0")
@@ -182,14 +182,14 @@ ARRAYS = st.one_of(
     SHAPES.flatmap(lambda shape: arrays(float, shape, elements=st.floats())),
     SHAPES.flatmap(lambda shape: arrays(complex, shape, elements=st.complex_numbers())),
     SHAPES.flatmap(lambda shape: arrays(object, shape, elements=SCALARS)),
-    # pandas keeps strings in UTF-8, and NumPy drops NULs at the end
+    # pandas stores strings in UTF-8, and NumPy drops trailing NULs
     SHAPES.flatmap(lambda shape: arrays("U3", shape, elements=st.text(UTF8, max_size=3))),
     SHAPES.flatmap(lambda shape: arrays("M8[D]", shape)),
     SHAPES.flatmap(lambda shape: arrays("m8[s]", shape)),
     SHAPES.flatmap(lambda shape: arrays([("a", float), ("b", "U2")], shape)),
     SHAPES.flatmap(lambda shape: arrays(int, shape, elements=st.integers(-3, 3))),
 )
-ANYTHING = st.one_of(
+ARBITRARY_VALUES = st.one_of(
     SCALARS,
     ARRAYS,
     st.recursive(
@@ -212,16 +212,16 @@ REGRESSORS = {
 
 
 @pytest.fixture(scope="module", params=[NETWORK, *REGRESSORS.values()], ids=["classifier", *REGRESSORS])
-def learned(request):
-    """A network that has learned; each test changes a copy of it."""
+def fitted_estimator(request):
+    """A fitted estimator; each test changes a copy of it."""
     return clone(request.param).fit(GOOD_X, GOOD_Y)
 
 
-@settings(hundreds, max_examples=300)
-@given(st.sampled_from(["X", "y", "sample_weight", "classes", "predict"]), ANYTHING, st.booleans())
-def test_bad_data_are_told_by_valueerror_or_typeerror_and_nothing_is_lost(learned, where, value, partly):
-    assume(where != "classes" or is_classifier(learned))
-    estimator = network() if where == "classes" else copy.copy(learned)
+@settings(many_examples, max_examples=300)
+@given(st.sampled_from(["X", "y", "sample_weight", "classes", "predict"]), ARBITRARY_VALUES, st.booleans())
+def test_invalid_data_raise_and_leave_the_estimator_unchanged(fitted_estimator, where, value, use_partial_fit):
+    assume(where != "classes" or is_classifier(fitted_estimator))
+    estimator = make_classifier() if where == "classes" else copy.copy(fitted_estimator)
     before = dict(vars(estimator))
     arguments = {"X": GOOD_X, "y": GOOD_Y, where: value}
     try:
@@ -229,7 +229,7 @@ def test_bad_data_are_told_by_valueerror_or_typeerror_and_nothing_is_lost(learne
             warnings.simplefilter("ignore")
             if where == "predict":
                 estimator.predict(value)
-            elif where == "classes" or partly:
+            elif where == "classes" or use_partial_fit:
                 estimator.partial_fit(**arguments)
             else:
                 estimator.fit(**arguments)
@@ -237,7 +237,7 @@ def test_bad_data_are_told_by_valueerror_or_typeerror_and_nothing_is_lost(learne
         message = str(error)
     else:
         message = None
-    if message is None:  # what was made up is good data
+    if message is None:  # the value is valid
         predict = estimator.predict_proba if is_classifier(estimator) else estimator.predict
         assert np.isfinite(predict(np.zeros((2, estimator.n_features_in_)))).all()
     else:
@@ -249,11 +249,11 @@ def test_bad_data_are_told_by_valueerror_or_typeerror_and_nothing_is_lost(learne
 PARAMETERS = KerasMoonClassifier().get_params() | KerasMoonRegressor().get_params()
 
 
-@settings(hundreds, max_examples=300)
-@given(st.sampled_from(sorted(PARAMETERS)), ANYTHING)
-def test_bad_parameters_are_told_by_name_and_nothing_is_lost(learned, name, value):
-    assume(name in learned.get_params())
-    estimator = copy.copy(learned).set_params(**{name: value})
+@settings(many_examples, max_examples=300)
+@given(st.sampled_from(sorted(PARAMETERS)), ARBITRARY_VALUES)
+def test_invalid_parameter_is_named_and_the_estimator_unchanged(fitted_estimator, name, value):
+    assume(name in fitted_estimator.get_params())
+    estimator = copy.copy(fitted_estimator).set_params(**{name: value})
     before = dict(vars(estimator))
     try:
         with warnings.catch_warnings():
@@ -263,34 +263,34 @@ def test_bad_parameters_are_told_by_name_and_nothing_is_lost(learned, name, valu
         message = str(error)
     else:
         return
-    assert f"'{name}'" in message or message.startswith("Training diverged")  # a penalty of 1e300, say
+    assert f"'{name}'" in message or message.startswith("Training diverged")  # for example because of l2=1e300
     assert all(vars(estimator)[name] is value for name, value in before.items())
 
 
 @pytest.fixture(scope="module")
-def fitted():
-    return network().fit(*blobs(2))
+def fitted_classifier():
+    return make_classifier().fit(*blobs(2))
 
 
-@hundreds
+@many_examples
 @given(
     X=arrays(
         st.sampled_from([np.float64, np.float32, np.int64, np.dtype(">f8"), np.bool_]),
         st.sampled_from([(2, 3), (1, 3), (0, 3), (2, 2), (2, 0), (3,), (1, 3, 1)]),
         elements=st.sampled_from([0, 1]),
     ),
-    broken=st.sampled_from([None, np.nan, np.inf, -np.inf]),
+    non_finite=st.sampled_from([None, np.nan, np.inf, -np.inf]),
     kind=st.sampled_from([np.asarray, np.asfortranarray, np.ma.asarray, list, pd.DataFrame, sparse.csr_array]),
 )
-def test_what_needs_no_check_is_what_scikit_learn_would_return_as_it_is(fitted, X, broken, kind):
-    clf = fitted
-    if broken is not None and X.dtype.kind == "f" and X.size:
-        X.flat[-1] = broken
+def test_check_is_skipped_only_if_sklearn_would_return_x_unchanged(fitted_classifier, X, non_finite, kind):
+    clf = fitted_classifier
+    if non_finite is not None and X.dtype.kind == "f" and X.size:
+        X.flat[-1] = non_finite
     try:
         X = kind(X)
-    except (TypeError, ValueError):  # no such thing of these dimensions
+    except (TypeError, ValueError):  # the container does not support this shape
         assume(False)
-    if clf._needs_no_check(X):
+    if clf._is_already_valid(X):
         assert validate_data(clf, X, accept_sparse="csr", reset=False, dtype=np.float64) is X
         assert clf.predict(X).shape == (len(X),)
     else:
@@ -299,9 +299,9 @@ def test_what_needs_no_check_is_what_scikit_learn_would_return_as_it_is(fitted, 
         )
 
 
-def test_columns_with_names_are_always_checked():
+def test_check_is_not_skipped_if_fitted_with_feature_names():
     X, y = blobs(2)
-    clf = network().fit(pd.DataFrame(X, columns=["a", "b", "c"]), y)
-    assert not clf._needs_no_check(X)
+    clf = make_classifier().fit(pd.DataFrame(X, columns=["a", "b", "c"]), y)
+    assert not clf._is_already_valid(X)
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         clf.predict(X)

@@ -1,4 +1,4 @@
-"""The README's examples run as they stand and print what it says."""
+"""The README: its examples, supported versions, links and length."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-def test_supported_versions_are_those_of_the_package():
+def test_supported_versions_match_those_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     floors = dict(requirement.lower().split(">=") for requirement in project["dependencies"])
     sentence = re.search(r"moonnet runs on (.*?)\. It needs at least (.*?)\.\n", README.read_text("utf-8"), re.DOTALL)
@@ -29,12 +29,12 @@ def test_supported_versions_are_those_of_the_package():
     assert project["requires-python"] == f">=3.{first}"
 
 
-def test_the_citation_has_this_version():
+def test_citation_file_has_the_version_of_the_package():
     assert f"version: {moonnet.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_examples_print_what_the_readme_says(tmp_path, monkeypatch):
+def test_examples_print_the_output_shown_in_the_readme(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert len(examples) == 4
@@ -47,7 +47,7 @@ def test_examples_print_what_the_readme_says(tmp_path, monkeypatch):
     assert (tmp_path / "decision_regions.png").stat().st_size > 10_000
 
 
-def test_the_readme_is_one_page_and_its_links_lead_somewhere():
+def test_readme_fits_on_a_page_and_its_relative_links_exist():
     text = README.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150
     targets = re.findall(r"\]\(([^)#:]+)\)", text)

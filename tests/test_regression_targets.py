@@ -1,3 +1,5 @@
+"""Targets of regression: standardization, checks, and the conversion of weights to the unit of y."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from moonnet._regression_targets import RegressionTargets
 FLOAT64 = np.dtype(float)
 
 
-def fitted(y, loss="squared_error", weight=None):
+def fit_targets(y, loss="squared_error", weight=None):
     y = np.asarray(y, dtype=float)
     return RegressionTargets.from_y(y, loss, 0.5).fit(
         y, np.ones(len(y)) if weight is None else np.asarray(weight, float), FLOAT64
@@ -20,70 +22,70 @@ def fitted(y, loss="squared_error", weight=None):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @given(arrays(float, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=st.floats(0, 1e6)))
-def test_a_network_that_repeats_what_it_was_trained_on_predicts_y(loss, y):
-    targets = fitted(y, loss)
+def test_identity_network_with_unscaled_weights_predicts_y(loss, y):
+    targets = fit_targets(y, loss)
     encoded = targets.encode(y, FLOAT64)
     kernel, bias = np.eye(targets.n_outputs), np.zeros(targets.n_outputs)
     kernel, bias = targets.unscale_weights([kernel, bias])
-    if loss == "poisson":  # whose outputs are logarithms
+    if loss == "poisson":  # the outputs are logarithms
         encoded = np.log(np.maximum(encoded, 1e-300))
     assert_allclose(targets.decode(encoded @ kernel + bias), y, rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max()))
 
 
-def test_squares_have_mean_0_and_variance_1():
+def test_squared_error_standardizes_y_to_weighted_mean_0_and_variance_1():
     y, weight = np.array([3.0, 5.0, 10.0]), np.array([1.0, 2.0, 1.0])
-    encoded = fitted(y, weight=weight).encode(y, FLOAT64)[:, 0]
+    encoded = fit_targets(y, weight=weight).encode(y, FLOAT64)[:, 0]
     assert_allclose(np.average(encoded, weights=weight), 0, atol=1e-15)
     assert_allclose(np.average(encoded**2, weights=weight), 1)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_weight_of_2_is_a_sample_that_stands_there_twice(loss):
+def test_integer_sample_weights_equal_repeated_samples(loss):
     y = np.random.default_rng(0).exponential(size=(30, 2))
     weight = np.random.default_rng(1).integers(1, 4, 30)
-    weighted, repeated = fitted(y, loss, weight), fitted(y.repeat(weight, axis=0), loss)
+    weighted, repeated = fit_targets(y, loss, weight), fit_targets(y.repeat(weight, axis=0), loss)
     assert_allclose(weighted.center, repeated.center)
     assert_allclose(weighted.scale, repeated.scale)
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "huber", "pinball"])
-def test_outliers_do_not_rule_the_unit_of_robust_losses(loss):
+def test_robust_losses_standardize_y_robustly(loss):
     y = np.random.default_rng(0).normal(size=1000)
     y[:10] = 1e6
-    targets = fitted(y, loss)
+    targets = fit_targets(y, loss)
     assert abs(targets.center[0]) < 0.2
     assert 0.8 < targets.scale[0] < 1.2
-    assert fitted(y).scale[0] > 1e4
+    assert fit_targets(y).scale[0] > 1e4
 
 
-def test_where_most_numbers_are_one_the_others_give_the_unit():
-    assert fitted([0.0] * 90 + [5.0] * 10, "absolute_error").scale[0] == pytest.approx(np.sqrt(0.1 * 0.9) * 5)
+def test_scale_is_the_standard_deviation_if_the_quartiles_are_equal():
+    assert fit_targets([0.0] * 90 + [5.0] * 10, "absolute_error").scale[0] == pytest.approx(np.sqrt(0.1 * 0.9) * 5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("value", [0.0, 7.5, 0.1, 1e6 + 0.1])
-def test_numbers_that_are_all_alike_are_learned_as_they_are(loss, value):
-    targets = fitted([value] * 5, loss)
+def test_constant_y_is_encoded_as_finite_numbers(loss, value):
+    targets = fit_targets([value] * 5, loss)
     assert np.isfinite(targets.encode(np.full(5, value), FLOAT64)).all()
     assert targets.scale[0] == (value if loss == "poisson" and value else 1)
 
 
 @pytest.mark.parametrize("scale", [1e-140, 1e140])
-def test_extreme_units_are_units(scale):
+def test_tiny_and_huge_y_are_standardized(scale):
     y = np.random.default_rng(0).normal(size=50)
-    targets = fitted(y * scale)
+    targets = fit_targets(y * scale)
     assert_allclose(targets.scale, y.std() * scale)
     assert_allclose(targets.encode(y * scale, FLOAT64)[:, 0], (y - y.mean()) / y.std(), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("loss", "factor"), [("squared_error", 9), ("huber", 9), ("absolute_error", 3)])
-def test_the_loss_has_y_s_unit_or_its_square(loss, factor):
+def test_loss_scale_is_proportional_to_y_or_its_square(loss, factor):
     y = np.random.default_rng(0).normal(size=50)
-    assert fitted(3 * y, loss).loss_scale == pytest.approx(factor * fitted(y, loss).loss_scale)
+    assert fit_targets(3 * y, loss).loss_scale == pytest.approx(factor * fit_targets(y, loss).loss_scale)
 
 
-def test_columns_have_units_of_their_own():
-    targets = fitted(np.random.default_rng(0).normal(size=(200, 2)) * [1e-3, 1e5] + [7, 0])
+def test_each_output_has_its_own_center_and_scale():
+    targets = fit_targets(np.random.default_rng(0).normal(size=(200, 2)) * [1e-3, 1e5] + [7, 0])
     assert targets.center[0] == pytest.approx(7, abs=1e-3)
     assert targets.scale[1] / targets.scale[0] == pytest.approx(1e8, rel=0.3)
 
@@ -101,28 +103,28 @@ def test_columns_have_units_of_their_own():
         (np.array([1.0, -0.5]), "poisson", r"y must not contain negative numbers for loss='poisson'\. Got -0\.5"),
     ],
 )
-def test_what_is_no_number_is_told(y, loss, message):
+def test_invalid_y_raises(y, loss, message):
     with pytest.raises(ValueError, match=message):
         RegressionTargets.from_y(y, loss, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "message"),
+    ("shape", "other_shape", "message"),
     [
         ((5,), (5, 2), r"y_val must contain one number per sample\. Got an array of shape \(5, 2\)"),
         ((5, 2), (5,), r"y_val must contain 2 numbers per sample\. Got an array of shape \(5,\)"),
         ((5, 2), (5, 3), r"y_val must contain 2 numbers per sample\. Got an array of shape \(5, 3\)"),
     ],
 )
-def test_as_many_numbers_a_sample_as_before(first, then, message):
-    targets = RegressionTargets.from_y(np.ones(first), "squared_error", 0.5)
-    targets.check(np.zeros(first), "y_val")
+def test_y_val_with_another_number_of_outputs_raises(shape, other_shape, message):
+    targets = RegressionTargets.from_y(np.ones(shape), "squared_error", 0.5)
+    targets.check(np.zeros(shape), "y_val")
     with pytest.raises(ValueError, match=message):
-        targets.check(np.ones(then), "y_val")
+        targets.check(np.ones(other_shape), "y_val")
 
 
 @pytest.mark.parametrize("offset", [2e7, -1e9])
-def test_float32_must_tell_numbers_apart(offset):
+def test_y_below_the_resolution_of_float32_raises(offset):
     y = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e9] + [offset, 0]
     targets = RegressionTargets.from_y(y, "squared_error", 0.5)
     targets.fit(y, np.ones(50), FLOAT64)
@@ -132,23 +134,23 @@ def test_float32_must_tell_numbers_apart(offset):
         targets.fit(y, np.ones(50), np.dtype("float32"))
 
 
-def test_float32_must_have_room_for_outliers():
+def test_outliers_that_overflow_float32_raise():
     y = np.array([0.0, 1, 2, 3, 4, 1e60])
-    targets = fitted(y, "huber")
+    targets = fit_targets(y, "huber")
     with pytest.raises(ValueError, match=r"outliers that overflow float32, .* Got 1e\+60"):
         targets.encode(y, np.dtype("float32"))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_weights_come_back_from_y_s_unit(loss):
+def test_scale_weights_inverts_unscale_weights(loss):
     rng = np.random.default_rng(0)
-    targets = fitted(rng.exponential(size=(50, 2)) * [1e-3, 1e5] + 7, loss)
+    targets = fit_targets(rng.exponential(size=(50, 2)) * [1e-3, 1e5] + 7, loss)
     weights = [rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(3, 2)), rng.normal(size=2)]
     for mine, yours in zip(targets.scale_weights(targets.unscale_weights(weights)), weights, strict=True):
         assert_allclose(mine, yours, rtol=1e-9, atol=1e-9)
 
 
-def test_float32_must_have_room_for_the_unit():
-    targets = fitted(np.array([1e60, 2e60]))
+def test_unscaled_weights_that_overflow_float32_raise():
+    targets = fit_targets(np.array([1e60, 2e60]))
     with pytest.raises(ValueError, match=r"can represent\. Got numbers of about 2e\+60\. Pass X as float64"):
         targets.unscale_weights([np.ones((1, 1), "float32"), np.ones(1, "float32")])

@@ -28,6 +28,7 @@ for network in (KerasMoonClassifier, KerasMoonRegressor):
 
 
 def fingerprint(fitted):
+    """Return a hash of the fitted weights."""
     return hashlib.sha256(b"".join(array.tobytes() for array in fitted.coefs_ + fitted.intercepts_)).hexdigest()
 
 
@@ -42,12 +43,12 @@ NETWORKS = [KerasMoonClassifier, KerasMoonRegressor]
 
 def test_results_are_identical_in_another_process_and_on_one_core(run_python):
     expected = [fingerprint(fit(dropout=rate, network=network)) for network in NETWORKS for rate in RATES]
-    # Each process compiles its own program: the results of a shared one would be identical anyway
-    own = {"JAX_ENABLE_COMPILATION_CACHE": "false", "TF_XLA_FLAGS": ""}
-    assert run_python(FIT, *map(str, RATES), **own).split() == expected
+    # Each process compiles its own program, because results of a shared program would be identical anyway
+    no_shared_cache = {"JAX_ENABLE_COMPILATION_CACHE": "false", "TF_XLA_FLAGS": ""}
+    assert run_python(FIT, *map(str, RATES), **no_shared_cache).split() == expected
     one_core = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
     if hasattr(os, "sched_setaffinity"):
-        assert run_python(one_core + FIT, *map(str, RATES), **own).split() == expected
+        assert run_python(one_core + FIT, *map(str, RATES), **no_shared_cache).split() == expected
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -55,8 +56,8 @@ def test_results_are_identical_in_another_process_and_on_one_core(run_python):
 def test_results_are_identical_in_a_second_fit_and_in_threads(rate, network):
     expected = fingerprint(fit(7, rate, network))
     assert fingerprint(fit(7, rate, network)) == expected
-    among_threads = Parallel(n_jobs=3, backend="threading")(delayed(fit)(7, rate, network) for _ in range(6))
-    assert {fingerprint(fitted) for fitted in among_threads} == {expected}
+    from_threads = Parallel(n_jobs=3, backend="threading")(delayed(fit)(7, rate, network) for _ in range(6))
+    assert {fingerprint(fitted) for fitted in from_threads} == {expected}
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -65,20 +66,20 @@ def test_different_seeds_give_different_results(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_random_state_instance_advances_as_in_scikit_learn(network):
+def test_random_state_instance_advances_with_each_fit(network):
     first, second = (np.random.RandomState(3) for _ in range(2))
     assert fingerprint(fit(first, network=network)) == fingerprint(fit(second, network=network))
     assert fingerprint(fit(first, network=network)) != fingerprint(fit(np.random.RandomState(3), network=network))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_dropout_does_not_change_initial_weights_and_order(network):
-    # A search over dropout thus compares dropout only: a rate close to 0 gives almost the weights of no dropout
+def test_dropout_does_not_change_initial_weights_or_sample_order(network):
+    # A rate close to 0 gives almost the weights of no dropout, so that a search over dropout compares dropout only
     without, hardly_any = fit(dropout=0.0, network=network), fit(dropout=1e-12, network=network)
     assert np.abs(without.coefs_[1] - hardly_any.coefs_[1]).max() < 1e-6
 
 
-def globals_of_tensorflow():
+def read_globals_of_tensorflow():
     import tensorflow as tf
 
     return {
@@ -93,22 +94,22 @@ def globals_of_tensorflow():
     }
 
 
-def globals_of_jax():
+def read_globals_of_jax():
     import jax
 
     return {"settings": dict(jax.config.values), "floats": jax.numpy.zeros(2).dtype}
 
 
-GLOBALS_OF = {"tensorflow": globals_of_tensorflow, "jax": globals_of_jax}
+READ_GLOBALS = {"tensorflow": read_globals_of_tensorflow, "jax": read_globals_of_jax}
 
 
 def test_fit_does_not_change_global_generators_or_settings():
-    def globals_now():
+    def read_globals():
         return {
             "python": random.getstate(),
             "numpy": [part.tolist() if isinstance(part, np.ndarray) else part for part in np.random.get_state()],  # noqa: NPY002
             "numpy errors": np.geterr(),
-            "engine": GLOBALS_OF[keras.backend.backend()](),
+            "engine": READ_GLOBALS[keras.backend.backend()](),
             "keras": [keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()],
             "keras policy": keras.config.dtype_policy().name,
             "keras seed": np.asarray(keras.random.uniform((3,))).tolist(),
@@ -116,12 +117,12 @@ def test_fit_does_not_change_global_generators_or_settings():
         }
 
     keras.utils.set_random_seed(11)
-    expected = globals_now()
+    expected = read_globals()
     keras.utils.set_random_seed(11)
     fit(random_state=None, dropout=0.1)
     fit(random_state=0)
     fit(random_state=0, network=KerasMoonRegressor)
-    assert globals_now() == expected
+    assert read_globals() == expected
 
 
 def test_fit_does_not_advance_the_name_counters_of_keras(run_python):

@@ -28,13 +28,13 @@ def state(estimator):
 CONFIGURATIONS = {
     "lecture": {},
     "adam, dropout, l2": {"optimizer": "adam", "dropout": 0.2, "l2": 1e-3},
-    "in order": {"shuffle": False, "optimizer": "lion"},
+    "no shuffling": {"shuffle": False, "optimizer": "lion"},
     "schedule": {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.02, 30, 0.8)},
     "moving average": {"optimizer": keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)},
     **{name: {"optimizer": name} for name in ("schedulefreeadamw", "muon") if name in optimizer_classes()},
     "accumulated": {"optimizer": keras.optimizers.SGD(0.05, momentum=0.9, gradient_accumulation_steps=3)},
 }
-EARLY = {
+EARLY_STOPPING_PARAMETERS = {
     "rmsprop": {"learning_rate": 0.02},
     "average": {"optimizer": keras.optimizers.Adam(0.02, use_ema=True, ema_momentum=0.9), "n_iter_no_change": 8},
     "weights, dropout": {"class_weight": "balanced", "dropout": 0.1, "learning_rate": 0.05, "n_iter_no_change": 3},
@@ -51,7 +51,7 @@ ESTIMATORS = {
 EARLY_STOPPING = {
     **{
         name: KerasMoonClassifier(random_state=4, early_stopping=True, **parameters)
-        for name, parameters in EARLY.items()
+        for name, parameters in EARLY_STOPPING_PARAMETERS.items()
     },
     **{
         name: KerasMoonRegressor(
@@ -63,14 +63,14 @@ EARLY_STOPPING = {
         }.items()
     },
 }
-NUMBERS = make_friedman1(160, noise=1, random_state=0)
-COLUMNS = NUMBERS[0], np.abs(np.column_stack([NUMBERS[1], 1e4 - NUMBERS[1] ** 2]))
+REGRESSION_DATA = make_friedman1(160, noise=1, random_state=0)
+MULTIOUTPUT_DATA = REGRESSION_DATA[0], np.abs(np.column_stack([REGRESSION_DATA[1], 1e4 - REGRESSION_DATA[1] ** 2]))
 
 
 @pytest.fixture
 def samples_for(moons):
     """Return a function from an estimator to samples for it."""
-    return lambda estimator: moons if is_classifier(estimator) else NUMBERS
+    return lambda estimator: moons if is_classifier(estimator) else REGRESSION_DATA
 
 
 @pytest.mark.slow
@@ -112,10 +112,10 @@ with open(sys.argv[1], "wb") as file:
 @pytest.mark.slow
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
 def test_training_resumes_in_another_process(moons, network, run_python, tmp_path):
-    X, y = moons if network is KerasMoonClassifier else COLUMNS
+    X, y = moons if network is KerasMoonClassifier else MULTIOUTPUT_DATA
     path = tmp_path / "half.pickle"
-    half = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
-    path.write_bytes(pickle.dumps((half, X, y)))
+    first_part = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
+    path.write_bytes(pickle.dumps((first_part, X, y)))
     run_python(RESUME, str(path))
     whole = network(dropout=0.1, random_state=4).fit(X, y)
     for _ in range(3):
@@ -137,7 +137,7 @@ def test_repeated_partial_fit_equals_fit(samples_for, unfitted):
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == 10
 
 
-def test_partial_fit_on_chunks_of_different_sizes_and_classes(moons):
+def test_partial_fit_learns_from_chunks_of_different_sizes_and_classes(moons):
     X, y = load_iris(return_X_y=True)
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     clf = KerasMoonClassifier(random_state=0)
@@ -176,7 +176,7 @@ def test_fit_without_warm_start_trains_a_new_network(moons):
     assert state(clf.fit(*moons)) == first
 
 
-def test_a_changed_learning_rate_applies_and_the_optimizer_state_remains(moons):
+def test_changed_learning_rate_applies_and_the_optimizer_state_remains(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=5, warm_start=True, optimizer="adam").fit(X, y)
     slow = pickle.loads(pickle.dumps(clf)).set_params(learning_rate=1e-30).fit(X, y)
@@ -185,7 +185,7 @@ def test_a_changed_learning_rate_applies_and_the_optimizer_state_remains(moons):
     assert iterations == [2 * 5 * 4]
 
 
-def test_a_changed_optimizer_starts_with_a_new_state(moons):
+def test_changed_optimizer_starts_with_a_new_state(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=5, warm_start=True).fit(X, y)
     clf.set_params(optimizer="adam").fit(X, y)
@@ -194,7 +194,7 @@ def test_a_changed_optimizer_starts_with_a_new_state(moons):
     assert clf.n_iter_ == 10
 
 
-def test_a_learning_rate_set_by_a_callback_remains(moons):
+def test_learning_rate_set_by_a_callback_remains(moons):
     X, y = moons
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     parameters = {"callbacks": [halve], "random_state": 4, "learning_rate": 0.008}
@@ -211,7 +211,7 @@ def test_warm_start_keeps_the_dtype_of_the_network(moons):
     assert (clf.coefs_[0] == KerasMoonClassifier(random_state=4, epochs=4).fit(X.astype("float32"), y).coefs_[0]).all()
 
 
-def test_epochs_without_validation_have_nan_in_the_history(moons):
+def test_epochs_without_validation_set_have_nan_in_the_history(moons):
     X, y = moons
     clf = KerasMoonClassifier(random_state=4, epochs=2, warm_start=True).fit(X, y)
     clf.set_params(early_stopping=True).fit(X, y)
@@ -235,43 +235,43 @@ def test_warm_start_resumes_after_early_stopping(moons):
     assert (clf.coefs_[0] != first).any() == improved
 
 
-def unit(reg):
+def standardization(reg):
     """Return the center and the scale with which y is standardized."""
     return [reg._trained_with["targets"][name].tolist() for name in ("center", "scale")]
 
 
 def test_partial_fit_keeps_the_standardization_of_the_first_chunk():
-    X, y = COLUMNS
+    X, y = MULTIOUTPUT_DATA
     reg = KerasMoonRegressor(random_state=0).partial_fit(X[:50], y[:50])
-    first = unit(reg)
+    first = standardization(reg)
     np.testing.assert_allclose(first, [y[:50].mean(axis=0), y[:50].std(axis=0)])
     slow = reg.set_params(learning_rate=1e-30).partial_fit(X[50:], 100 * y[50:] + 7)
-    assert unit(slow) == first
+    assert standardization(slow) == first
     np.testing.assert_allclose(slow.predict(X), reg.predict(X), rtol=1e-12)
-    assert unit(reg.fit(X, 100 * y)) != first  # a new network, without warm_start
+    assert standardization(reg.fit(X, 100 * y)) != first  # a new network, without warm_start
 
 
-def test_warm_start_learns_targets_in_another_unit():
-    X, y = NUMBERS
+def test_warm_start_learns_y_of_another_scale():
+    X, y = REGRESSION_DATA
     reg = KerasMoonRegressor(random_state=0, warm_start=True, optimizer="adam", learning_rate=0.02).fit(X, y)
     assert reg.set_params(epochs=300).fit(X, 5 * y - 20).score(X, 5 * y - 20) > 0.9
 
 
-def test_warm_start_with_a_changed_quantile():
-    X, y = NUMBERS
+def test_warm_start_learns_a_changed_quantile():
+    X, y = REGRESSION_DATA
     reg = KerasMoonRegressor(
         (), loss="pinball", warm_start=True, random_state=0, optimizer="adam", learning_rate=0.01, batch_size=160
     ).fit(X, y)
-    before = unit(reg)
+    before = standardization(reg)
     for quantile in (0.9, 0.1):
         reg.set_params(quantile=quantile, epochs=500).fit(X, y)
         assert np.mean(y <= reg.predict(X)) == pytest.approx(quantile, abs=0.08)
-        assert unit(reg) == before
+        assert standardization(reg) == before
     as_loss = np.maximum(0.1 * (y - reg.predict(X)), -0.9 * (y - reg.predict(X))).mean()
     assert reg.history_["loss"][-1] == pytest.approx(as_loss, rel=0.1)
 
 
-BAD_CALLS = {
+INVALID_CALLS = {
     "no classes": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y),
@@ -292,22 +292,22 @@ BAD_CALLS = {
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[[0, 1], [2, 3]]),
         r"classes must be a one-dimensional list of discrete labels\. Got \[\[0, 1\]",
     ),
-    "broken classes": (
+    "fractional classes": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[0.5, 1.5]),
         r"classes must be a one-dimensional list of discrete labels\. Got \[0\.5, 1\.5\]",
     ),
-    "no number": (
+    "NaN class": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, y, classes=[0, 1, np.nan]),
         "Input classes contains NaN",
     ),
-    "other columns": (
+    "other classes of multilabel y": (
         {},
         lambda X, y: KerasMoonClassifier().partial_fit(X, np.eye(2, dtype=int)[y], classes=[7, 8]),
         r"classes must be \[0, 1\] or None\. Got \[7, 8\]",
     ),
-    "labels of many kinds": (
+    "labels of mixed types": (
         {},
         lambda X, y, clf: clf.partial_fit(X, np.where(y, "a", None).astype(object)),
         "y must contain labels that can be sorted",
@@ -317,34 +317,46 @@ BAD_CALLS = {
         lambda X, y, clf: clf.partial_fit(X, y, classes=[0, 1, 2]),
         r"\[0, 1\] or None\. Got \[0, 1, 2\]",
     ),
-    "later label": (
+    "unknown label in a later call": (
         {},
         lambda X, y, clf: clf.partial_fit(X, 2 * y),
         r"from \[0, 1\]\. Got .* with the values \[0, 2\]",
     ),
-    "several labels": (
+    "multilabel y": (
         {},
         lambda X, y, clf: clf.partial_fit(X, np.eye(2, dtype=int)[y]),
         r"Got an array of shape \(200, 2\)",
     ),
-    "columns": ({}, lambda X, y, clf: clf.partial_fit(X[:, :1], y), "X has 1 features, but .* is expecting 2"),
-    "layers": (
+    "number of features": (
+        {},
+        lambda X, y, clf: clf.partial_fit(X[:, :1], y),
+        "X has 1 features, but .* is expecting 2",
+    ),
+    "hidden layers": (
         {"hidden_layer_sizes": (5,)},
         lambda X, y, clf: clf.partial_fit(X, y),
         r"'hidden_layer_sizes' .* Got \(5,\) for a network with the hidden layers \(50, 20\)",
     ),
-    "warm classes": (
+    "warm start with other classes": (
         {},
         lambda X, y, clf: clf.fit(X, y + 1),
         r"earlier fit.* \[0, 1\]\. Got .* from \[1, 2\]",
     ),
-    "warm columns": ({}, lambda X, y, clf: clf.fit(X[:, :1], y), "X has 1 features, but .* is expecting 2"),
-    "warm layers": ({"hidden_layer_sizes": 7}, lambda X, y, clf: clf.fit(X, y), r"'hidden_layer_sizes' .* Got 7 for"),
+    "warm start with fewer features": (
+        {},
+        lambda X, y, clf: clf.fit(X[:, :1], y),
+        "X has 1 features, but .* is expecting 2",
+    ),
+    "warm start with other hidden layers": (
+        {"hidden_layer_sizes": 7},
+        lambda X, y, clf: clf.fit(X, y),
+        r"'hidden_layer_sizes' .* Got 7 for",
+    ),
 }
 
 
-@pytest.mark.parametrize(("parameters", "call", "message"), BAD_CALLS.values(), ids=BAD_CALLS)
-def test_an_invalid_resumption_raises_an_error_and_changes_nothing(moons, parameters, call, message):
+@pytest.mark.parametrize(("parameters", "call", "message"), INVALID_CALLS.values(), ids=INVALID_CALLS)
+def test_invalid_resumption_of_a_classifier_raises_and_changes_nothing(moons, parameters, call, message):
     X, y = moons
     clf = KerasMoonClassifier(epochs=2, warm_start=True, random_state=0).fit(X, y)
     before = state(clf)
@@ -355,7 +367,7 @@ def test_an_invalid_resumption_raises_an_error_and_changes_nothing(moons, parame
     assert state(clf) == before
 
 
-def test_a_failing_first_call_sets_no_fitted_attributes():
+def test_failing_first_call_sets_no_fitted_attributes():
     X, y = make_moons(20, random_state=0)
     clf = KerasMoonClassifier()
     with pytest.raises(ValueError, match="one label per sample"):
@@ -363,38 +375,38 @@ def test_a_failing_first_call_sets_no_fitted_attributes():
     assert not [name for name in vars(clf) if name.endswith("_")]
 
 
-BAD_NUMBERS = {
+INVALID_REGRESSOR_CALLS = {
     "another loss": (
         {"loss": "huber"},
         lambda X, y, reg: reg.fit(X, y),
         r"'loss' parameter must not change when training is resumed: it must be 'poisson'\. Got 'huber'",
     ),
-    "another loss for a block": (
+    "another loss in partial_fit": (
         {"loss": "pinball"},
         lambda X, y, reg: reg.partial_fit(X, y),
         "'loss' .* Got 'pinball'",
     ),
-    "one column": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must contain 2 numbers per sample\. .* \(160,\)"),
-    "three columns": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must contain 2 .* \(160, 3\)"),
+    "one output": ({}, lambda X, y, reg: reg.fit(X, y[:, 0]), r"y must contain 2 numbers per sample\. .* \(160,\)"),
+    "three outputs": ({}, lambda X, y, reg: reg.partial_fit(X, y[:, [0, 1, 0]]), r"y must contain 2 .* \(160, 3\)"),
     "negative": (
         {},
         lambda X, y, reg: reg.fit(X, y - 100),
         r"y must not contain negative numbers for loss='poisson'\. Got -9",
     ),
-    "no number": ({}, lambda X, y, reg: reg.partial_fit(X, np.where(y > 9, np.nan, y)), "Input y contains NaN"),
+    "NaN": ({}, lambda X, y, reg: reg.partial_fit(X, np.where(y > 9, np.nan, y)), "Input y contains NaN"),
     "infinite": ({}, lambda X, y, reg: reg.fit(X, np.where(y > 9, np.inf, y)), "Input y contains infinity"),
     "huge": ({}, lambda X, y, reg: reg.fit(X, y * 1e160), r"y must contain numbers of magnitude at most 1e\+150"),
-    "words": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must contain numbers. Got .* of dtype <U32"),
+    "strings": ({}, lambda X, y, reg: reg.fit(X, y.astype(str)), "y must contain numbers. Got .* of dtype <U32"),
     "objects": ({}, lambda X, y, reg: reg.fit(X, np.full(y.shape, "a", object)), "y must contain numbers"),
     "complex": ({}, lambda X, y, reg: reg.fit(X, y + 1j), "Complex data not supported"),
     "dates": ({}, lambda X, y, reg: reg.fit(X, y.astype("M8[s]")), "y must contain numbers"),
-    "too few": ({}, lambda X, y, reg: reg.fit(X, y[1:]), r"inconsistent numbers of samples: \[160, 159\]"),
-    "none": ({}, lambda X, y, reg: reg.fit(X, None), "requires y to be passed"),
-    "columns of X": ({}, lambda X, y, reg: reg.fit(X[:, 1:], y), "X has 9 features, but .* is expecting 10"),
-    "layers": ({"hidden_layer_sizes": 7}, lambda X, y, reg: reg.fit(X, y), "'hidden_layer_sizes' .* Got 7 for"),
-    "weights": ({}, lambda X, y, reg: reg.fit(X, y, np.zeros(160)), "at least one non-zero"),
+    "too few samples": ({}, lambda X, y, reg: reg.fit(X, y[1:]), r"inconsistent numbers of samples: \[160, 159\]"),
+    "no y": ({}, lambda X, y, reg: reg.fit(X, None), "requires y to be passed"),
+    "number of features": ({}, lambda X, y, reg: reg.fit(X[:, 1:], y), "X has 9 features, but .* is expecting 10"),
+    "hidden layers": ({"hidden_layer_sizes": 7}, lambda X, y, reg: reg.fit(X, y), "'hidden_layer_sizes' .* Got 7 for"),
+    "all weights 0": ({}, lambda X, y, reg: reg.fit(X, y, np.zeros(160)), "at least one non-zero"),
     "validation without y": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X), "y_val must be given together with X_val"),
-    "validation of one column": (
+    "validation with one output": (
         {},
         lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=y[:, 0]),
         r"y_val must contain 2 numbers per sample\. .* \(160,\)",
@@ -410,9 +422,11 @@ BAD_NUMBERS = {
 }
 
 
-@pytest.mark.parametrize(("parameters", "call", "message"), BAD_NUMBERS.values(), ids=BAD_NUMBERS)
-def test_an_invalid_resumption_of_a_regressor_raises_an_error_and_changes_nothing(parameters, call, message):
-    X, y = COLUMNS
+@pytest.mark.parametrize(
+    ("parameters", "call", "message"), INVALID_REGRESSOR_CALLS.values(), ids=INVALID_REGRESSOR_CALLS
+)
+def test_invalid_resumption_of_a_regressor_raises_and_changes_nothing(parameters, call, message):
+    X, y = MULTIOUTPUT_DATA
     reg = KerasMoonRegressor(loss="poisson", epochs=2, warm_start=True, random_state=0).fit(X, y)
     before, predicted = state(reg), reg.predict(X)
     reg.set_params(**parameters)

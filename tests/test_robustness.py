@@ -77,7 +77,7 @@ for verbose in (0, 1):
 """
 
 
-def test_ctrl_c_ends_fit_and_keeps_the_completed_epochs(start_python):
+def test_sigint_ends_fit_and_keeps_the_completed_epochs(start_python):
     child = start_python(INTERRUPTED)
     watchdog = threading.Timer(240, child.kill)
     watchdog.start()
@@ -127,7 +127,7 @@ class InterruptEpoch(keras.callbacks.Callback):
 @pytest.mark.parametrize("epoch", [0, 3])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_an_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_stopping):
+def test_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_stopping):
     parameters = {"dropout": 0.1, "early_stopping": early_stopping, "random_state": 0, "warm_start": True}
     estimator = network(callbacks=[InterruptEpoch(epoch, by_signal)], epochs=8, **parameters)
     with pytest.warns(UserWarning, match=f"Training interrupted by user after {epoch} epochs"):
@@ -141,7 +141,7 @@ def test_an_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_
         assert (estimator.coefs_[0] == whole.coefs_[0]).all()
 
 
-def test_an_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
+def test_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
     monkeypatch.setattr(_compiled_program, "_idle_programs", [])
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
     run, blocks = _compiled_program.Program.run, []
@@ -162,14 +162,14 @@ def test_an_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
     monkeypatch.setattr(_compiled_program, "_idle_programs", [])
 
 
-def test_fitted_attributes_remain_if_the_warning_is_an_error(moons):
+def test_completed_epochs_remain_if_the_interruption_warning_is_an_error(moons):
     clf = KerasMoonClassifier(callbacks=[InterruptEpoch(2, True)], epochs=8, random_state=0)
     with pytest.raises(UserWarning, match="after 2 epochs"):
         clf.fit(*moons)
     assert clf.n_iter_ == 2
 
 
-def test_a_sigint_handler_of_the_caller_remains(moons):
+def test_fit_leaves_a_sigint_handler_of_the_caller_in_place(moons):
     seen = []
     before = signal.signal(signal.SIGINT, lambda *_: seen.append("interrupted"))
     try:
@@ -188,7 +188,7 @@ def test_fit_restores_the_default_sigint_handler(moons):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_diverging_candidate_gets_error_score_and_the_search_continues(moons):
+def test_diverging_candidate_gets_error_score_and_the_search_continues(moons):
     X, y = moons
     network = KerasMoonClassifier(optimizer="sgd", activation="linear", epochs=30, random_state=0)
     search = GridSearchCV(network, {"learning_rate": [0.01, 1e30]}, cv=2, error_score=-1.0)
@@ -205,10 +205,10 @@ def kill_process(epoch, logs=None):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_worker_raises_an_error_and_the_parent_can_fit_again(moons):
+def test_killed_worker_raises_and_the_parent_process_can_fit_again(moons):
     X, y = moons
-    deadly = keras.callbacks.LambdaCallback(on_epoch_end=kill_process)
-    network = KerasMoonClassifier(epochs=4, random_state=0, callbacks=[deadly])
+    killer = keras.callbacks.LambdaCallback(on_epoch_end=kill_process)
+    network = KerasMoonClassifier(epochs=4, random_state=0, callbacks=[killer])
     try:
         with pytest.raises(TerminatedWorkerError, match="terminated"):
             GridSearchCV(network, {"l2": [0.0, 0.1]}, cv=2, n_jobs=2).fit(X, y)
@@ -244,7 +244,7 @@ KerasMoonClassifier(epochs=10**6, dropout=0.1, random_state=0).set_callbacks(Che
 
 
 @pytest.mark.skipif(not HAS_CALLBACKS, reason="scikit-learn has callbacks from 1.9 on")
-def test_a_killed_fit_resumes_from_its_last_checkpoint(start_python, moons, tmp_path):
+def test_killed_fit_resumes_from_its_last_checkpoint(start_python, moons, tmp_path):
     X, y = moons
     path = tmp_path / "checkpoint.pickle"
     child = start_python(CHECKPOINTED, str(path))
@@ -265,7 +265,7 @@ def test_a_killed_fit_resumes_from_its_last_checkpoint(start_python, moons, tmp_
 
 
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_eight_threads_fit_and_predict_like_one(network):
+def test_fits_and_predictions_in_eight_threads_equal_those_in_one(network):
     X, y = make_moons(120, noise=0.2, random_state=0)
     seeds = range(8)
 
@@ -301,7 +301,7 @@ def test_eight_threads_fit_and_predict_like_one(network):
     assert results == expected
 
 
-FULL = """
+FULL_DISK = """
 import os, sys
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
@@ -323,7 +323,7 @@ print("fits again:", clf.set_params(callbacks=None).fit(X, y).score(X, y) > 0.8)
 """
 
 
-def test_a_full_disk_in_model_checkpoint(tmp_path):
+def test_full_disk_in_model_checkpoint_raises_and_keeps_the_earlier_fit(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     # A file system of 256 kB, in a mount namespace that ends with the child process
@@ -333,9 +333,9 @@ def test_a_full_disk_in_model_checkpoint(tmp_path):
         [*namespace, "sh", "-c", 'mount -t tmpfs -o size=256k tmpfs "$0"', str(disk)], capture_output=True, check=False
     )
     if possible.returncode != 0:
-        pytest.skip(f"no file system can be mounted here: {possible.stderr.decode().strip()}")
+        pytest.skip(f"cannot mount a file system: {possible.stderr.decode().strip()}")
     child = subprocess.run(
-        [*namespace, "sh", "-c", mount, str(disk), sys.executable, FULL],
+        [*namespace, "sh", "-c", mount, str(disk), sys.executable, FULL_DISK],
         capture_output=True,
         text=True,
         timeout=300,
@@ -347,7 +347,7 @@ def test_a_full_disk_in_model_checkpoint(tmp_path):
     assert rest == ["saved before the disk was full: True", "1191 parameters in the first", "fits again: True"]
 
 
-def test_a_fit_inside_a_callback_is_independent(moons):
+def test_fit_inside_a_callback_is_independent(moons):
     X, y = moons
     inner = []
 
@@ -360,7 +360,7 @@ def test_a_fit_inside_a_callback_is_independent(moons):
     assert all((coef == inner[0]).all() for coef in inner)
 
 
-def test_predictions_while_a_search_runs_on_threads(moons):
+def test_predictions_do_not_change_while_a_search_runs_in_a_thread(moons):
     X, y = moons
     scores = []
     thread = threading.Thread(

@@ -1,3 +1,5 @@
+"""Class weights and sample weights, combined and scaled for training."""
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -9,43 +11,43 @@ from moonnet._class_targets import ClassTargets
 from moonnet._sample_weights import effective_weights, make_class_weighting
 
 
-def effective(y, sample_weight, class_weight, dtype="float64"):
+def combine_weights(y, sample_weight, class_weight, dtype="float64"):
     targets = ClassTargets.from_y(y) if y.ndim == 2 else ClassTargets(np.unique(y))
     return effective_weights(sample_weight, make_class_weighting(class_weight, y, targets), np.dtype(dtype))
 
 
 @given(st.data())
-def test_class_weights_are_scikit_learn_s_up_to_scale(data):
+def test_class_weights_match_sklearn_up_to_scale(data):
     y = np.array(data.draw(st.lists(st.integers(0, 3), min_size=4, max_size=40)))
     classes = np.unique(y)
     assume(len(classes) > 1)
     chosen = data.draw(st.sampled_from(["balanced", {int(classes[0]): 2.5}, None]))
     ones = np.ones(len(y))
-    weights, theirs = effective(y, ones, chosen), compute_sample_weight(chosen, y)
+    weights, theirs = combine_weights(y, ones, chosen), compute_sample_weight(chosen, y)
     assert 1 <= weights.max() < 2
     assert_allclose(weights / weights.max(), theirs / theirs.max())
     assert (ones == 1).all()
 
 
-def test_balanced_classes_carry_equal_weight_and_skip_those_without_any():
+def test_balanced_ignores_classes_whose_samples_all_have_weight_0():
     y = np.array([0, 0, 0, 1, 1, 2])
-    weights = effective(y, np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0]), "balanced")
+    weights = combine_weights(y, np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.0]), "balanced")
     assert weights[:3].sum() == pytest.approx(weights[3:5].sum())
     assert weights[5] == 0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1e-310, 1e-40, 1.0, 1e38, 1e308])
-def test_the_scale_of_weights_is_free(scale, dtype):
+def test_scale_of_sample_weights_has_no_effect(scale, dtype):
     y = np.array([0, 1, 1, 0])
-    weights = effective(y, scale * np.array([1.0, 0.5, 0.25, 0.0]), {0: 1e300, 1: 1e300}, dtype)
+    weights = combine_weights(y, scale * np.array([1.0, 0.5, 0.25, 0.0]), {0: 1e300, 1: 1e300}, dtype)
     assert weights.dtype == dtype
     assert_allclose(weights / weights.max(), [1, 0.5, 0.25, 0], rtol=1e-6)
-    assert (effective(y, np.ones(4), None, dtype) == 1).all()
+    assert (combine_weights(y, np.ones(4), None, dtype) == 1).all()
 
 
-def test_a_weight_that_compiled_code_takes_for_0_is_0():
-    weights = effective(np.array([0, 1, 1]), np.array([1.0, 1e-37, 1e-39]), None, "float32")
+def test_subnormal_weights_become_0():
+    weights = combine_weights(np.array([0, 1, 1]), np.array([1.0, 1e-37, 1e-39]), None, "float32")
     assert weights[1] > 0
     assert weights[2] == 0
 
@@ -59,20 +61,20 @@ def test_a_weight_that_compiled_code_takes_for_0_is_0():
         ({"a": "heavy"}, r"Got 'heavy' for the label 'a'"),
     ],
 )
-def test_bad_class_weights_are_named(class_weight, message):
+def test_invalid_class_weight_raises(class_weight, message):
     y = np.array(["a", "b", "a"])
     with pytest.raises(ValueError, match=message):
-        effective(y, np.ones(3), class_weight)
+        combine_weights(y, np.ones(3), class_weight)
 
 
-def test_balanced_labels_multiply_as_in_scikit_learn():
+def test_balanced_multilabel_weights_match_sklearn():
     y = np.random.default_rng(0).integers(0, 2, (40, 3))
-    weights = effective(y, np.ones(40), "balanced")
+    weights = combine_weights(y, np.ones(40), "balanced")
     theirs = compute_sample_weight("balanced", y)
     assert_allclose(weights / weights.max(), theirs / theirs.max())
 
 
-def test_a_dict_of_weights_cannot_name_several_labels():
+def test_class_weight_dict_for_multilabel_targets_raises():
     y = np.array([[0, 1], [1, 1]])
     with pytest.raises(ValueError, match=r"'class_weight' .* None or 'balanced' .* Got \{0: 2\.0\}"):
-        effective(y, np.ones(2), {0: 2.0})
+        combine_weights(y, np.ones(2), {0: 2.0})

@@ -1,4 +1,4 @@
-"""Early stopping: scores beside those of scikit-learn, and the stopping rule of MLPClassifier."""
+"""Early stopping, compared with scores of scikit-learn and with the stopping rule of MLPClassifier."""
 
 import math
 
@@ -23,7 +23,8 @@ def split_of(clf, y, multilabel=False):
     return hold_out(len(y), clf.validation_fraction, None if multilabel else y, seed)
 
 
-def learned(clf):
+def weight_bytes(clf):
+    """Return the fitted weights as bytes, which are equal exactly if the weights are."""
     return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
 
 
@@ -38,7 +39,7 @@ def fitted_by_epoch(clf, X, y, sample_weight=None):
     [{}, {"l2": 0.01}, {"class_weight": {"moon": 3.0}}, {"class_weight": "balanced", "optimizer": "adam"}],
     ids=repr,
 )
-def test_validation_metrics_match_scikit_learn_and_the_best_epoch_is_selected(parameters):
+def test_validation_metrics_match_sklearn_and_the_best_epoch_is_restored(parameters):
     X, y = make_moons(120, noise=0.3, random_state=3)
     y = np.where(y == 1, "moon", "crescent")
     weight = np.random.default_rng(0).uniform(0.2, 3, len(X))
@@ -89,7 +90,7 @@ def n_epochs_of_mlpclassifier(losses, tol, n_iter_no_change):
 
 
 @pytest.mark.parametrize(("tol", "n_iter_no_change"), [(1e-4, 10), (1e-2, 3), (0.0, 1), (0.1, 5)])
-def test_training_stops_at_the_epoch_at_which_mlpclassifier_would(tol, n_iter_no_change):
+def test_training_stops_at_the_same_epoch_as_mlpclassifier(tol, n_iter_no_change):
     X, y = make_moons(150, noise=0.3, random_state=1)
     clf = KerasMoonClassifier(
         early_stopping=True, tol=tol, n_iter_no_change=n_iter_no_change, learning_rate=0.01, epochs=150, random_state=2
@@ -99,8 +100,8 @@ def test_training_stops_at_the_epoch_at_which_mlpclassifier_would(tol, n_iter_no
     assert clf.history_["val_loss"] == whole.history_["val_loss"][: clf.n_iter_]
 
 
-def test_the_moving_average_of_the_weights_is_scored(keras):
-    # What predicts when training ends is what early stopping has to judge
+def test_early_stopping_scores_the_moving_average_of_the_weights(keras):
+    # Early stopping must score the weights that predict after training, which are the averages
     X, y = make_moons(100, noise=0.2, random_state=0)
     optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
     clf = KerasMoonClassifier(optimizer=optimizer, early_stopping=True, epochs=8, random_state=0).fit(X, y)
@@ -112,7 +113,7 @@ def test_the_moving_average_of_the_weights_is_scored(keras):
 
 
 @pytest.mark.parametrize("scoring", ["loss", "roc_auc"])
-def test_divergence_raises_an_error(moons, scoring):
+def test_divergence_with_early_stopping_raises(moons, scoring):
     X, y = moons
     clf = KerasMoonClassifier(
         optimizer="sgd",
@@ -126,7 +127,7 @@ def test_divergence_raises_an_error(moons, scoring):
         clf.fit(1e60 * X, y)
 
 
-def test_float32_is_preserved(moons):
+def test_early_stopping_preserves_float32(moons):
     X, y = moons
     clf = KerasMoonClassifier(early_stopping=True, epochs=3, random_state=0).fit(X.astype("float32"), y)
     assert {array.dtype.name for array in clf.coefs_ + clf.intercepts_} == {"float32"}
@@ -139,7 +140,7 @@ def recall_at_0_4(estimator, X, y, sample_weight=None):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", recall_at_0_4])
-def test_the_score_matches_scikit_learn_and_the_best_epoch_is_selected(train_and_validation_set, scoring, weighted):
+def test_val_score_matches_sklearn_and_the_best_epoch_is_restored(train_and_validation_set, scoring, weighted):
     (X, y, _), (X_val, y_val, weight) = train_and_validation_set
     options = {"sample_weight": weight} if weighted else {}
     clf = KerasMoonClassifier(
@@ -154,7 +155,7 @@ def test_the_score_matches_scikit_learn_and_the_best_epoch_is_selected(train_and
     assert_allclose(clf.history_["val_score"][:n_epochs], scores[:n_epochs], rtol=1e-9)
     assert clf.n_iter_ == n_epochs_of_mlpclassifier([-score for score in clf.history_["val_score"]], 0, 4)
     best = int(np.argmax(clf.history_["val_score"])) + 1
-    assert learned(clf) == learned(shorter.set_params(epochs=best).fit(X, y))
+    assert weight_bytes(clf) == weight_bytes(shorter.set_params(epochs=best).fit(X, y))
 
 
 def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set):
@@ -166,17 +167,18 @@ def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set
         assert_allclose(clf.history_["val_score"][epoch], score)
 
 
-def test_a_resumed_training_keeps_the_best_score_so_far(train_and_validation_set):
+def test_resumed_training_remembers_the_best_score(train_and_validation_set):
     (X, y, _), (X_val, y_val, _) = train_and_validation_set
-    own = {"X_val": X_val, "y_val": y_val}
+    validation_set = {"X_val": X_val, "y_val": y_val}
     clf = KerasMoonClassifier(early_stopping=True, scoring="accuracy", n_iter_no_change=50, epochs=20, random_state=0)
-    whole = clone(clf).fit(X, y, **own)
-    part = clone(clf).set_params(warm_start=True, epochs=12).fit(X, y, **own).set_params(epochs=8).fit(X, y, **own)
-    assert learned(part) == learned(whole)
+    whole = clone(clf).fit(X, y, **validation_set)
+    part = clone(clf).set_params(warm_start=True, epochs=12).fit(X, y, **validation_set)
+    part.set_params(epochs=8).fit(X, y, **validation_set)
+    assert weight_bytes(part) == weight_bytes(whole)
     assert part.history_ == whole.history_
 
 
-def test_an_unknown_scorer_raises_an_error(moons):
+def test_unknown_scorer_raises(moons):
     for clf in (KerasMoonClassifier(scoring="nope"), KerasMoonClassifier(scoring="nope", early_stopping=True)):
         with pytest.raises(ValueError, match=r"'scoring' .* must be 'loss', the name of a scorer .* Got 'nope'"):
             clf.fit(*moons)
@@ -213,24 +215,24 @@ def failing_score(estimator, X, y):
         (roc_auc_score, ValueError, "looks like it is a metric function"),
     ],
 )
-def test_a_failing_scorer_raises_an_error_and_changes_nothing(moons, scoring, error, message):
+def test_failing_scorer_raises_and_changes_nothing(moons, scoring, error, message):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
-    before = learned(clf), clf.history_
+    before = weight_bytes(clf), clf.history_
     with pytest.raises(error, match=message):
         clf.set_params(scoring=scoring, early_stopping=True).fit(*moons)
-    assert (learned(clf), clf.history_) == before
+    assert (weight_bytes(clf), clf.history_) == before
 
 
-def test_a_scorer_gets_arrays_if_fit_got_a_large_table():
+def test_scorer_gets_arrays_if_fit_got_a_large_dataframe():
     X, y = make_moons(40_000, noise=0.3, random_state=0)
     table = pd.DataFrame(X, columns=["a", "b"])
     clf = KerasMoonClassifier(epochs=1, batch_size=4000, early_stopping=True, scoring="accuracy", random_state=0)
-    clf.fit(table, y)  # a warning about names would be an error here
+    clf.fit(table, y)  # pytest turns a warning about feature names into an error
     assert clf.feature_names_in_.tolist() == ["a", "b"]
     assert clf.history_["val_score"] == pytest.approx(clf.history_["val_accuracy"])
 
 
-def test_an_estimator_pickled_before_the_parameter_scoring_existed_loads(moons):
+def test_pickle_without_the_scoring_parameter_loads(moons):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
     state = {name: value for name, value in clf.__getstate__().items() if name != "scoring"}
     old = KerasMoonClassifier.__new__(KerasMoonClassifier)

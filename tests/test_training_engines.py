@@ -19,15 +19,16 @@ from moonnet.training._network import optimizer_classes
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 BACKEND = keras.backend.backend()
-OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
+OTHER_BACKEND = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="specific to JAX")
 
 
-def learned(clf):
+def weight_bytes(clf):
+    """Return the fitted weights as bytes, which are equal exactly if the weights are."""
     return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
 
 
-def assert_learned_alike(clf, other, rtol, message):
+def assert_close_weights(clf, other, rtol, message):
     for mine, yours in zip(clf.coefs_ + clf.intercepts_, other.coefs_ + other.intercepts_, strict=True):
         assert_allclose(mine, yours, rtol=rtol, atol=rtol * np.abs(yours).max(), err_msg=message)
 
@@ -58,15 +59,15 @@ DIFFERENT_IN_KERAS = {"schedulefreeadamw"}
 
 
 @on_jax  # testing one direction is enough
-def test_engines_agree_and_resume_from_each_other_s_pickles(run_python, tmp_path):
+def test_engines_agree_and_resume_from_pickles_of_each_other(run_python, tmp_path):
     path = tmp_path / "fitted.pickle"
     faster = "--xla_backend_optimization_level=0"  # compilation takes a third less time
-    run_python(FIT_EACH, str(path), "100", timeout=600, KERAS_BACKEND=OTHER, XLA_FLAGS=faster)
+    run_python(FIT_EACH, str(path), "100", timeout=600, KERAS_BACKEND=OTHER_BACKEND, XLA_FLAGS=faster)
     theirs = pickle.loads(path.read_bytes())
     X, y = load_iris(return_X_y=True)
     for name in ACTIVATIONS:
         ours = KerasMoonClassifier((8, 6), activation=name, epochs=5, random_state=0).fit(scale(X), y)
-        assert_learned_alike(ours, theirs.pop(name), 1e-7, name)
+        assert_close_weights(ours, theirs.pop(name), 1e-7, name)
     X, y = make_moons(200, noise=0.2, random_state=0)
     assert {name for name, _ in theirs} == set(optimizer_classes())
     for (name, dtype), other in theirs.items():
@@ -75,13 +76,13 @@ def test_engines_agree_and_resume_from_each_other_s_pickles(run_python, tmp_path
         rtol = 1e-7 if dtype == "float64" and name != "muon" else 1e-3  # Muon is trained in float32
         samples = X.astype(dtype)
         ours = KerasMoonClassifier(optimizer=name, warm_start=True, random_state=0).fit(samples, y)
-        assert_learned_alike(ours, other, rtol, f"{name} {dtype}")
+        assert_close_weights(ours, other, rtol, f"{name} {dtype}")
         ours.set_params(epochs=5).fit(samples, y)
         other.set_params(epochs=5).fit(samples, y)
         assert_allclose(other.history_["loss"], ours.history_["loss"], rtol=10 * rtol, err_msg=f"{name} {dtype}")
 
 
-RESUMED = """
+RESUME = """
 import pickle, sys
 from sklearn.datasets import make_moons
 X, y = make_moons(80, noise=0.2, random_state=0)
@@ -94,13 +95,13 @@ with open(sys.argv[1], "wb") as file:
 """
 
 
-def test_the_other_engine_loads_moving_averages_and_random_streams(run_python, tmp_path):
+def test_other_engine_loads_moving_averages_and_random_streams(run_python, tmp_path):
     X, y = make_moons(80, noise=0.2, random_state=0)
     average = keras.optimizers.RMSprop(0.01, use_ema=True, ema_momentum=0.9)
     clf = KerasMoonClassifier((6,), optimizer=average, epochs=3, random_state=0).fit(X, y)
     path = tmp_path / "fitted.pickle"
     path.write_bytes(pickle.dumps(clf))
-    run_python(RESUMED, str(path), KERAS_BACKEND=OTHER)
+    run_python(RESUME, str(path), KERAS_BACKEND=OTHER_BACKEND)
     before, theirs = pickle.loads(path.read_bytes())
     assert before == clf.predict_proba(X).tobytes()
     clf.partial_fit(X, y)
@@ -145,13 +146,13 @@ print(len(results))
 """
 
 
-def test_a_forked_process_predicts_and_raises_an_error_in_fit(run_python, tmp_path):
+def test_forked_process_predicts_and_raises_in_fit(run_python, tmp_path):
     path = tmp_path / "forked.py"
     path.write_text(FORKED)
     assert run_python(f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')") == "3\n"
 
 
-ON_SECOND = {
+MAKE_TWO_DEVICES = {
     "jax": "",
     "tensorflow": """
 import tensorflow as tf
@@ -159,7 +160,7 @@ cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 """,
 }
-DEVICES = """
+FIT_ON_DEVICES = """
 import keras
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
@@ -183,12 +184,12 @@ print(used)
 """
 
 
-def test_training_runs_on_the_device_of_keras_device(run_python):
+def test_training_runs_on_the_device_set_by_keras_device(run_python):
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
-    assert run_python(ON_SECOND[BACKEND] + DEVICES, XLA_FLAGS=flags) == "['0', '1']\n"
+    assert run_python(MAKE_TWO_DEVICES[BACKEND] + FIT_ON_DEVICES, XLA_FLAGS=flags) == "['0', '1']\n"
 
 
-def test_an_unavailable_device_raises_an_error(moons):
+def test_unavailable_device_raises(moons):
     if BACKEND == "jax":
         import jax
 
@@ -199,7 +200,7 @@ def test_an_unavailable_device_raises_an_error(moons):
         KerasMoonClassifier((3,), epochs=1).fit(*moons)
 
 
-QUIET = """
+FIT_WITHOUT_TENSORFLOW = """
 import sys
 from sklearn.datasets import make_moons
 from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau
@@ -218,17 +219,18 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "
 
 
 @on_jax
-def test_a_process_on_jax_never_imports_tensorflow(run_python):
-    assert run_python(QUIET) == "[]\n"
+def test_process_on_jax_never_imports_tensorflow(run_python):
+    assert run_python(FIT_WITHOUT_TENSORFLOW) == "[]\n"
 
 
 @pytest.fixture
-def no_programs(monkeypatch):
+def empty_program_cache(monkeypatch):
+    """Empty the cache of compiled programs."""
     monkeypatch.setattr(_compiled_program, "_idle_programs", [])
 
 
 @cache
-def compilations():
+def recorded_compilations():
     """Return a list to which an item is added for each program that JAX compiles from now on."""
     import jax.monitoring
 
@@ -241,31 +243,31 @@ def compilations():
 
 @on_jax
 @pytest.mark.parametrize("name", ["rmsprop", "adam", "ftrl", "adagrad", "lamb", "muon", "adafactor"])
-def test_a_program_takes_one_compilation(no_programs, moons, name):
+def test_program_is_compiled_in_one_compilation(empty_program_cache, moons, name):
     X, y = moons
     clf = KerasMoonClassifier((5, 4), optimizer=name, epochs=1, dropout=0.1)
     clf.fit(X, y)  # reads the settings of the optimizer, once per process
     _compiled_program._idle_programs.clear()
-    before = len(compilations())
+    before = len(recorded_compilations())
     clf.fit(X, y)
-    assert len(compilations()) == before + 1
+    assert len(recorded_compilations()) == before + 1
 
 
 @on_jax
-def test_an_unknown_compiler_option_is_omitted(no_programs, moons, monkeypatch):
+def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypatch):
     from moonnet.training.engines import jax as engine
 
     clf = KerasMoonClassifier((5, 4), epochs=1, random_state=0)
-    expected = learned(clf.fit(*moons))
+    expected = weight_bytes(clf.fit(*moons))
     monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_cpu_of_another_version", True)
     monkeypatch.setattr(engine, "_unknown_options", set(engine._unknown_options))
     _compiled_program._idle_programs.clear()
-    assert learned(clf.fit(*moons)) == expected
+    assert weight_bytes(clf.fit(*moons)) == expected
     assert "xla_cpu_of_another_version" in engine._unknown_options
 
 
 @on_jax
-def test_other_compiler_errors_are_raised(no_programs, moons, monkeypatch):
+def test_other_compiler_errors_are_raised(empty_program_cache, moons, monkeypatch):
     import jax
 
     from moonnet.training.engines import jax as engine
@@ -276,7 +278,7 @@ def test_other_compiler_errors_are_raised(no_programs, moons, monkeypatch):
 
 
 @on_jax
-def test_fit_leaves_the_configuration_of_jax_unchanged(no_programs, moons):
+def test_fit_leaves_the_configuration_of_jax_unchanged(empty_program_cache, moons):
     import jax
 
     before = dict(jax.config.values), jax.numpy.zeros(2).dtype, jax.random.key(0).dtype
@@ -285,18 +287,18 @@ def test_fit_leaves_the_configuration_of_jax_unchanged(no_programs, moons):
 
 
 @on_jax
-def test_default_dtypes_of_other_threads_do_not_change_during_fit(no_programs, moons):
+def test_default_dtypes_of_other_threads_do_not_change_during_fit(empty_program_cache, moons):
     import threading
 
     import jax
 
     done, types = threading.Event(), set()
 
-    def look():
+    def record_types():
         while not done.is_set():
             types.add((str(jax.numpy.asarray(1.5).dtype), jax.config.jax_enable_x64))
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=record_types)
     thread.start()
     try:
         KerasMoonClassifier((5,), epochs=300).fit(*moons)
@@ -311,22 +313,20 @@ def test_default_dtypes_of_other_threads_do_not_change_during_fit(no_programs, m
 @pytest.mark.parametrize(
     "parameters", [{"dropout": 0.1}, {"optimizer": "schedulefreeadamw"}], ids=["dropout", "averages"]
 )
-def test_fit_is_bit_for_bit_identical_within_transformations_and_scopes_of_jax(
-    monkeypatch, moons, parameters, compiled_before
-):
+def test_fit_is_identical_within_transformations_and_scopes_of_jax(monkeypatch, moons, parameters, compiled_before):
     import jax
 
     if parameters.get("optimizer", "sgd") not in optimizer_classes():
         pytest.skip("this Keras does not have the optimizer")
     clf = KerasMoonClassifier((5, 4), epochs=3, random_state=0, **parameters)
-    expected = learned(clf.fit(*moons))
+    expected = weight_bytes(clf.fit(*moons))
     found = {}
 
     def fit(name):
         if not compiled_before:
             monkeypatch.setattr(_compiled_program, "_idle_programs", [])
             _network._default_settings.cache_clear()
-        found[name] = learned(clf.fit(*moons))
+        found[name] = weight_bytes(clf.fit(*moons))
 
     def traced(name):
         def function(x):
@@ -359,7 +359,7 @@ def test_fit_is_bit_for_bit_identical_within_transformations_and_scopes_of_jax(
 
 
 @on_jax
-def test_model_and_callbacks_raise_an_error_while_jax_traces(moons):
+def test_model_and_fit_with_callbacks_raise_while_jax_traces(moons):
     import jax
 
     clf = KerasMoonClassifier((5,), epochs=1).fit(*moons)
@@ -377,7 +377,7 @@ def test_model_and_callbacks_raise_an_error_while_jax_traces(moons):
 
 
 @on_jax
-def test_divergence_raises_moonnet_s_error_with_debug_nans(moons):
+def test_divergence_with_debug_nans_raises_the_error_of_moonnet(moons):
     import jax
 
     clf = KerasMoonClassifier(optimizer="sgd", activation="linear", learning_rate=1e30, epochs=20)
@@ -385,7 +385,7 @@ def test_divergence_raises_moonnet_s_error_with_debug_nans(moons):
         clf.fit(*moons)
 
 
-CACHED = """
+COUNT_CACHE_HITS = """
 import jax
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event) if "cache_hits" in event else None)
@@ -397,6 +397,6 @@ print(len(hits) > 0)
 
 
 @on_jax
-def test_a_second_process_uses_the_compilation_cache_of_jax(run_python, tmp_path):
+def test_second_process_uses_the_compilation_cache_of_jax(run_python, tmp_path):
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    assert [run_python(CACHED, **cache) for _ in range(2)] == ["False\n", "True\n"]
+    assert [run_python(COUNT_CACHE_HITS, **cache) for _ in range(2)] == ["False\n", "True\n"]

@@ -16,19 +16,19 @@ SHAPES = [(3, 4), (4,), (4, 2), (2,)]
 ELEMENTWISE = ["SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion"]
 
 
-def variables(shapes):
+def make_variables(shapes):
     return [
         keras.Variable(np.zeros(shape), dtype="float32", name=f"weight_{index}") for index, shape in enumerate(shapes)
     ]
 
 
-def built(make, shapes):
-    weights, optimizer = variables(shapes), make()
+def build_optimizer(make, shapes):
+    weights, optimizer = make_variables(shapes), make()
     optimizer.build(weights)
     return weights, optimizer
 
 
-MAKERS = {
+OPTIMIZER_FACTORIES = {
     **{name: getattr(keras.optimizers, name) for name in ELEMENTWISE},
     "momentum": lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True),
     "centered": lambda: keras.optimizers.RMSprop(momentum=0.9, centered=True),
@@ -38,9 +38,12 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", OPTIMIZER_FACTORIES)
 def test_flatten_and_unflatten_are_inverse(name):
-    by_layer, flat = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+    by_layer, flat = (
+        build_optimizer(OPTIMIZER_FACTORIES[name], SHAPES),
+        build_optimizer(OPTIMIZER_FACTORIES[name], [(26,)]),
+    )
     layout = StateLayout.flat(*by_layer, *flat)
     assert sorted(np.concatenate(layout.groups)) == list(range(len(layout.layer_shapes)))
     assert all(len(group) in (1, len(SHAPES)) for group in layout.groups)
@@ -61,9 +64,12 @@ def test_flatten_and_unflatten_are_inverse(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MAKERS)
-def test_an_optimizer_step_on_flat_weights_equals_one_by_layer(name):
-    (weights, optimizer), (flat_weights, flat_optimizer) = built(MAKERS[name], SHAPES), built(MAKERS[name], [(26,)])
+@pytest.mark.parametrize("name", OPTIMIZER_FACTORIES)
+def test_optimizer_step_on_flat_weights_equals_a_step_by_layer(name):
+    (weights, optimizer), (flat_weights, flat_optimizer) = (
+        build_optimizer(OPTIMIZER_FACTORIES[name], SHAPES),
+        build_optimizer(OPTIMIZER_FACTORIES[name], [(26,)]),
+    )
     layout = StateLayout.flat(weights, optimizer, flat_weights, flat_optimizer)
     rng = np.random.default_rng(1)
     for _ in range(3):
@@ -75,14 +81,14 @@ def test_an_optimizer_step_on_flat_weights_equals_one_by_layer(name):
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6, atol=1e-7)
 
 
-def test_layout_by_layer_keeps_each_array():
-    layout = StateLayout.by_layer(variables(SHAPES))
+def test_layout_by_layer_leaves_each_array_unchanged():
+    layout = StateLayout.by_layer(make_variables(SHAPES))
     arrays = [np.full(shape, index) for index, shape in enumerate(SHAPES)]
     for first, second in zip(arrays, layout.flatten(arrays, np), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
-def test_is_elementwise():
+def test_is_elementwise_only_for_known_elementwise_optimizers():
     optimizers = keras.optimizers
     assert all(is_elementwise(getattr(optimizers, name)()) for name in ELEMENTWISE)
     for optimizer in (optimizers.Lamb(), optimizers.Adafactor(), optimizers.Muon(), optimizers.Adam(clipnorm=1.0)):
@@ -95,7 +101,7 @@ def test_is_elementwise():
 
 
 @pytest.mark.parametrize("parameters", [{}, {"optimizer": "adam", "l2": 1e-3, "dropout": 0.2}])
-def test_training_gives_the_same_result_with_flat_state_and_by_layer(monkeypatch, parameters):
+def test_training_is_the_same_with_flat_state_and_by_layer(monkeypatch, parameters):
     X, y = make_moons(60, noise=0.2, random_state=0)
     clf = KerasMoonClassifier((6, 5), epochs=4, batch_size=20, random_state=0, **parameters)
     n_vectors = []

@@ -22,7 +22,8 @@ cross_val_score(KerasMoonClassifier(epochs=2), X, y, cv=2, n_jobs=2)
 
 
 def run(program, **environment):
-    # Without the compilation cache of the tests: JAX warns of an entry that a killed process wrote in part
+    """Run a program in a child process and return the completed process."""
+    # Without the compilation cache of the tests, because JAX warns of entries that a killed process left incomplete
     left_out = {"TF_CPP_MIN_LOG_LEVEL", "JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS"}
     inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return subprocess.run(
@@ -43,13 +44,13 @@ def test_fit_and_the_worker_processes_of_a_search_write_nothing(engine_is_quiet)
     assert (child.returncode, child.stdout, child.stderr) == (0, "", "")
 
 
-def test_the_log_is_shown_if_its_level_is_set():
+def test_log_of_tensorflow_is_shown_if_its_level_is_set():
     child = run("import moonnet.training._keras", KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
     assert child.returncode == 0
     assert "cpu_feature_guard" in child.stderr
 
 
-def test_other_output_is_not_lost():
+def test_stderr_of_other_libraries_is_shown_after_the_import():
     child = run(
         """
 import os, sys
@@ -67,7 +68,7 @@ print("after", file=sys.stderr)
     assert (child.returncode, child.stderr) == (0, "a warning of another library\nafter\n")
 
 
-def test_all_output_is_shown_if_the_import_fails():
+def test_all_stderr_is_shown_if_the_import_fails():
     child = run(
         """
 import os, sys
@@ -87,7 +88,7 @@ import moonnet.training._keras
 
 
 @pytest.mark.trains
-def test_fit_without_stderr():
+def test_fit_succeeds_if_stderr_is_closed():
     child = run(
         """
 import os
@@ -103,7 +104,7 @@ print(clf.n_iter_)
     assert (child.returncode, child.stdout) == (0, "2\n")
 
 
-def test_an_unsupported_backend_raises_an_error():
+def test_unsupported_backend_raises():
     child = run(
         """
 import keras
@@ -115,7 +116,7 @@ import moonnet.training.engines
     assert message in child.stderr
 
 
-def test_pytorch_that_is_not_installed_raises_an_error():
+def test_pytorch_backend_raises_even_if_pytorch_is_not_installed():
     child = run(
         """
 import sys
@@ -131,7 +132,7 @@ import moonnet.training._keras
     assert "ImportError: Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX" in child.stderr
 
 
-def test_the_command_prints_the_error_without_traceback_if_jax_is_not_installed():
+def test_command_without_jax_prints_the_error_without_traceback():
     child = run(
         "import sys; sys.modules['jax'] = None; from moonnet.command._cli import main; main([])", KERAS_BACKEND="jax"
     )
@@ -140,7 +141,7 @@ def test_the_command_prints_the_error_without_traceback_if_jax_is_not_installed(
     assert "Traceback" not in child.stderr
 
 
-def test_the_error_without_jax_names_the_extra():
+def test_import_error_without_jax_names_the_extra():
     child = run("import sys; sys.modules['jax'] = None; import moonnet.training._keras", KERAS_BACKEND="jax")
     assert (
         "ImportError: Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"

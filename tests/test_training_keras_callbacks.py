@@ -1,4 +1,4 @@
-"""Keras callbacks beside Model.fit of Keras."""
+"""Keras callbacks, compared with Model.fit of Keras."""
 
 import copy
 import csv
@@ -48,7 +48,7 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(self, records):
         super().__init__()
-        self.records = Shared(records)
+        self.records = SharedList(records)
 
     def _record(self, hook, number, logs):
         self.records.list.append(
@@ -84,7 +84,7 @@ class StepRecorder(Recorder):
         self._record("batch end", batch, logs)
 
 
-class Shared:
+class SharedList:
     """A list that deepcopy does not copy."""
 
     def __init__(self, values):
@@ -99,7 +99,7 @@ def recorded(kind=Recorder):
     return records, kind(records)
 
 
-SETS = {
+CALLBACK_SETS = {
     "none": list,
     "plateau": lambda: [keras.callbacks.ReduceLROnPlateau("loss", factor=0.3, patience=0, min_delta=0.03)],
     "schedule": lambda: [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * (0.5 if epoch > 4 else 1))],
@@ -107,12 +107,17 @@ SETS = {
     "restoring": lambda: [keras.callbacks.EarlyStopping("accuracy", patience=2, restore_best_weights=True)],
     "lambdas": lambda: [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)],
     "nan": lambda: [keras.callbacks.TerminateOnNaN()],
-    "changing": lambda: [Doubling()],
-    "all": lambda: [keras.callbacks.TerminateOnNaN(), Doubling(), SETS["plateau"]()[0], SETS["restoring"]()[0]],
+    "changing": lambda: [WeightChanger()],
+    "all": lambda: [
+        keras.callbacks.TerminateOnNaN(),
+        WeightChanger(),
+        CALLBACK_SETS["plateau"]()[0],
+        CALLBACK_SETS["restoring"]()[0],
+    ],
 }
 
 
-class Doubling(keras.callbacks.Callback):
+class WeightChanger(keras.callbacks.Callback):
     """Changes the weights at the beginning of training, within an epoch and after an epoch."""
 
     def on_train_begin(self, logs=None):
@@ -130,8 +135,12 @@ class Doubling(keras.callbacks.Callback):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("recorder", "make"),
-    [(Recorder, SETS["stopping"]), (Recorder, SETS["plateau"]), *((StepRecorder, make) for make in SETS.values())],
-    ids=["stopping", "plateau", *(f"{name}, steps" for name in SETS)],
+    [
+        (Recorder, CALLBACK_SETS["stopping"]),
+        (Recorder, CALLBACK_SETS["plateau"]),
+        *((StepRecorder, make) for make in CALLBACK_SETS.values()),
+    ],
+    ids=["stopping", "plateau", *(f"{name}, steps" for name in CALLBACK_SETS)],
 )
 def test_callbacks_act_as_in_model_fit(make, recorder):
     theirs, their_recorder = recorded(recorder)
@@ -157,14 +166,14 @@ def test_callbacks_act_as_in_model_fit(make, recorder):
     assert_allclose(clf.predict_proba(X32)[:, 1], model.predict(X32, verbose=0)[:, 0], rtol=2e-3, atol=1e-5)
 
 
-def test_the_live_model_has_the_weights_of_the_training(moons):
+def test_live_model_has_the_current_weights(moons):
     weights = []
 
-    class Look(keras.callbacks.Callback):
+    class Inspector(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             weights.append(self.model.get_weights())
 
-    clf = KerasMoonClassifier(epochs=5, random_state=0, callbacks=[Look()]).fit(*moons)
+    clf = KerasMoonClassifier(epochs=5, random_state=0, callbacks=[Inspector()]).fit(*moons)
     for epochs in (1, 3, 5):
         expected = KerasMoonClassifier(epochs=epochs, random_state=0).fit(*moons)
         assert all(
@@ -189,10 +198,10 @@ def test_callbacks_that_only_read_leave_the_result_unchanged(moons, fitted):
     assert all((a == b).all() for a, b in zip(clf.coefs_, fitted.coefs_, strict=True))
 
 
-def test_the_live_model_has_the_hyperparameters_of_the_training(moons):
+def test_live_model_has_the_hyperparameters_of_the_training(moons):
     configurations = []
 
-    class Look(keras.callbacks.Callback):
+    class Inspector(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             configurations.append(
                 (
@@ -203,7 +212,7 @@ def test_the_live_model_has_the_hyperparameters_of_the_training(moons):
             )
 
     optimizer = keras.optimizers.Adam(0.02, beta_1=0.8)
-    KerasMoonClassifier(epochs=1, l2=0.5, dropout=0.25, optimizer=optimizer, callbacks=[Look()]).fit(*moons)
+    KerasMoonClassifier(epochs=1, l2=0.5, dropout=0.25, optimizer=optimizer, callbacks=[Inspector()]).fit(*moons)
     layers, settings, (loss, accuracy) = configurations[0]
     assert [layer["name"] for layer in layers] == ["dense", "dropout", "dense_1", "dropout_1", "dense_2"]
     assert layers[0]["kernel_regularizer"]["config"]["l2"] == 0.5
@@ -214,7 +223,7 @@ def test_the_live_model_has_the_hyperparameters_of_the_training(moons):
     assert 0 <= accuracy <= 1
 
 
-def test_only_batch_hooks_require_one_block_per_step(monkeypatch, tmp_path):
+def test_only_callbacks_with_batch_hooks_need_a_block_per_step(monkeypatch, tmp_path):
     blocks = []
     run = _compiled_program.Program.run
     monkeypatch.setattr(
@@ -252,7 +261,7 @@ def test_fit_does_not_change_the_callbacks_parameter(moons, n_jobs):
 
 
 @pytest.mark.skipif(Version(keras.__version__) < Version("3.15"), reason="EarlyStopping does not reset the best value")
-def test_callbacks_that_were_used_in_model_fit_can_be_used_again(moons):
+def test_callbacks_used_in_model_fit_can_be_used_again(moons):
     X, y = moons
     stop = keras.callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
     expected = KerasMoonClassifier(epochs=6, random_state=0, callbacks=[stop]).fit(X, y)
@@ -298,12 +307,12 @@ def test_csv_logger_writes_the_metrics_of_the_history(moons, tmp_path):
     assert set(clf.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
 
 
-class Ending(keras.callbacks.Callback):
+class TrainEndRecorder(keras.callbacks.Callback):
     """Records the predictions at the end of training, and multiplies the weights by a factor."""
 
     def __init__(self, seen, factor=1.0):
         super().__init__()
-        self.seen, self.factor = Shared(seen), factor
+        self.seen, self.factor = SharedList(seen), factor
 
     def on_train_end(self, logs=None):
         self.seen.list.append(self.model.predict(X32, verbose=0)[:, 0])
@@ -316,11 +325,11 @@ def test_on_train_end_gets_the_final_weights_and_may_change_them(early_stopping)
     seen = []
     optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9)
     parameters = {"early_stopping": early_stopping, "optimizer": optimizer, "shuffle": True, "epochs": 40}
-    clf = classifier(callbacks=[Ending(seen)], **parameters).fit(X32, Y)
+    clf = classifier(callbacks=[TrainEndRecorder(seen)], **parameters).fit(X32, Y)
     assert_allclose(seen[0], clf.predict_proba(X32)[:, 1], rtol=1e-4, atol=1e-6)
     assert clf.history_ == classifier(**parameters).fit(X32, Y).history_
     assert (clf.coefs_[0] == classifier(**parameters).fit(X32, Y).coefs_[0]).all()
-    halved = classifier(callbacks=[Ending(seen, 0.5)], **parameters).fit(X32, Y)
+    halved = classifier(callbacks=[TrainEndRecorder(seen, 0.5)], **parameters).fit(X32, Y)
     for ours, theirs in zip(halved.coefs_ + halved.intercepts_, clf.coefs_ + clf.intercepts_, strict=True):
         assert_allclose(ours, 0.5 * theirs, rtol=1e-6)
 
@@ -377,29 +386,29 @@ def test_copied_callbacks_share_the_objects_that_the_originals_share(moons):
     assert box == []
 
 
-def test_the_model_has_a_history(moons):
+def test_live_model_has_the_history(moons):
     histories = []
 
-    class Look(keras.callbacks.Callback):
+    class Inspector(keras.callbacks.Callback):
         def on_train_end(self, logs=None):
             histories.append(self.model.history.history)
 
-    clf = KerasMoonClassifier(epochs=3, early_stopping=True, callbacks=[Look()]).fit(*moons)
+    clf = KerasMoonClassifier(epochs=3, early_stopping=True, callbacks=[Inspector()]).fit(*moons)
     assert histories == [clf.history_]
 
 
-class Recompiles(keras.callbacks.Callback):
+class Recompiler(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.model.compile("sgd", loss="binary_crossentropy")
 
 
-class Schedules(keras.callbacks.Callback):
+class ScheduleSetter(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
 
 
-@pytest.mark.parametrize("callback", [Recompiles(), Schedules()])
-def test_recompiling_the_model_raises_an_error(moons, callback):
+@pytest.mark.parametrize("callback", [Recompiler(), ScheduleSetter()])
+def test_recompiling_the_live_model_raises(moons, callback):
     with pytest.raises(ValueError, match=r"'callbacks' .* changed one of these in on_epoch_begin"):
         KerasMoonClassifier(epochs=3, callbacks=[callback]).fit(*moons)
 
@@ -407,16 +416,16 @@ def test_recompiling_the_model_raises_an_error(moons, callback):
 def test_epoch_numbers_continue_with_warm_start(moons):
     numbers = []
 
-    class Look(keras.callbacks.Callback):
+    class Inspector(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             numbers.append((epoch, self.params["epochs"]))
 
-    clf = KerasMoonClassifier(epochs=2, warm_start=True, callbacks=[Look()]).fit(*moons).fit(*moons)
+    clf = KerasMoonClassifier(epochs=2, warm_start=True, callbacks=[Inspector()]).fit(*moons).fit(*moons)
     clf.partial_fit(*moons)
     assert numbers == [(0, 2), (1, 2), (2, 4), (3, 4), (4, 5)]
 
 
-def test_an_error_in_a_callback_is_raised_and_changes_nothing(moons):
+def test_error_in_a_callback_is_raised_and_the_earlier_fit_remains(moons):
     class Raising(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 2:
@@ -433,7 +442,7 @@ def test_an_error_in_a_callback_is_raised_and_changes_nothing(moons):
     assert clf.set_params(callbacks=None).fit(*moons).history_ == expected.history_
 
 
-def test_setting_the_learning_rate_of_a_schedule_raises_keras_s_error(moons):
+def test_setting_the_learning_rate_of_a_schedule_raises(moons):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)
     clf = KerasMoonClassifier(learning_rate=schedule, callbacks=[scheduler])
@@ -441,7 +450,7 @@ def test_setting_the_learning_rate_of_a_schedule_raises_keras_s_error(moons):
         clf.fit(*moons)
 
 
-def test_divergence_raises_an_error_despite_terminate_on_nan(moons):
+def test_divergence_raises_despite_terminate_on_nan(moons):
     X, y = moons
     clf = KerasMoonClassifier(optimizer="sgd", activation="linear", callbacks=[keras.callbacks.TerminateOnNaN()])
     with pytest.raises(ValueError, match=r"non-finite loss or non-finite weights within \d+ epochs"):
@@ -466,6 +475,6 @@ class Uncopied(keras.callbacks.Callback):
         ([Uncopied()], r"'callbacks' .* can be copied.* Got .*Uncopied.*cannot be copied"),
     ],
 )
-def test_invalid_callbacks_raise_an_error(moons, callbacks, message):
+def test_invalid_callbacks_raise(moons, callbacks, message):
     with pytest.raises(ValueError, match=message):
         KerasMoonClassifier(callbacks=callbacks).fit(*moons)

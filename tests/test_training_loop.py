@@ -1,4 +1,4 @@
-"""Training beside a plain training loop in Keras, and the sharing of compiled programs."""
+"""Training, compared with a plain training loop in Keras, and the sharing of compiled programs."""
 
 import threading
 import tracemalloc
@@ -201,10 +201,10 @@ def assert_same_as_keras_loop(clf, X, y, sample_weight=None):
     loss = "categorical" if y.ndim == 1 and targets.shape[1] > 1 else "binary"
     expected, losses = train_with_keras(clf, X, targets.astype(X.dtype), weight.astype(X.dtype), loss)
     clf.fit(X, y, sample_weight=sample_weight)
-    assert_learned(clf, X, expected, losses, rtol=1e-9 if X.dtype == np.float64 else 1e-4)
+    assert_same_weights_and_losses(clf, X, expected, losses, rtol=1e-9 if X.dtype == np.float64 else 1e-4)
 
 
-def assert_learned(clf, X, expected, losses, rtol):
+def assert_same_weights_and_losses(clf, X, expected, losses, rtol):
     assert_allclose(clf.history_["loss"], losses, rtol=rtol)
     for ours, theirs in zip(clf.coefs_ + clf.intercepts_, expected[::2] + expected[1::2], strict=True):
         assert ours.dtype == X.dtype
@@ -277,7 +277,7 @@ def center_and_scale(loss, y, weight):
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "pinball"])
-def test_regression_equals_a_keras_loop_and_reports_losses_in_the_unit_of_y(loss, n_outputs, dtype):
+def test_regression_equals_a_keras_loop_with_losses_in_the_unit_of_y(loss, n_outputs, dtype):
     rng = np.random.default_rng(1)
     X, weight = rng.normal(size=(67, 3)).astype(dtype), rng.uniform(0.1, 3, 67)
     signal = X[:, :1] ** 2 + 0.3 * rng.normal(size=(67, n_outputs))
@@ -301,7 +301,7 @@ def test_regression_equals_a_keras_loop_and_reports_losses_in_the_unit_of_y(loss
     reg.fit(X, y if n_outputs > 1 else y[:, 0], sample_weight=weight)
     # Keras adds 1e-7 before it takes a Poisson loss's logarithm
     rtol = 1e-4 if dtype == "float32" else 1e-6 if loss == "poisson" else 1e-9
-    assert_learned(reg, X, expected, unit * np.array(losses), rtol)
+    assert_same_weights_and_losses(reg, X, expected, unit * np.array(losses), rtol)
 
 
 def test_adam_in_float64_matches_its_formula():
@@ -356,7 +356,7 @@ def test_sparse_training_takes_little_memory():
     assert peak < 20_000 * 2_000 * 8 / 5  # 320 MB dense, and blocks of 8 MB
 
 
-INSTANCES = [
+OPTIMIZERS_WITH_SETTINGS = [
     keras.optimizers.SGD(SCHEDULE),
     keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, clipnorm=0.1),
     keras.optimizers.Adam(amsgrad=True, global_clipnorm=0.5),
@@ -371,14 +371,14 @@ INSTANCES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", INSTANCES, ids=lambda optimizer: optimizer.name)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS_WITH_SETTINGS, ids=lambda optimizer: optimizer.name)
 def test_optimizers_with_settings_equal_a_keras_loop(optimizer):
     assert_same_as_keras_loop(classifier(optimizer=optimizer, epochs=6), *make_moons(67, noise=0.2, random_state=1))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _network.optimizer_classes())
-def test_every_optimizer_equals_a_keras_loop_for_the_network_of_the_lecture(name):
+def test_every_optimizer_equals_a_keras_loop(name):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = KerasMoonClassifier(optimizer=name, epochs=6, random_state=3)
     if name == "muon":  # it supports float32 only
@@ -410,7 +410,7 @@ def test_learning_rate_schedules_equal_a_keras_loop(schedule):
     )
 
 
-class HalvedAt(keras.optimizers.schedules.LearningRateSchedule):
+class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule that Keras cannot restore from its settings, because its class is not registered."""
 
     def __init__(self, step):
@@ -423,16 +423,16 @@ class HalvedAt(keras.optimizers.schedules.LearningRateSchedule):
         return {"step": self.step}
 
 
-def test_a_user_defined_schedule_works_and_is_cloned():
+def test_user_defined_schedule_works_and_is_cloned():
     X, y = make_moons(67, noise=0.2, random_state=1)
-    first, second = (classifier(optimizer="sgd", learning_rate=HalvedAt(step)) for step in (3, 30))
+    first, second = (classifier(optimizer="sgd", learning_rate=HalvingSchedule(step)) for step in (3, 30))
     assert_same_as_keras_loop(first, X, y)
     assert_same_as_keras_loop(second, X, y)
     assert (clone(first).fit(X, y).coefs_[0] == first.coefs_[0]).all()
     assert first.coefs_[0].tolist() != second.coefs_[0].tolist()
 
 
-def test_the_size_of_blocks_changes_no_bit(monkeypatch):
+def test_number_of_steps_per_block_does_not_change_the_result(monkeypatch):
     X, y = make_moons(67, noise=0.2, random_state=1)
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
@@ -460,7 +460,7 @@ def test_dropout_drops_the_rate_and_keeps_the_mean():
 
 
 @pytest.fixture
-def compiled(monkeypatch):
+def compiled_specs(monkeypatch):
     """Empty the cache of programs; return a list to which the spec of each compiled program is added."""
     specs = []
     build = _compiled_program.Program.__init__
@@ -480,50 +480,50 @@ def search(grid, n_samples=203):
     return GridSearchCV(KerasMoonClassifier(epochs=2, random_state=0), grid, cv=cv, error_score="raise").fit(X, y)
 
 
-NUMBERS = {"learning_rate": [None, 0.01], "l2": [0.0, 0.01], "class_weight": [None, "balanced", {0: 2.0}]}
+NUMERIC_GRID = {"learning_rate": [None, 0.01], "l2": [0.0, 0.01], "class_weight": [None, "balanced", {0: 2.0}]}
 
 
 @pytest.mark.parametrize(("dropout", "programs"), [([0.0], 1), ([0.1, 0.5], 1), ([0.0, 0.1, 0.5], 2)])
-def test_a_search_over_numeric_hyperparameters_compiles_one_program_and_one_for_dropout(compiled, dropout, programs):
-    search(NUMBERS | {"dropout": dropout})
-    assert len(compiled) == programs
+def test_search_over_numbers_compiles_one_program_and_one_for_dropout(compiled_specs, dropout, programs):
+    search(NUMERIC_GRID | {"dropout": dropout})
+    assert len(compiled_specs) == programs
 
 
-def test_a_search_over_three_architectures_compiles_three(compiled):
+def test_search_over_three_architectures_compiles_three_programs(compiled_specs):
     search({"hidden_layer_sizes": [(5,), (6,), (5, 4)], "learning_rate": [None, 0.01]})
-    assert len(compiled) == 3
+    assert len(compiled_specs) == 3
 
 
-def test_instances_of_an_optimizer_share_a_program(compiled):
+def test_instances_of_an_optimizer_share_a_program(compiled_specs):
     search({"optimizer": ["adam", "Adam", keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.2)]})
-    assert len(compiled) == 1
+    assert len(compiled_specs) == 1
     search({"optimizer": [keras.optimizers.Adam(beta_1=0.8)]})
-    assert len(compiled) == 2
+    assert len(compiled_specs) == 2
 
 
-def test_the_cache_is_bounded_and_evicts_the_least_recently_used_program(compiled, monkeypatch):
+def test_cache_evicts_the_least_recently_used_program(compiled_specs, monkeypatch):
     monkeypatch.setattr(_compiled_program, "_MAX_IDLE_PROGRAMS", 2)
     X, y = make_moons(20, random_state=0)
     for units in (2, 3, 2, 4, 2, 3):
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
-    assert [spec.network.layer_sizes[1] for spec in compiled] == [2, 3, 4, 3]
+    assert [spec.network.layer_sizes[1] for spec in compiled_specs] == [2, 3, 4, 3]
     assert len(_compiled_program._idle_programs) == 2
 
 
-def test_a_cached_program_holds_no_block(compiled):
+def test_cached_program_holds_no_block_of_data(compiled_specs):
     KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
     assert _compiled_program._idle_programs[0]._block == []
 
 
-def test_optimizers_with_inner_optimizers_share_a_program(compiled):
+def test_optimizers_with_inner_optimizers_share_a_program(compiled_specs):
     X, y = make_moons(20, random_state=0)
     for _ in range(2):
         scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
         KerasMoonClassifier(optimizer=scaled, epochs=1).fit(X, y)
-    assert len(compiled) == 1
+    assert len(compiled_specs) == 1
 
 
-def test_floatx_of_an_earlier_fit_has_no_effect():
+def test_fit_with_another_floatx_does_not_affect_later_fits():
     X, y = make_moons(30, random_state=0)
     fit = KerasMoonClassifier((3,), optimizer="nadam", epochs=3, random_state=0).fit
     before = fit(X, y).coefs_[0]
@@ -537,7 +537,7 @@ def test_floatx_of_an_earlier_fit_has_no_effect():
     assert (other != before).any()  # the learning rate is rounded differently
 
 
-def test_concurrent_fits_never_share_a_program(compiled):
+def test_concurrent_fits_never_share_a_program(compiled_specs):
     X, y = make_moons(60, noise=0.2, random_state=0)
     expected = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y)
     in_use, clashes, results = set(), [], []
@@ -565,11 +565,11 @@ def test_concurrent_fits_never_share_a_program(compiled):
             thread.join()
     assert len(results) == 30
     assert not any(clashes)
-    assert len(compiled) <= 3
+    assert len(compiled_specs) <= 3
     assert all((result.coefs_[0] == expected.coefs_[0]).all() for result in results)
 
 
-def test_compiled_batch_size():
+def test_compiled_batch_size_is_limited_for_few_samples():
     assert _loop.compiled_batch_size(50, 10) == 50
     assert _loop.compiled_batch_size(256, 3) == 256
     assert _loop.compiled_batch_size(100_000, 300) == 512

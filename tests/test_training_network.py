@@ -1,3 +1,5 @@
+"""Optimizers, initial weights, and the Keras model that users get."""
+
 import json
 
 import numpy as np
@@ -12,7 +14,7 @@ pytestmark = pytest.mark.trains
 SPEC = _network.NetworkSpec((2, 50, 20, 1), "relu", "binary_crossentropy")
 
 
-def test_optimizer_classes():
+def test_optimizer_classes_contain_those_of_keras():
     names = set(_network.optimizer_classes())
     assert {"sgd", "rmsprop", "adam", "adamw", "nadam", "adamax", "adagrad", "adadelta", "adafactor", "ftrl"} <= names
     assert {"lion", "lamb", "muon"} <= names
@@ -20,13 +22,13 @@ def test_optimizer_classes():
 
 
 @pytest.mark.parametrize("name", ["adam", "Adam", "ADAM"])
-def test_the_name_of_an_optimizer_is_case_insensitive(name):
+def test_name_of_an_optimizer_is_case_insensitive(name):
     expected = _network.resolve_optimizer(keras.optimizers.Adam(0.001), None)
     assert _network.resolve_optimizer(name, None) == expected
     assert hash(_network.resolve_optimizer(name, None)[0]) == hash(expected[0])
 
 
-def test_a_numeric_learning_rate_is_not_part_of_the_spec():
+def test_numeric_learning_rate_is_not_part_of_the_spec():
     slow, slow_rate = _network.resolve_optimizer("sgd", 1e-4)
     fast, fast_rate = _network.resolve_optimizer(keras.optimizers.SGD(0.5), None)
     assert slow == fast
@@ -52,7 +54,7 @@ def test_settings_and_schedules_are_part_of_the_spec():
     assert _network.resolve_optimizer("sgd", schedules.CosineDecay(0.1, 10))[0] == specs[2]
 
 
-def test_an_optimizer_instance_is_not_changed():
+def test_optimizer_instance_is_not_changed():
     optimizer = keras.optimizers.Adam(0.01)
     before = json.dumps(optimizer.get_config())
     spec, _ = _network.resolve_optimizer(optimizer, 0.5)
@@ -61,7 +63,7 @@ def test_an_optimizer_instance_is_not_changed():
     assert not optimizer.built
 
 
-def test_invalid_optimizers_raise_an_error():
+def test_invalid_optimizers_raise():
     built = keras.optimizers.SGD()
     built.build([keras.Variable(np.zeros(2))])
     for bad, message in [
@@ -75,7 +77,7 @@ def test_invalid_optimizers_raise_an_error():
 
 
 @pytest.mark.parametrize("bad", [0, -0.1, float("inf"), float("nan"), "fast", True, [0.1]])
-def test_invalid_learning_rates_raise_an_error(bad):
+def test_invalid_learning_rates_raise(bad):
     with pytest.raises(ValueError, match=r"'learning_rate' .* positive finite number .* Got .* instead"):
         _network.resolve_optimizer("adam", bad)
 
@@ -86,14 +88,14 @@ def test_settings_may_hold_numpy_arrays():
     assert _network.resolve_optimizer("sgd", schedule) == _network.resolve_optimizer("sgd", plain)
 
 
-def test_an_optimizer_that_keras_cannot_copy_raises_an_error():
-    excluding = keras.optimizers.AdamW()
-    excluding.exclude_from_weight_decay(var_names=["bias"])
+def test_optimizer_that_cannot_be_rebuilt_from_its_settings_raises():
+    optimizer = keras.optimizers.AdamW()
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
     with pytest.raises(ValueError, match=r"'optimizer' .* exclude_from_weight_decay"):
-        _network.resolve_optimizer(excluding, None)
+        _network.resolve_optimizer(optimizer, None)
 
     class Demanding(keras.optimizers.SGD):
-        def __init__(self, demanded, **settings):
+        def __init__(self, argument, **settings):
             super().__init__(**settings)
 
     spec, rate = _network.resolve_optimizer(Demanding(1), None)
@@ -101,7 +103,7 @@ def test_an_optimizer_that_keras_cannot_copy_raises_an_error():
         spec.build(rate)
 
 
-def test_a_learning_rate_for_an_optimizer_with_inner_optimizers_raises_an_error():
+def test_learning_rate_for_an_optimizer_with_inner_optimizers_raises():
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
     with pytest.raises(ValueError, match=r"'learning_rate' .* None for a LossScaleOptimizer"):
         _network.resolve_optimizer(scaled, 0.1)
@@ -118,7 +120,7 @@ def test_initial_weights_are_glorot_uniform():
     assert abs(weights[0].mean()) < 0.001
 
 
-def test_random_biases_match_scikit_learn_except_for_the_output_layer():
+def test_random_biases_match_sklearn_except_for_the_output_layer():
     _, bias, _, output_bias = _network.initial_weights((1, 5000, 3), np.random.default_rng(0), "float64", True)
     bound = np.sqrt(6 / 5001)
     theirs = np.random.default_rng(0).uniform(-bound, bound, 5000)
@@ -131,7 +133,7 @@ def user_model(l2=0.0, dropout=0.0):
     return _network.user_model(SPEC, weights, keras.optimizers.Adam(0.02), dropout, [l2] * 3, None)
 
 
-def test_user_model_of_the_lecture():
+def test_user_model_has_the_layers_of_the_lecture():
     model = user_model()
     assert model.name == "sequential"
     assert [layer.name for layer in model.layers] == ["dense", "dense_1", "dense_2"]

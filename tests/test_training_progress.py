@@ -66,7 +66,7 @@ def test_ten_lines_replace_the_bar_without_a_terminal(moons, capfd):
     assert all(re.fullmatch(r"\d+ s left", line.rpartition(" - ")[2]) for line in lines)
 
 
-def test_lines_of_few_epochs_and_of_early_stopping(moons, capfd):
+def test_lines_without_a_terminal_with_few_epochs_and_early_stopping(moons, capfd):
     KerasMoonClassifier(epochs=3, verbose=1).fit(*moons)
     assert re.findall(r"Epoch (\S+) - ", capfd.readouterr().out) == ["1/3", "2/3", "3/3"]
     clf = KerasMoonClassifier(
@@ -78,7 +78,7 @@ def test_lines_of_few_epochs_and_of_early_stopping(moons, capfd):
     )
 
 
-def test_one_progress_bar_on_a_terminal(moons, terminal):
+def test_terminal_shows_one_progress_bar(moons, terminal):
     with redirect_stdout(terminal):
         clf = KerasMoonClassifier(epochs=7, verbose=1, random_state=0).fit(*moons)
     text = terminal.getvalue()
@@ -89,7 +89,7 @@ def test_one_progress_bar_on_a_terminal(moons, terminal):
     assert re.fullmatch(rf"Epoch 7/7 ━+ {re.escape(format_metrics(clf, 7))} \d+:\d\d\n", last.replace("\r", ""))
 
 
-def test_the_bar_with_validation_metrics_fits_80_columns(moons, terminal):
+def test_bar_with_validation_metrics_fits_80_columns(moons, terminal):
     with redirect_stdout(terminal):
         KerasMoonClassifier(epochs=7, verbose=1, early_stopping=True, random_state=0).fit(*moons)
     last = CONTROL.sub("", terminal.getvalue().split("\x1b[2K")[-1])
@@ -99,7 +99,7 @@ def test_the_bar_with_validation_metrics_fits_80_columns(moons, terminal):
     assert "…" not in last
 
 
-def test_a_failing_fit_restores_the_cursor(terminal):
+def test_failing_fit_restores_the_cursor(terminal):
     X, y = make_moons(50, random_state=0)
     clf = KerasMoonClassifier(optimizer="sgd", activation="linear", verbose=1)
     with redirect_stdout(terminal), pytest.raises(ValueError, match="non-finite"):
@@ -118,5 +118,5 @@ def test_progress_output_leaves_the_result_unchanged(moons, fitted, verbose):
     ("value", "expected"),
     [(0.0, "0.0000"), (0.12344, "0.1234"), (-3.0, "-3.0000"), (0.00012, "1.2000e-04"), (7858445380.6, "7.8584e+09")],
 )
-def test_format_value(value, expected):
+def test_format_value_uses_exponents_for_small_and_large_values(value, expected):
     assert _progress.format_value(value) == expected

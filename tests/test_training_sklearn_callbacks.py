@@ -23,7 +23,7 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 pytestmark = pytest.mark.trains
 
 
-class Tasks:
+class TaskRecorder:
     """A scikit-learn callback that records the tasks, and stops the fit or raises an error at a given epoch."""
 
     def __init__(self, stop_at=math.inf, raise_at=math.inf):
@@ -51,66 +51,66 @@ class Tasks:
 def test_each_epoch_is_a_task_and_hooks_get_the_arguments_of_fit(moons):
     X, y = moons
     weight = np.linspace(1, 2, 200)
-    tasks = Tasks()
-    clf = KerasMoonClassifier(epochs=3, random_state=0).set_callbacks(tasks)
+    recorder = TaskRecorder()
+    clf = KerasMoonClassifier(epochs=3, random_state=0).set_callbacks(recorder)
     clf.fit(X, y, sample_weight=weight)
     epochs = [(when, "epoch", number) for number in range(3) for when in ("begin", "end")]
-    assert tasks.seen == [
+    assert recorder.seen == [
         ("setup", "fit", 3),
         ("begin", "fit", 0),
         *epochs,
         ("end", "fit", 0),
         ("teardown", "fit", None),
     ]
-    assert tasks.data[0] is X
-    assert tasks.data[1] is y
-    assert tasks.data[2] == {"sample_weight": weight}
+    assert recorder.data[0] is X
+    assert recorder.data[1] is y
+    assert recorder.data[2] == {"sample_weight": weight}
     assert not [name for name in vars(clf) if "ctx" in name or "teardown" in name]
 
 
-def test_the_estimator_of_an_epoch_equals_that_of_a_shorter_fit(moons):
-    tasks = Tasks(stop_at=4)
-    clf = KerasMoonClassifier(random_state=0, dropout=0.1).set_callbacks(tasks).fit(*moons)
+def test_estimator_of_an_epoch_equals_that_of_a_shorter_fit(moons):
+    recorder = TaskRecorder(stop_at=4)
+    clf = KerasMoonClassifier(random_state=0, dropout=0.1).set_callbacks(recorder).fit(*moons)
     shorter = KerasMoonClassifier(random_state=0, dropout=0.1, epochs=5).fit(*moons)
     assert clf.n_iter_ == 5
-    for other in (clf, tasks.fitted, pickle.loads(pickle.dumps(tasks.fitted.set_callbacks()))):
+    for other in (clf, recorder.fitted, pickle.loads(pickle.dumps(recorder.fitted.set_callbacks()))):
         assert other.history_ == shorter.history_
         assert all((a == b).all() for a, b in zip(other.coefs_, shorter.coefs_, strict=True))
         assert other._checkpoint["streams"] == shorter._checkpoint["streams"]
 
 
-def test_a_failing_callback_leaves_no_fitted_attributes(moons):
-    tasks = Tasks(raise_at=2)
-    clf = KerasMoonClassifier(random_state=0, epochs=5).set_callbacks(tasks)
+def test_failing_callback_leaves_no_fitted_attributes(moons):
+    recorder = TaskRecorder(raise_at=2)
+    clf = KerasMoonClassifier(random_state=0, epochs=5).set_callbacks(recorder)
     with pytest.raises(RuntimeError, match="enough"):
         clf.fit(*moons)
-    assert tasks.seen[-1] == ("teardown", "fit", None)
+    assert recorder.seen[-1] == ("teardown", "fit", None)
     assert not [name for name in vars(clf) if name.endswith("_") or "ctx" in name]
 
 
-def bare(network):
+def unwrapped(network):
     return network
 
 
-def piped(network):
+def in_pipeline(network):
     return make_pipeline(StandardScaler(), network)
 
 
-def searched(network, n_jobs=None):
+def in_search(network, n_jobs=None):
     return GridSearchCV(network, {"l2": [0.0, 0.01]}, cv=2, n_jobs=n_jobs)
 
 
 @pytest.mark.parametrize(
-    "wrap", [bare, piped, searched, pytest.param(partial(searched, n_jobs=2), marks=pytest.mark.slow)]
+    "wrap", [unwrapped, in_pipeline, in_search, pytest.param(partial(in_search, n_jobs=2), marks=pytest.mark.slow)]
 )
-def test_scoring_monitor(moons, wrap):
+def test_scoring_monitor_scores_each_epoch(moons, wrap):
     X, y = moons
     monitor = ScoringMonitor(scoring="accuracy")
     network = KerasMoonClassifier(epochs=4, random_state=0).set_callbacks(monitor)
     wrap(network).fit(X, y)
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(rows) == 4 * (5 if isinstance(wrap(network), GridSearchCV) else 1)
-    if wrap is bare:
+    if wrap is unwrapped:
         expected = [
             accuracy_score(y, KerasMoonClassifier(epochs=epochs, random_state=0).fit(X, y).predict(X))
             for epochs in range(1, 5)
@@ -119,9 +119,9 @@ def test_scoring_monitor(moons, wrap):
     assert all(0 <= row["accuracy"] <= 1 for row in rows)
 
 
-@pytest.mark.parametrize("wrap", [bare, piped, searched])
-def test_progress_bar(moons, wrap, capsys):
-    rich.reconfigure(width=200)  # the console of the process, which may have become narrow
+@pytest.mark.parametrize("wrap", [unwrapped, in_pipeline, in_search])
+def test_progress_bar_of_sklearn_shows_the_fit(moons, wrap, capsys):
+    rich.reconfigure(width=200)  # an earlier test may have made rich's global console narrow
     estimator = wrap(KerasMoonClassifier(epochs=4, random_state=0))
     estimator.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*moons)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
@@ -129,21 +129,21 @@ def test_progress_bar(moons, wrap, capsys):
     assert "100%" in text
 
 
-def test_the_scorer_gets_the_feature_names(moons):
+def test_scoring_monitor_gets_the_feature_names(moons):
     import pandas as pd
 
     X, y = moons
     monitor = ScoringMonitor(scoring="accuracy")
     clf = KerasMoonClassifier(epochs=2).set_callbacks(monitor)
-    clf.fit(pd.DataFrame(X, columns=["a", "b"]), y)  # a warning about names would be an error here
+    clf.fit(pd.DataFrame(X, columns=["a", "b"]), y)  # pytest turns a warning about feature names into an error
     assert len(monitor.get_logs().data) == 2 + 1
 
 
-def test_callbacks_of_keras_and_scikit_learn_together(moons):
+def test_callbacks_of_keras_and_sklearn_can_be_combined(moons):
     X, y = load_iris(return_X_y=True)
-    tasks = Tasks()
+    recorder = TaskRecorder()
     stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
-    clf = KerasMoonClassifier(epochs=3, early_stopping=True, callbacks=[stop], random_state=0).set_callbacks(tasks)
+    clf = KerasMoonClassifier(epochs=3, early_stopping=True, callbacks=[stop], random_state=0).set_callbacks(recorder)
     clf.fit(X, y)
-    assert ("end", "epoch", 2) in tasks.seen
-    assert set(tasks.fitted.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert ("end", "epoch", 2) in recorder.seen
+    assert set(recorder.fitted.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}

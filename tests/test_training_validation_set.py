@@ -1,4 +1,4 @@
-"""The validation set, held out or given: splits, metrics beside those of scikit-learn and Keras, and errors."""
+"""The validation set, held out or given: splits, errors, and metrics compared with scikit-learn and Keras."""
 
 import math
 
@@ -26,25 +26,26 @@ def split_of(clf, y, multilabel=False):
     return hold_out(len(y), clf.validation_fraction, None if multilabel else y, seed)
 
 
-def learned(clf):
+def weight_bytes(clf):
+    """Return the fitted weights as bytes, which are equal exactly if the weights are."""
     return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
 
 
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=60), st.floats(0.05, 0.6), st.integers(0, 2**32 - 1))
 @settings(max_examples=300, deadline=None)
-def test_split_is_disjoint_complete_and_stratified(labels, fraction, seed):
+def test_hold_out_is_disjoint_complete_and_stratified(labels, fraction, seed):
     y = np.array(labels)
     classes, counts = np.unique(y, return_counts=True)
-    several = classes[counts > 1]
-    n_held_out = max(math.ceil(fraction * len(y)), len(several))
-    assume(0 < len(several) <= counts[counts > 1].sum() - n_held_out)
+    divisible_classes = classes[counts > 1]
+    n_held_out = max(math.ceil(fraction * len(y)), len(divisible_classes))
+    assume(0 < len(divisible_classes) <= counts[counts > 1].sum() - n_held_out)
     train, held_out = hold_out(len(y), fraction, y, seed)
     assert sorted([*train, *held_out]) == list(range(len(y)))
     assert set(y[train]) == set(y)
-    assert n_held_out - len(several) <= len(held_out) <= n_held_out
-    assert set(y[held_out]) <= set(several)
+    assert n_held_out - len(divisible_classes) <= len(held_out) <= n_held_out
+    assert set(y[held_out]) <= set(divisible_classes)
     split = counts[counts > 1].sum()
-    for label in several:  # in proportion, but for the rounding and for one sample to train on
+    for label in divisible_classes:  # proportional, except for rounding and the last training sample of a class
         expected = n_held_out * (y == label).sum() / split
         assert abs((y[held_out] == label).sum() - expected) < 1 + (label not in y[held_out]) + 1e-9
     assert (hold_out(len(y), fraction, y, seed)[1] == held_out).all()
@@ -57,13 +58,13 @@ def test_split_is_disjoint_complete_and_stratified(labels, fraction, seed):
         ([0] * 5 + [1] * 5, 0.9, r"'validation_fraction' .* Got 0\.9 with 10 samples"),
     ],
 )
-def test_too_few_samples_for_a_validation_set_raise_an_error(y, fraction, message):
+def test_too_few_samples_for_a_validation_set_raise(y, fraction, message):
     X = np.arange(2.0 * len(y)).reshape(-1, 2)
     with pytest.raises(ValueError, match=message):
         KerasMoonClassifier(early_stopping=True, validation_fraction=fraction).fit(X, y)
 
 
-def test_a_rare_class_is_never_held_out_entirely():
+def test_rare_class_is_never_held_out_entirely():
     y = np.r_[np.zeros(50), np.ones(2)]
     for seed in range(20):
         train, held_out = hold_out(len(y), 0.8, y, seed)
@@ -71,7 +72,7 @@ def test_a_rare_class_is_never_held_out_entirely():
         assert len(train) + len(held_out) == 52
 
 
-def test_the_only_sample_of_a_class_is_not_held_out():
+def test_only_sample_of_a_class_is_not_held_out():
     X, y = load_iris(return_X_y=True)
     chosen = np.r_[0:100, 149]
     clf = KerasMoonClassifier(early_stopping=True, epochs=2, random_state=0).fit(X[chosen], y[chosen])
@@ -82,8 +83,8 @@ def test_the_only_sample_of_a_class_is_not_held_out():
 
 def test_validation_metrics_match_keras_evaluate_for_every_type_of_target():
     moons, iris = make_moons(100, noise=0.2, random_state=0), load_iris(return_X_y=True)
-    several = make_multilabel_classification(100, random_state=0)
-    for X, y in (moons, iris, several):
+    labels = make_multilabel_classification(100, random_state=0)
+    for X, y in (moons, iris, labels):
         multilabel = y.ndim == 2
         clf = KerasMoonClassifier(
             early_stopping=True, epochs=1, l2=0.003, validation_fraction=0.3, learning_rate=0.003, random_state=0
@@ -97,14 +98,14 @@ def test_validation_metrics_match_keras_evaluate_for_every_type_of_target():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_given_validation_set_acts_like_held_out_samples(train_and_validation_set, weighted, dtype):
+def test_given_validation_set_acts_like_held_out_samples(train_and_validation_set, weighted, dtype):
     (X, y, weight), _ = train_and_validation_set
     X = X.astype(dtype)
     weight = weight if weighted else None
     clf = KerasMoonClassifier(early_stopping=True, n_iter_no_change=3, learning_rate=0.01, random_state=0)
     held_out = clone(clf).fit(X, y, weight)
     train, rest = split_of(clf, y)
-    own = clone(clf).fit(
+    validated = clone(clf).fit(
         X[train],
         y[train],
         weight[train] if weighted else None,
@@ -112,44 +113,44 @@ def test_a_given_validation_set_acts_like_held_out_samples(train_and_validation_
         y_val=y[rest],
         sample_weight_val=weight[rest] if weighted else None,
     )
-    assert learned(own) == learned(held_out)
-    assert own.n_iter_ == held_out.n_iter_ < 100
+    assert weight_bytes(validated) == weight_bytes(held_out)
+    assert validated.n_iter_ == held_out.n_iter_ < 100
     for name, values in held_out.history_.items():
-        assert_allclose(own.history_[name], values, rtol=1e-12 if dtype == "float64" else 1e-6)
+        assert_allclose(validated.history_[name], values, rtol=1e-12 if dtype == "float64" else 1e-6)
 
 
 def test_without_early_stopping_a_validation_set_only_adds_metrics(train_and_validation_set):
     (X, y, weight), (X_val, y_val, weight_val) = train_and_validation_set
     clf = KerasMoonClassifier(l2=0.003, class_weight={1: 3.0}, epochs=8, random_state=0)
-    own = clone(clf).fit(X, y, weight, X_val=X_val, y_val=y_val, sample_weight_val=weight_val)
-    assert learned(own) == learned(clf.fit(X, y, weight))
-    assert own.history_["loss"] == clf.history_["loss"]
-    for epochs in (1, 8):  # class_weight does not count
+    validated = clone(clf).fit(X, y, weight, X_val=X_val, y_val=y_val, sample_weight_val=weight_val)
+    assert weight_bytes(validated) == weight_bytes(clf.fit(X, y, weight))
+    assert validated.history_["loss"] == clf.history_["loss"]
+    for epochs in (1, 8):  # class_weight does not apply to X_val
         shorter = clone(clf).set_params(epochs=epochs).fit(X, y, weight)
         loss = log_loss(y_val, shorter.predict_proba(X_val), sample_weight=weight_val)
         loss += clf.l2 * sum((coef**2).sum() for coef in shorter.coefs_)
-        assert_allclose(own.history_["val_loss"][epochs - 1], loss, rtol=1e-9)
+        assert_allclose(validated.history_["val_loss"][epochs - 1], loss, rtol=1e-9)
         accuracy = accuracy_score(y_val, shorter.predict(X_val), sample_weight=weight_val)
-        assert_allclose(own.history_["val_accuracy"][epochs - 1], accuracy, rtol=1e-9)
+        assert_allclose(validated.history_["val_accuracy"][epochs - 1], accuracy, rtol=1e-9)
 
 
-def test_validation_weights_are_relative_and_weight_0_removes_a_sample(train_and_validation_set):
+def test_only_ratios_of_validation_weights_matter_and_0_removes_a_sample(train_and_validation_set):
     (X, y, _), (X_val, y_val, weight) = train_and_validation_set
     clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=3, random_state=0)
     weight = np.where(np.arange(60) % 3 == 0, 0, np.exp2(np.round(weight)))
-    there = weight > 0
-    fewer = clone(clf).fit(X, y, X_val=X_val[there], y_val=y_val[there], sample_weight_val=weight[there])
+    is_used = weight > 0
+    fewer = clone(clf).fit(X, y, X_val=X_val[is_used], y_val=y_val[is_used], sample_weight_val=weight[is_used])
     huge = clone(clf).fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight * 2.0**1020)
     assert huge.history_ == fewer.history_
 
 
-@pytest.mark.parametrize("kind", ["sparse", "table", "strings", "several labels"])
-def test_a_validation_set_may_have_any_input_type_of_fit(train_and_validation_set, kind):
+@pytest.mark.parametrize("kind", ["sparse", "dataframe", "strings", "multilabel"])
+def test_validation_set_may_have_any_input_type_of_fit(train_and_validation_set, kind):
     (X, y, _), (X_val, y_val, _) = train_and_validation_set
     plain = KerasMoonClassifier(epochs=2, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)
     if kind == "sparse":
         X_val = sparse.csr_array(X_val)
-    elif kind == "table":
+    elif kind == "dataframe":
         X, X_val = (pd.DataFrame(part, columns=["a", "b"]) for part in (X, X_val))
     elif kind == "strings":
         y, y_val = (np.array(["no", "yes"])[part] for part in (y, y_val))
@@ -157,7 +158,7 @@ def test_a_validation_set_may_have_any_input_type_of_fit(train_and_validation_se
         y, y_val = np.column_stack([y, 1 - y]), sparse.csr_array(np.column_stack([y_val, 1 - y_val]))
     clf = KerasMoonClassifier(epochs=2, random_state=0, scoring="accuracy", early_stopping=True)
     clf.fit(X, y, X_val=X_val, y_val=y_val)
-    if kind == "several labels":
+    if kind == "multilabel":
         expected = log_loss(y_val.toarray()[:, 0], clf.predict_proba(X_val)[:, 0]) / 2
         expected += log_loss(y_val.toarray()[:, 1], clf.predict_proba(X_val)[:, 1]) / 2
         assert_allclose(clf.history_["val_loss"][np.argmax(clf.history_["val_score"])], expected, rtol=1e-9)
@@ -165,41 +166,47 @@ def test_a_validation_set_may_have_any_input_type_of_fit(train_and_validation_se
         assert_allclose(clf.history_["val_loss"], plain.history_["val_loss"], rtol=1e-9)
 
 
-BAD_SETS = {
+INVALID_SETS = {
     "no labels": ({"X_val": np.eye(2)}, "y_val must be given together with X_val"),
     "no samples": ({"y_val": [0, 1]}, "X_val must be given together with y_val"),
     "weights alone": ({"sample_weight_val": [1, 1]}, "X_val must be given together with sample_weight_val"),
-    "columns": ({"X_val": np.ones((2, 3)), "y_val": [0, 1]}, "In X_val: X has 3 features, but .* expecting 2"),
-    "one row": ({"X_val": [1.0, 2.0], "y_val": [0, 1]}, "In X_val: Expected 2D array"),
+    "number of features": (
+        {"X_val": np.ones((2, 3)), "y_val": [0, 1]},
+        "In X_val: X has 3 features, but .* expecting 2",
+    ),
+    "1-D X_val": ({"X_val": [1.0, 2.0], "y_val": [0, 1]}, "In X_val: Expected 2D array"),
     "empty": ({"X_val": np.ones((0, 2)), "y_val": []}, "In X_val: Found array with 0 sample"),
     "NaN": ({"X_val": [[1.0, np.nan]], "y_val": [0]}, "Input X_val contains NaN"),
-    "text": ({"X_val": [["a", "b"]], "y_val": [0]}, "In X_val: could not convert string to float"),
+    "strings": ({"X_val": [["a", "b"]], "y_val": [0]}, "In X_val: could not convert string to float"),
     "unknown label": (
         {"X_val": np.eye(2), "y_val": [0, 7]},
         r"y_val must contain one label per sample, from \[0, 1\]\. Got .*7",
     ),
-    "label of another kind": ({"X_val": np.eye(2), "y_val": ["a", "b"]}, r"y_val must contain one label per sample"),
+    "label of another type": ({"X_val": np.eye(2), "y_val": ["a", "b"]}, r"y_val must contain one label per sample"),
     "NaN label": ({"X_val": np.eye(2), "y_val": [0, np.nan]}, "Input y_val contains NaN"),
-    "columns of labels": ({"X_val": np.eye(2), "y_val": np.eye(2)}, "y_val must contain one label per sample"),
-    "lengths": (
+    "multilabel y_val": ({"X_val": np.eye(2), "y_val": np.eye(2)}, "y_val must contain one label per sample"),
+    "different lengths": (
         {"X_val": np.eye(2), "y_val": [0]},
         "X_val and y_val must contain the same number of samples. Got 2 and 1",
     ),
-    "weights": ({"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [-1, 1]}, "In sample_weight_val: Negative"),
-    "no weight": (
+    "negative weights": (
+        {"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [-1, 1]},
+        "In sample_weight_val: Negative",
+    ),
+    "all weights 0": (
         {"X_val": np.eye(2), "y_val": [0, 1], "sample_weight_val": [0, 0]},
         "In sample_weight_val: Sample weights must contain at least one non-zero number",
     ),
 }
 
 
-@pytest.mark.parametrize(("own", "message"), BAD_SETS.values(), ids=BAD_SETS)
-def test_an_invalid_validation_set_raises_an_error_and_changes_nothing(moons, own, message):
+@pytest.mark.parametrize(("validation_set", "message"), INVALID_SETS.values(), ids=INVALID_SETS)
+def test_invalid_validation_set_raises_and_changes_nothing(moons, validation_set, message):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
-    before = learned(clf), clf.history_
+    before = weight_bytes(clf), clf.history_
     with pytest.raises(ValueError, match=message):
-        clf.fit(*moons, **own)
-    assert (learned(clf), clf.history_) == before
+        clf.fit(*moons, **validation_set)
+    assert (weight_bytes(clf), clf.history_) == before
 
 
 def test_feature_names_must_match_those_of_fit(moons):

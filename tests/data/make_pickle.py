@@ -1,6 +1,6 @@
-"""Write the pickle of this version, which later ones must read: run it before each release.
+"""Write the pickle of this version, which later versions must be able to load. Run it before each release.
 
-It holds, by name, fitted estimators with X, y and the probabilities that they gave.
+The pickle is a dict of problem names to (fitted estimator, X, y, predicted probabilities).
 """
 
 import pickle
@@ -20,12 +20,12 @@ PROBLEMS = {
 
 
 def main() -> None:
-    kept = {}
+    fitted = {}
     for name, (X, y) in PROBLEMS.items():
         clf = KerasMoonClassifier((12, 6), warm_start=True, epochs=200, dropout=0.01, random_state=0).fit(X, y)
-        kept[name] = (clf, X, np.asarray(y), clf.predict_proba(X))
+        fitted[name] = (clf, X, np.asarray(y), clf.predict_proba(X))
     path = Path(__file__).with_name(f"moonnet-{__version__}.pickle")
-    path.write_bytes(pickle.dumps(kept, protocol=5))
+    path.write_bytes(pickle.dumps(fitted, protocol=5))
     print(f"wrote {path.name}, {path.stat().st_size / 1000:.0f} kB")
 
 
