@@ -66,7 +66,7 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
         ([5] * N, "", "constant, '5'"),
         (range(N), "", "row number"),
         (range(N, 0, -1), "", "row number"),
-        ([f"k{i}" for i in range(N)], "", "identifier, unique in each row"),
+        ([f"k{i}" for i in range(N)], "", "text, different in each row"),
         ([str(10**17 + 3 * i) for i in range(N)], "", "identifier, unique in each row"),
         ([f"text {i // 1.5}" for i in range(N)], "", "text, 40 distinct values in 60 rows"),
     ],

@@ -102,7 +102,7 @@ MESSY = {
         [
             r"color +category, 2 values +one-hot",
             r"Unnamed: 0 +row number +dropped",
-            r"name +identifier, unique in each row +dropped",
+            r"name +text, different in each row +dropped",
             r"always +constant, 'x' +dropped",
         ],
     ),

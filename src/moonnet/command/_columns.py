@@ -179,7 +179,7 @@ def _reason_to_drop(table: Table, name: str, cells: "pd.Series[str]") -> str | N
         if cells.str.fullmatch(_NUMBER_WITH_UNIT).mean() > 1 - _MAX_MARKER_SHARE:
             return f"numbers with a currency or unit, such as {cells.iloc[0]!r}"
         if all_different:
-            return "identifier, unique in each row"
+            return "text, different in each row"
         if n_distinct > len(cells) / 2:
             return f"text, {n_distinct} distinct values in {_count(len(cells), 'row')}"
     return None

@@ -92,7 +92,12 @@ def _add_training_options(group: Any) -> None:
 
 
 def _add_half_moon_options(group: Any) -> None:
-    group.add_argument("--samples", type=_number(int, 20), metavar="N", help="number of samples (default: 200)")
+    group.add_argument(
+        "--samples",
+        type=_number(int, 20),
+        metavar="N",
+        help="number of training samples; as many are held out (default: 200)",
+    )
     group.add_argument(
         "--noise", type=_number(float, 0), metavar="STD", help="standard deviation of the noise (default: 0.2)"
     )
