@@ -60,7 +60,7 @@ def server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("state"))
     yield server
     out, err, status = server.interrupt()
-    assert out == "\nThe explorer has ended.\n"
+    assert out == "\nThe explorer has stopped.\n"
     assert "Traceback" not in err  # on JAX, Keras imports TensorFlow to save a model, which prints its log
     assert status == 0
 
