@@ -74,6 +74,25 @@ def train_and_validation_set():
 
 
 @pytest.fixture(scope="session")
+def split_of():
+    """Return a function that returns the training and the held-out indices of a fit with early stopping."""
+    from moonnet.training._loop import RandomStreams
+    from moonnet.training._validation_set import hold_out
+
+    def split(clf, y, multilabel=False):
+        seed = RandomStreams.spawn(clf.random_state).split_seed
+        return hold_out(len(y), clf.validation_fraction, None if multilabel else y, seed)
+
+    return split
+
+
+@pytest.fixture(scope="session")
+def weight_bytes():
+    """Return a function that returns the fitted weights as bytes, which are equal exactly if the weights are."""
+    return lambda estimator: [array.tobytes() for array in estimator.coefs_ + estimator.intercepts_]
+
+
+@pytest.fixture(scope="session")
 def keras():
     """The keras module, imported without TensorFlow's start-up log."""
     return _keras.keras

@@ -23,11 +23,6 @@ OTHER_BACKEND = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="specific to JAX")
 
 
-def weight_bytes(clf):
-    """Return the fitted weights as bytes, which are equal exactly if the weights are."""
-    return [array.tobytes() for array in clf.coefs_ + clf.intercepts_]
-
-
 def assert_close_weights(clf, other, rtol, message):
     for mine, yours in zip(clf.coefs_ + clf.intercepts_, other.coefs_ + other.intercepts_, strict=True):
         assert_allclose(mine, yours, rtol=rtol, atol=rtol * np.abs(yours).max(), err_msg=message)
@@ -254,7 +249,7 @@ def test_program_is_compiled_in_one_compilation(empty_program_cache, moons, name
 
 
 @on_jax
-def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypatch):
+def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypatch, weight_bytes):
     from moonnet.training.engines import jax as engine
 
     clf = KerasMoonClassifier((5, 4), epochs=1, random_state=0)
@@ -313,7 +308,9 @@ def test_default_dtypes_of_other_threads_do_not_change_during_fit(empty_program_
 @pytest.mark.parametrize(
     "parameters", [{"dropout": 0.1}, {"optimizer": "schedulefreeadamw"}], ids=["dropout", "averages"]
 )
-def test_fit_is_identical_within_transformations_and_scopes_of_jax(monkeypatch, moons, parameters, compiled_before):
+def test_fit_is_identical_within_transformations_and_scopes_of_jax(
+    monkeypatch, moons, parameters, compiled_before, weight_bytes
+):
     import jax
 
     if parameters.get("optimizer", "sgd") not in optimizer_classes():
