@@ -393,8 +393,7 @@ def test_page_limit_holds_for_simultaneous_connections(server, unpack_message):
         try:
             return unpack_message(page.recv(timeout=60))[0]["kind"]  # "busy" while Keras starts, or "problem"
         except ConnectionClosed as closed:  # websockets 14.0 drops a message that it has not read before the close
-            assert closed.rcvd.code == TOO_MANY_PAGES
-            return "problem"
+            return "problem" if closed.rcvd.code == TOO_MANY_PAGES else "lost"
 
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(3 * MAX_PAGES) as pool:
         opened = list(pool.map(open_one, range(3 * MAX_PAGES)))
