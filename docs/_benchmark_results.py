@@ -65,111 +65,110 @@ def machine(name: str) -> str:
     return f"{hardware['cores']} cores of an {hardware['processor']}, Python {hardware['python']}, {versions}"
 
 
-# Tables, as Markdown
+# Tables
+
+
+def markdown_table(alignment: str, header: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown; ``alignment`` has one character per column: "l" for text, "r" for numbers."""
+    rule = ["---" if side == "l" else "--:" for side in alignment]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
 def comparison_table() -> str:
     """Return a row for each job and library, with its time relative to moonnet on either engine."""
-    relative = " | ".join(f"Relative to {ours}" for ours in MOONNET.values())
-    rows = [
-        f"| Job | Library | Time | {relative} | Other measurements |",
-        "| --- | --- | --: | --: | --: | --- |",
-    ]
+    rows = []
     for job in read("comparison")["jobs"].values():
         title, medians = job["title"], job["medians"]
         for library, measured in medians.items():
             seconds = measured["seconds"]
-            ratios = " | ".join(format_number(seconds / medians[ours]["seconds"]) for ours in MOONNET.values())
+            ratios = [format_number(seconds / medians[ours]["seconds"]) for ours in MOONNET.values()]
             others = ", ".join(format_measurement(name, value) for name, value in measured.items() if name != "seconds")
             name = library.replace(" ", NBSP)
-            rows.append(f"| {title} | {name} | {format_duration(seconds)} | {ratios} | {others} |")
+            rows.append([title, name, format_duration(seconds), *ratios, others])
             title = ""
-    return "\n".join(rows)
+    relative = [f"Relative to {ours}" for ours in MOONNET.values()]
+    return markdown_table("llrrrl", ["Job", "Library", "Time", *relative, "Other measurements"], rows)
 
 
 def slower_table() -> str:
     """Return a row for each job and library that takes less time than moonnet on at least one engine."""
-    rows = [
-        f"| Job | Library | Time | {' | '.join(MOONNET.values())} |",
-        "| --- | --- | --: | --: | --: |",
-    ]
+    rows = []
     for job in read("comparison")["jobs"].values():
         title = job["title"]
         moonnet = [job["medians"][ours]["seconds"] for ours in MOONNET.values()]
         for library, measured in job["medians"].items():
             if library not in MOONNET.values() and measured["seconds"] < max(moonnet):
-                times = " | ".join(map(format_duration, (measured["seconds"], *moonnet)))
-                rows.append(f"| {title} | {library.replace(' ', NBSP)} | {times} |")
+                times = map(format_duration, (measured["seconds"], *moonnet))
+                rows.append([title, library.replace(" ", NBSP), *times])
                 title = ""
-    return "\n".join(rows)
+    return markdown_table("llrrr", ["Job", "Library", "Time", *MOONNET.values()], rows)
 
 
 def data_on_disk_table() -> str:
     """Return a row for each format of training data on disk."""
     record = read("data_on_disk")
-    rows = [
-        "| Format | File size | Samples per second | Memory | Mapped |",
-        "| --- | --: | --: | --: | --: |",
-    ]
+    rows = []
     for name, measured in record["formats"].items():
         memory = measured["megabytes"]
         rate = float(f"{record['samples'] / measured['seconds']:.2g}")
         rows.append(
-            f"| {name} | {measured['gigabytes']:.1f}{NBSP}GB | {rate:,.0f} | {memory['RssAnon']:.0f}{NBSP}MB "
-            f"| {memory['RssFile']:,.0f}{NBSP}MB |"
+            [
+                name,
+                f"{measured['gigabytes']:.1f}{NBSP}GB",
+                f"{rate:,.0f}",
+                f"{memory['RssAnon']:.0f}{NBSP}MB",
+                f"{memory['RssFile']:,.0f}{NBSP}MB",
+            ]
         )
-    return "\n".join(rows)
+    return markdown_table("lrrrr", ["Format", "File size", "Samples per second", "Memory", "Mapped"], rows)
 
 
 def parallel_search_table() -> str:
     """Return a row for each engine and way of running the fits of a grid search."""
-    rows = [
-        "| Engine | Execution | Lecture fits per second | Start-up | Larger fits per second | Start-up |",
-        "| --- | --- | --: | --: | --: | --: |",
-    ]
+    rows = []
     for backend, engine in read("parallel_search")["engines"].items():
         searches = engine["searches"].values()
         for mode in next(iter(searches)):
-            cells = [
-                f"{format_number(search[mode]['fits per second'])} | {search[mode]['start-up seconds']:.0f}{NBSP}s"
-                for search in searches
-            ]
-            rows.append(f"| {ENGINES[backend]} | {mode} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+            row = [ENGINES[backend], mode]
+            for search in searches:
+                row.append(format_number(search[mode]["fits per second"]))
+                row.append(f"{search[mode]['start-up seconds']:.0f}{NBSP}s")
+            rows.append(row)
+    header = ["Engine", "Execution", "Lecture fits per second", "Start-up", "Larger fits per second", "Start-up"]
+    return markdown_table("llrrrr", header, rows)
 
 
 def callback_table() -> str:
     """Return a row for each kind of callback or progress output."""
     seconds = read("callback_overhead")["seconds"]
-    columns = " | ".join(f"{ENGINES[backend]} | Ratio" for backend in seconds)
-    rows = [
-        f"| Callback or output | {columns} |",
-        "| --- | --: | --: | --: | --: |",
-    ]
+    header = ["Callback or output"]
+    for backend in seconds:
+        header += [ENGINES[backend], "Ratio"]
+    rows = []
     for name in next(iter(seconds.values())):
-        cells = [
-            f"{format_duration(medians[name])} | {format_number(medians[name] / medians['none'])}"
-            for medians in seconds.values()
-        ]
-        rows.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+        row = [name]
+        for medians in seconds.values():
+            row += [format_duration(medians[name]), format_number(medians[name] / medians["none"])]
+        rows.append(row)
+    return markdown_table("lrrrr", header, rows)
 
 
 def serving_table() -> str:
     """Return a row for each method of prediction in production."""
-    rows = [
-        "| Method | File size | 1 sample | 1,000 samples | 100,000 samples | Start | Memory |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
-    ]
+    rows = []
     for method, measured in read("serving")["methods"].items():
         new_process = measured["new process"]
-        cells = [
-            f"{measured['bytes'] / 1e3:.0f}{NBSP}kB",
-            *map(format_duration, measured["seconds"].values()),
-            format_duration(new_process["seconds"]),
-        ]
-        rows.append(f"| {method} | {' | '.join(cells)} | {new_process['megabytes']:.0f}{NBSP}MB |")
-    return "\n".join(rows)
+        rows.append(
+            [
+                method,
+                f"{measured['bytes'] / 1e3:.0f}{NBSP}kB",
+                *map(format_duration, measured["seconds"].values()),
+                format_duration(new_process["seconds"]),
+                f"{new_process['megabytes']:.0f}{NBSP}MB",
+            ]
+        )
+    header = ["Method", "File size", "1 sample", "1,000 samples", "100,000 samples", "Start", "Memory"]
+    return markdown_table("lrrrrrr", header, rows)
 
 
 # Sentences and single figures
