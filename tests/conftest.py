@@ -23,11 +23,14 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import sklearn
+from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.image import imread
+from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.datasets import load_iris, make_moons
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, _numpy_forward
 from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.command._cli import main
 from moonnet.training import _keras
@@ -90,6 +93,25 @@ def split_of():
 def weight_bytes():
     """Return a function that returns the fitted weights as bytes, which are equal exactly if the weights are."""
     return lambda estimator: [array.tobytes() for array in estimator.coefs_ + estimator.intercepts_]
+
+
+@pytest.fixture(scope="session")
+def assert_samples_are_independent():
+    """Return a function that asserts that a sample's prediction is the same alone, reordered, sparse and in chunks."""
+
+    def assert_independent(predict, X, data, tolerance):
+        expected = predict(X)
+        order = np.array(data.draw(st.permutations(range(len(X)))))
+        assert_allclose(predict(X[order]), expected[order], **tolerance)
+        row = data.draw(st.integers(0, len(X) - 1))
+        assert_allclose(predict(X[row : row + 1]), expected[row : row + 1], **tolerance)
+        for sparse_kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
+            assert_allclose(predict(sparse_kind(X)), expected, **tolerance)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_numpy_forward, "_CHUNK_BYTES", data.draw(st.integers(1, 2000)))
+            assert_allclose(predict(X), expected, **tolerance)
+
+    return assert_independent
 
 
 @pytest.fixture(scope="session")

@@ -101,6 +101,13 @@ def test_given_colormaps_markers_and_legends_are_drawn(moons):
     assert text.get_text() == "mine"
 
 
+def test_axis_labels_set_by_the_caller_remain(moons):
+    _, ax = plt.subplots()
+    ax.set_xlabel("mine")
+    plot_data(*moons, ax=ax)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("mine", "feature 1")
+
+
 def test_missing_values_and_constant_columns_are_drawn(moons):
     X, y = moons
     holed = np.where(X == X[0], np.nan, X)

@@ -17,7 +17,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_blobs, make_multilabel_classification
 from sklearn.utils.validation import validate_data
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor, _numpy_forward
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,19 +82,12 @@ ROWS = arrays(float, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floa
 
 @many_examples
 @given(ROWS, st.integers(0, 4), st.data())
-def test_prediction_of_a_sample_does_not_depend_on_other_samples(fitted_classifiers, X, which, data):
+def test_prediction_of_a_sample_does_not_depend_on_other_samples(
+    fitted_classifiers, assert_samples_are_independent, X, which, data
+):
     clf = fitted_classifiers[which]
     tolerance = {"rtol": 1e-4, "atol": 1e-5} if clf.coefs_[0].dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-13}
-    expected = clf.decision_function(X)
-    order = np.array(data.draw(st.permutations(range(len(X)))))
-    assert_allclose(clf.decision_function(X[order]), expected[order], **tolerance)
-    row = data.draw(st.integers(0, len(X) - 1))
-    assert_allclose(clf.decision_function(X[row : row + 1]), expected[row : row + 1], **tolerance)
-    for sparse_kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
-        assert_allclose(clf.decision_function(sparse_kind(X)), expected, **tolerance)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_numpy_forward, "_CHUNK_BYTES", data.draw(st.integers(1, 2000)))
-        assert_allclose(clf.decision_function(X), expected, **tolerance)
+    assert_samples_are_independent(clf.decision_function, X, data, tolerance)
 
 
 @many_examples

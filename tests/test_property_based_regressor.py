@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
 
-from moonnet import KerasMoonRegressor, _numpy_forward
+from moonnet import KerasMoonRegressor
 from moonnet._regression_targets import RegressionTargets
 from moonnet.training import _loop
 
@@ -192,21 +192,15 @@ ROWS = arrays(float, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floa
 
 @settings(some_examples, max_examples=200)
 @given(ROWS, st.integers(0, 10), st.data())
-def test_prediction_of_a_sample_does_not_depend_on_other_samples(fitted_regressors, rows, which, data):
+def test_prediction_of_a_sample_does_not_depend_on_other_samples(
+    fitted_regressors, assert_samples_are_independent, rows, which, data
+):
     reg = fitted_regressors[which]
     tolerance = {"rtol": 1e-3, "atol": 1e-4} if reg.coefs_[0].dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-12}
     expected = reg.predict(rows)
     assert expected.dtype == reg.coefs_[0].dtype
     assert expected.shape == ((len(rows), 3) if which == 10 else (len(rows),))
-    order = np.array(data.draw(st.permutations(range(len(rows)))))
-    assert_allclose(reg.predict(rows[order]), expected[order], **tolerance)
-    row = data.draw(st.integers(0, len(rows) - 1))
-    assert_allclose(reg.predict(rows[row : row + 1]), expected[row : row + 1], **tolerance)
-    for sparse_kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
-        assert_allclose(reg.predict(sparse_kind(rows)), expected, **tolerance)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_numpy_forward, "_CHUNK_BYTES", data.draw(st.integers(1, 2000)))
-        assert_allclose(reg.predict(rows), expected, **tolerance)
+    assert_samples_are_independent(reg.predict, rows, data, tolerance)
 
 
 OWN_TYPE = "moonnet._regressor.KerasMoonRegressor"
