@@ -1658,10 +1658,7 @@ class SocketModel {
     this.socket = new WebSocket(this.address);
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("message", ({ data }) => this.call("msg:custom", {}, [new DataView(data)]));
-    this.socket.addEventListener("open", () => {
-      this.wait = 0;
-      this.call("connection", { open: true });
-    });
+    this.socket.addEventListener("open", () => this.call("connection", { open: true }));
     this.socket.addEventListener("close", ({ code }) => {
       if (code === TOO_MANY_PAGES) return; // Python has sent a message
       this.call("connection", { open: false });
