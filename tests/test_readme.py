@@ -50,6 +50,6 @@ def test_examples_print_the_output_shown_in_the_readme(tmp_path, monkeypatch):
 def test_readme_fits_on_a_page_and_its_relative_links_exist():
     text = README.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150
-    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
     assert len(targets) > 15
     assert [target for target in targets if not (ROOT / target).exists()] == []
