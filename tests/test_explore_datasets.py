@@ -106,6 +106,47 @@ def test_drawn_point_gets_label_of_its_class():
     assert data.y[-2:].tolist() == ["yes", "no"]
 
 
+# Columns whose range no float64 or float32 can represent well, such as shares that sum to 1 but for rounding errors
+
+
+N_ROWS = 40
+LABELS = np.arange(N_ROWS) % 2
+NORMAL = np.random.default_rng(0).normal(size=N_ROWS)
+NEARLY_CONSTANT = {
+    "constant": np.ones(N_ROWS),
+    "rounding errors": np.nextafter(1, np.arange(N_ROWS) % 3),  # 0.9999999999999999, 1 and 1.0000000000000002
+    "large constant": np.full(N_ROWS, 1e20),
+    "tiny": 1e-200 * NORMAL,
+    "subnormal": 5e-324 * (np.arange(N_ROWS) % 5),
+}
+
+
+@pytest.mark.parametrize("column", NEARLY_CONSTANT.values(), ids=NEARLY_CONSTANT)
+def test_nearly_constant_column_has_axis_of_a_constant(column):
+    dataset = load(ArrayTable(np.column_stack([column, NORMAL]), LABELS), data="own")
+    limits = dataset.axes[0].limits
+    assert limits == pytest.approx((-0.5, 0.5))
+    assert_array_equal(dataset.X_train[:, 0].round(6), 0)
+    # On the principal plane, the second component is a rounding error
+    dataset = load(ArrayTable(np.column_stack([NORMAL, column, 2 * NORMAL]), LABELS), data="own")
+    assert dataset.axes[0].limits[1] > 1
+    assert dataset.axes[1].limits == pytest.approx((-0.5, 0.5))
+    with pytest.raises(ValueError, match=r"^X must have a numeric column that is not constant\. Got .* 0, 1, 2\."):
+        load(ArrayTable(np.column_stack([column, column, column]), LABELS), data="own")
+
+
+@pytest.mark.parametrize("n_columns", [2, 3])
+@pytest.mark.parametrize(
+    "column",
+    [1e200 * NORMAL, np.where(LABELS, 1.7e308, 1e307), np.append(np.ones(N_ROWS - 4), [1e300] * 4)],
+    ids=["variance overflows", "sum overflows", "held-out values overflow"],
+)
+def test_numbers_too_large_to_be_standardised_are_rejected(column, n_columns):
+    X = np.column_stack([column, NORMAL, np.append(1, column[:-1])])[:, :n_columns]
+    with pytest.raises(ValueError, match=r"^X must contain numbers that can be standardised\."):
+        load(ArrayTable(X, LABELS), data="own")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

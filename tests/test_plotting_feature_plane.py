@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from moonnet.plotting._feature_plane import choose_plane
+from moonnet.plotting._feature_plane import axis_limits, choose_plane
 
 GRID = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
 
@@ -133,3 +133,29 @@ def test_plotted_or_unknown_value_of_a_categorical_column_raises():
         choose_plane(X, ("a", "b"), {"place": "z"})
     with pytest.raises(ValueError, match=r"indices from -3 to 2 or names from \['a', 'b', 'place'\]\. Got 'c'"):
         choose_plane(X, ("a", "c"))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 10], (-1, 11)),
+        ([3, np.nan, 3], (2.5, 3.5)),
+        ([1e-5, 2e-5], (0.9e-5, 2.1e-5)),
+        ([1 - 2**-53, 1, 1 + 2**-52], (0.5, 1.5)),  # 1, but for rounding errors
+        ([1e20, 1e20], (1e20 - 1e14, 1e20 + 1e14)),
+        ([0, 5e-324], (-0.5, 0.5)),
+        ([-1e-305, 1e-305], (-0.5, 0.5)),
+    ],
+)
+def test_axis_limits_have_a_margin_that_numbers_can_represent(values, expected):
+    assert axis_limits("xlim", None, np.array(values)) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_axis_limits_of_any_numbers_are_finite_and_distinct(first, second):
+    lower, upper = axis_limits("xlim", None, np.array([first, second]))
+    grid = np.linspace(lower, upper, 50)
+    assert np.isfinite(grid).all()
+    assert (np.diff(grid) > 0).all()
+    assert lower < max(first, -1e307)
+    assert min(second, 1e307) < upper

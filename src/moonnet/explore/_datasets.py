@@ -17,6 +17,8 @@ from moonnet.plotting._feature_plane import axis_limits
 MAX_CLASSES = 10
 MAX_TEST_ROWS = 1000
 MIN_SAMPLES_PER_CLASS = 4  # so that training and held-out samples both contain each class
+_MIN_RANGE = 1e-6  # of standardised values; those of a smaller range differ by rounding errors only
+_MAX_COORDINATE = 1e30  # the page draws in float32
 
 
 class Code(NamedTuple):
@@ -204,18 +206,21 @@ def _table_dataset(table: UserTable, settings: DatasetSettings) -> Dataset:
     """Return a table's samples on the plane of two features, or of the first two principal components of more."""
     target, features = _select_columns(table, settings)
     X, y = table.read(target, features)
-    classes = _check_columns(table, target, features, X, y)
+    classes = _check_classes(target, y)
     sizes: dict[str, Any] = {"test_size": 0.25}
     if len(y) > MAX_TRAIN_ROWS + MAX_TEST_ROWS:
         sizes = {"train_size": MAX_TRAIN_ROWS, "test_size": MAX_TEST_ROWS}
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=settings.random_state, **sizes)
     uses_pca = len(features) > 2
     preprocessor = make_pipeline(StandardScaler(), PCA(2, svd_solver="full")) if uses_pca else StandardScaler()
-    X_train = preprocessor.fit_transform(X_train)
-    X_test = preprocessor.transform(X_test)
-    if not (np.isfinite(X_train).all() and np.isfinite(X_test).all()):
-        raise ValueError(f"{table.name} must contain numbers that can be standardised. Got numbers that are too large.")
-    axes = _table_axes(features, preprocessor, np.concatenate([X_train, X_test]))
+    X_train, X_test = _project(table.name, preprocessor, X_train, X_test)
+    X_all = np.concatenate([X_train, X_test])
+    if (np.ptp(X_all, axis=0) < _MIN_RANGE).all():
+        raise ValueError(
+            f"{table.name} must have a numeric column that is not constant. Got the constant columns "
+            f"{', '.join(features)}."
+        )
+    axes = _table_axes(features, preprocessor, X_all)
     code = _table_code(table.code(target, features), settings.random_state, sizes, uses_pca)
     notes = []
     if len(y) < table.n_rows:
@@ -239,8 +244,8 @@ def _select_columns(table: UserTable, settings: DatasetSettings) -> tuple[str, l
     return target, features
 
 
-def _check_columns(table: UserTable, target: str, features: list[str], X: Any, y: np.ndarray) -> np.ndarray:
-    """Return the classes. Raises ValueError if they are too few, too many or too rare, or if X is constant."""
+def _check_classes(target: str, y: np.ndarray) -> np.ndarray:
+    """Return the classes. Raises ValueError if they are too few, too many or too rare."""
     classes, counts = np.unique(y, return_counts=True)
     if not 2 <= len(classes) <= MAX_CLASSES or counts.min() < MIN_SAMPLES_PER_CLASS:
         raise ValueError(
@@ -248,12 +253,21 @@ def _check_columns(table: UserTable, target: str, features: list[str], X: Any, y
             f"rows without missing values. Got {len(classes)} classes, the smallest with "
             f"{counts.min() if len(counts) else 0} samples."
         )
-    if not np.ptp(np.asarray(X), axis=0).any():
-        raise ValueError(
-            f"{table.name} must have a numeric column that is not constant. Got the constant columns "
-            f"{', '.join(features)}."
-        )
     return classes
+
+
+def _project(name: str, preprocessor: Any, X_train: Any, X_test: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the preprocessor and return the samples on the plane. Raises ValueError if numbers are too large."""
+    too_large = ValueError(f"{name} must contain numbers that can be standardised. Got numbers that are too large.")
+    with np.errstate(all="ignore"):
+        try:
+            X_train = preprocessor.fit_transform(X_train)
+            X_test = preprocessor.transform(X_test)
+        except ValueError:  # PCA rejects the NaN that the scaler makes of numbers whose variance overflows
+            raise too_large from None
+    if not all((np.abs(X) <= _MAX_COORDINATE).all() for X in (X_train, X_test)):
+        raise too_large
+    return X_train, X_test
 
 
 def _table_axes(features: list[str], preprocessor: Any, X: np.ndarray) -> tuple[Axis, Axis]:
@@ -265,7 +279,10 @@ def _table_axes(features: list[str], preprocessor: Any, X: np.ndarray) -> tuple[
         ]
     else:
         units = list(zip(features, preprocessor.scale_.tolist(), preprocessor.mean_.tolist(), strict=True))
-    first, second = (Axis(*unit, axis_limits("limits", None, values)) for unit, values in zip(units, X.T, strict=True))
+    first, second = (
+        Axis(*unit, axis_limits("limits", None, values if np.ptp(values) >= _MIN_RANGE else values[:1]))
+        for unit, values in zip(units, X.T, strict=True)
+    )
     return first, second
 
 

@@ -226,8 +226,11 @@ def axis_limits(name: str, limits: tuple[float, float] | None, values: np.ndarra
                 f"{name} must be two finite numbers (lower, upper), lower < upper. Got {limits!r} instead."
             )
         return lower, upper
-    lower, upper = float(np.nanmin(values)), float(np.nanmax(values))
-    margin = (upper - lower) / 10 or 0.5
+    largest = np.finfo(float).max / 10  # so that neither the limits nor their difference overflow
+    lower, upper = (float(np.clip(extreme(values), -largest, largest)) for extreme in (np.nanmin, np.nanmax))
+    margin, magnitude = (upper - lower) / 10, max(abs(lower), abs(upper))
+    if margin <= max(1e-14 * magnitude, 1e-300):  # constant, but for rounding errors
+        margin = max(0.5, 1e-6 * magnitude)
     return lower - margin, upper + margin
 
 

@@ -72,16 +72,33 @@ function formatDuration(milliseconds) {
   return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-// Round numbers between two limits, about nTicks of them
-function ticks(lower, upper, nTicks) {
-  const rough = (upper - lower) / nTicks;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
-  const found = [];
-  for (let index = Math.ceil(lower / step); index * step <= upper + 1e-9 * step; index += 1) {
-    found.push(Number((index * step).toPrecision(12)));
-  }
-  return found;
+// Round numbers between two limits, at most nTicks + 2 of them; none if a float64 cannot represent their distance
+export function ticks(lower, upper, nTicks) {
+  const rough = upper / nTicks - lower / nTicks; // the range itself may overflow
+  if (!(rough > 0 && rough < Infinity)) return [];
+  const exponent = Math.floor(Math.log10(rough));
+  const number = (digits) => Number(`${digits}e${exponent}`); // correctly rounded, unlike a product with a power of ten
+  const factor = [1, 2, 5, 10].find((candidate) => number(candidate) >= rough);
+  const step = number(factor);
+  const first = Math.ceil(lower / step - 1e-9);
+  // A fixed count: beyond 2 ** 53, adding 1 to an index does not change it
+  const found = Array.from({ length: nTicks + 2 }, (_, offset) => number((first + offset) * factor));
+  const margin = 1e-9 * step;
+  return [...new Set(found)].filter((tick) => tick >= lower - margin && tick <= upper + margin);
+}
+
+// The labels of an axis: numbers in full, or with exponents where that is shorter
+export function tickLabels(values) {
+  const longest = (labels) => Math.max(...labels.map((label) => label.length));
+  const full = values.map(String);
+  const short = values.map((value) => (value === 0 ? "0" : value.toExponential().replace("e+", "e")));
+  return longest(full) <= 6 || longest(full) <= longest(short) ? full : short;
+}
+
+// A coordinate within limits, rounded to about a thousandth of their distance
+export function roundCoordinate(value, [lower, upper]) {
+  const digits = Math.min(100, Math.max(0, 3 - Math.floor(Math.log10(upper - lower))));
+  return Math.min(upper, Math.max(lower, Number(value.toFixed(digits))));
 }
 
 function nearestIndex(values, value) {
@@ -329,18 +346,22 @@ function drawAxes(context, rectangle, header, scale, palette, zoom) {
   context.font = palette.font(11 * zoom);
   header.axes.forEach((axis, index) => {
     const limits = axis.limits.map((value) => value * axis.scale + axis.offset);
-    for (const tick of ticks(limits[0], limits[1], 5)) {
-      const value = (tick - axis.offset) / axis.scale;
+    const values = ticks(limits[0], limits[1], 5);
+    tickLabels(values).forEach((label, at) => {
+      const value = (values[at] - axis.offset) / axis.scale;
       if (index === 0) {
         context.textAlign = "center";
         context.textBaseline = "top";
-        context.fillText(String(tick), scale.toX(value), rectangle.y + rectangle.height + 4);
+        const available = rectangle.width / values.length - 4;
+        const half = Math.min(context.measureText(label).width, available) / 2;
+        const x = Math.min(scale.toX(value), rectangle.x + rectangle.width + PLANE_MARGIN.right - half);
+        context.fillText(label, x, rectangle.y + rectangle.height + 4, available);
       } else {
         context.textAlign = "right";
         context.textBaseline = "middle";
-        context.fillText(String(tick), rectangle.x - 5, scale.toY(value));
+        context.fillText(label, rectangle.x - 5, scale.toY(value), rectangle.x - 5 - 12 * zoom);
       }
-    }
+    });
   });
   context.textAlign = "center";
   context.textBaseline = "bottom";
@@ -448,7 +469,7 @@ function drawCurves(context, width, height, curves, markedEpoch, palette, { labe
   const all = curves.flatMap(({ values }) => values.filter((value) => value !== null));
   if (all.length === 0) return;
   const nEpochs = Math.max(1, ...curves.map(({ values }) => values.length));
-  const upper = limits ? limits[1] : Math.max(...all) * 1.05 || 1;
+  const upper = limits ? limits[1] : Math.min(Number.MAX_VALUE, Math.max(...all) * 1.05) || 1;
   const lower = limits ? Math.min(limits[1] - 0.1, Math.min(...all) - 0.02) : 0;
   const scale = {
     toX: (epoch) => rectangle.x + ((epoch - 1) / Math.max(1, nEpochs - 1)) * rectangle.width,
@@ -473,13 +494,15 @@ function drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label
   context.lineWidth = 1;
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const tick of ticks(lower, upper, 3)) {
+  const values = ticks(lower, upper, 3);
+  tickLabels(values).forEach((tickLabel, index) => {
+    const y = scale.toY(values[index]);
     context.beginPath();
-    context.moveTo(rectangle.x, scale.toY(tick));
-    context.lineTo(rectangle.x + rectangle.width, scale.toY(tick));
+    context.moveTo(rectangle.x, y);
+    context.lineTo(rectangle.x + rectangle.width, y);
     context.stroke();
-    context.fillText(String(tick), rectangle.x - 5, scale.toY(tick));
-  }
+    context.fillText(tickLabel, rectangle.x - 5, y, rectangle.x - 17);
+  });
   context.textBaseline = "top";
   context.textAlign = "left";
   context.fillText("1", rectangle.x, rectangle.y + rectangle.height + 5);
@@ -810,10 +833,8 @@ class DrawingTools {
       this.page.setStatus(`At most ${maxPoints} points can be drawn.`, "problem");
       return;
     }
-    const rounded = [x, y].map((value, axis) => {
-      const [lower, upper] = this.page.view.header.axes[axis].limits;
-      return Math.min(upper, Math.max(lower, Number(value.toFixed(3))));
-    });
+    const { axes } = this.page.view.header;
+    const rounded = [x, y].map((value, axis) => roundCoordinate(value, axes[axis].limits));
     this.page.change({ drawn: [...this.page.value("drawn"), [...rounded, label]] }, event);
   }
 
