@@ -55,7 +55,11 @@ def test_subnormal_weights_become_0():
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
-        ({"b": 1.0, "z": 2.0}, r"'class_weight' .* \['a', 'b'\]\. Got the unknown labels \['z'\]"),
+        (
+            {"b": 1.0, "z": 2.0},
+            r"'class_weight' .* \['a', 'b'\], or .* Got the unknown labels \['z'\], and no weight for \['a'\]",
+        ),
+        ({"a": 1.0, "b": 1.0, "z": -1.0}, r"'class_weight' .* non-negative numbers\. Got -1\.0 for the label 'z'"),
         ({"a": -1.0}, r"'class_weight' .* non-negative numbers\. Got -1\.0 for the label 'a'"),
         ({"a": float("nan")}, r"Got nan for the label 'a'"),
         ({"a": "heavy"}, r"Got 'heavy' for the label 'a'"),
@@ -65,6 +69,26 @@ def test_invalid_class_weight_raises(class_weight, message):
     y = np.array(["a", "b", "a"])
     with pytest.raises(ValueError, match=message):
         combine_weights(y, np.ones(3), class_weight)
+
+
+def test_class_weight_may_contain_labels_that_y_lacks_if_it_contains_all_labels_of_y():
+    y, class_weight = np.array(["a", "b", "a"]), {"a": 1.0, "b": 4.0, "z": 9.0}
+    weights, theirs = combine_weights(y, np.ones(3), class_weight), compute_sample_weight(class_weight, y)
+    assert_allclose(weights / weights.max(), theirs / theirs.max())
+
+
+def test_balanced_weights_of_many_labels_do_not_underflow():
+    y = (np.random.default_rng(0).random((40, 3000)) < 0.1).astype(int)
+    logs = np.log([compute_sample_weight("balanced", column) for column in y.T]).sum(axis=0)
+    assert logs.max() < np.log(5e-324)  # so that all products of weights underflow
+    weights = combine_weights(y, np.ones(40), "balanced")
+    assert_allclose(np.log(weights / weights.max()), logs - logs.max(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("tiny", [1e-308, 5e-324])
+def test_balanced_weights_of_a_class_with_tiny_sample_weights_do_not_overflow(tiny):
+    weights = combine_weights(np.array([0, 0, 1, 1]), np.array([1.0, 1.0, tiny, tiny]), "balanced")
+    assert weights.tolist() == [1, 1, 0, 0]
 
 
 def test_balanced_multilabel_weights_match_sklearn():

@@ -60,9 +60,9 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     class_weight : dict, "balanced" or None, default=None
         Weight of each label, by which ``sample_weight`` is multiplied. Labels that are not in the dict have weight 1.
-        ``"balanced"`` gives each class the same total weight. For multilabel y, only ``"balanced"`` is allowed; the
-        weight of a sample is then the product of the weights of all its labels, as in
-        :func:`sklearn.utils.class_weight.compute_sample_weight`.
+        A dict with all labels of y may contain others, which have no effect. ``"balanced"`` gives each class the same
+        total weight. For multilabel y, only ``"balanced"`` is allowed; the weight of a sample is then the product of
+        the weights of all its labels, as in :func:`sklearn.utils.class_weight.compute_sample_weight`.
 
     early_stopping : bool, default=False
         Whether to score the network on a validation set after each epoch, stop training when the score no longer

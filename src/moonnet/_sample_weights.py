@@ -15,6 +15,9 @@ from moonnet._sklearn_compat import check_sample_weight
 # Multiplies sample weights by class weights; both of shape (n_samples,)
 ClassWeighting = Callable[[np.ndarray], np.ndarray]
 
+# Relative to the largest sample weight; the balanced weight of a class whose samples have smaller ones could overflow
+_MIN_BALANCED_WEIGHT = 1e-290
+
 
 def drop_zero_weights(
     X: Any, y: np.ndarray, sample_weight: Any, class_weighting: ClassWeighting | None
@@ -70,8 +73,11 @@ def _class_weight_of_samples(
                 "The 'class_weight' parameter must be None or 'balanced' for multilabel y. "
                 f"Got {class_weight!r} instead."
             )
-        # As in scikit-learn's compute_sample_weight
-        return np.prod([_balanced_weights(column, sample_weight) for column in y.T], axis=0)
+        weights = np.ones(len(y))  # the products of scikit-learn's compute_sample_weight, up to a power of two
+        for column in y.T:
+            weights *= _balanced_weights(column, sample_weight)
+            weights = np.ldexp(weights, -np.frexp(weights.max())[1])  # as in effective_weights
+        return weights
     if isinstance(class_weight, dict):
         _check_class_weight(class_weight, targets.classes)
         weights = np.array([float(class_weight.get(label, 1.0)) for label in targets.classes.tolist()])
@@ -80,20 +86,28 @@ def _class_weight_of_samples(
 
 
 def _balanced_weights(y: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
-    """Return weights that give the same total weight to each class with a sample of positive weight."""
-    positive = sample_weight > 0
+    """Return weights that give the same total weight to each class with a sample of positive weight.
+
+    The largest of ``sample_weight`` is in [0.5, 1).
+    """
+    positive = sample_weight > _MIN_BALANCED_WEIGHT
     present = np.unique(y[positive])
     weights = compute_class_weight("balanced", classes=present, y=y[positive], sample_weight=sample_weight[positive])
     return np.where(positive, weights[np.searchsorted(present, y).clip(max=len(present) - 1)], 0.0)
 
 
 def _check_class_weight(class_weight: dict, classes: np.ndarray) -> None:
+    """Raise ValueError unless all weights are valid, and all keys are labels.
+
+    As in scikit-learn, keys beyond the labels are allowed if each label has its own: y may be a part of the data.
+    """
     labels = classes.tolist()
     unknown = [label for label in class_weight if label not in labels]
-    if unknown:
+    missing = [label for label in labels if label not in class_weight]
+    if unknown and missing:
         raise ValueError(
-            f"The 'class_weight' parameter must only contain labels of y, which are {labels}. "
-            f"Got the unknown labels {unknown}."
+            f"The 'class_weight' parameter must only contain labels of y, which are {labels}, or contain all of them. "
+            f"Got the unknown labels {unknown}, and no weight for {missing}."
         )
     for label, weight in class_weight.items():
         if not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:
