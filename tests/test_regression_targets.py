@@ -20,8 +20,11 @@ def fit_targets(y, loss="squared_error", weight=None):
     )
 
 
+Y_VALUES = st.one_of(st.just(0.0), st.floats(1e-100, 1e6))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
-@given(arrays(float, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=st.floats(0, 1e6)))
+@given(arrays(float, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=Y_VALUES))
 def test_identity_network_with_unscaled_weights_predicts_y(loss, y):
     targets = fit_targets(y, loss)
     encoded = targets.encode(y, FLOAT64)
@@ -62,6 +65,11 @@ def test_scale_is_the_standard_deviation_if_the_quartiles_are_equal():
     assert fit_targets([0.0] * 90 + [5.0] * 10, "absolute_error").scale[0] == pytest.approx(np.sqrt(0.1 * 0.9) * 5)
 
 
+def test_rounding_noise_of_the_quartiles_is_no_spread():
+    y = [0.3] * 45 + [0.1 + 0.2] * 45 + [5.0] * 10
+    assert fit_targets(y, "absolute_error").scale[0] == pytest.approx(np.std(y))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("value", [0.0, 7.5, 0.1, 1e6 + 0.1])
 def test_constant_y_is_encoded_as_finite_numbers(loss, value):
@@ -70,7 +78,21 @@ def test_constant_y_is_encoded_as_finite_numbers(loss, value):
     assert targets.scale[0] == (value if loss == "poisson" and value else 1)
 
 
-@pytest.mark.parametrize("scale", [1e-140, 1e140])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    ("dtype", "factor"), [("float64", 1e-155), ("float64", 5e-324), ("float32", 1e-39), ("float32", 1e-200)]
+)
+def test_y_that_varies_too_little_for_training_raises(loss, dtype, factor):
+    y = np.array([[1.0, 0.0], [2.0, factor]])
+    targets = RegressionTargets.from_y(y, loss, 0.5)
+    statistic = "mean" if loss == "poisson" else "spread"
+    with pytest.raises(
+        ValueError, match=rf"y must have a {statistic} of at least .* if X is {dtype}, .* Multiply y by a factor"
+    ):
+        targets.fit(y, np.ones(2), np.dtype(dtype))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e140])
 def test_tiny_and_huge_y_are_standardized(scale):
     y = np.random.default_rng(0).normal(size=50)
     targets = fit_targets(y * scale)

@@ -184,14 +184,16 @@ print(keras.saving.load_model(sys.argv[1]).evaluate(data["X"], data["y"], verbos
     assert float(printed.split()[-1]) == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)
 
 
-def test_keras_model_for_y_that_overflows_float32_raises():
+@pytest.mark.parametrize("factor", [1e60, 1e-60, [1, 1e-60]])
+def test_keras_model_for_y_that_float32_cannot_represent_raises(factor):
     X, y = positive_targets()
-    reg = regressor().fit(X, 1e60 * y)
-    assert reg.score(X, 1e60 * y) == pytest.approx(regressor().fit(X, y).score(X, y))
-    with pytest.raises(ValueError, match="overflow float32, the float type of Keras models"):
+    y = y[:, np.newaxis] * factor if isinstance(factor, list) else y * factor
+    reg = regressor().fit(X, y)
+    assert reg.score(X, y) == pytest.approx(regressor().fit(X, y / factor).score(X, y / factor))
+    with pytest.raises(ValueError, match="overflow or underflow float32, the float type of Keras models"):
         _ = reg.model_
-    with pytest.raises(ValueError, match="overflow float32, the float type of Keras models"):
-        regressor(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, 1e60 * y)
+    with pytest.raises(ValueError, match="overflow or underflow float32, the float type of Keras models"):
+        regressor(callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, y)
 
 
 @pytest.mark.parametrize("loss", LOSS_METRICS)

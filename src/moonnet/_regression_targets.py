@@ -4,6 +4,7 @@ Training uses y with centre 0 and spread 1, so that it does not depend on the un
 after training, so that predictions need no further conversion.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,8 @@ _ROBUST_LOSSES = {"absolute_error", "huber", "pinball"}
 # Losses in the unit of y; the others are in its square
 _LINEAR_LOSSES = {"absolute_error", "pinball", "poisson"}
 _MAX_ABS_Y = 1e150
+# Largest spread, as a fraction of the centre, of a column whose values differ only by rounding
+_MAX_ROUNDING = 10 * np.finfo(float).eps
 # Largest distance between neighbouring floats, as a fraction of the spread of y, that leaves predictions useful
 _MAX_RELATIVE_SPACING = 0.05
 # Interquartile range of the standard normal distribution
@@ -64,18 +67,17 @@ class RegressionTargets(BaseTargets):
 
     def fit(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
         """Return targets with the centre and the scale of the training samples."""
-        columns = _as_columns(y)
+        # A power of two is exact, and then squares neither overflow nor underflow
+        exponent = np.frexp(np.abs(_as_columns(y)).max(axis=0))[1]
+        columns = np.ldexp(_as_columns(y), -exponent)
         if self.loss_name == "poisson":  # a factor of y shifts the logarithm of the mean and does not scale it
             center, scale = np.zeros(columns.shape[1]), _weighted_means(columns, weight)
         else:
-            # A power of two is exact, and then squares neither overflow nor underflow
-            exponent = np.frexp(np.abs(columns).max(axis=0))[1]
-            columns = np.ldexp(columns, -exponent)
             center_and_scale = _median_and_spread if self.loss_name in _ROBUST_LOSSES else _mean_and_std
             center, scale = center_and_scale(columns, weight)
-            center, scale = np.ldexp(center, exponent), np.ldexp(scale, exponent)
-        # A column is constant if its values differ only by rounding, or if the square of its scale underflows
-        varies = (np.square(scale) > np.finfo(float).tiny) & (scale > 10 * np.finfo(float).eps * np.abs(center))
+        varies = scale > _MAX_ROUNDING * np.abs(center)
+        center, scale = np.ldexp(center, exponent), np.ldexp(scale, exponent)
+        self._check_scale(scale[varies], dtype)
         spacing = np.finfo(dtype).eps * np.abs(center) / np.where(varies, scale, np.inf)
         if spacing.max() > _MAX_RELATIVE_SPACING:
             column = spacing.argmax()
@@ -85,6 +87,17 @@ class RegressionTargets(BaseTargets):
                 "from y."
             )
         return replace(self, center=center, scale=np.where(varies, scale, 1.0))
+
+    def _check_scale(self, scale: np.ndarray, dtype: np.dtype) -> None:
+        """Raise ValueError if a column varies, but so little that its losses or the network's weights underflow."""
+        # Losses are in the square of the unit of y, and the weights of the output layer in its unit
+        smallest = max(math.sqrt(np.finfo(float).tiny), float(np.finfo(dtype).tiny))
+        if (scale < smallest).any():
+            statistic = "mean" if self.loss_name == "poisson" else "spread"
+            raise ValueError(
+                f"y must have a {statistic} of at least {smallest:.2g} if X is {dtype}, so that training does not "
+                f"underflow. Got a {statistic} of {scale.min():g}. Multiply y by a factor, or round it."
+            )
 
     @property
     def n_outputs(self) -> int:
@@ -203,11 +216,11 @@ def _mean_and_std(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
 def _median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted median and normalised interquartile range of each column.
 
-    If the quartiles of a column are equal, the standard deviation replaces the interquartile range.
+    If the quartiles of a column differ by rounding at most, the standard deviation replaces the interquartile range.
     """
     low, center, high = np.transpose([_quartiles(column, weight.astype(np.float64)) for column in columns.T])
     spread = (high - low) / _NORMAL_IQR
-    return center, np.where(spread > 0, spread, _mean_and_std(columns, weight)[1])
+    return center, np.where(spread > _MAX_ROUNDING * np.abs(center), spread, _mean_and_std(columns, weight)[1])
 
 
 def _quartiles(column: np.ndarray, weight: np.ndarray) -> np.ndarray:

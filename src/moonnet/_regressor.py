@@ -182,7 +182,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     of y; for ``"huber"`` and ``"pinball"``, with those of :mod:`moonnet.losses`.
 
     In float32, predictions have the resolution of float32 in the unit of y. ``fit`` raises an error if this is too
-    coarse for the spread of y.
+    coarse for the spread of y, or if y is so small or large that training would underflow or overflow.
 
     Examples
     --------

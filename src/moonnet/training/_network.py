@@ -250,14 +250,7 @@ def user_model(
     )
     if rescaling is not None:
         model.add(keras.layers.Rescaling(*rescaling, name="rescaling"))
-    floatx = keras.config.floatx()
-    with np.errstate(over="ignore"):
-        arrays = [np.asarray(array, floatx) for array in (*weights, *(rescaling or ()))]
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError(
-            f"The weights of this network overflow {floatx}, the float type of Keras models. Fit y in another unit, or "
-            "call keras.config.set_floatx('float64')."
-        )
+    _check_range([*weights, *(rescaling or ())], keras.config.floatx())
     model.set_weights(weights)
     metrics: list[Any] = list(spec.metric_names[1:])
     # With several sigmoid units, Keras would interpret "accuracy" as categorical accuracy
@@ -265,6 +258,19 @@ def user_model(
         metrics = [keras.metrics.BinaryAccuracy(name="accuracy")]
     model.compile(optimizer=optimizer, loss=_keras_loss(spec.loss, loss_parameter), metrics=metrics)
     return model
+
+
+def _check_range(numbers: Sequence[Any], floatx: str) -> None:
+    """Raise ValueError if ``floatx`` is too narrow for the layers' factors and offsets, last those in the unit of y."""
+    limits, magnitudes = np.finfo(floatx), [np.abs(array) for array in numbers]
+    overflows = not all((array <= limits.max).all() for array in magnitudes)
+    factors, offsets = magnitudes[-2:]
+    largest = np.maximum(np.atleast_2d(factors).max(axis=0), offsets)  # of each output
+    if overflows or ((largest > 0) & (largest < limits.tiny)).any():
+        raise ValueError(
+            f"The weights of this network overflow or underflow {floatx}, the float type of Keras models. Fit y in "
+            "another unit, or call keras.config.set_floatx('float64')."
+        )
 
 
 def _keras_loss(name: str, parameter: Any) -> Any:
