@@ -193,7 +193,7 @@ def test_numeric_helpers_accept_any_range(page):
     assert found[0, 3e4][1] == ["0", "10000", "20000", "30000"]
     assert found[1 - 2**-53, 1 + 2**-52][0] == [1, 1 + 2**-52]
     assert found[-1.7e308, 1.7e308][0] == [-1e308, 0, 1e308]
-    assert found[0, 1e-310][0] == [0, 5e-311, 1e-310]
+    assert found[0, 1e-310][0] == [0, 2e-311, 4e-311, 6e-311, 8e-311, 1e-310]
     assert found[1, 1][0] == found[1, 0][0] == found[0, 5e-324][0] == []
     assert len(found[1699999000, 1700001000][0]) == 5
 
