@@ -30,7 +30,13 @@ INVALID = [
         "--target applies to training and cannot be combined with --model",
     ),
     (["explore", "--target", "y"], "--target requires --csv FILE"),
-    (["explore", "--port", "65536"], "argument --port: must be an integer from 1024 to 65535. Got '65536'"),
+    *(
+        (
+            ["explore", "--port", port],
+            f"argument --port: must be an integer from 1024 to 65535, or 0 for any free port. Got {port!r}",
+        )
+        for port in ("65536", "80", "-1", "8642.0", "any", "\N{SUPERSCRIPT TWO}")
+    ),
     (["explore", "--noise", "0.3"], "unrecognized arguments: --noise"),
 ]
 

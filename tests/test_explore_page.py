@@ -34,8 +34,12 @@ class Server:
     def __init__(self, state, *options):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        self._command = [sys.executable, "-m", "moonnet", "explore", "--no-browser", "--port", str(port), *options]
-        self._environment = os.environ | {"XDG_STATE_HOME": str(state)}
+        self._command = [sys.executable, "-m", "moonnet", "explore", "--port", str(port), *options]
+        # Instead of a browser, a program that writes its arguments into a file
+        browser, self._opened = state / "browser", state / "opened"
+        browser.write_text(f'#!/bin/sh\necho "$@" > "{self._opened}"\n')
+        browser.chmod(0o755)
+        self._environment = os.environ | {"XDG_STATE_HOME": str(state), "BROWSER": f"{browser} %s"}
         self.start()
 
     def start(self):
@@ -44,6 +48,11 @@ class Server:
         )
         self.address = re.search(r"http\S+", self._process.stdout.readline())[0]
         assert self._process.stdout.readline() == "Press Ctrl-C to stop it.\n"
+
+    def opened_address(self):
+        """Return the address with which the browser was started, as other users of the machine see it."""
+        WebDriverWait(self, 60, poll_frequency=0.02).until(lambda _: self._opened.exists() and self._opened.read_text())
+        return self._opened.read_text().strip()
 
     def kill(self):
         self._process.kill()
@@ -518,7 +527,9 @@ def test_unsuitable_file_shows_problem_and_keeps_network(page, tmp_path):
 def test_csv_option_opens_file_at_start(browser, iris_csv, tmp_path):
     server = Server(tmp_path, "--csv", str(iris_csv), "--target", "species")
     try:
-        page = open_page(browser, server.address)
+        assert server.address.split("/")[3] not in server.opened_address()  # the secret token
+        page = open_page(browser, server.opened_address())
+        assert page.current_url.startswith(server.address)
         assert settings(page) == {"data": "own"}
         assert run(page, "return explorer.view.header.classes") == ["setosa", "versicolor", "virginica"]
         assert setting(page, "target").get_attribute("value") == "species"

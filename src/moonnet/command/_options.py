@@ -139,10 +139,22 @@ def _explorer_parser() -> Parser:
         "--target", metavar="COLUMN", help="column of class labels to predict (default: the last that is suitable)"
     )
     parser.add_argument(
-        "--port", type=_number(int, 1024, 65535), metavar="N", help="port (default: 8642, or any free one if in use)"
+        "--port",
+        type=_port,
+        metavar="N",
+        help="port from 1024 to 65535, or 0 for any free one (default: 8642, or any free one if in use)",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
     return parser
+
+
+def _port(text: str) -> int:
+    """Convert an option's text to a port that needs no privileges, or to 0 for any free port."""
+    if not (text.isdecimal() and (int(text) == 0 or 1024 <= int(text) <= 65535)):
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 1024 to 65535, or 0 for any free port. Got {text!r} instead."
+        )
+    return int(text)
 
 
 def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:

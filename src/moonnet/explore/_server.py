@@ -5,8 +5,10 @@ import contextlib
 import logging
 import secrets
 import webbrowser
+from html import escape
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 try:
@@ -44,8 +46,8 @@ async def explore(
 ) -> None:
     """Serve the page until cancelled.
 
-    ``port`` None means the default port or, if that is in use, any free one. ``token`` None means the user's stored
-    token. Raises ValueError if the port is not available.
+    ``port`` None means the default port or, if that is in use, any free one; 0 means any free one. ``token`` None means
+    the user's stored token. Raises ValueError if the port is not available.
     """
     server = _Server(table, _load_token() if token is None else token)
     async with contextlib.AsyncExitStack() as stack:
@@ -59,8 +61,24 @@ async def explore(
             address += "#data=own"
         print(f"The explorer is running at {address}\nPress Ctrl-C to stop it.", flush=True)
         if open_browser:
-            await asyncio.to_thread(webbrowser.open, address)
+            with contextlib.suppress(OSError):  # the user can open the address
+                folder = stack.enter_context(TemporaryDirectory(prefix="moonnet-"))
+                await asyncio.to_thread(webbrowser.open, _write_redirect(Path(folder), address))
         await asyncio.get_running_loop().create_future()  # until Ctrl-C
+
+
+def _write_redirect(folder: Path, address: str) -> str:
+    """Write a page that redirects to the address, and return the page's own address.
+
+    Other users of the machine can read the command lines of its processes, the browser's among them, but not files in a
+    temporary folder.
+    """
+    path, link = folder / "explorer.html", escape(address)
+    path.write_text(
+        f'<!doctype html><title>moonnet explorer</title><meta name="referrer" content="no-referrer">\n'
+        f'<meta http-equiv="refresh" content="0; url={link}">\n<a href="{link}">moonnet explorer</a>\n'
+    )
+    return path.as_uri()
 
 
 def _load_token() -> str:
@@ -104,13 +122,14 @@ class _Server:
             logger=logger,
         ) as server:
             port = server.sockets[0].getsockname()[1]
-            self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
-            yield f"http://{HOST}:{port}/{self._token}/"
+            self._host = f"{HOST}:{port}"
+            yield f"http://{self._host}/{self._token}/"
 
     def _answer_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Return a file of the page or an error; return None to let a page open its socket."""
-        # Against DNS rebinding: requests by another host name that resolves to this machine still carry that name
-        if request.headers.get_all("Host") not in [[host] for host in self._hosts]:
+        # Against DNS rebinding: requests by another host name that resolves to this machine still carry that name. A
+        # browser tries [::1] first for localhost, where another user's server would receive the token.
+        if request.headers.get_all("Host") != [self._host]:
             return self._make_response(HTTPStatus.MISDIRECTED_REQUEST)
         if getattr(request, "method", "GET") != "GET":  # older versions of websockets accept only GET
             return self._make_response(HTTPStatus.METHOD_NOT_ALLOWED)
@@ -118,8 +137,7 @@ class _Server:
         if not secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode()):
             return self._make_response(HTTPStatus.FORBIDDEN)
         if name == "socket":
-            origins = request.headers.get_all("Origin")
-            if origins not in [[f"http://{host}"] for host in self._hosts]:
+            if request.headers.get_all("Origin") != [f"http://{self._host}"]:
                 return self._make_response(HTTPStatus.FORBIDDEN)
             return None
         if not slash or name not in _FILES:  # without the slash, the page's relative links would break
@@ -130,10 +148,9 @@ class _Server:
     def _make_response(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> Response:
         if status != HTTPStatus.OK:
             body = f"{status.value} {status.phrase}: open the address that moonnet explore printed.\n".encode()
-        sockets = " ".join(f"ws://{host}" for host in sorted(self._hosts))
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-            f"connect-src {sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            f"connect-src ws://{self._host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         headers = Headers(
             {
