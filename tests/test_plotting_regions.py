@@ -7,14 +7,16 @@ import polars as pl
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, make_blobs
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from moonnet import KerasMoonClassifier
@@ -206,8 +208,58 @@ def test_predict_proba_of_three_classes_draws_the_most_likely_class(iris):
     one = DecisionRegionDisplay.from_estimator(
         model, X, y, response_method="predict_proba", class_of_interest="virginica"
     )
-    assert_allclose(one.surface_.get_array(), display.probability[..., 2])
+    assert_allclose(one.surface_.get_array(), display.surface_values[..., 2])
     assert one.colorbar_.ax.get_ylabel() == "probability of class virginica"
+
+
+def test_decision_function_draws_the_margins_of_a_support_vector_machine(moons):
+    X, y = moons
+    svc = SVC().fit(X, y)
+    lines = {"plot_method": "contour", "levels": [-1, 0, 1], "colors": "black", "linestyles": ["--", "-", "--"]}
+    display = DecisionRegionDisplay.from_estimator(
+        svc, X, y, response_method="decision_function", surface_kw=lines, colorbar_kw=False
+    )
+    assert display.surface_.levels.tolist() == [-1, 0, 1]
+    for level, path in zip([-1, 0, 1], display.surface_.get_paths(), strict=True):
+        assert_allclose(svc.decision_function(path.vertices[::7]), level, atol=0.03)
+    surface = DecisionRegionDisplay.from_estimator(svc, X, y, response_method="decision_function").surface_
+    low, high = surface.get_clim()
+    assert -low == high == np.abs(surface.get_array()).max()  # the boundary has the colour in the middle
+    first = DecisionRegionDisplay.from_estimator(
+        svc, X, y, response_method="decision_function", class_of_interest=0, grid_resolution=20
+    )
+    grid = np.column_stack([first.xx0.ravel(), first.xx1.ravel()])
+    assert_allclose(first.surface_values.ravel(), -svc.decision_function(grid))
+    assert first.colorbar_.ax.get_ylabel() == "decision function of class 0"
+
+
+@pytest.mark.parametrize("response_method", ["decision_function", "predict_proba", "auto"])
+@pytest.mark.parametrize("class_of_interest", [None, "versicolor"])
+def test_surfaces_have_the_values_of_scikit_learns_display(iris, response_method, class_of_interest):
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    options = {"response_method": response_method, "class_of_interest": class_of_interest, "grid_resolution": 20}
+    ours = DecisionRegionDisplay.from_estimator(
+        model, X, y, **options, xlim=(X[:, 0].min(), X[:, 0].max()), ylim=(X[:, 1].min(), X[:, 1].max())
+    )
+    theirs = DecisionBoundaryDisplay.from_estimator(model, X, **options, eps=0)
+    assert_allclose(ours.surface_values, theirs.response)
+    if class_of_interest is None:
+        assert {surface.get_clim() for surface in ours.surface_} == {ours.colorbar_.mappable.get_clim()}
+
+
+def test_auto_draws_what_the_estimator_has(moons):
+    X, y = moons
+    for model, method in ((SVC(), "decision_function"), (KNeighborsClassifier(), "predict_proba")):
+        display = DecisionRegionDisplay.from_estimator(model.fit(X, y), X, y, response_method="auto")
+        assert display.response_method == method
+
+
+def test_one_value_per_pair_of_classes_raises():
+    X, y = make_blobs(60, centers=4, random_state=0)
+    pairs = SVC(decision_function_shape="ovo").fit(X, y)
+    with pytest.raises(ValueError, match=r"one value per class from decision_function\. Got .* \(16384, 6\) for 4 cl"):
+        DecisionRegionDisplay.from_estimator(pairs, X, y, response_method="decision_function")
 
 
 def vertices(display):
@@ -419,7 +471,9 @@ def test_errors_name_the_parameter_and_the_value(fitted, moons):
     for arguments, options, message in [
         ((LinearRegression().fit(X, y), X, y), {}, r"estimator must be a classifier\. Got LinearRegression"),
         ((fitted, X[:, :1], y), {}, r"X must have at least two columns .* Got shape \(200, 1\)"),
-        ((fitted, X, y + 1), {}, r"y must contain only the estimator's classes \[0, 1\]\. Got \{2\}"),
+        ((fitted, X, y + 1), {}, r"y must contain only the estimator's classes \[0, 1\]\. Got \[2\]"),
+        ((fitted, X, np.arange(200)), {}, r"Got \[2, 3, 4, 5, 6\] and 193 others"),
+        ((fitted, X, np.where(y == 1, np.nan, y)), {}, "Input y contains NaN"),
         ((fitted, X, y[:5]), {}, "inconsistent numbers of samples"),
         ((fitted, X, y), {"grid_resolution": 1}, r"grid_resolution must be an integer of at least 2\. Got 1"),
         ((fitted, X, y), {"xlim": (1, 1)}, r"xlim must be .* Got \(1, 1\)"),

@@ -90,6 +90,15 @@ def test_errors_name_the_parameter_and_the_value(moons):
     assert plt.get_fignums() == []
 
 
+def test_colormap_with_fewer_colours_than_classes_raises(moons):
+    X, ten, twelve = moons[0], np.arange(200) % 10, np.arange(200) % 12
+    with pytest.raises(ValueError, match=r"colour for each of 12 classes\. Got the colormap 'tab10' with 10 colours"):
+        plot_data(X, twelve, colors="tab10")
+    for classes, colors in ((ten, mpl.colormaps["tab10"]), (twelve, "tab20")):
+        drawn = {tuple(points.get_facecolor()[0]) for points in plot_data(X, classes, colors=colors).collections}
+        assert len(drawn) == len(set(classes))
+
+
 def test_given_colormaps_markers_and_legends_are_drawn(moons):
     magma = mpl.colormaps["magma"]
     ax = plot_data(*moons, colors=magma)

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet.plotting._axes import to_kwargs
+from moonnet.plotting._checks import check_options, check_plot_options
 
 # The series of each metric in a history, with the style of their lines
 _TRAINING_STYLE = {"label": "training", "color": "tab:blue", "linestyle": "-"}
@@ -113,6 +114,7 @@ class TrainingCurveDisplay:
         TrainingCurveDisplay.from_cv_results : Draw the training curves of every fold of a cross-validation.
         TrainingCurveDisplay.plot : Draw the display again, for example with other metrics.
         """
+        check_plot_options(cls.plot, plot_options)
         return cls(histories=[_get_history(estimator)]).plot(ax=ax, **plot_options)
 
     @classmethod
@@ -145,10 +147,12 @@ class TrainingCurveDisplay:
         TrainingCurveDisplay.from_estimator : Draw the training curves of one estimator.
         sklearn.model_selection.cross_validate : Cross-validate an estimator.
         """
-        if "estimator" not in cv_results:
+        check_plot_options(cls.plot, plot_options)
+        if not hasattr(cv_results, "keys") or "estimator" not in cv_results:
+            found = sorted(cv_results) if hasattr(cv_results, "keys") else cv_results
             raise ValueError(
                 "cv_results must contain the fitted estimators: call cross_validate with return_estimator=True. "
-                f"Got only {sorted(cv_results)} instead."
+                f"Got only {found!r} instead."
             )
         return cls(histories=[_get_history(estimator) for estimator in cv_results["estimator"]]).plot(
             ax=ax, **plot_options
@@ -208,8 +212,8 @@ class TrainingCurveDisplay:
         Raises
         ------
         ValueError
-            If the histories contain no values, do not contain one of the metrics, or if the number of axes differs
-            from the number of metrics.
+            If the histories contain no values, do not contain one of the metrics, if the number of axes differs from
+            the number of metrics, or if another parameter has an invalid value.
 
         See Also
         --------
@@ -217,14 +221,16 @@ class TrainingCurveDisplay:
         TrainingCurveDisplay.from_cv_results : Draw the training curves of every fold of a cross-validation.
         """
         from matplotlib import pyplot as plt
+        from matplotlib.axes import Axes
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.lines import Line2D
 
+        check_options(line_kw=line_kw, best_kw=best_kw, legend_kw=legend_kw)
         metrics = self._choose_metrics(metrics)
         if ax is None:
             _, ax = plt.subplots(1, len(metrics), figsize=(4.8 * len(metrics), 3.6), layout="constrained")
         self.ax_ = np.atleast_1d(ax)
-        if self.ax_.shape != (len(metrics),):
+        if self.ax_.shape != (len(metrics),) or not all(isinstance(each, Axes) for each in self.ax_):
             raise ValueError(f"ax must contain one axes for each of the metrics {metrics}. Got {ax!r} instead.")
         self.figure_ = self.ax_[0].figure
         self.lines_, self.best_ = {}, []
@@ -248,10 +254,12 @@ class TrainingCurveDisplay:
             raise ValueError(
                 f"histories must contain values of loss, accuracy or score by epoch. Got {self.histories!r} instead."
             )
-        chosen = available if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
-        if not chosen or not set(chosen) <= set(available):
+        chosen: Any = available if metrics is None else [metrics] if isinstance(metrics, str) else metrics
+        if not isinstance(chosen, Sequence) or not chosen or any(metric not in available for metric in chosen):
             raise ValueError(f"metrics must be among {available}. Got {chosen!r} instead.")
-        return chosen
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"metrics must be distinct. Got {chosen!r} instead.")
+        return list(chosen)
 
     def _mark_best_epochs(self, ax: Any, kwargs: dict[str, Any]) -> list[Any]:
         """Draw a vertical line at each best epoch, with one entry in the legend for all; return the lines."""

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array
 
 from moonnet._sklearn_compat import safe_indexing
+from moonnet.plotting._checks import check_limits
 
 
 @dataclass(frozen=True)
@@ -217,25 +218,10 @@ def _describe_fixed_features(held: list[_FixedFeature], typical: list[_FixedFeat
 def axis_limits(name: str, limits: tuple[float, float] | None, values: np.ndarray) -> tuple[float, float]:
     """Return the validated limits of an axis; None takes the range of the values with a margin."""
     if limits is not None:
-        try:
-            lower, upper = map(float, limits)
-        except (TypeError, ValueError):
-            lower = upper = np.nan
-        if not -np.inf < lower < upper < np.inf:
-            raise ValueError(
-                f"{name} must be two finite numbers (lower, upper), lower < upper. Got {limits!r} instead."
-            )
-        return lower, upper
+        return check_limits(name, limits)
     largest = np.finfo(float).max / 10  # so that neither the limits nor their difference overflow
     lower, upper = (float(np.clip(extreme(values), -largest, largest)) for extreme in (np.nanmin, np.nanmax))
     margin, magnitude = (upper - lower) / 10, max(abs(lower), abs(upper))
     if margin <= max(1e-14 * magnitude, 1e-300):  # constant, but for rounding errors
         margin = max(0.5, 1e-6 * magnitude)
     return lower - margin, upper + margin
-
-
-def check_resolution(grid_resolution: Any) -> int:
-    """Return the number of grid points along each axis as an int."""
-    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
-        raise ValueError(f"grid_resolution must be an integer of at least 2. Got {grid_resolution!r} instead.")
-    return int(grid_resolution)

@@ -4,7 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import copy
 import functools
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -15,6 +15,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet._sklearn_compat import check_has_callbacks
+from moonnet.plotting._checks import check_positive
 from moonnet.plotting._curves import TrainingCurveDisplay, unwrap_estimator
 from moonnet.plotting._regions import DecisionRegionDisplay
 from moonnet.plotting._regression import RegressionDisplay
@@ -198,8 +199,8 @@ class LearningFilm:
         Raises
         ------
         ValueError
-            If the film has recorded no training run, or none that ended with the estimator's weights, if ``fps`` is not
-            positive, or if the display's ``from_estimator`` rejects an argument.
+            If the film has recorded no training run, or none that ended with the estimator's weights, or if ``fps``,
+            ``figure`` or an argument of the display's ``from_estimator`` is invalid.
 
         See Also
         --------
@@ -209,34 +210,43 @@ class LearningFilm:
         """
         from matplotlib import pyplot as plt
         from matplotlib.animation import FuncAnimation
+        from matplotlib.figure import Figure
 
-        if not isinstance(fps, Real) or not fps > 0:
-            raise ValueError(f"fps must be a positive number. Got {fps!r} instead.")
+        check_positive("fps", fps)
+        if figure is not None and not isinstance(figure, Figure):
+            raise ValueError(f"figure must be a matplotlib figure. Got {figure!r} instead.")
         # A copy, because drawing a frame sets the network's weights; the film among its callbacks is not copied
         estimator = copy.deepcopy(self._check_recorded(estimator), {id(self): self})
         network = unwrap_estimator(estimator)
         epochs, weights = list(self.epochs), list(self.weights)  # another fit replaces the film's own
+        display_class: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay
+        network.coefs_, network.intercepts_ = weights[-1]
+        # Raises for invalid arguments before the film has a figure
+        last = display_class.from_estimator(estimator, X, y, ax=Figure().subplots(), **options)
+        # All frames have the scale of the last one
+        if display_class is RegressionDisplay:
+            options.setdefault("vlim", last.vlim_)
+        elif last.surface_values is not None:
+            norm = (last.surface_[0] if isinstance(last.surface_, list) else last.surface_).norm  # has vmin and vmax
+            others = {k: v for k, v in (options.get("surface_kw") or {}).items() if k not in ("vmin", "vmax")}
+            options["surface_kw"] = others | {"norm": norm}
         if figure is None:
             figure = plt.figure(figsize=(9.6, 3.6), layout="constrained")
             figure.get_layout_engine().set(wspace=0.05)
         self.figure_: Any = figure
         self.ax_: Any = figure.subplots(1, 2, width_ratios=[3, 2])
         prediction_ax, loss_ax = self.ax_
-        display_class: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay
         lines = TrainingCurveDisplay(histories=[self.history]).plot(loss_ax, metrics="loss", best_kw=False).lines_
         curves = [(line, *line.get_data()) for (line,) in lines.values()]
 
-        def draw_frame(index: int, **extra_options: Any) -> Any:
+        def draw_frame(index: int, **extra_options: Any) -> None:
             network.coefs_, network.intercepts_ = weights[index]
             prediction_ax.clear()
-            display = display_class.from_estimator(estimator, X, y, ax=prediction_ax, **(options | extra_options))
+            display_class.from_estimator(estimator, X, y, ax=prediction_ax, **(options | extra_options))
             for line, numbers, losses in curves:
                 line.set_data(numbers[: epochs[index]], losses[: epochs[index]])
             loss_ax.set_title(f"epoch {epochs[index]}", fontsize="medium")
-            return display
 
-        if display_class is RegressionDisplay:  # all frames have the scale of the last one
-            options.setdefault("vlim", draw_frame(len(epochs) - 1, colorbar_kw=False).vlim_)
         draw_frame(0)  # the only frame that draws the colour bar, which stays
         self._fps: float = float(fps)
         self._n_frames: int = len(epochs)
@@ -293,7 +303,8 @@ class LearningFilm:
         Raises
         ------
         ValueError
-            If :meth:`animate` was not called before, or if the suffix is not supported.
+            If :meth:`animate` was not called before, if the suffix is not supported, or if ``dpi`` is not a positive
+            number.
 
         RuntimeError
             If ffmpeg is required but not found.
@@ -313,6 +324,7 @@ class LearningFilm:
 
         if not hasattr(self, "animation_"):
             raise ValueError("animate must be called before save. Got a film without an animation.")
+        check_positive("dpi", dpi)
         path = Path(path)
         suffix = path.suffix.lower()
         writers: dict[str, Any] = {".gif": PillowWriter, ".mp4": FFMpegWriter, ".html": HTMLWriter}

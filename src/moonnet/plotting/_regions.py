@@ -8,16 +8,25 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet._sklearn_compat import boundary_display
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._boundary import boundary_lines, score_boundary
-from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_plane
+from moonnet.plotting._checks import check_choice, check_options, check_plot_options, check_resolution
+from moonnet.plotting._feature_plane import axis_limits, choose_plane
 from moonnet.plotting._scatter import class_colors, draw_legend, scatter_by_class
 
 # Limits of the x and y axes in the lecture's figure
 _LECTURE_LIMITS = (-1.75, 2.5), (-1.25, 1.75)
+_STYLES = ("regions", "lecture")
+# In the order in which response_method="auto" tries them, as in scikit-learn
+_RESPONSE_METHODS = ("decision_function", "predict_proba", "predict")
+_PLOT_METHODS = ("contourf", "contour", "pcolormesh")
+# An error lists at most this many unknown labels
+_MAX_LABELS_LISTED = 5
+# What the values of a surface are called, by response method
+_VALUE_NAMES = {"decision_function": "decision function", "predict_proba": "probability"}
 
 
 class DecisionRegionDisplay:
@@ -41,11 +50,14 @@ class DecisionRegionDisplay:
         highest scores are equal, so that only scores next to it matter. If None, the predicted class scores 1 and the
         others 0, and the boundary is only as fine as the grid.
 
-    probability : ndarray of shape (n_rows, n_columns) or (n_rows, n_columns, n_classes), default=None
-        Probabilities in [0, 1] to draw as a surface, of one class or of every class. If None, regions are drawn.
+    response_method : {"predict", "predict_proba", "decision_function"}, default="predict"
+        What ``surface_values`` are. ``"predict"`` draws regions, without values.
+
+    surface_values : ndarray of shape (n_rows, n_columns) or (n_rows, n_columns, n_classes), default=None
+        Probabilities or values of the decision function to draw as a surface, of one class or of every class.
 
     class_of_interest : int, float, bool or str, default=None
-        The class to which a two-dimensional ``probability`` refers.
+        The class to which two-dimensional ``surface_values`` refer.
 
     X : ndarray of shape (n_samples, 2), default=None
         Samples to draw on top, projected onto the plane. If None, no samples are drawn.
@@ -68,7 +80,7 @@ class DecisionRegionDisplay:
     Attributes
     ----------
     surface_ : matplotlib artist or list of artists
-        The decision regions or the probability surface; a list has one artist per class.
+        The decision regions or the surface of the values; a list has one artist per class.
 
     boundary_ : matplotlib.collections.LineCollection or None
         The decision boundary. None if it was not drawn.
@@ -83,7 +95,7 @@ class DecisionRegionDisplay:
         The legend of the classes. None if it was not drawn.
 
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        The colour bar of the probability. None if it was not drawn.
+        The colour bar of the values. None if it was not drawn.
 
     colors_ : ndarray of shape (n_classes, 4)
         RGBA colour of each class.
@@ -130,7 +142,8 @@ class DecisionRegionDisplay:
         response: np.ndarray,
         classes: np.ndarray,
         scores: np.ndarray | None = None,
-        probability: np.ndarray | None = None,
+        response_method: str = "predict",
+        surface_values: np.ndarray | None = None,
         class_of_interest: Any = None,
         X: np.ndarray | None = None,
         y: np.ndarray | None = None,
@@ -144,7 +157,8 @@ class DecisionRegionDisplay:
         self.response = response
         self.classes = classes
         self.scores = scores
-        self.probability = probability
+        self.response_method = response_method
+        self.surface_values = surface_values
         self.class_of_interest = class_of_interest
         self.X = X
         self.y = y
@@ -190,13 +204,15 @@ class DecisionRegionDisplay:
         y : array-like of shape (n_samples,), default=None
             True labels of the samples. If None, no samples are drawn.
 
-        response_method : {"predict", "predict_proba"}, default="predict"
-            Whether to draw the predicted classes as regions, or the probability as a surface with a colour bar. The
-            surface shows the probability of ``class_of_interest``; if that is None and there are more than two classes,
-            it shows the probability of the most likely class in the colour of this class.
+        response_method : {"predict", "predict_proba", "decision_function", "auto"}, default="predict"
+            Whether to draw the predicted classes as regions, or the probability or the decision function as a surface
+            with a colour bar. The surface shows the values of ``class_of_interest``; if that is None and there are more
+            than two classes, it shows the highest value in the colour of its class. ``"auto"`` is the first that the
+            estimator has of decision_function, predict_proba and predict.
 
         class_of_interest : int, float, bool or str, default=None
-            The class whose probability is drawn. None is the second of two classes, or every class if there are more.
+            The class whose values are drawn as a surface. None is the second of two classes, or every class if there
+            are more.
 
         features : pair of str or int, or "pca", default=None
             The two columns of X to plot, by name or index. ``"pca"`` plots the plane of the first two principal
@@ -245,9 +261,12 @@ class DecisionRegionDisplay:
         RegressionDisplay.from_estimator : The same for a regressor.
         sklearn.inspection.DecisionBoundaryDisplay.from_estimator : The surface alone.
         """
-        _check_arguments(estimator, response_method, style, grid_resolution)
-        plane = choose_plane(X, features, held)
+        response_method = _check_arguments(estimator, response_method, class_of_interest, style, grid_resolution)
+        check_plot_options(cls.plot, {"ax": ax} | plot_options)
         classes = estimator.classes_
+        class_colors(len(classes), plot_options.get("colors", "viridis"))
+        _check_surface(plot_options.get("surface_kw"), style)
+        plane = choose_plane(X, features, held)
         labels = None if y is None else _validate_labels(plane.points, y, classes)
         xlim, ylim = _choose_limits(plane.points, xlim, ylim, style)
         xx0, xx1 = np.meshgrid(np.linspace(*xlim, grid_resolution), np.linspace(*ylim, grid_resolution))
@@ -256,10 +275,10 @@ class DecisionRegionDisplay:
         order = np.argsort(classes)  # third-party classifiers may have unsorted classes
         predicted = np.searchsorted(classes, _predict_labels(estimator, samples), sorter=order)
         response = order[predicted].reshape(xx0.shape)
-        probability = None
-        if response_method == "predict_proba":
-            class_of_interest, probability = _predict_probability(estimator, samples, class_of_interest)
-            probability = probability.reshape(*xx0.shape, *probability.shape[1:])
+        values = None
+        if response_method != "predict":
+            class_of_interest, values = _predict_values(estimator, samples, response_method, class_of_interest)
+            values = values.reshape(*xx0.shape, *values.shape[1:])
         # The lecture's figure, drawn from an array of two columns, has no axis labels
         has_labels = style != "lecture" or hasattr(X, "columns") or np.shape(X)[1] > 2
         display = cls(
@@ -268,7 +287,8 @@ class DecisionRegionDisplay:
             response=response,
             classes=classes,
             scores=score_boundary(estimator, plane.inverse_transform, grid, response),
-            probability=probability,
+            response_method=response_method,
+            surface_values=values,
             class_of_interest=class_of_interest,
             X=None if labels is None else plane.points,
             y=labels,
@@ -337,17 +357,33 @@ class DecisionRegionDisplay:
         Raises
         ------
         ValueError
-            If ``colors`` is neither a colormap nor one colour per class.
+            If ``colors`` is neither one colour per class nor a colormap with that many, or another parameter has an
+            invalid value.
 
         See Also
         --------
         DecisionRegionDisplay.from_estimator : Compute a display from a fitted classifier.
         plot_data : Draw the samples alone.
         """
+        check_options(
+            ax=ax,
+            aspect=aspect,
+            surface_kw=surface_kw,
+            boundary_kw=boundary_kw,
+            scatter_kw=scatter_kw,
+            errors_kw=errors_kw,
+            legend_kw=legend_kw,
+            colorbar_kw=colorbar_kw,
+        )
+        _check_surface(surface_kw, self.style)
+        if self.surface_values is not None:
+            check_choice("response_method", self.response_method, tuple(_VALUE_NAMES))
+            if self.surface_values.ndim == 2:
+                _check_class(self.class_of_interest, self.classes)
         self.colors_ = class_colors(len(self.classes), colors)
         xlim, ylim = ((grid.min(), grid.max()) for grid in (self.xx0, self.xx1))
         aspect = choose_aspect(np.ptp(xlim), np.ptp(ylim)) if aspect is None else aspect
-        has_colorbar = self.probability is not None and colorbar_kw is not False
+        has_colorbar = self.surface_values is not None and colorbar_kw is not False
         if ax is None:
             ax = create_axes(np.ptp(xlim), np.ptp(ylim), aspect, extra_width=3.1 if has_colorbar else 2.1)
         self.ax_, self.figure_ = ax, ax.figure
@@ -369,7 +405,7 @@ class DecisionRegionDisplay:
         return self
 
     def _draw_surface(self, colors: Any, kwargs: dict[str, Any]) -> Any:
-        """Draw the regions or the probability; return the artist or artists."""
+        """Draw the regions or the values; return the artist or artists."""
         if self.style == "lecture":
             extent = (self.xx0.min(), self.xx0.max(), self.xx1.min(), self.xx1.max())
             defaults = {"origin": "lower", "extent": extent} | self._region_defaults()
@@ -382,9 +418,9 @@ class DecisionRegionDisplay:
         if method == "pcolormesh":
             defaults["rasterized"] = True
         else:
-            overridden |= {"vmin", "vmax", "shading"}
+            overridden.add("shading")
         defaults = {name: value for name, value in defaults.items() if name not in overridden}
-        response = self.response if self.probability is None else self.probability
+        response = self.response if self.surface_values is None else self.surface_values
         display = boundary_display(
             xx0=self.xx0,
             xx1=self.xx1,
@@ -398,16 +434,12 @@ class DecisionRegionDisplay:
     def _surface_defaults(self, colors: Any, method: str) -> dict[str, Any]:
         """Return the default keyword arguments of the surface for a plot method of scikit-learn's display."""
         n_classes = len(self.classes)
-        if self.probability is not None and self.probability.ndim == 2:
-            return {
-                "alpha": 1,
-                "vmin": 0,
-                "vmax": 1,
-                "cmap": self._probability_colormap(colors),
-                "shading": "gouraud",
-            }
-        if self.probability is not None:
-            return {"alpha": 0.6, "vmin": 1 / n_classes, "vmax": 1}
+        if self.surface_values is not None:
+            vmin, vmax = self._value_limits()
+            limits = {"vmin": vmin, "vmax": vmax}
+            if self.surface_values.ndim == 3:
+                return {"alpha": 0.6} | limits
+            return {"alpha": 1, "cmap": self._surface_colormap(colors), "shading": "gouraud"} | limits
         if method == "contour":  # the levels and the colour that scikit-learn uses for classes
             return {"alpha": 0.25, "levels": np.arange(n_classes), "colors": "black"}
         bands = {"levels": np.arange(n_classes + 1) - 0.5} if method == "contourf" else {}  # one band per class
@@ -422,7 +454,18 @@ class DecisionRegionDisplay:
 
         return {"alpha": 0.25, "cmap": ListedColormap(self.colors_), "vmin": -0.5, "vmax": len(self.classes) - 0.5}
 
-    def _probability_colormap(self, colors: Any) -> Any:
+    def _value_limits(self) -> tuple[float, float]:
+        """Return the limits of the surface's colours: those of a probability, else those of the values."""
+        values = np.asarray(self.surface_values)
+        if self.response_method == "predict_proba":
+            return (0.0 if values.ndim == 2 else 1 / len(self.classes)), 1.0
+        highest = values if values.ndim == 2 else values.max(axis=-1)
+        finite = highest[np.isfinite(highest)]
+        if len(self.classes) == 2:  # the boundary, at 0, has the colour between those of the classes
+            return -np.abs(finite).max(initial=0), np.abs(finite).max(initial=0)
+        return finite.min(), finite.max()
+
+    def _surface_colormap(self, colors: Any) -> Any:
         """Return a pale, opaque colormap that ends in the colour of the class of interest.
 
         It is opaque because the triangles of a Gouraud-shaded surface overlap, which shows if they are translucent.
@@ -434,7 +477,7 @@ class DecisionRegionDisplay:
             stops = [self.colors_[1 - index], "white", self.colors_[index]]
         else:
             stops = ["white", self.colors_[index]]
-        colormap: Any = mpl.colors.LinearSegmentedColormap.from_list("probability", stops)
+        colormap: Any = mpl.colors.LinearSegmentedColormap.from_list("values", stops)
         if isinstance(colors, str | mpl.colors.Colormap) and len(self.classes) == 2:
             users_colormap = mpl.colormaps.get_cmap(colors)
             colormap = users_colormap if index == 1 else users_colormap.reversed()
@@ -477,39 +520,61 @@ class DecisionRegionDisplay:
         return self.ax_.scatter(X[:, 0], X[:, 1], **(defaults | normalize_kwargs(kwargs, PathCollection)))
 
     def _draw_colorbar(self, kwargs: dict[str, Any]) -> Any:
-        """Draw the colour bar of the probability, in grey if the surface shows several classes."""
+        """Draw the colour bar of the values, in grey if the surface shows several classes."""
         from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import LinearSegmentedColormap, Normalize
+        from matplotlib.colors import LinearSegmentedColormap
 
+        name = _VALUE_NAMES[self.response_method]
         if isinstance(self.surface_, list):
             grey = LinearSegmentedColormap.from_list("grey", ["white", "0.35"])
-            mappable = ScalarMappable(Normalize(1 / len(self.classes), 1), grey)
-            label = "probability of the most likely class"
+            mappable = ScalarMappable(self.surface_[0].norm, grey)
+            label = f"{name} of the most likely class"
         else:
-            mappable, label = self.surface_, f"probability of class {self.class_of_interest}"
+            mappable, label = self.surface_, f"{name} of class {self.class_of_interest}"
         return self.figure_.colorbar(mappable, ax=self.ax_, **({"label": label} | kwargs))
 
 
-def _check_arguments(estimator: Any, response_method: str, style: str, grid_resolution: int) -> None:
-    """Raise if the estimator is not a fitted classifier or an option is invalid."""
+def _check_arguments(
+    estimator: Any, response_method: str, class_of_interest: Any, style: str, grid_resolution: int
+) -> str:
+    """Return the response method; raise if the estimator is not a fitted classifier or an option is invalid."""
     check_is_fitted(estimator)
     if not is_classifier(estimator):
         raise ValueError(f"estimator must be a classifier. Got {estimator!r} instead.")
-    for name, value, allowed in (
-        ("response_method", response_method, ("predict", "predict_proba")),
-        ("style", style, ("regions", "lecture")),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {allowed}. Got {value!r} instead.")
-    if response_method == "predict_proba":
-        if style == "lecture":
-            raise ValueError("response_method must be 'predict' if style='lecture'. Got 'predict_proba' instead.")
-        if not hasattr(estimator, "predict_proba"):
+    check_choice("response_method", response_method, (*_RESPONSE_METHODS, "auto"))
+    check_choice("style", style, _STYLES)
+    if style == "lecture" and response_method != "predict":
+        raise ValueError(f"response_method must be 'predict' if style='lecture'. Got {response_method!r} instead.")
+    if response_method == "auto":
+        response_method = next(method for method in _RESPONSE_METHODS if hasattr(estimator, method))
+    if not hasattr(estimator, response_method):
+        raise ValueError(
+            f"estimator must have a {response_method} method if response_method={response_method!r}. "
+            f"Got {estimator!r} instead."
+        )
+    if class_of_interest is not None:
+        _check_class(class_of_interest, estimator.classes_)
+        if response_method == "predict":
             raise ValueError(
-                "estimator must have a predict_proba method if response_method='predict_proba'. "
-                f"Got {estimator!r} instead."
+                "class_of_interest must be None if response_method='predict', which draws the regions of every class. "
+                f"Got {class_of_interest!r} instead."
             )
     check_resolution(grid_resolution)
+    return response_method
+
+
+def _check_class(class_of_interest: Any, classes: np.ndarray) -> None:
+    if class_of_interest not in classes.tolist():
+        raise ValueError(f"class_of_interest must be one of {classes.tolist()}. Got {class_of_interest!r} instead.")
+
+
+def _check_surface(surface_kw: dict[str, Any] | None, style: str) -> None:
+    """Raise if the surface's ``plot_method`` is not one of DecisionBoundaryDisplay."""
+    if not surface_kw or "plot_method" not in surface_kw:
+        return
+    if style == "lecture":
+        raise ValueError(f"surface_kw must not contain 'plot_method' if style='lecture'. Got {surface_kw!r} instead.")
+    check_choice("surface_kw['plot_method']", surface_kw["plot_method"], _PLOT_METHODS)
 
 
 def _choose_limits(
@@ -532,24 +597,35 @@ def _predict_labels(estimator: Any, X: Any) -> np.ndarray:
     return labels
 
 
-def _predict_probability(estimator: Any, X: Any, class_of_interest: Any) -> tuple[Any, np.ndarray]:
-    """Return a class and its probability; None and the probability of every class if there are more than two."""
+def _predict_values(estimator: Any, X: Any, response_method: str, class_of_interest: Any) -> tuple[Any, np.ndarray]:
+    """Return a class and its values; None and the values of every class if there are more than two."""
     classes = estimator.classes_.tolist()
-    probability = estimator.predict_proba(X)
+    values = np.asarray(getattr(estimator, response_method)(X))
+    if values.ndim == 1 and len(classes) == 2:  # of the second class
+        values = np.column_stack([-values, values])
+    if values.shape != (len(X), len(classes)):
+        raise ValueError(
+            f"estimator must return one value per class from {response_method}. "
+            f"Got values of shape {values.shape} for {len(classes)} classes instead."
+        )
     if class_of_interest is None:
         if len(classes) > 2:
-            return None, probability
+            return None, values
         class_of_interest = classes[-1]
-    if class_of_interest not in classes:
-        raise ValueError(f"class_of_interest must be one of {classes}. Got {class_of_interest!r} instead.")
-    return class_of_interest, probability[:, classes.index(class_of_interest)]
+    return class_of_interest, values[:, classes.index(class_of_interest)]
 
 
 def _validate_labels(X: np.ndarray, y: ArrayLike, classes: np.ndarray) -> np.ndarray:
     """Return y as an array of known classes."""
     check_consistent_length(X, y)
     labels = column_or_1d(y)
-    unknown = set(labels.tolist()) - set(classes.tolist())
+    check_array(labels, ensure_2d=False, dtype=None, input_name="y")
+    known = set(classes.tolist())
+    unknown = [label for label in dict.fromkeys(labels.tolist()) if label not in known]
     if unknown:
-        raise ValueError(f"y must contain only the estimator's classes {classes.tolist()}. Got {unknown} instead.")
+        others = f" and {len(unknown) - _MAX_LABELS_LISTED} others" if len(unknown) > _MAX_LABELS_LISTED else ""
+        raise ValueError(
+            f"y must contain only the estimator's classes {classes.tolist()}. "
+            f"Got {unknown[:_MAX_LABELS_LISTED]}{others} instead."
+        )
     return labels

@@ -11,7 +11,8 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
-from moonnet.plotting._feature_plane import axis_limits, check_resolution, choose_line_or_plane
+from moonnet.plotting._checks import check_options, check_plot_options, check_resolution
+from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
 
 # Default number of grid points along each axis, by the number of plotted features
 _RESOLUTION = {1: 512, 2: 128}
@@ -187,6 +188,7 @@ class RegressionDisplay:
         check_is_fitted(estimator)
         if not is_regressor(estimator):
             raise ValueError(f"estimator must be a regressor. Got {estimator!r} instead.")
+        check_plot_options(cls.plot, {"ax": ax} | plot_options)
         plane = choose_line_or_plane(X, features, held)
         n_axes = plane.points.shape[1]
         targets = None if y is None else _validate_targets(X, y)
@@ -264,12 +266,22 @@ class RegressionDisplay:
         Raises
         ------
         ValueError
-            If ``vlim`` is not a pair of finite numbers, the lower one first.
+            If ``vlim`` is not a pair of finite numbers, the lower one first, or another parameter has an invalid value.
 
         See Also
         --------
         RegressionDisplay.from_estimator : Compute a display from a fitted regressor.
         """
+        check_options(
+            ax=ax,
+            vlim=vlim,
+            aspect=aspect,
+            line_kw=line_kw,
+            surface_kw=surface_kw,
+            contour_kw=contour_kw,
+            scatter_kw=scatter_kw,
+            colorbar_kw=colorbar_kw,
+        )
         values = self.response.ravel() if self.y is None else np.concatenate([self.response.ravel(), self.y])
         self.vlim_ = axis_limits("vlim", vlim, values)
         self.line_ = self.surface_ = self.contours_ = self.points_ = self.colorbar_ = None

@@ -10,7 +10,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
+from moonnet.plotting._checks import check_options
 from moonnet.plotting._feature_plane import choose_plane
+
+# Number of colours of a continuous colormap. No colormap distinguishes more classes than this.
+_N_CONTINUOUS = 256
 
 
 def plot_data(
@@ -63,8 +67,9 @@ def plot_data(
     Raises
     ------
     ValueError
-        If X and y differ in length, y does not contain class labels, ``features`` are not numeric columns of X, or
-        ``colors`` is neither a colormap nor one colour per class.
+        If X and y differ in length, y does not contain class labels, ``features`` are not numeric columns of X,
+        ``colors`` is neither one colour per class nor a colormap with that many, or another parameter has an invalid
+        value.
 
     TypeError
         If X is sparse.
@@ -82,6 +87,7 @@ def plot_data(
     >>> [points.get_label() for points in ax.collections]
     ['0', '1']
     """
+    check_options(ax=ax, aspect=aspect, scatter_kw=scatter_kw, legend_kw=legend_kw)
     check_consistent_length(X, y)
     plane, labels = choose_plane(X, features), column_or_1d(y)
     check_array(labels, ensure_2d=False, dtype=None, input_name="y")
@@ -103,10 +109,16 @@ def class_colors(n_classes: int, colors: Any = "viridis") -> np.ndarray:
     """Return the RGBA colours of the classes, shape (n_classes, 4), from a colormap or from a list of colours."""
     import matplotlib as mpl
 
+    if isinstance(colors, mpl.colors.Colormap) or (isinstance(colors, str) and colors in mpl.colormaps):
+        colormap = mpl.colormaps.get_cmap(colors)
+        if colormap.N < min(n_classes, _N_CONTINUOUS):
+            raise ValueError(
+                f"colors must contain one colour for each of {n_classes} classes. "
+                f"Got the colormap {colormap.name!r} with {colormap.N} colours instead."
+            )
+        return np.asarray(colormap(np.linspace(0, 1, n_classes)))
     try:
-        if isinstance(colors, str | mpl.colors.Colormap):
-            return np.asarray(mpl.colormaps.get_cmap(colors)(np.linspace(0, 1, n_classes)))
-        rgba = mpl.colors.to_rgba_array(colors)
+        rgba = mpl.colors.to_rgba_array([colors] if isinstance(colors, str) else colors)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"colors must be a matplotlib colormap, the name of one, or a list of colours. Got {colors!r} instead."

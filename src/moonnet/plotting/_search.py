@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from moonnet.plotting._axes import to_kwargs
+from moonnet.plotting._checks import check_options
 
 # Largest number of cells that are annotated with their scores by default
 _MAX_ANNOTATED_CELLS = 100
@@ -66,7 +67,7 @@ def plot_search(
     ------
     ValueError
         If the search is not fitted, ``metric`` is not one of its metrics, ``x`` or ``y`` is not one of its
-        hyperparameters, or they are required but missing.
+        hyperparameters, or they are required but missing, or if another parameter has an invalid value.
 
     See Also
     --------
@@ -90,6 +91,7 @@ def plot_search(
     from matplotlib import pyplot as plt
     from matplotlib.patches import Rectangle
 
+    check_options(ax=ax, image_kw=image_kw, text_kw=text_kw, colorbar_kw=colorbar_kw)
     if not hasattr(search, "cv_results_"):
         raise ValueError(
             f"search must be fitted and have cv_results_. Got an instance of {type(search).__name__} instead."
