@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 FLOORS = $(VENV)-floors
+FLOORS_PYTHON ?= python3.11
 EXTRAS = csv,dask,explore,jax,onnx
 
 # What must not follow the caller's choice of an engine; JAX starts sooner
 test test-quick explorer-test: export KERAS_BACKEND = jax
 test-tensorflow test-floors package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
 PYTEST = python -m pytest --numprocesses 2 --dist worksteal
-MARKS = trains
 FAST = not slow and not site and not package and not browser
 
 .PHONY: demo test test-quick test-tensorflow test-floors package-test explorer-test bench bench-quick docs \
@@ -29,13 +29,13 @@ test-quick: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/$(PYTEST) -m "$(FAST)"
 
-# What depends on the engine, once more on the other; MARKS="trains and not slow" leaves out what takes seconds.
+# What depends on the engine, once more on the other.
 test-tensorflow: $(VENV)/.installed-test
-	$(BIN)/$(PYTEST) -m "$(MARKS)" tests
+	$(BIN)/$(PYTEST) -m trains tests
 
-# The lowest versions that pyproject.toml allows.
+# The lowest versions that pyproject.toml allows, without what takes seconds.
 test-floors: $(FLOORS)/.installed
-	$(FLOORS)/bin/$(PYTEST) -m trains tests
+	$(FLOORS)/bin/$(PYTEST) -m "trains and not slow" tests
 	KERAS_BACKEND=jax $(FLOORS)/bin/$(PYTEST) -m "$(FAST)"
 
 # Builds the archives, and installs the wheel outside the clone.
@@ -89,6 +89,6 @@ $(VENV)/.installed-%: $(VENV)/.installed
 	touch $@
 
 $(FLOORS)/.installed: $(VENV)/.installed-test
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(FLOORS)
+	$(BIN)/uv venv --quiet --clear --python $(FLOORS_PYTHON) $(FLOORS)
 	$(BIN)/uv pip install --quiet --python $(FLOORS) --resolution lowest-direct --editable '.[$(EXTRAS)]' --group test
 	touch $@
