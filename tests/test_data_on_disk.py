@@ -13,8 +13,6 @@ from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 
-pytestmark = pytest.mark.trains
-
 BLOCK_SIZE = 300
 
 
@@ -40,6 +38,7 @@ def assert_same_network(clf, other):
     assert clf.history_ == other.history_
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_fit_on_memory_mapped_files_matches_arrays_in_memory(samples, tmp_path, dtype):
     X, y = samples[0].astype(dtype), samples[1]

@@ -39,8 +39,6 @@ from sklearn.utils import get_tags
 
 from moonnet import KerasMoonClassifier
 
-pytestmark = pytest.mark.trains
-
 NETWORK = KerasMoonClassifier((12, 6), epochs=40, learning_rate=0.01, random_state=0)
 
 

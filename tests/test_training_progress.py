@@ -10,8 +10,6 @@ from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
 from moonnet.training import _progress
 
-pytestmark = pytest.mark.trains
-
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -34,6 +32,7 @@ def format_metrics(clf, epoch):
     return " - ".join(f"{name}: {values[epoch - 1]:.4f}" for name, values in clf.history_.items())
 
 
+@pytest.mark.trains
 def test_verbose_0_prints_nothing(moons, capfd):
     KerasMoonClassifier(epochs=2, verbose=0).fit(*moons)
     assert capfd.readouterr() == ("", "")
