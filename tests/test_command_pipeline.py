@@ -1,19 +1,13 @@
-"""The pipeline for a CSV file: the encoding of columns, and saving and loading the model."""
-
-import zipfile
+"""The pipeline for a CSV file: the encoding of columns."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from numpy.testing import assert_allclose
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet import KerasMoonClassifier
 from moonnet.command._columns import Column, infer_columns
-from moonnet.command._pipeline import load_model, make_model, read_samples, save_model
+from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._read_csv import read_table
 
 N = 60
@@ -81,47 +75,6 @@ def test_predict_finds_columns_by_name_and_accepts_new_values(model, frame):
 def test_fit_accepts_empty_column(frame, labels):
     model = make_model(COLUMNS, KerasMoonClassifier((5,), epochs=1)).fit(frame.assign(a=np.nan, iso=None), labels)
     assert np.isfinite(model.predict_proba(frame)).all()
-
-
-@pytest.mark.parametrize("kind", [KerasMoonClassifier, KerasMoonRegressor])
-def test_loaded_model_predicts_the_same(model, frame, kind, tmp_path):
-    fitted = make_model(COLUMNS, kind((5,), epochs=2, random_state=0)).fit(frame, np.arange(N) % 3)
-    save_model(fitted, tmp_path / "model.skops")
-    loaded = load_model(tmp_path / "model.skops")
-    assert (loaded.predict(frame) == fitted.predict(frame)).all()
-    assert loaded.feature_names_in_.tolist() == fitted.feature_names_in_.tolist()
-
-
-def alarm(X):
-    raise AssertionError("code of an untrusted file")
-
-
-def test_load_model_rejects_untrusted_types(tmp_path):
-    path = tmp_path / "untrusted.skops"
-    columns = FunctionTransformer(alarm)
-    skops.io.dump(Pipeline([("columns", columns), ("network", LogisticRegression())]), path)
-    with pytest.raises(ValueError, match=r"untrusted\.skops contains types .* not trust: \S*alarm\. Not loaded\.$"):
-        load_model(path)
-
-
-def test_load_model_rejects_other_files(tmp_path, labels):
-    path = tmp_path / "model.skops"
-    other = make_pipeline(StandardScaler(), LogisticRegression()).fit(np.arange(N)[:, None], labels)
-    skops.io.dump(other, path)
-    with pytest.raises(ValueError, match="expected a pipeline with the steps 'columns' and 'network'"):
-        load_model(path)
-    skops.io.dump(make_model(COLUMNS, KerasMoonClassifier()), path)
-    with pytest.raises(ValueError, match="not fitted yet"):
-        load_model(path)
-    path.write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"model\.skops is not a model saved by moonnet --csv"):
-        load_model(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.txt", "another archive")
-    with pytest.raises(ValueError, match=r"model\.skops is not a model saved by moonnet --csv"):
-        load_model(path)
-    with pytest.raises(FileNotFoundError):
-        load_model(tmp_path / "nowhere.skops")
 
 
 def test_read_samples_drops_rows_without_target(tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from moonnet.command._cli import main
-from moonnet.command._pipeline import load_model
+from moonnet.command._model_file import load_model
 
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]

@@ -7,6 +7,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NoReturn
 
+from moonnet.command._terminal import one_line
+
 # Options that are valid for the half-moons only, for training on a CSV file only, and for training only
 HALF_MOON_OPTIONS = {"samples", "noise"}
 CSV_TRAINING_OPTIONS = {"target", "features", "task", "month_first"}
@@ -27,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message on stderr and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
 
 def parse_options(arguments: Sequence[str]) -> tuple[Parser, argparse.Namespace]:

@@ -1,8 +1,6 @@
-"""Make, save and load the pipeline that is trained on a CSV file, and read its samples."""
+"""Make the pipeline that is trained on a CSV file, and read its samples."""
 
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,24 +9,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils.validation import check_is_fitted
-
-try:
-    import skops.io
-except ImportError as error:
-    raise ImportError("--csv needs skops: pip install 'moonnet[csv]'") from error
 
 from moonnet.command._columns import Column, Target
 from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder
-
-# The types in our models that skops does not trust by default
-TRUSTED_TYPES = {
-    "moonnet._classifier.KerasMoonClassifier",
-    "moonnet._regressor.KerasMoonRegressor",
-    "moonnet.preprocessing.DateEncoder",
-    "numpy.dtype",
-}
 
 
 def make_model(columns: Sequence[Column], network: Any) -> Pipeline:
@@ -71,33 +55,3 @@ def na_values_of(target: Target, columns: Sequence[Column]) -> dict[str, list[st
     """Return the ``na_values`` for pandas.read_csv: the cells that stand for missing values, by column."""
     markers = {column.name: column.missing_markers for column in columns} | {target.name: target.missing_markers}
     return {name: cells for name, cells in markers.items() if cells}
-
-
-def save_model(model: Pipeline, path: Path) -> None:
-    """Save a fitted pipeline in skops's format, which contains no code."""
-    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
-
-
-def load_model(path: Path) -> Pipeline:
-    """Load a pipeline that ``save_model`` has saved. A file with other types is refused before any of its code runs.
-
-    Raises OSError, or ValueError if the file is not such a pipeline.
-    """
-    try:
-        types = skops.io.get_untrusted_types(file=path)
-        untrusted_types = sorted(set(types) - TRUSTED_TYPES)
-        if not untrusted_types:
-            return _check_model(skops.io.load(path, trusted=types))
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - skops raises various errors for other files
-        raise ValueError(f"{path} is not a model saved by moonnet --csv: {error}") from None
-    raise ValueError(f"{path} contains types that moonnet does not trust: {', '.join(untrusted_types)}. Not loaded.")
-
-
-def _check_model(model: Any) -> Pipeline:
-    steps = model.named_steps if isinstance(model, Pipeline) else {}
-    if list(steps) != ["columns", "network"] or not isinstance(steps["columns"], ColumnTransformer):
-        raise ValueError("expected a pipeline with the steps 'columns' and 'network'")
-    check_is_fitted(model)
-    return model

@@ -10,8 +10,9 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from moonnet.command._pipeline import load_model
+from moonnet.command._model_file import load_model
 from moonnet.command._read_csv import Table, read_table
+from moonnet.command._terminal import echo
 from moonnet.preprocessing import DateEncoder
 
 _MAX_MISSING_PRINTED = 20
@@ -20,16 +21,23 @@ _MAX_MISSING_PRINTED = 20
 def predict_csv(options: argparse.Namespace) -> None:
     """Write a copy of the CSV file with columns of predictions added."""
     path = Path("predictions.csv") if options.out is None else options.out
-    if path.exists() and path.samefile(options.csv):
-        raise ValueError(f"--out must differ from the file to predict. Got {path} for both.")
+    for name, input_path in (("file to predict", options.csv), ("model", options.model)):
+        if path.exists() and input_path.exists() and path.samefile(input_path):
+            raise ValueError(f"--out must differ from the {name}. Got {path} for both.")
     table = read_table(options.csv)
-    predicted, notes = predict_table(load_model(options.model), table)
+    model = load_model(options.model)
+    try:
+        predicted, notes = predict_table(model, table)
+    except (ValueError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a crafted or damaged model may raise anything
+        raise ValueError(f"{options.model} cannot predict {table.path}: {type(error).__name__}: {error}") from None
     for line in [*table.notes, *notes]:
-        print(line)
+        echo(line)
     table.write(predicted, path)
     encoding = "" if table.options["encoding"] == "utf-8-sig" else " in UTF-8"
     added = shorten(", ".join(predicted.columns[table.text.shape[1] :]), 200, placeholder=" ...")
-    print(f"wrote {path}{encoding}: {len(predicted)} rows of {table.path} with the columns {added} added")
+    echo(f"wrote {path}{encoding}: {len(predicted)} rows of {table.path} with the columns {added} added")
 
 
 def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str]]:

@@ -14,6 +14,7 @@ from sklearn.model_selection import cross_val_score
 
 from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import draw_pictures
+from moonnet.command._terminal import echo
 
 N_FOLDS = 5
 _MAX_FEATURES_PRINTED = 8
@@ -38,21 +39,21 @@ def train_and_report(dataset: Dataset, model: Any, network: Any, *, n_epochs: in
     """Train the model, evaluate it and predict one sample; ``network`` is the model or the last step of it."""
     _print_samples(dataset)
     _fit_twice(dataset, model)
-    print()
+    echo()
     network.model_.summary()
-    print()
+    echo()
     _print_history(network.history_, n_epochs)
-    print()
+    echo()
     _evaluate(dataset, model)
     with _print_time("One prediction"):
-        print(_prediction_text(dataset, model))
+        echo(_prediction_text(dataset, model))
 
 
 def save_pictures(dataset: Dataset, model: Any, folder: Path) -> None:
     """Draw the fitted model and print the names of the files."""
     with _print_time("Drawing the pictures"):
         for path in draw_pictures(dataset, model, folder):
-            print(f"wrote {path}")
+            echo(f"wrote {path}")
 
 
 def _print_samples(dataset: Dataset) -> None:
@@ -60,9 +61,9 @@ def _print_samples(dataset: Dataset) -> None:
     features = ", ".join(names[:_MAX_FEATURES_PRINTED])
     if len(names) > _MAX_FEATURES_PRINTED:
         features += f" and {len(names) - _MAX_FEATURES_PRINTED} more"
-    print(f"{len(dataset.X)} training samples, {len(dataset.X_held_out)} held-out samples; features: {features}")
+    echo(f"{len(dataset.X)} training samples, {len(dataset.X_held_out)} held-out samples; features: {features}")
     label = f"target {dataset.y[0]:.4g}" if dataset.is_regression else f"class {dataset.y[0]}"
-    print(f"First training sample: {_values_text(dataset, dataset.X[:1])}, {label}\n")
+    echo(f"First training sample: {_values_text(dataset, dataset.X[:1])}, {label}\n")
 
 
 def _fit_twice(dataset: Dataset, model: Any) -> None:
@@ -79,21 +80,21 @@ def _print_history(history: dict[str, list[float]], n_epochs: int) -> None:
     """Print every tenth epoch and the last one."""
     from moonnet.training._progress import format_value
 
-    print("Training history (means over the batches of an epoch, while the weights change):")
+    echo("Training history (means over the batches of an epoch, while the weights change):")
     for epoch in sorted({*range(10, n_epochs + 1, 10), n_epochs}):
         metrics = ", ".join(f"{name} {format_value(values[epoch - 1])}" for name, values in history.items())
-        print(f"epoch {epoch:4d}/{n_epochs}: {metrics}")
+        echo(f"epoch {epoch:4d}/{n_epochs}: {metrics}")
 
 
 def _evaluate(dataset: Dataset, model: Any) -> None:
-    print("Evaluation of the trained model:")
+    echo("Evaluation of the trained model:")
     with _print_time("Evaluation"):
-        print(f"training samples: {_metrics_text(dataset, model, dataset.X, dataset.y)}")
-        print(f"held-out samples: {_metrics_text(dataset, model, dataset.X_held_out, dataset.y_held_out)}")
+        echo(f"training samples: {_metrics_text(dataset, model, dataset.X, dataset.y)}")
+        echo(f"held-out samples: {_metrics_text(dataset, model, dataset.X_held_out, dataset.y_held_out)}")
     with _print_time("Cross-validation"):
         scores = cross_val_score(model, dataset.X, dataset.y, cv=N_FOLDS)
         metric = "R2" if dataset.is_regression else "accuracy"
-        print(
+        echo(
             f"{N_FOLDS}-fold cross-validation on the training samples: "
             f"{metric} {scores.mean():.4f} (standard deviation {scores.std():.4f})"
         )
@@ -136,4 +137,4 @@ def _print_time(step: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds = time.perf_counter() - started
-    print(f"{step} took {seconds:.2f} s" if seconds >= 1 else f"{step} took {1000 * seconds:.2f} ms")
+    echo(f"{step} took {seconds:.2f} s" if seconds >= 1 else f"{step} took {1000 * seconds:.2f} ms")

@@ -10,9 +10,11 @@ from sklearn.model_selection import train_test_split
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column, Target, format_columns, infer_columns
 from moonnet.command._dataset import Dataset
-from moonnet.command._pipeline import make_model, read_samples, save_model
+from moonnet.command._model_file import save_model
+from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._python_script import pipeline_code, training_script
 from moonnet.command._read_csv import Table, read_table
+from moonnet.command._terminal import echo
 from moonnet.command._train_and_report import (
     N_FOLDS,
     make_network,
@@ -40,12 +42,12 @@ def train_csv(options: argparse.Namespace) -> None:
     folder = make_output_folder(options)
 
     _print_table(table, target, columns)
-    print(f"\nThe model is this scikit-learn pipeline:\n\n{pipeline_code(model, shorten=True)}")
+    echo(f"\nThe model is this scikit-learn pipeline:\n\n{pipeline_code(model, shorten=True)}")
     train_and_report(dataset, model, network, n_epochs=options.epochs)
     save_pictures(dataset, model, folder)
     path = folder / "model.skops"
     save_model(model, path)
-    print(f"wrote {path}: the trained pipeline, which predicts other files with --model")
+    echo(f"wrote {path}: the trained pipeline, which predicts other files with --model")
     _write_script(training_script(model, table, target, columns, seed=options.seed, path=path), folder / "model.py")
 
 
@@ -75,11 +77,11 @@ def _check_classes(y: np.ndarray, name: str) -> None:
 
 
 def _print_table(table: Table, target: Target, columns: list[Column]) -> None:
-    print(f"{table.path}: {len(table.text)} rows, {table.text.shape[1]} columns")
+    echo(f"{table.path}: {len(table.text)} rows, {table.text.shape[1]} columns")
     for line in [*table.notes, "", *format_columns(target, columns)]:
-        print(line)
+        echo(line)
 
 
 def _write_script(script: str, path: Path) -> None:
     path.write_text(script, encoding="utf-8")
-    print(f"wrote {path}: the Python script that trains this pipeline again")
+    echo(f"wrote {path}: the Python script that trains this pipeline again")

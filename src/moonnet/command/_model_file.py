@@ -1,0 +1,299 @@
+"""Save the trained pipeline in skops's format, and load one from a file that may come from anybody.
+
+skops trusts each estimator of scikit-learn, and some of them read beyond their arrays if a file says so. A file is
+therefore checked part by part before anything is made of it: only what ``save_model`` writes is passed on to skops.
+"""
+
+import io
+import json
+import math
+import warnings
+import zipfile
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+try:
+    import skops.io
+except ImportError as error:
+    raise ImportError("--csv needs skops: pip install 'moonnet[csv]'") from error
+
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._class_targets import ClassTargets
+from moonnet._numpy_forward import ACTIVATIONS
+from moonnet._regression_losses import LOSSES
+from moonnet.preprocessing import DateEncoder
+
+# The classes of the objects in a model. A pipeline with another transformer needs it here.
+TRUSTED_CLASSES = (
+    ColumnTransformer,
+    DateEncoder,
+    KerasMoonClassifier,
+    KerasMoonRegressor,
+    MissingIndicator,
+    OneHotEncoder,
+    Pipeline,
+    SimpleImputer,
+    StandardScaler,
+)
+# All types in a model by the kind of skops's node, which decides how a value is made
+_TRUSTED_TYPES: dict[str, dict[str, type]] = {
+    "ObjectNode": {f"{kind.__module__}.{kind.__name__}": kind for kind in TRUSTED_CLASSES},
+    "DictNode": {"builtins.dict": dict},
+    "ListNode": {"builtins.list": list},
+    "TupleNode": {"builtins.tuple": tuple},
+    "SliceNode": {"builtins.slice": slice},
+    "JsonNode": {"builtins.str": str},  # of the JSON text of a string, a number, a boolean or None
+    "TypeNode": {"builtins.str": str, "numpy.float64": np.float64},
+    "DTypeNode": {"numpy.dtype": np.dtype},
+    "NdArrayNode": {
+        f"numpy.{kind.__name__}": kind for kind in (np.ndarray, np.float64, np.float32, np.int64, np.int32, np.bool_)
+    },
+}
+# Attributes that our models leave at None: they would start processes or name files and functions
+_NONE_ATTRIBUTES = ("n_jobs", "memory", "callbacks", "transformer_weights")
+# A file may unpack to _FREE_BYTES and _MAX_RATIO times its size. The files of wide tables unpack to four times theirs.
+_FREE_BYTES, _MAX_RATIO = 2**25, 10
+_MAX_MESSAGE = 300
+
+
+def save_model(model: Pipeline, path: Path) -> None:
+    """Save a fitted pipeline in skops's format, which contains no code."""
+    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+
+
+def load_model(path: Path) -> Pipeline:
+    """Load a pipeline that ``save_model`` has saved.
+
+    Raises OSError, or ValueError if the file is not such a pipeline. Warns if another version of scikit-learn saved it.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a model saved by moonnet --csv: it is not a regular file")
+    packed = path.read_bytes()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", InconsistentVersionWarning)
+        try:
+            trusted = [name for types in _TRUSTED_TYPES.values() for name in types]
+            model = skops.io.loads(_checked_copy(packed), trusted=trusted)
+            _check_model(model)
+        except Exception as error:  # noqa: BLE001 - a crafted or damaged file may raise anything
+            text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            problem = shorten(text, _MAX_MESSAGE, placeholder=" ...")
+            raise ValueError(f"{path} is not a model saved by moonnet --csv{_versions(caught)}: {problem}") from None
+    if caught:
+        warnings.warn(f"{path} is a model{_versions(caught)}; its predictions may differ", stacklevel=2)
+    return model
+
+
+def _versions(caught: list[warnings.WarningMessage]) -> str:
+    """Return a clause about the versions of scikit-learn, empty if the installed one saved the model."""
+    for warning in caught:
+        versions: Any = warning.message
+        return f" with scikit-learn {versions.original_sklearn_version} (installed: {versions.current_sklearn_version})"
+    return ""
+
+
+def _checked_copy(packed: bytes) -> bytes:
+    """Return a copy of the archive that contains only what was checked."""
+    members = _unpack(packed)
+    schema = json.loads(members["schema.json"])
+    checked = _Checker(members, _max_bytes(packed)).check(schema)
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, content in members.items():
+            if name != "schema.json":
+                archive.writestr(name, content)
+        archive.writestr("schema.json", json.dumps(checked | {"protocol": schema["protocol"]}))
+    return copy.getvalue()
+
+
+def _max_bytes(packed: bytes) -> int:
+    return _FREE_BYTES + _MAX_RATIO * len(packed)
+
+
+def _unpack(packed: bytes) -> dict[str, bytes]:
+    """Return the members of an archive by name, never more bytes than the limit."""
+    limit = _max_bytes(packed)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        entries = archive.infolist()
+        declared = sum(entry.file_size for entry in entries)
+        if declared > limit:
+            raise ValueError(
+                f"it unpacks to {declared // 2**20} MiB, but {limit // 2**20} MiB is the limit for its size"
+            )
+        members = {}
+        for entry in entries:
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"it is compressed by method {entry.compress_type}")
+            with archive.open(entry) as member:  # reads no more than the declared size, and checks the checksum
+                members[entry.filename] = member.read(entry.file_size + 1)
+    return members
+
+
+class _Checker:
+    """Check the nodes of a file's schema, and copy them without what skops does not need."""
+
+    def __init__(self, members: dict[str, bytes], max_bytes: int) -> None:
+        self._members = members
+        self._n_bytes_left = max_bytes  # of all arrays; several nodes may name the same member
+
+    def check(self, node: Any) -> dict[str, Any]:
+        """Return a copy of a node and its children, without identifiers that would replace one by another."""
+        loader, name = node["__loader__"], f"{node['__module__']}.{node['__class__']}"
+        if name not in _TRUSTED_TYPES.get(loader, ()):
+            raise ValueError(f"it contains {name} ({loader}), a type that no model of moonnet needs")
+        content = node.get("content")
+        checked: dict[str, Any]
+        match loader:
+            case "ListNode" | "TupleNode":
+                checked = {"content": self._check_items(content)}
+            case "DictNode":
+                checked = self._check_dict(node)
+            case "ObjectNode":
+                checked = {"content": self._check_attributes(_TRUSTED_TYPES[loader][name], content)}
+            case "DTypeNode":
+                checked = {"content": self._check_kind(content, "NdArrayNode")}
+            case "NdArrayNode":
+                checked = self._check_array(node)
+            case _:
+                checked = _check_value(loader, content)
+        return {key: node[key] for key in ("__loader__", "__module__", "__class__")} | checked
+
+    def _check_items(self, items: Any) -> list[dict[str, Any]]:
+        if not isinstance(items, list):
+            raise ValueError("it contains a list without items")
+        return [self.check(item) for item in items]
+
+    def _check_kind(self, node: Any, loader: str) -> dict[str, Any]:
+        if node["__loader__"] != loader:
+            raise ValueError(f"it contains {node['__loader__']} in the place of {loader}")
+        return self.check(node)
+
+    def _check_dict(self, node: Any) -> dict[str, Any]:
+        content = {key: self.check(value) for key, value in node["content"].items()}
+        key_types = self._check_kind(node["key_types"], "ListNode")
+        if any((key["__loader__"], key["__class__"]) != ("TypeNode", "str") for key in key_types["content"]):
+            raise ValueError("it contains a dict whose keys are not strings")
+        return {"content": content, "key_types": key_types}
+
+    def _check_attributes(self, kind: type, node: Any) -> dict[str, Any]:
+        """Check the attributes of an object, which must not replace methods and properties of its class."""
+        attributes = self._check_kind(node, "DictNode")
+        for name, value in attributes["content"].items():
+            if hasattr(kind, name) or (name in _NONE_ATTRIBUTES and value.get("content") != "null"):
+                raise ValueError(f"it contains a {kind.__name__} with the attribute {name!r}")
+        return attributes
+
+    def _check_array(self, node: Any) -> dict[str, Any]:
+        """Check an array: a list of values for the dtype object, else a file in NumPy's format."""
+        if node["type"] == "json":
+            items = [self._check_kind(item, "JsonNode") for item in node["content"]]
+            shape = self._check_kind(node["shape"], "TupleNode")
+            lengths = [length["content"] for length in shape["content"]]
+            if node["__class__"] != "ndarray" or lengths != [str(len(items))]:
+                raise ValueError("it contains an array of another shape than its items")
+            return {"type": "json", "content": items, "shape": shape}
+        content = self._members[node["file"]]
+        self._n_bytes_left -= len(content)
+        if self._n_bytes_left < 0:
+            raise ValueError("its arrays are larger than the limit for its size")
+        _check_npy(content, is_scalar=node["__class__"] != "ndarray")
+        return {"type": "numpy", "file": node["file"]}
+
+
+def _check_value(loader: str, content: Any) -> dict[str, Any]:
+    """Check a value without children: a type, a slice, or the JSON text of a string, number, boolean or None."""
+    if loader == "TypeNode":
+        return {}
+    if loader == "SliceNode":
+        limits = {name: content[name] for name in ("start", "stop", "step")}
+        if not all(limit is None or type(limit) is int for limit in limits.values()):
+            raise ValueError("it contains a slice that is not of integers")
+        return {"content": limits}
+    if isinstance(json.loads(content), list | dict):
+        raise ValueError("it contains a list or a dict in the place of a value")
+    return {"content": content}
+
+
+def _check_npy(content: bytes, *, is_scalar: bool) -> None:
+    """Check the header of a file in NumPy's format against the number of bytes that follow."""
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("it contains an array in another version of NumPy's format")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if dtype.kind not in "biufU" or not dtype.itemsize or n_bytes != len(content) - stream.tell():
+        raise ValueError(f"it contains an array of dtype {dtype} and shape {shape} in {len(content)} bytes")
+    if (is_scalar and shape != ()) or (len(shape) > 1 and 0 in shape):
+        raise ValueError(f"it contains an array of shape {shape}")
+
+
+def _check_model(model: Any) -> None:
+    """Check that a loaded object is a fitted pipeline as ``make_model`` makes it, and that it can predict."""
+    steps = model.named_steps if isinstance(model, Pipeline) else {}
+    if list(steps) != ["columns", "network"] or not isinstance(steps["columns"], ColumnTransformer):
+        raise ValueError("expected a pipeline with the steps 'columns' and 'network'")
+    if not isinstance(steps["network"], KerasMoonClassifier | KerasMoonRegressor):
+        raise ValueError(f"expected a network of moonnet. Got {type(steps['network']).__name__}")
+    check_is_fitted(model)
+    _check_network(steps["network"])
+    names = model.feature_names_in_
+    if names.ndim != 1 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError("expected unique names of columns")
+    row = pd.DataFrame({name: [np.nan] for name in names}, dtype=object)  # all missing, which each encoder accepts
+    with np.errstate(all="ignore"):
+        prediction = model.predict_proba(row) if is_classifier(model) else model.predict(row)
+    if not np.isfinite(prediction).all():
+        raise ValueError("it predicts numbers that are not finite")
+
+
+def _check_network(network: Any) -> None:
+    """Check the types, shapes and values of a fitted network's attributes that predictions use."""
+    n_outputs = _check_classes(network) if is_classifier(network) else _check_regression(network)
+    activation = network._trained_with["activation"]
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {activation!r}")
+    coefs, intercepts = network.coefs_, network.intercepts_
+    sizes = [network.n_features_in_, *(len(intercept) for intercept in intercepts)]
+    if sizes[-1] != n_outputs:
+        raise ValueError(f"expected {n_outputs} outputs. Got {sizes[-1]}")
+    for index, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        expected = (sizes[index], sizes[index + 1])
+        if coef.shape != expected or intercept.shape != expected[1:]:
+            raise ValueError(f"expected weights of shape {expected}. Got {coef.shape} and {intercept.shape}")
+        if coef.dtype not in (np.float32, np.float64) or {coef.dtype, intercept.dtype} != {coefs[0].dtype}:
+            raise ValueError(
+                f"expected weights of one dtype, float32 or float64. Got {coef.dtype} and {intercept.dtype}"
+            )
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            raise ValueError("expected finite weights")
+
+
+def _check_classes(network: Any) -> int:
+    """Check the classes of a classifier, and return the number of outputs that they need."""
+    targets = network._targets
+    if targets.multilabel is not False or not targets.equals(ClassTargets.from_classes(targets.classes, "classes_")):
+        raise ValueError("expected sorted classes")
+    return targets.n_outputs
+
+
+def _check_regression(network: Any) -> int:
+    """Check the targets of a regressor, and return their number, which is 1."""
+    targets = network._targets
+    if targets.loss_name not in LOSSES or targets.one_column is not True:
+        raise ValueError(f"unknown loss {targets.loss_name!r}")
+    for values in (targets.center, targets.scale):
+        if values.shape != (1,) or values.dtype != np.float64 or not np.isfinite(values).all():
+            raise ValueError("expected one finite centre and scale")
+    return 1

@@ -1,0 +1,144 @@
+"""Saving and loading the trained pipeline; test_hostile_models.py loads crafted and damaged files."""
+
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.command._columns import infer_columns
+from moonnet.command._model_file import TRUSTED_CLASSES, load_model, save_model
+from moonnet.command._pipeline import make_model, read_samples
+from moonnet.command._read_csv import read_table
+
+N = 60
+RANDOM = np.random.default_rng(0)
+VERSION = json.dumps(json.dumps(sklearn.__version__))  # as in a file
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """Return X, y and the columns of a file with every kind of column that a model uses."""
+    days = pd.date_range("2020-01-01", periods=N)
+    frame = pd.DataFrame(
+        {
+            "a": np.where(np.arange(N) % 7, RANDOM.normal(size=N).round(3), np.nan),
+            "whole": RANDOM.integers(0, 9, N),
+            "kind": [*["red"] * 30, *["blue"] * 26, "rare", "odd", None, None],
+            "many": [f"place {i % 20}" for i in range(N)],
+            "day": days.strftime("%d.%m.%Y"),
+            "iso": days.astype(str),
+            "y": np.arange(N) % 3,
+        }
+    )
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    frame.to_csv(path, index=False)
+    table = read_table(path)
+    target, columns = infer_columns(table, "y", None, None, month_first=False)
+    columns = [column for column in columns if column.kind]
+    return *read_samples(table, target, columns), columns
+
+
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_loaded_model_predicts_the_same(network, samples, tmp_path):
+    X, y, columns = samples
+    assert {column.kind for column in columns} >= {"number", "category", "date"}
+    fitted = make_model(columns, network((5,), epochs=2, random_state=0)).fit(X, y)
+    path = tmp_path / "model.skops"
+    save_model(fitted, path)
+    loaded = load_model(path)
+    assert (loaded.predict(X) == fitted.predict(X)).all()
+    assert loaded.feature_names_in_.tolist() == fitted.feature_names_in_.tolist()
+    kinds = {kind.__name__ for kind in TRUSTED_CLASSES}
+    assert {name.rpartition(".")[2] for name in skops.io.get_untrusted_types(file=path)} <= kinds | {"dtype"}
+
+
+@pytest.fixture
+def text_model(tmp_path, samples):
+    """The file of a fitted classifier of text labels."""
+    X, y, columns = samples
+    model = make_model(columns, KerasMoonClassifier((5,), epochs=1, random_state=0))
+    save_model(model.fit(X, np.array(["no", "yes", "maybe"])[y]), tmp_path / "model.skops")
+    return tmp_path / "model.skops"
+
+
+def test_model_of_text_labels_is_loaded(text_model, samples):
+    assert set(load_model(text_model).predict(samples[0])) <= {"no", "yes", "maybe"}
+
+
+def rewrite(path, old, new):
+    """Replace text in the schema of a model file."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.dumps(json.loads(members["schema.json"]))
+    assert old in schema
+    members["schema.json"] = schema.replace(old, new).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_model_of_another_scikit_learn_is_loaded_with_one_warning(text_model):
+    rewrite(text_model, VERSION, json.dumps(json.dumps("1.2.3")))
+    with pytest.warns(UserWarning, match=r"model\.skops is a model with scikit-learn 1\.2\.3 \(installed: ") as caught:
+        load_model(text_model)
+    assert len(caught) == 1
+
+
+def test_error_names_the_other_scikit_learn(text_model):
+    rewrite(text_model, VERSION, json.dumps(json.dumps("1.2.3")))
+    rewrite(text_model, '"statistics_"', '"statistics_of_old_"')
+    message = r"with scikit-learn 1\.2\.3 \(installed: .*\): AttributeError: .*'statistics_'"
+    with pytest.raises(ValueError, match=message):
+        load_model(text_model)
+
+
+def alarm(X):
+    raise AssertionError("code of an untrusted file")
+
+
+def test_load_model_rejects_untrusted_types(tmp_path):
+    path = tmp_path / "untrusted.skops"
+    for columns, name in ((FunctionTransformer(alarm), "FunctionTransformer"), (LogisticRegression(), "LogisticRegr")):
+        skops.io.dump(Pipeline([("columns", columns), ("network", KerasMoonClassifier())]), path)
+        with pytest.raises(ValueError, match=rf"untrusted\.skops is not .* it contains sklearn\.\S*{name}"):
+            load_model(path)
+
+
+def test_load_model_rejects_other_files(tmp_path, samples):
+    path = tmp_path / "model.skops"
+    X, y, columns = samples
+    skops.io.dump(make_pipeline(StandardScaler(), KerasMoonClassifier((5,), epochs=1)).fit(X[["whole"]], y), path)
+    with pytest.raises(ValueError, match="expected a pipeline with the steps 'columns' and 'network'"):
+        load_model(path)
+    skops.io.dump(make_model(columns, StandardScaler()).fit(X, y), path)
+    with pytest.raises(ValueError, match=r"expected a network of moonnet\. Got StandardScaler"):
+        load_model(path)
+    skops.io.dump(make_model(columns, KerasMoonClassifier()), path)
+    with pytest.raises(ValueError, match="not fitted yet"):
+        load_model(path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"model\.skops is not a model saved by moonnet --csv"):
+        load_model(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", "another archive")
+    with pytest.raises(ValueError, match=r"model\.skops is not a model saved by moonnet --csv"):
+        load_model(path)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "nowhere.skops")
+    with pytest.raises(ValueError, match="not a regular file"):
+        load_model(tmp_path)
+
+
+def test_archive_that_unpacks_to_far_more_is_refused(text_model):
+    with zipfile.ZipFile(text_model, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(5 * 10**7))
+    with pytest.raises(ValueError, match=r"it unpacks to 4\d MiB, but 3\d MiB is the limit for its size"):
+        load_model(text_model)
