@@ -110,3 +110,18 @@ def test_check_rejects_unknown_labels_and_wrong_shapes(targets, y, message):
 def test_check_accepts_known_labels():
     ClassTargets(np.array(["a", "b"])).check(np.array(["b", "b"]))
     ClassTargets(np.arange(2), True).check(np.array([[0, 1], [0, 0]]))
+
+
+ONE_HOT = np.eye(3)[np.arange(12) % 3]
+
+
+@pytest.mark.parametrize("y", [ONE_HOT, ONE_HOT.astype(bool), np.eye(2, dtype=int)[[0, 1, 1]]])
+def test_one_hot_rows_warn_that_they_become_labels(y):
+    with pytest.warns(UserWarning, match=r"as if y were one-hot encoded\. It is treated as multilabel: .*idxmax"):
+        targets = ClassTargets.from_y(y)
+    assert targets.multilabel
+
+
+@pytest.mark.parametrize("y", [ONE_HOT[:3], np.vstack([ONE_HOT, [1, 1, 0]]), np.vstack([ONE_HOT, [0, 0, 0]])])
+def test_rows_that_are_not_one_hot_or_few_do_not_warn(y):
+    assert ClassTargets.from_y(y).multilabel  # pytest turns warnings into errors

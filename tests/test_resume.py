@@ -304,7 +304,7 @@ INVALID_CALLS = {
     ),
     "other classes of multilabel y": (
         {},
-        lambda X, y: KerasMoonClassifier().partial_fit(X, np.eye(2, dtype=int)[y], classes=[7, 8]),
+        lambda X, y: KerasMoonClassifier().partial_fit(X, np.tri(2, dtype=int)[y], classes=[7, 8]),
         r"classes must be \[0, 1\] or None\. Got \[7, 8\]",
     ),
     "labels of mixed types": (

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 pytestmark = pytest.mark.trains
 
@@ -193,12 +193,12 @@ def failing_score(estimator, X, y):
         (
             nan_score,
             ValueError,
-            r"'scoring' .* must return a number for the validation set\. Got nan from <function nan_score",
+            r"'scoring' .* a number for the validation set of 20 samples\. Got nan from <function nan_score .*d\.$",
         ),
         (
             no_score,
             ValueError,
-            r"'scoring' .* must return a number for the validation set\. Got None from <function no_score",
+            r"'scoring' .* a number for the validation set of 20 samples\. Got None from <function no_score",
         ),
         (failing_score, OSError, "the disk is full"),
         (roc_auc_score, ValueError, "looks like it is a metric function"),
@@ -210,6 +210,70 @@ def test_failing_scorer_raises_and_changes_nothing(moons, scoring, error, messag
     with pytest.raises(error, match=message):
         clf.set_params(scoring=scoring, early_stopping=True).fit(*moons)
     assert (weight_bytes(clf), clf.history_) == before
+
+
+@pytest.mark.parametrize(
+    ("scoring", "y_val", "message"),
+    [
+        ("neg_log_loss", "ab", r"'neg_log_loss', failed for the validation set of 2 samples, .* label of \['c'\]"),
+        ("roc_auc_ovr", "aab", r"'roc_auc_ovr', failed for the validation set of 3 samples, .* label of \['c'\]"),
+        ("neg_log_loss", "b", r"failed for the validation set of 1 sample, in which no sample has .* \['a', 'c'\]"),
+        ("d2_log_loss_score", "a", r"a number for the validation set of 1 sample, .* \['b', 'c'\]\. Got nan from 'd2"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_score_that_needs_every_label_names_those_that_the_validation_set_lacks(moons, scoring, y_val, message):
+    X, y = moons
+    y = np.array(["a", "b", "c"])[np.arange(200) % 3]
+    clf = KerasMoonClassifier(early_stopping=True, scoring=scoring, epochs=1, random_state=0)
+    with pytest.raises(ValueError, match=message + r".* Pass X_val and y_val with samples of every label, or use"):
+        clf.fit(X, y, X_val=X[: len(y_val)], y_val=list(y_val))
+
+
+def test_only_sample_of_a_class_is_not_scored(moons):
+    X, y = moons
+    y = np.where(np.arange(200) == 7, 2, y)  # never held out
+    clf = KerasMoonClassifier(early_stopping=True, scoring="neg_log_loss", epochs=1, random_state=0)
+    with pytest.raises(ValueError, match=r"set of 20 samples, in which no sample has a label of \[2\]\. Pass X_val"):
+        clf.fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize(
+    ("estimator", "y", "y_val", "message"),
+    [
+        (
+            KerasMoonClassifier(scoring="roc_auc"),
+            np.arange(400).reshape(200, 2) // 3 % 2,
+            [[0, 1], [1, 1], [0, 1]],
+            r"of 3 samples, in which all samples or none have the labels \[1\]\. Got nan .* samples of every label",
+        ),
+        (
+            KerasMoonRegressor(scoring="r2"),
+            np.arange(200),
+            [1],
+            r"of 1 sample\. Got nan from 'r2' instead\. Pass X_val and y_val with more samples, or use scoring='loss'",
+        ),
+    ],
+    ids=["multilabel", "regressor"],
+)
+def test_undefined_score_tells_what_the_validation_set_lacks(moons, estimator, y, y_val, message):
+    X, _ = moons
+    estimator = clone(estimator).set_params(early_stopping=True, epochs=1, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X, y, X_val=X[: len(y_val)], y_val=y_val)
+
+
+@pytest.mark.parametrize(("estimator", "same"), [(KerasMoonClassifier, "accuracy"), (KerasMoonRegressor, "r2")])
+def test_scoring_none_is_the_score_method_and_infinite_patience_never_stops(train_and_validation_set, estimator, same):
+    (X, y, weight), (X_val, y_val, weight_val) = train_and_validation_set
+    options = {"X_val": X_val, "y_val": y_val, "sample_weight_val": weight_val}
+    model = estimator(early_stopping=True, scoring=None, n_iter_no_change=np.inf, tol=1.0, epochs=15, random_state=0)
+    model.fit(X, y, weight, **options)
+    named = clone(model).set_params(scoring=same).fit(X, y, weight, **options)
+    assert model.history_ == named.history_
+    assert model.n_iter_ == 15
+    assert max(model.history_["val_score"]) == pytest.approx(model.score(X_val, y_val, weight_val))
 
 
 def test_scorer_gets_arrays_if_fit_got_a_large_dataframe():

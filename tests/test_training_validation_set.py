@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
+from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, log_loss
 
 from moonnet import KerasMoonClassifier
@@ -145,7 +146,7 @@ def test_validation_set_may_have_any_input_type_of_fit(train_and_validation_set,
     elif kind == "strings":
         y, y_val = (np.array(["no", "yes"])[part] for part in (y, y_val))
     else:
-        y, y_val = np.column_stack([y, 1 - y]), sparse.csr_array(np.column_stack([y_val, 1 - y_val]))
+        y, y_val = np.column_stack([y, X[:, 0] > 0]), sparse.csr_array(np.column_stack([y_val, X_val[:, 0] > 0]))
     clf = KerasMoonClassifier(epochs=2, random_state=0, scoring="accuracy", early_stopping=True)
     clf.fit(X, y, X_val=X_val, y_val=y_val)
     if kind == "multilabel":
@@ -205,6 +206,31 @@ def test_feature_names_must_match_those_of_fit(moons):
         KerasMoonClassifier(epochs=1).fit(
             pd.DataFrame(X, columns=["a", "b"]), y, X_val=pd.DataFrame(X, columns=["b", "a"]), y_val=y
         )
+
+
+@pytest.mark.parametrize(
+    ("names", "names_val", "message"),
+    [
+        (["a", "b"], None, "X_val does not have valid feature names, but KerasMoonClassifier was fitted with feature"),
+        (None, ["a", "b"], "X_val has feature names, but KerasMoonClassifier was fitted without feature names"),
+    ],
+)
+def test_warning_about_feature_names_of_x_val_names_it(moons, names, names_val, message):
+    X, y = moons
+    clf = KerasMoonClassifier(epochs=1, random_state=0)
+    tables = [X if columns is None else pd.DataFrame(X, columns=columns) for columns in (names, names_val)]
+    with pytest.warns(UserWarning, match=message) as warned:
+        clf.fit(tables[0], y, X_val=tables[1], y_val=y)
+    assert len(warned) == 1
+    with pytest.warns(UserWarning, match=message), pytest.raises(ValueError, match="In X_val: X has 1 features"):
+        clf.fit(tables[0], y, X_val=tables[1][["a"]] if names_val else X[:, :1], y_val=y)
+
+
+def test_warning_about_a_column_vector_names_y_val(moons):
+    X, y = moons
+    with pytest.warns(DataConversionWarning, match=r"^A column-vector y_val was passed .* shape of y_val to") as warned:
+        KerasMoonClassifier(epochs=1, random_state=0).fit(X, y, X_val=X, y_val=y[:, np.newaxis])
+    assert len(warned) == 1
 
 
 def test_partial_fit_holds_out_no_samples(moons):

@@ -42,6 +42,10 @@ class BaseTargets(ABC):
         """Return the labels for a stratified split, or None if the split is not stratified."""
         return None
 
+    def describe_absent_labels(self, y: np.ndarray) -> str:
+        """Return the end of an error message about y, which lacks some labels; empty if it does not."""
+        return ""
+
     def fit(self, y: np.ndarray, weight: np.ndarray, dtype: np.dtype) -> Self:
         """Return targets with statistics of the training samples; ``dtype`` is the dtype of training."""
         return self

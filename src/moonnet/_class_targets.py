@@ -4,6 +4,7 @@ Two classes share one sigmoid unit, whose logit belongs to ``classes[1]``. With 
 In multilabel problems, each label has a sigmoid unit.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -29,6 +30,14 @@ class ClassTargets(BaseTargets):
             targets = cls(np.arange(y.shape[1]), multilabel=True)
             if y.shape[1] < 2 or not np.isin(y, (0, 1)).all():
                 raise ValueError(f"y must contain one label per sample, or {targets}. {_describe(y)}")
+            # With few samples, each may have a single label by chance
+            if len(y) > y.shape[1] and (y.astype(bool).sum(axis=1) == 1).all():
+                warnings.warn(
+                    "Each row of y contains a single 1, as if y were one-hot encoded. It is treated as multilabel: a "
+                    "sample may get several labels or none. To predict one class per sample, pass one label per sample "
+                    "instead: y.idxmax(axis=1) of a dataframe, or y.argmax(axis=1) of an array.",
+                    stacklevel=2,
+                )
             return targets
         classes = _unique(y, "y")
         check_classification_targets(y)
@@ -74,6 +83,14 @@ class ClassTargets(BaseTargets):
     def stratify_labels(self, y: np.ndarray) -> np.ndarray | None:
         """Return y, or None if it is multilabel."""
         return None if self.multilabel else y
+
+    def describe_absent_labels(self, y: np.ndarray) -> str:
+        """Return the end of an error message about y, which lacks some labels; empty if it does not."""
+        if self.multilabel:
+            constant = self.classes[(y == y[0]).all(axis=0)][:10].tolist()
+            return f", in which all samples or none have the labels {constant}" if constant else ""
+        absent = self.classes[~np.isin(self.classes, y)][:10].tolist()
+        return f", in which no sample has a label of {absent}" if absent else ""
 
     @property
     def n_outputs(self) -> int:

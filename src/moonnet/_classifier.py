@@ -74,13 +74,15 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         multilabel y. At least as many samples are held out as there are classes, and at least one sample of each class
         remains for training. Not used if fit receives ``X_val``.
 
-    scoring : str or callable, default="loss"
+    scoring : str, callable or None, default="loss"
         What early stopping monitors. ``"loss"`` minimises the validation loss. The name of a scorer (``"roc_auc"``,
-        ``"f1_macro"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. The scorer receives X as an
-        array or in CSR format, and also ``sample_weight`` if samples or classes have weights.
+        ``"f1_macro"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score; None maximises the accuracy
+        that ``score`` returns. The scorer receives X as an array or in CSR format, and also ``sample_weight`` if
+        samples or classes have weights.
 
-    n_iter_no_change : int, default=10
-        Number of consecutive epochs without an improvement of ``tol`` that early stopping tolerates, at least 1.
+    n_iter_no_change : int or inf, default=10
+        Number of consecutive epochs without an improvement of ``tol`` that early stopping tolerates, at least 1. With
+        ``numpy.inf``, training never stops early, and early stopping only selects the best epoch.
 
     tol : float, default=1e-4
         Smallest change that early stopping counts as an improvement, at least 0: a decrease of the validation loss (in
@@ -192,8 +194,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         class_weight: dict | str | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        scoring: str | Callable[..., float] = "loss",
-        n_iter_no_change: int = 10,
+        scoring: str | Callable[..., float] | None = "loss",
+        n_iter_no_change: float = 10,
         tol: float = 1e-4,
         callbacks: Sequence[Any] | None = None,
         warm_start: bool = False,
@@ -286,7 +288,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         Warns
         -----
         UserWarning
-            If Ctrl-C interrupted training.
+            If Ctrl-C interrupted training, or if each row of y contains a single 1, as if y were one-hot encoded: y is
+            then treated as multilabel.
 
         See Also
         --------

@@ -17,13 +17,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from moonnet import _numpy_forward
 from moonnet._base_targets import BaseTargets
 from moonnet._sample_weights import ClassWeighting, drop_zero_weights
-from moonnet._sklearn_compat import InternalsMixin, Interval, Options, with_callbacks
+from moonnet._sklearn_compat import (
+    InternalsMixin,
+    Interval,
+    Options,
+    check_n_features,
+    get_feature_names,
+    with_callbacks,
+)
 
 # Up to this number of elements, X is checked here, because scikit-learn's checks take longer than predicting a row.
 # scikit-learn checks a larger X, with less memory.
@@ -74,8 +82,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "scoring": [str, callable],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "scoring": [str, callable, None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
@@ -97,8 +105,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         shuffle: bool,
         early_stopping: bool,
         validation_fraction: float,
-        scoring: str | Callable[..., float],
-        n_iter_no_change: int,
+        scoring: str | Callable[..., float] | None,
+        n_iter_no_change: float,
         tol: float,
         callbacks: Sequence[Any] | None,
         warm_start: bool,
@@ -218,14 +226,14 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             if self.scoring not in get_scorer_names():
                 raise ValueError(
                     f"The 'scoring' parameter of {name} must be 'loss', the name of a scorer (see "
-                    f"sklearn.metrics.get_scorer_names) or a callable. Got {self.scoring!r} instead."
+                    f"sklearn.metrics.get_scorer_names), a callable or None. Got {self.scoring!r} instead."
                 )
 
     def _check_data(self, X: Any, y: Any, previous: Any) -> tuple[Any, np.ndarray]:
         """Return X as an array or CSR, and y as an array; a resumed training keeps its dtype."""
         dtype = (np.float64, np.float32) if previous is None else self.coefs_[0].dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
-        return X, _ravel_single_column(y)
+        return X, _ravel_single_column(y, "y")
 
     def _check_validation_set(
         self, X: Any, y: Any, sample_weight: Any, targets: BaseTargets, dtype: np.dtype
@@ -240,10 +248,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 raise ValueError(f"{name} must be given together with {given[0]}. Got None instead.")
         with _name_in_errors("X_val"):
             array = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
-            validate_data(self, X, reset=False, skip_check_array=True)
+            self._check_columns_of_x_val(X, array)
         with _name_in_errors("y_val"):
             checked = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y_val")
-            y = _ravel_single_column(checked)
+            y = _ravel_single_column(checked, "y_val")
             targets.check(y, "y_val")
         if array.shape[0] != len(y):
             raise ValueError(
@@ -251,6 +259,19 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             )
         with _name_in_errors("sample_weight_val"):
             return _ValidationSet(*drop_zero_weights(array, y, sample_weight, None), sample_weight is not None)
+
+    def _check_columns_of_x_val(self, X: Any, array: Any) -> None:
+        """Raise ValueError if X, of which ``array`` holds the numbers, has other columns than X of fit."""
+        has_names = get_feature_names(X) is not None
+        if has_names == hasattr(self, "feature_names_in_"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            return
+        warnings.warn(  # as validate_data does, which calls every argument X
+            f"X_val {'has' if has_names else 'does not have valid'} feature names, but {type(self).__name__} was "
+            f"fitted {'without' if has_names else 'with'} feature names",
+            stacklevel=2,
+        )
+        check_n_features(self, array, reset=False)
 
     def _train(
         self,
@@ -403,21 +424,34 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         from sklearn.metrics import check_scoring
 
         scorer = check_scoring(self, scoring=self.scoring)
-        options = {"sample_weight": validation_set.weight} if validation_set.has_weights else {}
+        X, y, weight, has_weights = validation_set
+        options = {"sample_weight": weight} if has_weights else {}
         estimator = copy.copy(self)
         estimator.__dict__.pop("feature_names_in_", None)  # X of the validation set is an array
+        # For errors: most scores are undefined for a single sample, and some without samples of each class
+        absent_labels = targets.describe_absent_labels(y)
+        described_set = f"the validation set of {len(y)} sample{'s' * (len(y) > 1)}{absent_labels}"
+        remedy = ""
+        if absent_labels or len(y) == 1:
+            samples = "samples of every label" if absent_labels else "more samples"
+            remedy = f" Pass X_val and y_val with {samples}, or use scoring='loss'."
 
         def score(weights: list[np.ndarray]) -> float:
             estimator.__dict__.update(self._prediction_attributes(targets, weights))
             try:
-                value = scorer(estimator, validation_set.X, validation_set.y, **options)
+                value = scorer(estimator, X, y, **options)
             except Exception as error:
-                error.add_note(f"This was raised by the 'scoring' parameter, {self.scoring!r}.")
+                if absent_labels and isinstance(error, ValueError):  # instead of a remedy for callers of the metric
+                    raise ValueError(
+                        f"The 'scoring' parameter of {type(self).__name__}, {self.scoring!r}, failed for "
+                        f"{described_set}.{remedy}"
+                    ) from error
+                error.add_note(f"This was raised by the 'scoring' parameter, {self.scoring!r}, for {described_set}.")
                 raise
             if not isinstance(value, Real) or math.isnan(value):
                 raise ValueError(
-                    f"The 'scoring' parameter of {type(self).__name__} must return a number for the validation set. "
-                    f"Got {value!r} from {self.scoring!r} instead."
+                    f"The 'scoring' parameter of {type(self).__name__} must return a number for {described_set}. "
+                    f"Got {value!r} from {self.scoring!r} instead.{remedy}"
                 )
             return float(value)
 
@@ -527,11 +561,19 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return tags
 
 
-def _ravel_single_column(y: Any) -> np.ndarray:
-    """Return y as a dense array, one-dimensional if it has a single column."""
+def _ravel_single_column(y: Any, name: str) -> np.ndarray:
+    """Return y, the argument ``name``, as a dense array; warn if it has a single column, and return that column."""
     if sparse.issparse(y):
         y = y.toarray()
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    warnings.warn(  # as column_or_1d does, which calls every argument y
+        f"A column-vector {name} was passed when a 1d array was expected. Please change the shape of {name} to "
+        "(n_samples,), for example using ravel().",
+        DataConversionWarning,
+        stacklevel=2,
+    )
+    return y.ravel()
 
 
 @contextmanager

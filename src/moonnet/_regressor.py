@@ -75,13 +75,15 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     validation_fraction : float, default=0.1
         Fraction of the samples to hold out for early stopping, in (0, 1). Not used if fit receives ``X_val``.
 
-    scoring : str or callable, default="loss"
+    scoring : str, callable or None, default="loss"
         What early stopping monitors. ``"loss"`` minimises the validation loss. The name of a scorer (``"r2"``,
-        ``"neg_median_absolute_error"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score. The scorer
-        receives X as an array or in CSR format, and also ``sample_weight`` if samples have weights.
+        ``"neg_median_absolute_error"``, ...) or a callable ``scorer(estimator, X, y)`` maximises that score; None
+        maximises the R² that ``score`` returns. The scorer receives X as an array or in CSR format, and also
+        ``sample_weight`` if samples have weights.
 
-    n_iter_no_change : int, default=10
-        Number of consecutive epochs without an improvement of ``tol`` that early stopping tolerates, at least 1.
+    n_iter_no_change : int or inf, default=10
+        Number of consecutive epochs without an improvement of ``tol`` that early stopping tolerates, at least 1. With
+        ``numpy.inf``, training never stops early, and early stopping only selects the best epoch.
 
     tol : float, default=1e-4
         Smallest change that early stopping counts as an improvement, at least 0: a decrease of the validation loss of
@@ -219,8 +221,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        scoring: str | Callable[..., float] = "loss",
-        n_iter_no_change: int = 10,
+        scoring: str | Callable[..., float] | None = "loss",
+        n_iter_no_change: float = 10,
         tol: float = 1e-4,
         callbacks: Sequence[Any] | None = None,
         warm_start: bool = False,

@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_n_features as check_n_features
 from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _get_feature_names as get_feature_names
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -46,7 +48,9 @@ __all__ = [
     "StrOptions",
     "boundary_display",
     "check_has_callbacks",
+    "check_n_features",
     "check_sample_weight",
+    "get_feature_names",
     "safe_indexing",
     "with_callbacks",
 ]

@@ -24,7 +24,7 @@ class EarlyStopping(ValidationObserver):
         targets: BaseTargets,
         activation: str,
         tol: float,
-        n_iter_no_change: int,
+        n_iter_no_change: float,
         score: Callable[[list[np.ndarray]], float] | None,
         previous: TrainingResult | None,
     ) -> None:
