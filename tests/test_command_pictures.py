@@ -10,6 +10,7 @@ from moonnet.command._columns import Column
 from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import _features_to_draw, draw_pictures
 from moonnet.command._pipeline import make_model
+from moonnet.command._train_and_report import save_pictures
 
 N = 60
 RANDOM = np.random.default_rng(0)
@@ -80,6 +81,14 @@ def test_draw_pictures_of_regression(X, features, tmp_path):
     assert _features_to_draw(dataset, model)[1] == features
     names = [path.name for path in draw_pictures(dataset, model, tmp_path)]
     assert names == ["training.png", *["regression.png"] * bool(features), "held_out.png"]
+
+
+@pytest.mark.usefixtures("skip_rendering")
+def test_pictures_of_others_are_left_and_named(tmp_path, capsys):
+    (tmp_path / "regression.png").write_text("a picture of the user's own")
+    save_pictures(*make_dataset_and_model(NUMBERS[["d", "_x"]], CLASSES, Network()), tmp_path)
+    assert (tmp_path / "regression.png").read_text() == "a picture of the user's own"
+    assert f"left {tmp_path / 'regression.png'} unchanged: this run has no such picture" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -18,10 +18,11 @@ def test_pipeline_code_recreates_pipeline():
     names = [f"a column of numbers {i}" for i in range(100)]
     columns = [Column(name, "number", "", "") for name in names]
     columns += [Column("it's", "category", "", ""), Column('"d"', "date", "", "", "%d.%m.%Y")]
-    model = make_model(columns, KerasMoonClassifier((7, 3), epochs=5, batch_size=9, random_state=4))
+    model = make_model(columns, KerasMoonClassifier((7, 3) * 20, epochs=5, batch_size=9, random_state=4))
     scope = {kind.__name__: kind for kind in [*NEEDED, KerasMoonClassifier]}
     exec(pipeline_code(model), scope)
     assert scope["model"].__repr__(N_CHAR_MAX=10**6) == model.__repr__(N_CHAR_MAX=10**6)
+    assert scope["model"]["network"].hidden_layer_sizes == (7, 3) * 20
     assert [names for _, _, names in scope["columns"].transformers] == [names, ["it's"], ['"d"']]
     shortened = pipeline_code(model, shorten=True)
     assert len(shortened) < 1500

@@ -32,6 +32,7 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._class_targets import ClassTargets
 from moonnet._numpy_forward import ACTIVATIONS
 from moonnet._regression_losses import LOSSES
+from moonnet.command._output_files import replacing
 from moonnet.preprocessing import DateEncoder
 
 # The classes of the objects in a model. A pipeline with another transformer needs it here.
@@ -69,7 +70,8 @@ _MAX_MESSAGE = 300
 
 def save_model(model: Pipeline, path: Path) -> None:
     """Save a fitted pipeline in skops's format, which contains no code."""
-    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+    with replacing(path) as new_file:
+        skops.io.dump(model, new_file, compression=zipfile.ZIP_DEFLATED)
 
 
 def load_model(path: Path) -> Pipeline:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
 from moonnet.command._dataset import Dataset
+from moonnet.command._output_files import replacing
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 
 PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
@@ -23,15 +24,14 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
     from matplotlib.figure import Figure
 
     def save(figure: Any, name: str) -> Path:
-        figure.savefig(folder / name, dpi=150, bbox_inches="tight")
+        with replacing(folder / name) as path:
+            figure.savefig(path, dpi=150, bbox_inches="tight")
         return folder / name
 
     def new_figure(width: float = 6.4, height: float = 4.8) -> Any:
         # With this layout, a colour bar is as tall as axes with an equal aspect
         return Figure(figsize=(width, height), layout="compressed")
 
-    for name in PICTURES:  # of an earlier run
-        (folder / name).unlink(missing_ok=True)
     with mpl.rc_context({"text.parse_math": False}):  # names may contain dollar signs
         X, features = _features_to_draw(dataset, model)
         if features and not dataset.is_regression:

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from moonnet.command._model_file import load_model
+from moonnet.command._output_files import replacing
 from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
 from moonnet.preprocessing import DateEncoder
@@ -34,7 +35,8 @@ def predict_csv(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.model} cannot predict {table.path}: {type(error).__name__}: {error}") from None
     for line in [*table.notes, *notes]:
         echo(line)
-    table.write(predicted, path)
+    with replacing(path) as new_file:
+        table.write(predicted, new_file)
     encoding = "" if table.options["encoding"] == "utf-8-sig" else " in UTF-8"
     added = shorten(", ".join(predicted.columns[table.text.shape[1] :]), 200, placeholder=" ...")
     echo(f"wrote {path}{encoding}: {len(predicted)} rows of {table.path} with the columns {added} added")

@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from pprint import pformat
 from textwrap import indent
@@ -108,7 +109,11 @@ def _estimator_code(estimator: Any) -> str:
     if isinstance(estimator, Pipeline):
         steps = "".join(f"    {_estimator_code(step)},\n" for _, step in estimator.steps)
         return f"make_pipeline(\n{steps})"
-    return " ".join(repr(estimator).split())
+    # scikit-learn's repr shortens long parameters
+    defaults = {name: parameter.default for name, parameter in signature(type(estimator)).parameters.items()}
+    parameters = estimator.get_params(deep=False).items()
+    changed = [f"{name}={value!r}" for name, value in parameters if repr(value) != repr(defaults[name])]
+    return f"{type(estimator).__name__}({', '.join(changed)})"
 
 
 def _literal_code(value: Any) -> str:

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.model_selection import cross_val_score
 
 from moonnet.command._dataset import Dataset
-from moonnet.command._pictures import draw_pictures
+from moonnet.command._pictures import PICTURES, draw_pictures
 from moonnet.command._terminal import echo
 
 N_FOLDS = 5
@@ -51,9 +51,14 @@ def train_and_report(dataset: Dataset, model: Any, network: Any, *, n_epochs: in
 
 def save_pictures(dataset: Dataset, model: Any, folder: Path) -> None:
     """Draw the fitted model and print the names of the files."""
+    others = {folder / name for name in PICTURES}
     with _print_time("Drawing the pictures"):
         for path in draw_pictures(dataset, model, folder):
+            others.discard(path)
             echo(f"wrote {path}")
+    for path in sorted(others):
+        if path.exists():  # of an earlier run or of the user
+            echo(f"left {path} unchanged: this run has no such picture")
 
 
 def _print_samples(dataset: Dataset) -> None:

@@ -11,6 +11,7 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column, Target, format_columns, infer_columns
 from moonnet.command._dataset import Dataset
 from moonnet.command._model_file import save_model
+from moonnet.command._output_files import replacing
 from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._python_script import pipeline_code, training_script
 from moonnet.command._read_csv import Table, read_table
@@ -44,11 +45,11 @@ def train_csv(options: argparse.Namespace) -> None:
     _print_table(table, target, columns)
     echo(f"\nThe model is this scikit-learn pipeline:\n\n{pipeline_code(model, shorten=True)}")
     train_and_report(dataset, model, network, n_epochs=options.epochs)
-    save_pictures(dataset, model, folder)
     path = folder / "model.skops"
-    save_model(model, path)
+    save_model(model, path)  # first, because the pictures may fail or be interrupted
     echo(f"wrote {path}: the trained pipeline, which predicts other files with --model")
     _write_script(training_script(model, table, target, columns, seed=options.seed, path=path), folder / "model.py")
+    save_pictures(dataset, model, folder)
 
 
 def _split(X: Any, y: np.ndarray, target: Target, seed: int) -> Dataset:
@@ -83,5 +84,6 @@ def _print_table(table: Table, target: Target, columns: list[Column]) -> None:
 
 
 def _write_script(script: str, path: Path) -> None:
-    path.write_text(script, encoding="utf-8")
+    with replacing(path) as new_file:
+        new_file.write_text(script, encoding="utf-8")
     echo(f"wrote {path}: the Python script that trains this pipeline again")
