@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
-from sklearn.datasets import load_iris, make_blobs
+from sklearn.datasets import load_iris, make_blobs, make_moons
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.inspection import DecisionBoundaryDisplay
@@ -260,6 +260,27 @@ def test_one_value_per_pair_of_classes_raises():
     pairs = SVC(decision_function_shape="ovo").fit(X, y)
     with pytest.raises(ValueError, match=r"one value per class from decision_function\. Got .* \(16384, 6\) for 4 cl"):
         DecisionRegionDisplay.from_estimator(pairs, X, y, response_method="decision_function")
+
+
+def dark_share(display):
+    """Return the share of the plane that is nearly black."""
+    figure = display.figure_
+    figure.canvas.draw()
+    box = display.ax_.get_window_extent()
+    image = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3].max(axis=-1)
+    return np.mean(image[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] < 60)
+
+
+@pytest.mark.parametrize("n_samples", [50, 1000, 20_000])
+def test_rings_do_not_blacken_the_plane(n_samples):
+    X, y = make_moons(n_samples, noise=0.6, random_state=0)
+    model = LogisticRegression().fit(X, y)
+    colors = ["orange", "cyan"]  # without dark points
+    display = DecisionRegionDisplay.from_estimator(model, X, y, colors=colors)
+    assert display.errors_.get_label() == f"misclassified ({(model.predict(X) != y).sum()})"
+    assert len(display.errors_.get_offsets()) == display.errors.sum()
+    without = DecisionRegionDisplay.from_estimator(model, X, y, colors=colors, errors_kw=False)
+    assert 0 < dark_share(display) - dark_share(without) < 0.04
 
 
 def vertices(display):

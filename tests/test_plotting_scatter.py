@@ -110,6 +110,16 @@ def test_given_colormaps_markers_and_legends_are_drawn(moons):
     assert text.get_text() == "mine"
 
 
+@pytest.mark.parametrize("n_samples", [50, 200, 1000, 20_000])
+def test_many_markers_cover_a_third_of_the_plane_at_most(n_samples):
+    rng = np.random.default_rng(0)
+    ax = plot_data(rng.uniform(size=(n_samples, 2)), np.arange(n_samples) % 2)
+    size, linewidth = ax.collections[0].get_sizes()[0], ax.collections[0].get_linewidth()[0]
+    assert (size == 40) == (n_samples <= 200)
+    assert n_samples * size * np.pi / 4 < 310**2 / 3  # points²
+    assert linewidth / size**0.5 == pytest.approx(0.4 / 40**0.5)
+
+
 def test_axis_labels_set_by_the_caller_remain(moons):
     _, ax = plt.subplots()
     ax.set_xlabel("mine")

@@ -16,9 +16,14 @@ def boundary_lines(
     """
     from contourpy import contour_generator
 
+    n_classes = scores.shape[-1]
+    if n_classes < 2:
+        return []
+    second, highest = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
+    predicted = scores.argmax(axis=-1)
     lines = []
-    for index in range(scores.shape[-1] - 1):  # the other classes' boundaries contain that of the last class
-        margin = scores[..., index] - np.delete(scores, index, axis=-1).max(axis=-1)
+    for index in range(n_classes - 1):  # the other classes' boundaries contain that of the last class
+        margin = scores[..., index] - np.where(predicted == index, second, highest)
         lines += contour_generator(xx0, xx1, margin).lines(0)
     return lines
 

@@ -15,7 +15,9 @@ from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kw
 from moonnet.plotting._boundary import boundary_lines, score_boundary
 from moonnet.plotting._checks import check_choice, check_options, check_plot_options, check_resolution
 from moonnet.plotting._feature_plane import axis_limits, choose_plane
-from moonnet.plotting._scatter import class_colors, draw_legend, scatter_by_class
+from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._legend import draw_legend, widen_figure
+from moonnet.plotting._scatter import class_colors, marker_style, scatter_by_class
 
 # Limits of the x and y axes in the lecture's figure
 _LECTURE_LIMITS = (-1.75, 2.5), (-1.25, 1.75)
@@ -384,7 +386,8 @@ class DecisionRegionDisplay:
         xlim, ylim = ((grid.min(), grid.max()) for grid in (self.xx0, self.xx1))
         aspect = choose_aspect(np.ptp(xlim), np.ptp(ylim)) if aspect is None else aspect
         has_colorbar = self.surface_values is not None and colorbar_kw is not False
-        if ax is None:
+        is_new = ax is None
+        if is_new:
             ax = create_axes(np.ptp(xlim), np.ptp(ylim), aspect, extra_width=3.1 if has_colorbar else 2.1)
         self.ax_, self.figure_ = ax, ax.figure
         if self.style == "lecture":  # shows only the image and the samples by default
@@ -398,10 +401,13 @@ class DecisionRegionDisplay:
             self.points_ = self._draw_points(self.X, self.y, scatter_kw or {})
             if errors_kw is not False and self.errors is not None:
                 self.errors_ = self._draw_errors(self.X[self.errors], to_kwargs(errors_kw))
-            self.legend_ = draw_legend(ax, [*self.points_, *([self.errors_] if self.errors_ else [])], legend_kw)
+            self.legend_ = draw_legend(ax, self.points_, self.errors_, legend_kw)
         label_axes(ax, self.feature_names, self.title)
         if has_colorbar:
             self.colorbar_ = self._draw_colorbar(to_kwargs(colorbar_kw))
+        use_fonts_with_glyphs([*axes_texts(ax), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
+        if is_new and self.legend_ is not None:
+            widen_figure(self.legend_)
         return self
 
     def _draw_surface(self, colors: Any, kwargs: dict[str, Any]) -> Any:
@@ -509,12 +515,13 @@ class DecisionRegionDisplay:
         from matplotlib.collections import PathCollection
         from matplotlib.patheffects import Normal, Stroke
 
-        defaults = {
-            "s": 120,
+        style = marker_style(len(X), 120, 1.2, coverage=0.12)
+        halo = Stroke(linewidth=2.2 * style["linewidth"], foreground="white")
+        defaults = style | {
             "facecolor": "none",
             "edgecolor": "black",
-            "linewidth": 1.2,
-            "path_effects": [Stroke(linewidth=2.6, foreground="white"), Normal()],
+            "alpha": max(0.5, (style["s"] / 120) ** 0.25),  # where many overlap, the darkness shows their density
+            "path_effects": [halo, Normal()],
             "label": f"misclassified ({len(X)})",
         }
         return self.ax_.scatter(X[:, 0], X[:, 1], **(defaults | normalize_kwargs(kwargs, PathCollection)))

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._checks import check_options, check_plot_options, check_resolution
 from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
+from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._scatter import marker_style
 
 # Default number of grid points along each axis, by the number of plotted features
 _RESOLUTION = {1: 512, 2: 128}
@@ -294,6 +296,7 @@ class RegressionDisplay:
                 self.colorbar_ = self.figure_.colorbar(self.surface_, ax=self.ax_, **kwargs)
         if self.title:
             self.ax_.set_title(self.title, fontsize="medium", wrap=True)
+        use_fonts_with_glyphs([*axes_texts(self.ax_), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
         return self
 
     def _plot_curve(self, ax: Any, line_kw: dict[str, Any], scatter_kw: dict[str, Any]) -> None:
@@ -307,7 +310,8 @@ class RegressionDisplay:
             ax = plt.subplots(figsize=(6.4, 4.0), layout="constrained")[1]
         self.ax_, self.figure_ = ax, ax.figure
         if self.X is not None:
-            scatter_defaults = {"s": 30, "facecolor": "0.75", "edgecolor": "0.35", "linewidth": 0.5, "label": "data"}
+            style = marker_style(len(self.X), 30, 0.5)
+            scatter_defaults = style | {"facecolor": "0.75", "edgecolor": "0.35", "label": "data"}
             scatter_kw = normalize_kwargs(scatter_kw, PathCollection)
             if "c" in scatter_kw or "color" in scatter_kw:
                 del scatter_defaults["facecolor"]
@@ -354,7 +358,7 @@ class RegressionDisplay:
             defaults |= {"negative_linestyles": "solid"}
             self.contours_ = ax.contour(*self.grid, self.response, **(defaults | to_kwargs(contour_kw)))
         if self.X is not None:
-            defaults = {"s": 40, "edgecolor": "black", "linewidth": 0.7, "label": "data"}
+            defaults = marker_style(len(self.X), 40, 0.7) | {"edgecolor": "black", "label": "data"}
             scatter_kw = normalize_kwargs(scatter_kw, PathCollection)
             if scatter_kw.keys().isdisjoint(("c", "color", "facecolor")):
                 defaults |= {"c": self.y, "cmap": surface.cmap, "norm": surface.norm}

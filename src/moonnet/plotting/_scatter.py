@@ -9,12 +9,16 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
+from moonnet.plotting._axes import choose_aspect, create_axes, label_axes
 from moonnet.plotting._checks import check_options
 from moonnet.plotting._feature_plane import choose_plane
+from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._legend import draw_legend, widen_figure
 
 # Number of colours of a continuous colormap. No colormap distinguishes more classes than this.
 _N_CONTINUOUS = 256
+# Area of the plane in a new figure, in points²
+_PLANE_AREA = 300**2
 
 
 def plot_data(
@@ -96,12 +100,16 @@ def plot_data(
     rgba = class_colors(len(classes), colors)
     width, height = np.nanmax(plane.points, axis=0) - np.nanmin(plane.points, axis=0)
     aspect = choose_aspect(width, height) if aspect is None else aspect
-    if ax is None:
+    is_new = ax is None
+    if is_new:
         ax = create_axes(width, height, aspect)
     points = scatter_by_class(ax, plane.points, labels, classes, rgba, **(scatter_kw or {}))
-    draw_legend(ax, points, legend_kw)
+    legend = draw_legend(ax, points, legend_kw=legend_kw)
     label_axes(ax, plane.axis_labels)
     ax.set_aspect(aspect)
+    use_fonts_with_glyphs(axes_texts(ax))
+    if is_new and legend is not None:
+        widen_figure(legend)
     return ax
 
 
@@ -128,6 +136,16 @@ def class_colors(n_classes: int, colors: Any = "viridis") -> np.ndarray:
     return rgba
 
 
+def marker_style(n_markers: int, size: float, linewidth: float, coverage: float = 0.3) -> dict[str, float]:
+    """Return the size in points² and the line width of markers; many are smaller, so that they remain distinct.
+
+    ``size`` and ``linewidth`` are those of a few markers. All markers together cover at most the share ``coverage`` of
+    the plane.
+    """
+    scale = min(1, coverage * _PLANE_AREA / (size * max(n_markers, 1)))
+    return {"s": size * scale, "linewidth": linewidth * scale**0.5}
+
+
 def scatter_by_class(
     ax: Any, X: np.ndarray, y: np.ndarray, classes: np.ndarray, colors: np.ndarray, **kwargs: Any
 ) -> list[Any]:
@@ -138,50 +156,13 @@ def scatter_by_class(
 
     kwargs = normalize_kwargs(kwargs, PathCollection)
     artists = []
+    defaults: dict[str, Any]
     for label, color in zip(classes, colors, strict=True):
-        defaults: dict[str, Any] = {
-            "s": 40,
-            "facecolor": [color],
-            "edgecolor": "0.2",
-            "linewidth": 0.4,
-            "label": str(label),
-        }
+        defaults = marker_style(len(X), 40, 0.4) | {"facecolor": [color], "edgecolor": "0.2", "label": str(label)}
         if "c" in kwargs or "color" in kwargs:
             del defaults["facecolor"]
         if not MarkerStyle(kwargs.get("marker", "o")).is_filled():  # the marker has one colour only
-            defaults = {"s": 40, "color": [color], "linewidth": 1.5, "label": str(label)}
+            defaults = marker_style(len(X), 40, 1.5) | {"color": [color], "label": str(label)}
         members = X[y == label]
         artists.append(ax.scatter(members[:, 0], members[:, 1], **(defaults | kwargs)))
     return artists
-
-
-def draw_legend(ax: Any, handles: list[Any], legend_kw: dict[str, Any] | bool | None = None) -> Any:
-    """Draw a legend of the points, beside the axes if the layout makes room for it; return it, or None."""
-    if legend_kw is False:
-        return None
-    kwargs = to_kwargs(legend_kw)
-    defaults: dict[str, Any] = {"title": "class"}
-    if "handles" not in kwargs:
-        # Explicit labels, because matplotlib ignores handles whose label begins with "_"
-        defaults |= {"handles": handles, "labels": [handle.get_label() for handle in handles]}
-    layout = ax.figure.get_layout_engine()
-    if "loc" not in kwargs:
-        makes_room = layout is not None and not layout.adjust_compatible
-        defaults |= (
-            {"loc": "upper left", "bbox_to_anchor": (1, 1)} if makes_room else {"loc": _best_corner(ax, handles)}
-        )
-    return ax.legend(**(defaults | kwargs))
-
-
-def _best_corner(ax: Any, handles: list[Any]) -> str:
-    """Return the corner of the axes that contains the fewest points.
-
-    This is faster than ``loc="best"``, which checks every cell of a surface on each draw.
-    """
-    points = np.concatenate([np.asarray(handle.get_offsets()) for handle in handles])
-    x, y = ((points - [ax.get_xlim()[0], ax.get_ylim()[0]]) / [np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]).T
-    rows, columns = {"upper": y > 0.6, "lower": y < 0.4}, {"right": x > 0.6, "left": x < 0.4}
-    return min(
-        (f"{row} {column}" for row in rows for column in columns),
-        key=lambda corner: np.sum(rows[corner.split()[0]] & columns[corner.split()[1]]),
-    )
