@@ -1,9 +1,12 @@
 """The pictures drawn for each kind of data; test_command_train_csv.py checks the files."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from moonnet.command._columns import Column
@@ -11,6 +14,7 @@ from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import _features_to_draw, draw_pictures
 from moonnet.command._pipeline import make_model
 from moonnet.command._train_and_report import save_pictures
+from moonnet.plotting._fonts import _BOXES, MissingFontWarning
 
 N = 60
 RANDOM = np.random.default_rng(0)
@@ -97,3 +101,38 @@ def test_draw_pictures_with_missing_numbers_and_dollar_signs(tmp_path):
         gaps = X.assign(d=X["d"].where(np.arange(N) % 3 > 0))
         for y, network in ((CLASSES, Network()), (NUMBERS["d"].to_numpy(), Regression())):
             assert list(draw_pictures(*make_dataset_and_model(gaps, y, network), tmp_path))
+
+
+TABLES = Path(__file__).parent / "data" / "tables"
+LETTERS = pd.read_csv(TABLES / "letters.csv").iloc[::5]
+
+
+@pytest.mark.parametrize("names", ["letters", "long names"])
+def test_many_classes_and_long_names_leave_the_pictures_their_size(names, tmp_path, monkeypatch):
+    sizes = {}
+
+    def measure(figure, path, **options):
+        path.touch()
+        figure.draw_without_rendering()
+        boxes = [ax.get_window_extent() for ax in figure.axes]
+        sizes[path.name] = min(min(box.width, box.height) for box in boxes) / figure.dpi
+
+    monkeypatch.setattr(Figure, "savefig", measure)
+    y = LETTERS["letter"].to_numpy(dtype=str)
+    if names == "long names":
+        y = np.array([f"a class whose name has fifty characters, number {n}" for n in (17, 18, 19)])[y.argsort() % 3]
+    list(draw_pictures(*make_dataset_and_model(LETTERS[["x", "y"]], y, Network()), tmp_path))
+    assert len(sizes) == 4
+    assert min(size for name, size in sizes.items() if "training" not in name) > 2.9
+
+
+def test_characters_that_no_font_has_give_one_warning(tmp_path, monkeypatch):
+    fonts = [font for font in fontManager.ttflist if font.name.startswith("DejaVu") or font.name == _BOXES]
+    monkeypatch.setattr(fontManager, "ttflist", fonts)
+    table = pd.read_csv(TABLES / "cjk.csv")
+    drawing = draw_pictures(
+        *make_dataset_and_model(table.iloc[:, :2], table["标签"].to_numpy(str), Network()), tmp_path
+    )
+    with pytest.warns(MissingFontWarning, match="'否度是温'") as caught:
+        assert len(list(drawing)) == 4
+    assert len(caught) == 1

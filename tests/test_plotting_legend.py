@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.neighbors import KNeighborsClassifier
 
 from moonnet.plotting import DecisionRegionDisplay, plot_data
-from moonnet.plotting._legend import _shorten
+from moonnet.plotting._legend import shorten_label
 
 LETTERS = pd.read_csv(Path(__file__).parent / "data" / "tables" / "letters.csv")
 X, LETTER = LETTERS[["x", "y"]], LETTERS["letter"].to_numpy()
@@ -62,9 +62,9 @@ def test_legend_tells_how_many_classes_it_leaves_out():
     assert legend_texts(display.ax_)[-1].replace("\n", " ") == display.errors_.get_label()
 
 
-def test_shortened_names_keep_their_beginning_and_end():
-    assert _shorten("setosa", 10) == "setosa"
-    assert _shorten("blood pressure, systolic", 11) == "blood…tolic"
+def testshorten_labeled_names_keep_their_beginning_and_end():
+    assert shorten_label("setosa", 10) == "setosa"
+    assert shorten_label("blood pressure, systolic", 11) == "blood…tolic"
 
 
 @pytest.mark.parametrize("classes", CLASSES)

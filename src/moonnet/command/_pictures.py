@@ -10,20 +10,26 @@ from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 from moonnet.command._dataset import Dataset
 from moonnet.command._output_files import replacing
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
+from moonnet.plotting._fonts import merged_font_warnings, use_fonts_with_glyphs
+from moonnet.plotting._legend import shorten_label
 
 PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
 # Held-out samples used to measure the importance of the features
 _N_IMPORTANCE_SAMPLES = 300
 # Features with fewer distinct values than this are drawn only if there are no others
 _MIN_DISTINCT = 10
+# Longer labels of a confusion matrix are shortened to this number of characters
+_MAX_LABEL_WIDTH = 16
 
 
 def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
     """Draw the pictures that suit the data and the fitted model; yield their paths."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     def save(figure: Any, name: str) -> Path:
+        use_fonts_with_glyphs(figure.findobj(Text))
         with replacing(folder / name) as path:
             figure.savefig(path, dpi=150, bbox_inches="tight")
         return folder / name
@@ -32,7 +38,8 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
         # With this layout, a colour bar is as tall as axes with an equal aspect
         return Figure(figsize=(width, height), layout="compressed")
 
-    with mpl.rc_context({"text.parse_math": False}):  # names may contain dollar signs
+    # Names may contain dollar signs
+    with mpl.rc_context({"text.parse_math": False}), merged_font_warnings():
         X, features = _features_to_draw(dataset, model)
         if features and not dataset.is_regression:
             figure = new_figure()
@@ -125,7 +132,9 @@ def _draw_held_out(dataset: Dataset, model: Any, ax: Any) -> None:
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(6))
     else:
-        ConfusionMatrixDisplay.from_estimator(
+        display = ConfusionMatrixDisplay.from_estimator(
             model, dataset.X_held_out, dataset.y_held_out, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45
         )
+        labels = [shorten_label(str(label), _MAX_LABEL_WIDTH) for label in display.display_labels]
+        ax.set(xticklabels=labels, yticklabels=labels)
     ax.set_title(f"{len(dataset.y_held_out)} held-out samples")

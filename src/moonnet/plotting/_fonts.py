@@ -2,7 +2,8 @@
 
 import functools
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Font of boxes, which matplotlib has from 3.11 on
@@ -18,6 +19,28 @@ class MissingFontWarning(UserWarning):
             f"No installed font has the characters {''.join(sorted(self.characters))!r}, so they are drawn as boxes. "
             "Install a font that has them, for example Noto Sans CJK for Chinese, Japanese and Korean."
         )
+
+
+@contextmanager
+def merged_font_warnings() -> Iterator[None]:
+    """Let a block that draws several figures warn once of the characters that no font has."""
+    absent = set()
+    with warnings.catch_warnings():
+        show_other = warnings.showwarning
+
+        def show_warning(message: Any, *args: Any, **kwargs: Any) -> None:
+            if isinstance(message, MissingFontWarning):
+                absent.update(message.characters)
+            else:
+                show_other(message, *args, **kwargs)
+
+        warnings.showwarning = show_warning
+        warnings.simplefilter("always", MissingFontWarning)
+        # matplotlib before 3.11 warns of each character
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
+    if absent:
+        warnings.warn(MissingFontWarning(absent), stacklevel=3)
 
 
 def axes_texts(ax: Any) -> list[Any]:

@@ -65,14 +65,14 @@ def _arrange_entries(points: list[Any], errors: Any, height: float) -> dict[str,
     # Explicit labels, because matplotlib ignores handles whose label begins with "_"
     names = [handle.get_label() for handle in points]
     last = [] if errors is None else [(errors, errors.get_label())]
-    labels = [textwrap.fill(_shorten(name, _MAX_WRAPPED), _LABEL_WIDTHS[1]) for name in names]
+    labels = [textwrap.fill(shorten_label(name, _MAX_WRAPPED), _LABEL_WIDTHS[1]) for name in names]
     n_lines = sum(label.count("\n") + 1 for label in labels) + len(last)
     n_rows, n_columns, fontsize = int((height - _FRAME_HEIGHT) / _LINE_HEIGHTS["medium"]), 1, "medium"
     if n_lines > n_rows:
         n_rows, fontsize = max(4, int((height - _FRAME_HEIGHT) / _LINE_HEIGHTS["small"])), "small"
     if n_lines > n_rows:
         n_columns = min(-(-(len(names) + len(last)) // n_rows), max(_LABEL_WIDTHS))
-        labels = [_shorten(name, _LABEL_WIDTHS[n_columns]) for name in names]
+        labels = [shorten_label(name, _LABEL_WIDTHS[n_columns]) for name in names]
         last = [(handle, textwrap.fill(label, _LABEL_WIDTHS[1])) for handle, label in last]
         n_lines = len(names) + sum(label.count("\n") + 1 for _, label in last)
     entries = list(zip(points, labels, strict=True))
@@ -84,7 +84,7 @@ def _arrange_entries(points: list[Any], errors: Any, height: float) -> dict[str,
     return {"handles": handles, "labels": texts, "fontsize": fontsize, "ncols": n_columns}
 
 
-def _shorten(label: str, width: int) -> str:
+def shorten_label(label: str, width: int) -> str:
     """Return the label, or its beginning and its end, by which similar labels differ."""
     half = (width - 1) // 2
     return label if len(label) <= width else f"{label[:half]}…{label[-half:]}"
