@@ -11,8 +11,8 @@ FAILING = [
     (["--csv", "{iris}", "--target", "kind"], "has no column 'kind'"),
     (["--csv", "{iris}", "--target", "species", "--task", "regression"], "must contain only numbers for a regression"),
     (
-        ["--csv", "{iris}", "--target", "sl", "--task", "classification"],
-        "must have at least 10 rows of each class for 5-fold cross-validation",
+        ["--csv", "{names}", "--target", "y", "--task", "classification"],
+        "Got 30 classes, 30 of them in fewer rows. To predict numbers, add --task regression.",
     ),
     (["--out", "{iris}"], "iris.csv: File exists"),
     (["--csv", "{iris}", "--target", "species", "--out", "{iris}"], "iris.csv: File exists"),
@@ -25,5 +25,7 @@ FAILING = [
 def test_error_is_reported_in_one_line(options, message, iris_csv, assert_command_fails):
     model = iris_csv.with_name("iris.csv.skops")
     model.write_text("a model")
-    assert_command_fails([option.format(iris=iris_csv) for option in options], message)
+    names = iris_csv.with_name("names.csv")
+    names.write_text("a,y\n" + "".join(f"{i}.5,{i}\n" for i in range(30)))
+    assert_command_fails([option.format(iris=iris_csv, names=names) for option in options], message)
     assert model.read_text() == "a model"

@@ -5,17 +5,22 @@ import re
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import train_test_split
 
+from moonnet import KerasMoonRegressor
+from moonnet.command import _train_csv
 from moonnet.command._cli import main
 from moonnet.command._model_file import load_model
 
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]
 N = 100
+TABLES = Path(__file__).parent / "data" / "tables"
 
 
 def numeric_frame():
@@ -63,6 +68,59 @@ def test_regression_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, a
         r"Prediction for the held-out sample \(.*, (setosa|versicolor|virginica)\): \d\.\d+ \(actual value \d", printed
     )
     assert_pictures_drawn(out, ["training.png", "regression.png", "held_out.png", *MODEL])
+
+
+def test_class_of_four_rows_is_kept_with_fewer_folds(tmp_path, capsys):
+    options = ["--csv", str(TABLES / "target_rare.csv"), "--target", "ok", "--epochs", "2", "--out", str(tmp_path)]
+    assert main(options) == 0
+    assert "\n3-fold cross-validation on the training samples: accuracy" in capsys.readouterr().out
+    assert load_model(tmp_path / "model.skops").classes_.tolist() == ["maybe", "no", "yes"]
+
+
+def test_class_of_fewer_rows_is_left_out(tmp_path, capsys):
+    frame = pd.read_csv(TABLES / "target_rare.csv").replace({"ok": {"maybe": "no"}})
+    frame.loc[[0, 2], "ok"] = "unsure"
+    frame.to_csv(tmp_path / "rare.csv", index=False)
+    options = ["--csv", str(tmp_path / "rare.csv"), "--target", "ok", "--epochs", "2", "--out", str(tmp_path)]
+    assert main(options) == 0
+    printed = capsys.readouterr().out
+    assert "\ncolumn 'ok': classes of fewer than 4 rows are left out, with 2 of 200 rows: 'unsure'\n" in printed
+    assert "148 training samples, 50 held-out samples" in printed
+    y, y_held_out = split_as_the_command(frame[frame["ok"] != "unsure"], "ok")
+    majority = y.mode()[0]
+    for name, labels in (("training", y), ("held-out", y_held_out)):
+        share = (labels == majority).mean()
+        assert re.search(rf"^{name} samples: .* \(majority class {majority}: {share:.4f}\)$", printed, re.MULTILINE)
+    assert load_model(tmp_path / "model.skops").classes_.tolist() == ["no", "yes"]
+    assert "'ok': ['unsure']" in (tmp_path / "model.py").read_text()
+
+
+def split_as_the_command(frame, target, stratify=True):
+    """Return the training and the held-out targets."""
+    return train_test_split(frame[target], test_size=0.25, stratify=frame[target] if stratify else None, random_state=0)
+
+
+@pytest.mark.parametrize(("n_rows", "n_fits"), [(996, 6), (1000, 1)])
+def test_model_is_trained_once_and_in_folds_if_few_rows_are_held_out(n_rows, n_fits, tmp_path, capsys, monkeypatch):
+    fits, fit = [], KerasMoonRegressor.fit
+
+    def count(self, X, y):
+        fits.append(len(X))
+        return fit(self, X, y)
+
+    monkeypatch.setattr(KerasMoonRegressor, "fit", count)
+    monkeypatch.setattr(_train_csv, "save_pictures", lambda *arguments: None)
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(n_rows, 3)).round(3), columns=["a", "b", "y"])
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    options = ["--csv", str(tmp_path / "table.csv"), "--target", "y", "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert main(options) == 0
+    assert len(fits) == n_fits
+    printed = capsys.readouterr().out
+    assert ("cross-validation" in printed) == (n_fits > 1)
+    y, y_held_out = split_as_the_command(frame, "y", stratify=False)
+    error, mean = (y_held_out - y.mean()).abs().mean(), y.mean()
+    score = 1 - ((y_held_out - mean) ** 2).mean() / y_held_out.var(ddof=0)
+    assert re.search(rf"^held-out samples: .*\(mean {mean:.4g}: {error:.4g}, R2 {score:.4f}\)$", printed, re.MULTILINE)
 
 
 def csv_with_missing_cells():
@@ -155,15 +213,19 @@ UNSUITABLE = {
         "must have a column to predict 'y' from. Got k (row number)",
     ),
     "rare.csv": (
-        numeric_frame().replace({"y": {"no": None}}).fillna({"y": "rare"})[:20].to_csv(index=False),
-        "10 rows of each class for 5-fold cross-validation. Got 2 classes, with 'yes' in 8 of the rows",
+        numeric_frame().assign(y=["yes"] * 98 + ["no", "maybe"]).to_csv(index=False),
+        "at least 4 rows in most rows. Got 3 classes, 2 of them in fewer rows.",
+    ),
+    "names.csv": (
+        numeric_frame().assign(y=[f"row {i}" for i in range(N - 8)] + ["yes", "no"] * 4).to_csv(index=False),
+        "at least 4 rows in most rows. Got 94 classes, 92 of them in fewer rows.",
     ),
     "few.csv": (
         numeric_frame()[["a", "b"]].assign(y=numeric_frame()["a"])[:19].to_csv(index=False),
         "must have at least 20 rows to train on",
     ),
     "gaps.csv": (
-        numeric_frame().assign(y=["yes"] * 19 + [None] * (N - 19)).to_csv(index=False),
+        numeric_frame().assign(y=["yes", "no"] * 9 + ["no"] + [None] * (N - 19)).to_csv(index=False),
         "'y' must have a value in at least 20 rows. Got 19",
     ),
 }

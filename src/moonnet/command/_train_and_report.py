@@ -2,6 +2,7 @@
 
 import argparse
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,14 +10,19 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, mean_absolute_error
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import check_cv
 
+from moonnet._sklearn_compat import safe_indexing
 from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import PICTURES, draw_pictures
 from moonnet.command._terminal import echo
 
-N_FOLDS = 5
+_N_FOLDS = 5
+# With fewer held-out samples, the standard error of an accuracy may exceed 0.03, and cross-validation tells more
+_ENOUGH_HELD_OUT = 250
 _MAX_FEATURES_PRINTED = 8
 _MAX_VALUES_PRINTED = 4
 
@@ -38,7 +44,10 @@ def make_network(estimator_class: type, options: argparse.Namespace) -> Any:
 def train_and_report(dataset: Dataset, model: Any, network: Any, *, n_epochs: int) -> None:
     """Train the model, evaluate it and predict one sample; ``network`` is the model or the last step of it."""
     _print_samples(dataset)
-    _fit_twice(dataset, model)
+    with _print_time("Importing Keras and its engine"):
+        import moonnet.training._loop  # noqa: F401
+    with _print_time("The fit, with compilation,"):
+        _fit(model, dataset.X, dataset.y)
     echo()
     network.model_.summary()
     echo()
@@ -71,14 +80,16 @@ def _print_samples(dataset: Dataset) -> None:
     echo(f"First training sample: {_values_text(dataset, dataset.X[:1])}, {label}\n")
 
 
-def _fit_twice(dataset: Dataset, model: Any) -> None:
-    """Fit the model with and without compilation, to show the time of both."""
-    with _print_time("Importing Keras and its engine"):
-        import moonnet.training._loop  # noqa: F401
-    with _print_time("The first fit, with compilation,"):
-        model.fit(dataset.X, dataset.y)
-    with _print_time("The second fit, without compilation,"):
-        model.fit(dataset.X, dataset.y)
+def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
+    """Fit the model. Raises KeyboardInterrupt if Ctrl-C ended the training, of which an estimator only warns."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    if any("interrupted by user" in str(warning.message) for warning in caught):
+        raise KeyboardInterrupt
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return model
 
 
 def _print_history(history: dict[str, list[float]], n_epochs: int) -> None:
@@ -92,17 +103,19 @@ def _print_history(history: dict[str, list[float]], n_epochs: int) -> None:
 
 
 def _evaluate(dataset: Dataset, model: Any) -> None:
-    echo("Evaluation of the trained model:")
+    constant = "the mean of the target" if dataset.is_regression else "the majority class"
+    echo(f"Evaluation of the trained model, compared with always predicting {constant}:")
+    baseline = DummyRegressor() if dataset.is_regression else DummyClassifier()  # of the most frequent class
+    baseline.fit(dataset.X, dataset.y)
     with _print_time("Evaluation"):
-        echo(f"training samples: {_metrics_text(dataset, model, dataset.X, dataset.y)}")
-        echo(f"held-out samples: {_metrics_text(dataset, model, dataset.X_held_out, dataset.y_held_out)}")
-    with _print_time("Cross-validation"):
-        scores = cross_val_score(model, dataset.X, dataset.y, cv=N_FOLDS)
-        metric = "R2" if dataset.is_regression else "accuracy"
-        echo(
-            f"{N_FOLDS}-fold cross-validation on the training samples: "
-            f"{metric} {scores.mean():.4f} (standard deviation {scores.std():.4f})"
-        )
+        for name, X, y in (
+            ("training", dataset.X, dataset.y),
+            ("held-out", dataset.X_held_out, dataset.y_held_out),
+        ):
+            echo(f"{name} samples: {_metrics_text(dataset, model, X, y)} ({_baseline_text(dataset, baseline, X, y)})")
+    if len(dataset.y_held_out) < _ENOUGH_HELD_OUT:
+        with _print_time("Cross-validation"):
+            _cross_validate(dataset, model)
 
 
 def _metrics_text(dataset: Dataset, model: Any, X: Any, y: np.ndarray) -> str:
@@ -110,6 +123,28 @@ def _metrics_text(dataset: Dataset, model: Any, X: Any, y: np.ndarray) -> str:
     if dataset.is_regression:
         return f"mean absolute error {mean_absolute_error(y, model.predict(X)):.4g}, R2 {score:.4f}"
     return f"loss {log_loss(y, model.predict_proba(X), labels=model.classes_):.4f}, accuracy {score:.4f}"
+
+
+def _baseline_text(dataset: Dataset, baseline: Any, X: Any, y: np.ndarray) -> str:
+    """Return the scores of a model that always predicts the mean or the majority class."""
+    constant, score = baseline.predict(X[:1])[0], baseline.score(X, y)
+    if dataset.is_regression:
+        return f"mean {constant:.4g}: {mean_absolute_error(y, baseline.predict(X)):.4g}, R2 {score:.4f}"
+    return f"majority class {constant}: {score:.4f}"
+
+
+def _cross_validate(dataset: Dataset, model: Any) -> None:
+    """Print the score of a cross-validation, with as many folds as the rarest class has samples."""
+    rarest = _N_FOLDS if dataset.is_regression else np.unique(dataset.y, return_counts=True)[1].min()
+    folds = check_cv(min(_N_FOLDS, rarest), dataset.y, classifier=not dataset.is_regression)
+    scores = []
+    for train, test in folds.split(dataset.X, dataset.y):
+        fitted = _fit(clone(model), safe_indexing(dataset.X, train), dataset.y[train])
+        scores.append(fitted.score(safe_indexing(dataset.X, test), dataset.y[test]))
+    echo(
+        f"{len(scores)}-fold cross-validation on the training samples: {'R2' if dataset.is_regression else 'accuracy'} "
+        f"{np.mean(scores):.4f} (standard deviation {np.std(scores):.4f})"
+    )
 
 
 def _prediction_text(dataset: Dataset, model: Any) -> str:

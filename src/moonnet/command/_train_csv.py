@@ -1,7 +1,9 @@
 """The mode ``--csv FILE --target COLUMN``: train on a CSV file and save the model."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -16,17 +18,11 @@ from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._python_script import pipeline_code, training_script
 from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
-from moonnet.command._train_and_report import (
-    N_FOLDS,
-    make_network,
-    make_output_folder,
-    save_pictures,
-    train_and_report,
-)
+from moonnet.command._train_and_report import make_network, make_output_folder, save_pictures, train_and_report
 
-MIN_ROWS = 4 * N_FOLDS
-# Three quarters of the rows of each class must be enough for the folds of the cross-validation
-MIN_ROWS_PER_CLASS = 2 * N_FOLDS
+MIN_ROWS = 20
+# One of them is held out, and the three others are enough for three folds of a cross-validation
+MIN_ROWS_PER_CLASS = 4
 
 
 def train_csv(options: argparse.Namespace) -> None:
@@ -37,6 +33,7 @@ def train_csv(options: argparse.Namespace) -> None:
     target, columns = infer_columns(
         table, options.target, options.features, options.task, month_first=options.month_first
     )
+    target = _leave_out_rare_classes(table, target)
     dataset = _split(*read_samples(table, target, columns), target, options.seed)
     network = make_network(KerasMoonRegressor if target.is_regression else KerasMoonClassifier, options)
     model = make_model([column for column in columns if column.kind], network)
@@ -52,29 +49,40 @@ def train_csv(options: argparse.Namespace) -> None:
     save_pictures(dataset, model, folder)
 
 
+def _leave_out_rare_classes(table: Table, target: Target) -> Target:
+    """Return the target with the classes of too few rows among its missing values, and note them in the table.
+
+    Raises ValueError unless at least two classes and half of the rows are left.
+    """
+    if target.is_regression:
+        return target
+    cells = table.text[target.name].dropna()
+    counts = cells[~cells.isin(target.missing_markers)].value_counts()
+    if len(counts) < 2:
+        raise ValueError(f"column {target.name!r} must have at least two classes. Got only {counts.index[0]!r}.")
+    rare = counts[counts < MIN_ROWS_PER_CLASS]
+    if len(counts) - len(rare) < 2 or rare.sum() > counts.sum() / 2:
+        hint = " To predict numbers, add --task regression." if table.is_number(cells).all() else ""
+        raise ValueError(
+            f"column {target.name!r} must have at least two classes, and classes of at least {MIN_ROWS_PER_CLASS} rows "
+            f"in most rows. Got {len(counts)} classes, {len(rare)} of them in fewer rows.{hint}"
+        )
+    if len(rare):
+        listed = shorten(", ".join(map(repr, rare.index)), 100, placeholder=" ...")
+        table.notes.append(
+            f"column {target.name!r}: classes of fewer than {MIN_ROWS_PER_CLASS} rows are left out, "
+            f"with {rare.sum()} of {len(cells)} rows: {listed}"
+        )
+    return replace(target, missing_markers=[*target.missing_markers, *rare.index])
+
+
 def _split(X: Any, y: np.ndarray, target: Target, seed: int) -> Dataset:
     """Hold out a quarter of the samples, with the same share of each class."""
     if len(y) < MIN_ROWS:
         raise ValueError(f"column {target.name!r} must have a value in at least {MIN_ROWS} rows. Got {len(y)}.")
-    if not target.is_regression:
-        _check_classes(y, target.name)
     stratify = None if target.is_regression else y
     X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
     return Dataset(X, y, X_held_out, y_held_out, list(X.columns), X_held_out[:1], target.is_regression, target.name)
-
-
-def _check_classes(y: np.ndarray, name: str) -> None:
-    """Raise ValueError unless there are at least two classes, each with enough samples."""
-    labels, counts = np.unique(y, return_counts=True)
-    if len(labels) < 2:
-        raise ValueError(f"column {name!r} must have at least two classes. Got only {str(labels[0])!r}.")
-    if counts.min() < MIN_ROWS_PER_CLASS:
-        rarest = str(labels[counts.argmin()])
-        hint = " To predict numbers, add --task regression." if y.dtype.kind in "iuf" else ""
-        raise ValueError(
-            f"column {name!r} must have at least {MIN_ROWS_PER_CLASS} rows of each class for {N_FOLDS}-fold "
-            f"cross-validation. Got {len(labels)} classes, with {rarest!r} in {counts.min()} of the rows.{hint}"
-        )
 
 
 def _print_table(table: Table, target: Target, columns: list[Column]) -> None:
