@@ -43,7 +43,7 @@ except ImportError as error:
 @pytest.mark.parametrize(
     ("module", "missing", "message"),
     [
-        ("moonnet.command._pipeline", "skops", "--csv needs skops: pip install 'moonnet[csv]'"),
+        ("moonnet.command._model_file", "skops", "--csv needs skops: pip install 'moonnet[csv]'"),
         ("moonnet.explore._server", "websockets", "moonnet explore needs websockets: pip install 'moonnet[explore]'"),
         (
             "moonnet.explore._widget",

@@ -39,7 +39,7 @@ try:
     main(["--help"])
 except SystemExit:
     print("----")
-heavy = {"tensorflow", "jax", "keras", "matplotlib", "skops"}
+heavy = {"tensorflow", "jax", "keras", "matplotlib", "skops", "sklearn", "scipy", "numpy"}
 print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
 """
 

@@ -1,8 +1,26 @@
 """Small dense Keras networks as scikit-learn estimators."""
 
-from moonnet._classifier import KerasMoonClassifier
-from moonnet._regressor import KerasMoonRegressor
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moonnet._classifier import KerasMoonClassifier
+    from moonnet._regressor import KerasMoonRegressor
 
 __version__ = "0.1.0"
 
 __all__ = ["KerasMoonClassifier", "KerasMoonRegressor", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators when one is first used: the command prints its help without waiting for scikit-learn."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from moonnet._classifier import KerasMoonClassifier
+    from moonnet._regressor import KerasMoonRegressor
+
+    globals().update(KerasMoonClassifier=KerasMoonClassifier, KerasMoonRegressor=KerasMoonRegressor)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
