@@ -15,8 +15,10 @@ from moonnet._class_targets import ClassTargets
 from moonnet._estimator import BaseKerasMoon
 from moonnet._sample_weights import ClassWeighting, make_class_weighting
 from moonnet._sklearn_compat import StrOptions
+from moonnet._unknown_keywords import explain_unknown_keywords
 
 
+@explain_unknown_keywords
 class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     """Classifier that trains a small dense Keras network.
 

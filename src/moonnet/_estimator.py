@@ -32,6 +32,7 @@ from moonnet._sklearn_compat import (
     get_feature_names,
     with_callbacks,
 )
+from moonnet._unknown_keywords import explain
 
 # Up to this number of elements, X is checked here, because scikit-learn's checks take longer than predicting a row.
 # scikit-learn checks a larger X, with less memory.
@@ -132,6 +133,35 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self.verbose = verbose
         self.random_state = random_state
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their new values. They are checked in ``fit``.
+
+        Returns
+        -------
+        self : estimator instance
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such parameter. No parameter is then changed.
+        """
+        own = self.get_params(deep=False)
+        unknown = []
+        for name in params:
+            parameter, _, nested = name.partition("__")
+            value = params.get(parameter, own.get(parameter))
+            if parameter not in own or (nested and not hasattr(value, "set_params")):
+                unknown.append(name)
+        if explanation := explain(type(self), unknown):
+            raise ValueError(f"Invalid parameter {unknown[0]!r} for estimator {self}. {explanation}")
+        return super().set_params(**params)
+
     # Targets, defined by subclasses
 
     @abstractmethod
@@ -182,7 +212,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         This comes last, so that the estimator is fitted even if warnings are errors.
         """
         if interrupted:
-            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=4)
+            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=5)
         return self
 
     @_restore_on_error

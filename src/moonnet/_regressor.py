@@ -16,8 +16,10 @@ from moonnet._estimator import BaseKerasMoon
 from moonnet._regression_losses import LOSSES
 from moonnet._regression_targets import RegressionTargets
 from moonnet._sklearn_compat import Interval, StrOptions
+from moonnet._unknown_keywords import explain_unknown_keywords
 
 
+@explain_unknown_keywords
 class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     """Regressor that trains a small dense Keras network.
 
