@@ -12,6 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -236,6 +237,23 @@ def test_learned_weights_are_writable_and_used_by_predict(moons, optimizer):
         array += 1
     assert all((array == old + 1).all() for array, old in zip(arrays, before, strict=True))
     assert_allclose(clf.predict_proba(X), clf.model_.predict(X, verbose=0) * [-1, 1] + [1, 0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_network_and_mlpclassifier_with_its_weights_train_alike():
+    X, y = make_moons(40, noise=0.2, random_state=0)
+    sizes, rate, alpha = (5,), 0.125, 5.0  # so that float32 represents the rate and l2 exactly
+    clf = KerasMoonClassifier(
+        sizes, optimizer="sgd", learning_rate=rate, l2=alpha / (2 * 40), batch_size=40, epochs=1, warm_start=True
+    ).fit(X, y)
+    mlp = MLPClassifier(sizes, solver="sgd", momentum=0, learning_rate_init=rate, alpha=alpha, batch_size=40)
+    mlp.partial_fit(X, y, classes=[0, 1])
+    mlp.coefs_, mlp.intercepts_ = ([array.copy() for array in arrays] for arrays in (clf.coefs_, clf.intercepts_))
+    clf.set_params(epochs=5).fit(X, y)
+    for _ in range(5):
+        mlp.partial_fit(X, y)
+    for ours, theirs in zip(clf.coefs_ + clf.intercepts_, mlp.coefs_ + mlp.intercepts_, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-9)
+    assert_allclose(clf.history_["loss"][1:], mlp.loss_curve_[1:], rtol=1e-9)
 
 
 def test_class_with_zero_sample_weight_is_known_but_not_predicted(moons):

@@ -400,7 +400,9 @@ def test_error_of_a_failing_scorer_names_the_parameter():
     X, y = positive_targets()
     with pytest.raises(AttributeError) as raised:
         regressor(early_stopping=True, scoring="roc_auc").fit(X, y)
-    assert raised.value.__notes__ == ["This was raised by the 'scoring' parameter, 'roc_auc'."]
+    assert raised.value.__notes__ == [
+        "This was raised by the 'scoring' parameter, 'roc_auc', for the validation set of 12 samples."
+    ]
 
 
 def test_partial_fit_keeps_the_standardization_of_the_first_chunk():
