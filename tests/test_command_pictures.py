@@ -1,17 +1,19 @@
 """The pictures drawn for each kind of data; test_command_train_csv.py checks the files."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from moonnet.command._columns import Column
 from moonnet.command._dataset import Dataset
-from moonnet.command._pictures import _features_to_draw, draw_pictures
+from moonnet.command._pictures import _features_to_draw, _finish, draw_pictures
 from moonnet.command._pipeline import make_model
 from moonnet.command._train_and_report import save_pictures
 from moonnet.plotting._fonts import _BOXES, MissingFontWarning
@@ -136,3 +138,101 @@ def test_characters_that_no_font_has_give_one_warning(tmp_path, monkeypatch):
     with pytest.warns(MissingFontWarning, match="'否度是温'") as caught:
         assert len(list(drawing)) == 4
     assert len(caught) == 1
+
+
+DAYS = pd.date_range("2023-01-01", periods=N).strftime("%d.%m.%Y").to_series(index=range(N), name="day")
+
+
+def make_dataset_and_model_of_dates(X, y, network):
+    columns = [Column(name, "date", "", "", "%d.%m.%Y") for name in X if name == "day"]
+    columns += [Column(name, "number", "", "") for name in X if name != "day"]
+    is_regression = isinstance(network, Regression)
+    dataset = Dataset(X, y, X[:20], y[:20], list(X), X[:1], is_regression, "price")
+    return dataset, make_model(columns, network).fit(X, y)
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Return the figures that are saved, by the name of the file."""
+    saved = {}
+
+    def savefig(figure, path, **options):
+        path.touch()
+        saved[path.name] = figure
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return saved
+
+
+def test_curve_over_a_date(tmp_path, figures):
+    y = np.sin(np.arange(N) / 10)
+    dataset, model = make_dataset_and_model_of_dates(DAYS.to_frame(), y, Regression())
+    names = [path.name for path in draw_pictures(dataset, model, tmp_path)]
+    assert names == ["training.png", "regression.png", "held_out.png"]
+    ax = figures["regression.png"].axes[0]
+    curve = ax.lines[0]
+    first, last = model.predict(DAYS.iloc[[0, -1]].to_frame())
+    days = pd.to_datetime(["2023-01-01", "2023-03-01"]).to_numpy().astype("datetime64[D]").astype(float)
+    assert np.interp(days, *curve.get_data()) == pytest.approx([first, last])
+    assert isinstance(ax.xaxis.get_major_formatter(), ConciseDateFormatter)
+    assert ax.get_xlabel() == "day"
+    figures["regression.png"].canvas.draw()
+    assert "Feb" in [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_dates_of_a_classification_are_drawn(tmp_path, figures):
+    X = DAYS.to_frame().join(NUMBERS[["d"]])
+    dataset, model = make_dataset_and_model_of_dates(X, np.where(np.arange(N) % 20 > 10, "late", "early"), Network())
+    assert [path.name for path in draw_pictures(dataset, model, tmp_path)] == [
+        "data.png",
+        "training.png",
+        "decision_regions.png",
+        "held_out.png",
+    ]
+    for name in ("data.png", "decision_regions.png"):
+        ax = figures[name].axes[0]
+        assert isinstance(ax.xaxis.get_major_formatter(), ConciseDateFormatter)
+        assert not isinstance(ax.yaxis.get_major_formatter(), ConciseDateFormatter)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("day", "d")
+
+
+def test_date_that_is_not_drawn_is_held_at_its_median(tmp_path, figures):
+    X = DAYS.sample(frac=1, random_state=0, ignore_index=True).to_frame().join(NUMBERS[["_x", "d"]])
+    dataset, model = make_dataset_and_model_of_dates(X, (X["_x"] + 2 * X["d"]).to_numpy(), Regression())
+    assert list(draw_pictures(dataset, model, tmp_path))
+    ax = figures["regression.png"].axes[0]
+    assert ax.get_title() in ("regression\nday = 2023-01-30", "regression\nday = 2023-01-31")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("_x", "d")
+
+
+def test_days_beyond_the_calendar_remain_numbers():
+    figure = Figure()
+    figure.subplots().set_xlim(0, 3_000_000)
+    _finish(figure, "regression", ("day",), ["day"])
+    assert figure.axes[0].get_xlabel() == "day, days since 1970-01-01"
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("network", [Network(), Regression()])
+def test_titles_tell_how_many_samples_are_drawn(network, tmp_path, figures):
+    n = 2500
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 2)), columns=["a", "b"])
+    y = np.where(X["a"] > 0, "yes", "no").astype(object)
+    y[[7, 8]] = "rare"
+    y = X["a"].to_numpy() if isinstance(network, Regression) else y
+    dataset, model = make_dataset_and_model(X, y, network)
+    dataset.X_held_out, dataset.y_held_out = X[:1200], y[:1200]
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    assert list(draw_pictures(dataset, model, tmp_path))
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+    titles = {name: figure.axes[0].get_title() for name, figure in figures.items()}
+    if isinstance(network, Regression):
+        assert titles["regression.png"] == "regression, 1,000 of 2,500 training samples"
+        assert titles["held_out.png"] == "1,000 of 1,200 held-out samples"
+        assert len(figures["held_out.png"].axes[0].collections[0].get_offsets()) == 1000
+    else:
+        assert titles["held_out.png"] == "1,200 held-out samples"
+        for name, kind in (("data.png", "data"), ("decision_regions.png", "decision regions")):
+            assert re.fullmatch(rf"{kind}, (1,000|99\d) of 2,500 training samples", titles[name])
+            legend = figures[name].axes[0].get_legend()
+            assert [text.get_text() for text in legend.get_texts()][:3] == ["no", "rare", "yes"]

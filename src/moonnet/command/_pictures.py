@@ -1,23 +1,33 @@
 """Draw the pictures of a run: the data, the training curves, the fitted model and its held-out predictions."""
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from moonnet._sklearn_compat import safe_indexing
 from moonnet.command._dataset import Dataset
 from moonnet.command._output_files import replacing
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 from moonnet.plotting._fonts import merged_font_warnings, use_fonts_with_glyphs
 from moonnet.plotting._legend import shorten_label
+from moonnet.preprocessing import DateEncoder
 
 PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
+# More samples would cover each other
+_MAX_DRAWN = 1000
 # Held-out samples used to measure the importance of the features
 _N_IMPORTANCE_SAMPLES = 300
 # Features with fewer distinct values than this are drawn only if there are no others
 _MIN_DISTINCT = 10
+# Days since 1970-01-01 that matplotlib can write as dates, from the year 1 to 9999
+_FIRST_DAY, _LAST_DAY = -719_000, 2_932_000
 # Longer labels of a confusion matrix are shortened to this number of characters
 _MAX_LABEL_WIDTH = 16
 
@@ -40,26 +50,49 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
 
     # Names may contain dollar signs
     with mpl.rc_context({"text.parse_math": False}), merged_font_warnings():
-        X, features = _features_to_draw(dataset, model)
+        of_days, model_of_days, dates = _dates_as_days(dataset, model)
+        X, features = _features_to_draw(of_days, model_of_days)
+        X, y, shown = _drawn_samples(X, dataset)
         if features and not dataset.is_regression:
             figure = new_figure()
-            _draw_data(X, dataset.y, features, dataset.feature_names, figure.subplots())
+            _draw_data(X, y, features, dataset.feature_names, figure.subplots())
+            _finish(figure, f"data{shown}", features, dates)
             yield save(figure, "data.png")
         figure = new_figure(4.8 if dataset.is_regression else 9.6, 3.6)
         TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if dataset.is_regression else 2))
         yield save(figure, "training.png")
         if features and dataset.is_regression:
             figure = new_figure()
-            _draw_regression(model, X, dataset.y, features, dataset.target, figure.subplots())
+            held = _draw_regression(model_of_days, X, y, features, dates, dataset.target, figure.subplots())
+            _finish(figure, f"regression{shown}{held}", features, dates)
             yield save(figure, "regression.png")
         elif len(features) > 1:
             figure = new_figure()
-            _draw_regions(model, X, dataset.y, features, dataset.feature_names, figure.subplots())
+            held = _draw_regions(model_of_days, X, y, features, dates, dataset.feature_names, figure.subplots())
+            _finish(figure, f"decision regions{shown}{held}", features, dates)
             yield save(figure, "decision_regions.png")
         if dataset.is_dataframe:
             figure = new_figure()
             _draw_held_out(dataset, model, figure.subplots())
             yield save(figure, "held_out.png")
+
+
+def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, list[str]]:
+    """Return the dataset and the model with dates as days since 1970-01-01, which can be drawn, and their names."""
+    X, X_held_out, dates, transformers = copy(dataset.X), copy(dataset.X_held_out), [], []
+    for name, encoder, columns in model["columns"].transformers_ if dataset.is_dataframe else []:
+        if isinstance(encoder, Pipeline) and isinstance(encoder[0], DateEncoder):
+            for samples in (X, X_held_out):
+                samples[columns] = encoder[0].transform(samples[columns])
+            encoder = Pipeline([("days", FunctionTransformer(np.asarray)), *encoder.steps[1:]])
+            dates += columns
+        transformers.append((name, encoder, columns))
+    if not dates:
+        return dataset, model, []
+    columns = copy(model["columns"])
+    columns.transformers_ = transformers
+    model = Pipeline([("columns", columns), *model.steps[1:]])
+    return replace(dataset, X=X, X_held_out=X_held_out), model, dates
 
 
 def _features_to_draw(dataset: Dataset, model: Any) -> tuple[Any, Any]:
@@ -87,6 +120,17 @@ def _two_most_important(dataset: Dataset, model: Any, names: list[str]) -> list[
     return [name for name in names if name in selected]
 
 
+def _drawn_samples(X: Any, dataset: Dataset) -> tuple[Any, np.ndarray, str]:
+    """Return the training samples to draw, at least one of each class, and a clause of the title on their number."""
+    y = dataset.y
+    if len(y) <= _MAX_DRAWN:
+        return X, y, ""
+    first_rows = np.unique(y, return_index=True)[1][: 0 if dataset.is_regression else None]
+    random_rows = np.random.default_rng(0).choice(len(y), _MAX_DRAWN - len(first_rows), replace=False)
+    rows = np.union1d(first_rows, random_rows).astype(int)
+    return safe_indexing(X, rows), y[rows], f", {len(rows):,} of {len(y):,} training samples"
+
+
 def _draw_data(X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) -> None:
     """Draw the samples: one feature against the class, two features, or the two first principal components."""
     if len(features) == 1:
@@ -97,21 +141,55 @@ def _draw_data(X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) 
     else:
         plot_data(X, y, features=features, ax=ax)
         _name_axes(ax, features, names)
-    ax.set_title("data")
 
 
-def _draw_regions(model: Any, X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) -> None:
-    display = DecisionRegionDisplay.from_estimator(model, X, y, features=features, ax=ax)
-    ax.set_title("decision regions" + (f"\n{display.title}" if display.title else ""), fontsize="medium")
+def _draw_regions(model: Any, X: Any, y: np.ndarray, features: Any, dates: list[str], names: list[str], ax: Any) -> str:
+    """Draw the decision regions; return a line of the title with the values of the other features."""
+    held, title = _held_date(X, features, dates)
+    display = DecisionRegionDisplay.from_estimator(model, X, y, features=features, held=held, ax=ax)
     _name_axes(ax, features, names)
+    return _line(title or display.title)
 
 
-def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, target: str, ax: Any) -> None:
-    """Draw the predictions as a curve over one feature, or as a surface over two."""
+def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, dates: list[str], target: str, ax: Any) -> str:
+    """Draw a curve over one feature or a surface over two; return a line with the values of the other features."""
     import pandas as pd
 
-    display = RegressionDisplay.from_estimator(model, X, pd.Series(y, name=target), features=features, ax=ax)
-    ax.set_title("regression" + (f"\n{display.title}" if display.title else ""), fontsize="medium")
+    y = pd.Series(y, name=target)
+    held, title = _held_date(X, features, dates)
+    display = RegressionDisplay.from_estimator(model, X, y, features=features, held=held, ax=ax)
+    return _line(title or display.title)
+
+
+def _held_date(X: Any, features: Any, dates: list[str]) -> tuple[dict[str, float] | None, str]:
+    """Return the median of the only feature that is not drawn and a text of it, if that is a date."""
+    others = [] if features in ("pca", (0, 1)) else [name for name in X if name not in features]
+    if len(others) != 1 or others[0] not in dates:
+        return None, ""
+    day = float(np.nanquantile(X[others[0]], 0.5, method="nearest"))
+    date = np.datetime64(round(day * 24 * 60), "m")
+    return {others[0]: day}, f"{others[0]} = {str(date).replace('T', ' ').removesuffix(' 00:00')}"
+
+
+def _line(text: str | None) -> str:
+    return f"\n{text}" if text else ""
+
+
+def _finish(figure: Any, title: str, features: Any, dates: list[str]) -> None:
+    """Set the title, and write days on the axes as dates."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    ax = figure.axes[0]
+    ax.set_title(title, fontsize="medium")
+    for axis, feature in zip((ax.xaxis, ax.yaxis), () if features == "pca" else features, strict=False):
+        if feature not in dates:
+            continue
+        lower, upper = axis.get_view_interval()
+        if _FIRST_DAY < lower and upper < _LAST_DAY:
+            axis.set_major_locator(locator := AutoDateLocator())
+            axis.set_major_formatter(ConciseDateFormatter(locator))
+        else:
+            axis.set_label_text(f"{feature}, days since 1970-01-01")
 
 
 def _name_axes(ax: Any, features: Any, names: list[str]) -> None:
@@ -124,9 +202,17 @@ def _draw_held_out(dataset: Dataset, model: Any, ax: Any) -> None:
     """Draw the confusion matrix of the held-out samples, or their predicted and actual values."""
     from matplotlib.ticker import MaxNLocator
 
+    n_drawn = n_samples = len(dataset.y_held_out)
     if dataset.is_regression:
+        n_drawn = min(n_samples, _MAX_DRAWN)
         PredictionErrorDisplay.from_estimator(
-            model, dataset.X_held_out, dataset.y_held_out, kind="actual_vs_predicted", ax=ax
+            model,
+            dataset.X_held_out,
+            dataset.y_held_out,
+            kind="actual_vs_predicted",
+            subsample=n_drawn,
+            random_state=0,
+            ax=ax,
         )
         ax.set(xlabel=f"{dataset.target}, predicted", ylabel=f"{dataset.target}, actual")
         for axis in (ax.xaxis, ax.yaxis):
@@ -137,4 +223,4 @@ def _draw_held_out(dataset: Dataset, model: Any, ax: Any) -> None:
         )
         labels = [shorten_label(str(label), _MAX_LABEL_WIDTH) for label in display.display_labels]
         ax.set(xticklabels=labels, yticklabels=labels)
-    ax.set_title(f"{len(dataset.y_held_out)} held-out samples")
+    ax.set_title(f"{n_drawn:,} of " * (n_drawn < n_samples) + f"{n_samples:,} held-out samples", fontsize="medium")
