@@ -68,6 +68,7 @@ autosummary_context = {
         "plot_data": ["plotting"],
         "plot_search": ["plotting", "model_selection"],
         "DateEncoder": ["csv_files"],
+        "NumberEncoder": ["csv_files"],
         "Explorer": ["explorer"],
     },
     "documented": {
@@ -88,6 +89,7 @@ autosummary_context = {
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],
         "DateEncoder": ["fit", "transform"],
+        "NumberEncoder": ["fit", "transform"],
         "Explorer": ["estimator_", "close"],
     },
 }

@@ -1,5 +1,7 @@
 """The inference of column kinds, and the table of columns that is printed."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,13 +61,19 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
         (dates("%B %d, %Y"), "date", "date, month day, year"),
         (["01.02.2003", "03.04.2003"] * (N // 2), "date", "date, day.month.year"),
         (["2003/02/01", "2003/04/03"] * (N // 2), "date", "date, year/month/day"),
-        (["12:30", "1:15"] * (N // 2), "category", "category, 2 values"),
+        (["12:30", "1:15"] * (N // 2), "date", "time of day, hour:minute"),
+        (["12:30:01", "-"] * (N // 2), "date", f"time of day, hour:minute:second, {N // 2} treated as missing ('-')"),
+        (["75:30", "1:15"] * (N // 2), "category", "category, 2 values"),
+        (["9999-12-31", "2003-02-01"] * (N // 2), "date", "date, year-month-day"),
+        (["12.10.1492", "31.12.9999"] * (N // 2), "date", "date, day.month.year"),
+        (["None", "NULL"] * (N // 2), "", f"empty, 'None' in {N} rows"),
         (["2003-02-01", "yesterday"] * (N // 2), "category", "category, 2 values"),
         (["2003-02-30", "2003-02-01"] * (N // 2), "category", "category, 2 values"),
         ([None] * N, "", "empty"),
         ([5] * N, "", "constant, '5'"),
         (range(N), "", "row number"),
         (range(N, 0, -1), "", "row number"),
+        (range(1900, 1900 + N), "number", "number"),
         ([f"k{i}" for i in range(N)], "", "text, different in each row"),
         ([str(10**17 + 3 * i) for i in range(N)], "", "identifier, unique in each row"),
         ([f"text {i // 1.5}" for i in range(N)], "", "text, 40 distinct values in 60 rows"),
@@ -81,6 +89,11 @@ def test_infer_columns_detects_kind(infer, cells, kind, content):
 def test_distinct_integers_named_like_an_identifier_are_dropped(infer, name):
     assert infer(np.arange(N) * 3, name).content == "identifier, unique in each row"
     assert infer(np.arange(N) % 20, name).kind == "number"
+
+
+@pytest.mark.parametrize("name", ["Year", "day", "time (s)", "age in weeks", "t"])
+def test_times_are_not_row_numbers(infer, name):
+    assert infer(range(N), name).kind == "number"
 
 
 @pytest.mark.parametrize("name", ["paid", "income", "Grid", "valid", "nose"])
@@ -114,14 +127,45 @@ def test_rare_text_cells_among_numbers_are_missing_values(infer):
     assert column.kind == "number"
     assert column.missing_markers == ["-", "inf"]
     assert column.content == "number, 2 treated as missing ('-', 'inf')"
-    assert infer(["-", "1.5", "2.5"] * (N // 3)).kind == "category"
+    assert infer(["x", "1.5", "2.5"] * (N // 3)).kind == "category"
 
 
-@pytest.mark.parametrize("cell", ["${}", "€ {}", "{} %", "{}.5 kg", "EUR {}"])
-def test_numbers_with_currency_or_unit_are_dropped_and_reported(infer, cell):
-    column = infer([cell.format(number) for number in range(100, 100 + N)])
-    assert column.kind == ""
-    assert column.content == f"numbers with a currency or unit, such as {cell.format(100)!r}"
+@pytest.mark.parametrize("marker", ["?", "NA", "n/a", "-", "None", "NULL", "k.A.", "#DIV/0!"])
+def test_known_marker_among_numbers_is_a_missing_value_at_any_share(infer, marker):
+    column = infer([marker, "1.5", "2.5"] * (N // 3))
+    assert (column.kind, column.missing_markers) == ("number", [marker])
+    assert column.content == f"number, {N // 3} treated as missing ({marker!r})"
+    assert infer([marker, "yes"] * (N // 2)).content == "category, 2 values"
+    assert infer([marker, "1"] * (N // 2)).content == "category, 2 values"
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit"),
+    [("${}", "$"), ("€ {}", "€"), ("{} %", "%"), ("{}.5 kg", "kg"), ("EUR {}", "EUR"), ("{} m²", "m²")],
+)
+def test_numbers_with_one_unit_are_numbers(infer, cell, unit):
+    column = infer([*(cell.format(number) for number in range(100, 100 + N - 1)), "unbekannt"])
+    assert column.kind == "number"
+    assert column.content == f"number in {unit}, 1 treated as missing ('unbekannt')"
+    assert column.number_format.unit == unit
+
+
+def test_numbers_with_several_units_are_told(infer):
+    cells = [f"{number} {unit}" for number in range(100, 100 + N // 2) for unit in ("kg", "lb")]
+    assert infer(cells).content == "numbers with different units, such as 'kg' and 'lb'"
+    assert infer(["10K", "500"] * (N // 2)).kind == "category"  # not 10
+
+
+@pytest.mark.parametrize(
+    ("thousands", "decimal"), [(".", ","), (",", "."), (" ", ","), ("\u00a0", ","), ("\u202f", ","), ("'", ".")]
+)
+def test_separators_between_thousands_are_read(infer, thousands, decimal):
+    cells = [
+        f"{number:,}.5".replace(".", "d").replace(",", thousands).replace("d", decimal)
+        for number in range(980, 980 + N)
+    ]
+    column = infer(cells)
+    assert (column.kind, column.content) == ("number", "number")
 
 
 def test_columns_in_features_are_not_dropped(infer):
@@ -140,8 +184,18 @@ TARGETS = [
     (range(21), True, "float64", "numbers, 21 distinct"),
     ([0.5, 1.5], True, "float64", "numbers, 2 distinct"),
     ([1, 2, None], False, "int64", "2 classes; 20 rows without target dropped"),
-    (["-", *np.arange(29) / 2], True, "float64", "numbers, 29 distinct; 2 rows without target dropped"),
-    (["-", *range(15)], False, "str", "16 classes"),
+    (
+        ["-", *np.arange(29) / 2],
+        True,
+        "float64",
+        "numbers, 29 distinct; 2 rows without target dropped ('-' treated as missing)",
+    ),
+    (["-", *range(15)], False, "int64", "15 classes; 4 rows without target dropped ('-' treated as missing)"),
+    (["x", *range(15)], False, "str", "16 classes"),
+    (["None", "yes", "no"], False, "str", "3 classes"),
+    (["--1", "1"], False, "str", "2 classes"),
+    (["\u0661", "\u0662"], False, "str", "2 classes"),
+    (["9" * 5000, "8" * 5000], False, "str", "2 classes"),
 ]
 
 
@@ -169,7 +223,11 @@ def test_task_argument_overrides_inferred_task(table_of):
         ("y", ["x", "y"], "--features must not contain the target 'y'"),
         ("y", ["x", "x"], "--features must name each column once. Got x, x"),
         ("e", None, "column 'e' of .* must contain the target. All its cells are empty"),
-        ("y", ["e"], r"must have a column to predict 'y' from. Got e \(empty\)"),
+        (
+            "y",
+            ["e"],
+            r"must have a column to predict 'y' from. Got e \(empty\). To use a column .* --features",
+        ),
     ],
 )
 def test_infer_columns_raises_on_unsuitable_columns(table_of, target, features, message):
@@ -181,6 +239,34 @@ def test_target_with_duplicate_name_raises(tmp_path):
     (tmp_path / "data.csv").write_text("a,b,a\n1,2,3\n")
     with pytest.raises(ValueError, match=r"has several columns named 'a'. Rename them"):
         infer_columns(read_table(tmp_path / "data.csv"), "a", None, None, month_first=False)
+
+
+TABLES = {
+    "target_none": ("disorder", ["disorder  target: 3 classes"]),
+    "date9999_iso": ("y", ["valid_to  date, year-month-day  days since 1970-01-01, standardised"]),
+    "de_mix2": ("klasse", ["umsatz  number             standardised"]),
+    "de_thousands_and_decimals": ("m2_price", ["surface            number                         standardised"]),
+    "target_space": ("ok", ["ok      target: 2 classes"]),
+    "space_header": ("m2_price", ["surface            number                         standardised"]),
+    "mark_q": (
+        "survived",
+        [
+            "age       number, 77 treated as missing ('?')  missing values replaced by the median, standardised",
+        ],
+    ),
+    "year_series": ("Population", ["Year        number                         standardised"]),
+    "index_gap": ("Horsepower", ["Unnamed: 0        index, unique in each row     dropped"]),
+    "sep_line": ("m2_price", ["m2_price           target: numbers, 196 distinct"]),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_columns_of_real_tables(name):
+    target, lines = TABLES[name]
+    table = read_table(Path(__file__).parent / "data" / "tables" / f"{name}.csv")
+    printed = format_columns(*infer_columns(table, target, None, None, month_first=False))
+    assert set(lines) <= set(printed)
+    assert table.notes == (["column 'umsatz' is ambiguous: '1.584' is read as 1584"] if name == "de_mix2" else [])
 
 
 def test_format_columns_returns_one_line_per_column(table_of):

@@ -1,5 +1,7 @@
 """The pipeline for a CSV file: the encoding of columns."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +89,26 @@ def test_read_samples_drops_rows_without_target(tmp_path):
     assert X["a"].isna().tolist() == [False, True] + [False] * 26
     assert y.dtype == np.int64
     assert y.tolist() == [1, 2, *(i % 2 for i in range(4, 30))]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "column", "values"),
+    [
+        ("target_none", "disorder", "disorder", ["None", "None", "Apnea"]),
+        ("de_mix2", "klasse", "umsatz", [1584, 2856, 518]),
+        ("de_thousands_and_decimals", "m2_price", "m2_price", [5897, 1818, 3643]),
+        ("de_thousands_and_decimals", "m2_price", "surface", [25.5, 143.5, 56.5]),
+        ("target_space", "ok", "ok", ["no", "no", "yes"]),
+        ("space_header", "m2_price", "construction_year", [1953, 1992, 1937]),
+        ("mark_q", "survived", "age", [29, 2, 30]),
+        ("year_series", "Population", "Year", [1867, 1868, 1869]),
+        ("sep_line", "m2_price", "m2_price", [5897, 1818, 3643]),
+    ],
+)
+def test_read_samples_reads_values_of_real_tables(name, target, column, values):
+    table = read_table(Path(__file__).parent / "data" / "tables" / f"{name}.csv")
+    X, y = read_samples(table, *infer_columns(table, target, None, None, month_first=False))
+    assert (y if column == target else X[column]).tolist()[:3] == values
 
 
 def test_read_samples_raises_on_overflowing_numbers(tmp_path):

@@ -82,6 +82,7 @@ def test_missing_and_unknown_values_are_imputed_and_reported(predict, model):
     predicted, notes = predict("a,kind,day\n,red,03/02/2020\nwhat,pink,soon\n1,NA,later\n2,pink,03/02/2020\n")
     assert notes == [
         "column 'a': not a number, treated as missing: 'what'",
+        "column 'kind': treated as missing: 'NA'",
         "column 'kind': not seen in training, treated as a rare value: 'pink' and 1 more",
         "column 'day': not a date in the format %d/%m/%Y, treated as missing: 'soon' and 1 more",
         "3 of 4 rows have missing values, which are imputed",

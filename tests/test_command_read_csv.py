@@ -4,6 +4,9 @@ import bz2
 import csv
 import gzip
 import lzma
+import os
+import tarfile
+import threading
 import zipfile
 
 import numpy as np
@@ -12,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from moonnet.command._columns import infer_columns
+from moonnet.command._pipeline import make_number_encoder
 from moonnet.command._read_csv import read_table
 
 
@@ -67,7 +72,7 @@ def test_number_formats_are_recognized(read, cell):
     assert table.read({"a": "float64"})["a"].tolist() == [float(cell)]
 
 
-@pytest.mark.parametrize("cell", ["1,5", "0x10", "1_000", "inf", "1e", "-", "1 2", "1.2.3", "."])
+@pytest.mark.parametrize("cell", ["0x10", "1_000", "inf", "-", "1 2", "1.2.3", ".", "\u0661\u0662", "12:30", "1" * 65])
 def test_cells_that_resemble_numbers_are_text(read, cell):
     table = read(f'a,b\n"{cell}",1.5\n"x",2.5\n')
     assert not table.is_number(table.text["a"]).any()
@@ -104,6 +109,17 @@ def test_compressed_files_are_read(read, suffix, compress):
         read(b"a;b\n1;x\n", f"plain.csv.{suffix}")
 
 
+def test_file_in_tar_archive_is_read(tmp_path):
+    (tmp_path / "data.csv").write_text("a;b\n1;x\n")
+    with tarfile.open(tmp_path / "data.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "data.csv", "data.csv")
+    assert rows(read_table(tmp_path / "data.tar.gz")) == [["1", "x"]]
+    for content in (b"", b"a;b\n1;x\n", (tmp_path / "data.tar.gz").read_bytes()[:100]):
+        (tmp_path / "broken.tar").write_bytes(content)
+        with pytest.raises(ValueError, match="is not a CSV file that pandas can read"):
+            read_table(tmp_path / "broken.tar")
+
+
 def test_file_in_zip_archive_is_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         archive.writestr("data.csv", "a;b\n1;x\n")
@@ -118,12 +134,13 @@ def test_quoted_line_breaks_and_delimiters_stay_within_their_cell(read):
 
 def test_missing_cells_are_nan_and_other_cells_are_unchanged(read):
     table = read("a,b\nNA,x\n,n/a\n01,y\n12345678901234567890,z\n")
-    assert rows(table) == [[None, "x"], [None, None], ["01", "y"], ["12345678901234567890", "z"]]
+    # Text such as NA may be the code of Namibia; columns of numbers treat it as missing (test_command_columns.py)
+    assert rows(table) == [["NA", "x"], [None, "n/a"], ["01", "y"], ["12345678901234567890", "z"]]
     assert table.raw_cells()["a"].tolist() == ["NA", "", "01", "12345678901234567890"]
 
 
-def test_na_values_apply_to_their_column_only(read):
-    table = read("a,b\n-,-\n1,NA\n")
+def test_missing_markers_apply_to_their_column_only(read):
+    table = read("a,b\n-,-\n1,\n")
     frame = table.read({"a": "float64", "b": "str"}, {"a": ["-"]})
     assert frame["a"].isna().tolist() == [True, False]
     assert frame["b"].isna().tolist() == [False, True]
@@ -145,7 +162,7 @@ def test_duplicate_names_are_changed_and_reported(read):
         ("a,b\n1,2,3\n4,5,6\n", "has 2 column names, but more cells in each row"),
         ("a,b\n1,2\n4,5,6\n", "can read: .*Expected 2 fields in line 3, saw 3"),
         ('a,b\n1,"2\n', "can read: .*EOF inside string"),
-        (bytes(range(256)) * 4, "can read"),
+        (bytes(range(256)) * 4, "can read: it contains bytes that are not text"),
     ],
 )
 def test_files_that_are_not_csv_raise(read, content, message):
@@ -158,6 +175,116 @@ def test_missing_and_truncated_files_raise(read, tmp_path):
         read_table(tmp_path / "nowhere.csv")
     with pytest.raises(ValueError, match="can read: Compressed file ended"):
         read(gzip.compress(b"a,b\n1,2\n" * 1000)[:-12], "data.csv.gz")
+
+
+def test_file_is_read_once(read, monkeypatch):
+    table = read("a,b\n1,x\n2,y\n")
+    table.path.write_text("b,a\nz,3\n")
+    assert table.read({"a": "float64", "b": "str"})["a"].tolist() == [1, 2]
+    assert table.raw_cells()["b"].tolist() == ["x", "y"]
+    table.path.unlink()
+    assert table.read({"a": "float64"})["a"].tolist() == [1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipe_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("a;b\n1,5;x\n",))
+    writer.start()
+    table = read_table(tmp_path / "pipe")
+    writer.join()
+    assert table.read({"a": "float64"})["a"].tolist() == [1.5]
+
+
+LONG = "long " * 40_000  # csv.reader refuses more than 131,072 characters
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_long_lines_and_cells_are_read(read, delimiter):
+    wide = read("\n".join(delimiter.join([f"{name}{index}" for index in range(16_000)]) for name in ("gene ", "")))
+    assert wide.text.shape == (1, 16_000)
+    assert wide.options["sep"] == delimiter
+    table = read(f"a{delimiter}b\n{LONG}{delimiter}1\nshort{delimiter}2\n")
+    assert table.text.shape == (2, 2)
+    assert table.text["a"].str.len().tolist() == [len(LONG) - 1, 5]
+    assert table.read({"b": "float64"})["b"].tolist() == [1, 2]
+
+
+def test_long_name_of_column_raises(read):
+    with pytest.raises(ValueError, match=r"data\.csv must start with a line of column names: field larger than"):
+        read(f"a,{LONG}\n1,2\n")
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_delimiter_line_of_excel_is_read(read, first, encoding):
+    table = read(f"{first}\r\nä,b;c\r\n1,5;2\r\n", encoding=encoding)
+    assert table.text.to_dict("list") == {"ä,b": ["1,5"], "c": ["2"]}
+    assert table.read({"c": "float64"})["c"].tolist() == [2]
+
+
+def test_spaces_around_names_and_cells_are_removed(read):
+    table = read('a , b,b \n1 , x,y \n 2,"  ",- \n')
+    assert list(table.text) == ["a", "b", "b.1"]
+    assert table.duplicates == {"b"}
+    assert rows(table) == [["1", "x", "y"], ["2", None, "-"]]
+    frame = table.read({"a": "float64", "b": "str", "b.1": "str"}, {"b.1": ["-"]})
+    assert frame["a"].tolist() == [1, 2]
+    assert frame["b"].fillna("").tolist() == ["x", ""]
+    assert frame["b.1"].fillna("").tolist() == ["y", ""]
+    assert table.raw_cells()["b.1"].tolist() == ["y ", "- "]  # predictions are added to unchanged cells
+
+
+@pytest.mark.parametrize(
+    ("content", "first", "is_ambiguous"),
+    [
+        ("a;b\n1.584;2\n850;3\n", 1.584, True),  # too few to tell
+        ("a;b\n1.584;2\n5.25;3\n", 1.584, False),
+        ("a;b\n1.584;2,5\n850;3\n", 1584, False),
+        ("a;b\n1.584;2.5\n850;3\n", 1.584, True),
+        ("a;b\n1.584;2.5\n5850;3\n", 1.584, False),
+        ("a;b\n1.584.000;2\n850;3\n", 1584000, False),
+        ("a;b\n0.584;2\n1.584;3\n", 0.584, False),
+        ("a,b\n1.584,2\n5.123,3\n", 1.584, False),
+        ("a;b\n850;1\n" + "".join(f"{n}.{n}0;{n}\n" for n in range(11, 30)), 850, True),
+    ],
+)
+def test_point_before_three_digits_is_a_separator_if_the_file_shows_it(read, content, first, is_ambiguous):
+    table = read(content)
+    numbers = make_number_encoder(table.number_format("a")).fit_transform(table.text[["a"]])[:, 0]
+    assert numbers[0] == first
+    assert (numbers[1] == 11110) == (first == 850)
+    assert any(note.startswith("column 'a' is ambiguous: ") for note in table.notes) == is_ambiguous
+
+
+def test_columns_may_differ_in_their_decimal_sign(read):
+    table = read("lat;price\n52.51234;1.200,5\n48.1371;900,25\n")
+    assert [table.number_format(name).decimal for name in table.text] == [".", ","]
+    assert table.is_number(table.text["lat"]).all()
+    assert not table.pandas_reads_numbers("lat")  # it would take the point for a separator
+
+
+HOSTILE_CELLS = [
+    "\t" * 200_000,
+    " " * 200_000,
+    "1" * 200_000,
+    "1," * 100_000,
+    "-" * 200_000,
+    "a" + "-" * 200_000,
+    "$ " * 100_000,
+]
+
+
+@pytest.mark.parametrize("cell", HOSTILE_CELLS, ids=[cell[:2] for cell in HOSTILE_CELLS])
+def test_long_cells_are_text(read, cell):
+    # Patterns that take quadratic time would take minutes
+    rows = [f'"{cell}x{index}";{index}.5;{index % 2}' for index in range(20)]
+    table = read("\n".join(["a;b;y", *rows]))
+    _, columns = infer_columns(table, "y", None, None, month_first=False)
+    assert [(column.kind, column.content) for column in columns] == [
+        ("", "text, different in each row"),
+        ("number", "number"),
+    ]
 
 
 TEXTS = st.text(st.characters(codec="latin-1", exclude_categories=["Cc", "Cs"]), min_size=1).map(lambda s: f"t{s}t")

@@ -126,7 +126,7 @@ def test_model_is_trained_once_and_in_folds_if_few_rows_are_held_out(n_rows, n_f
 def csv_with_missing_cells():
     frame = numeric_frame().assign(empty=None)
     frame.loc[::5, "a"] = None
-    frame.loc[:2, "y"] = None
+    frame.loc[:2, "y"] = ""
     return frame.to_csv(index=False, na_rep="n/a").encode()
 
 
@@ -153,7 +153,11 @@ def csv_with_line_breaks():
 MESSY = {
     "missing.csv": (
         csv_with_missing_cells,
-        [r"a +number, 20 missing +missing values replaced", r"empty +empty +dropped", r"y .*; 3 rows without target"],
+        [
+            r"a +number, 20 treated as missing \('n/a'\) +missing values replaced",
+            r"empty +empty, 'n/a' in 100 rows +dropped",
+            r"y .*; 3 rows without target",
+        ],
     ),
     "text.csv": (
         csv_with_text,

@@ -1,6 +1,6 @@
-"""DateEncoder: dates in a given format become days since 1970."""
+"""Dates in a given format become days since 1970, and numbers in a given format floats."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from moonnet.preprocessing import DateEncoder
+from moonnet.preprocessing import DateEncoder, NumberEncoder
 
 START, END = map(datetime.fromisoformat, ["1700-01-01", "2200-01-01"])
 DATES = st.datetimes(START, END, timezones=st.just(UTC))
@@ -42,6 +42,63 @@ def test_datetime_columns_and_missing_values_ignore_the_format():
     days = DateEncoder("%d").fit_transform(dates)
     np.testing.assert_array_equal(days, [[1, np.nan], [np.nan, -1]])
     assert np.isnan(DateEncoder().fit_transform([[None], [np.nan]])).all()
+
+
+@pytest.mark.parametrize(
+    ("date_format", "cell", "day"),
+    [
+        ("ISO8601", "9999-12-31", date(9999, 12, 31)),
+        ("ISO8601", "1492-10-12", date(1492, 10, 12)),
+        ("ISO8601", "0001-01-01T00:00Z", date(1, 1, 1)),
+        ("%d.%m.%Y", "31.12.9999", date(9999, 12, 31)),
+        ("%d.%m.%Y", "12.10.1492", date(1492, 10, 12)),
+        ("%d.%m.%Y", "21.09.1677", date(1677, 9, 21)),
+        ("%d.%m.%Y", "12.04.2262", date(2262, 4, 12)),
+    ],
+)
+def test_dates_that_do_not_fit_into_nanoseconds_are_dates(date_format, cell, day):
+    cells = [[cell], ["1970-01-02" if date_format == "ISO8601" else "02.01.1970"], [None]]
+    expected = [day.toordinal() - date(1970, 1, 1).toordinal(), 1, np.nan]
+    np.testing.assert_array_equal(DateEncoder(date_format).fit_transform(cells)[:, 0], expected)
+
+
+def test_times_of_day_are_fractions_of_a_day():
+    assert DateEncoder("%H:%M").fit_transform([["00:00"], ["6:00"], ["12:30"]])[:, 0].tolist() == [0, 0.25, 25 / 48]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "cells", "numbers"),
+    [
+        (NumberEncoder("$", thousands=","), ["$1,200.50", "-$3", "$-3", "7", " 1,000,000 $"], [1200.5, -3, -3, 7, 1e6]),
+        (NumberEncoder("€", decimal=",", thousands="."), ["1.200,50 €", "€ 3", "+,5"], [1200.5, 3, 0.5]),
+        (NumberEncoder("%"), ["12 %", "12.5%", "0"], [12, 12.5, 0]),
+        (NumberEncoder("kg"), ["81.0 kg", "81kg", "1e3 kg"], [81, 81, 1000]),
+        (NumberEncoder(decimal=",", thousands="\u202f"), ["12\u202f345,5", "12345,5"], [12345.5, 12345.5]),
+    ],
+)
+def test_numbers_are_parsed_in_the_given_format(encoder, cells, numbers):
+    encoded = encoder.fit(pd.DataFrame({"n": cells})).transform(pd.DataFrame({"n": [*cells, None]}))
+    np.testing.assert_array_equal(encoded[:, 0], [*numbers, np.nan])
+    assert encoder.get_feature_names_out().tolist() == ["n"]
+
+
+def test_numbers_remain_and_missing_values_are_nan():
+    np.testing.assert_array_equal(NumberEncoder("kg").fit_transform([[1.5], [np.nan]]), [[1.5], [np.nan]])
+    assert NumberEncoder("kg").fit_transform(pd.DataFrame({"n": [1, 2]})).tolist() == [[1], [2]]
+    assert np.isnan(NumberEncoder("kg").fit_transform([[None], [None]])).all()
+
+
+@pytest.mark.parametrize(
+    "cell", ["81", "81 lb", "81 kg 2", "1.2.3 kg", "kg", "", "\u0661 kg", "9" * 65 + " kg", "1_0 kg"]
+)
+def test_invalid_numbers_raise(cell):
+    with pytest.raises(ValueError, match=r"must contain numbers with unit='kg', decimal='\.', thousands=''\. Got '"):
+        NumberEncoder("kg").fit([[cell]])
+
+
+def test_number_encoder_must_be_fitted():
+    with pytest.raises(NotFittedError):
+        NumberEncoder().transform([["1"]])
 
 
 def test_invalid_dates_raise():

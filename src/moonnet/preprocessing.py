@@ -1,7 +1,9 @@
-"""A transformer that encodes dates as numbers."""
+"""Transformers that convert dates and numbers written as text to floats."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
@@ -9,12 +11,17 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+# Longer text is no number
+_MAX_LENGTH = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEAR_1900 = datetime(1900, 1, 1, tzinfo=UTC)  # of a format without a year
+
 
 class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Encode dates as days since 1970-01-01.
 
-    The format is a parameter and is never guessed, so that 01/02/2003 is the same day in every file. This transformer
-    needs the extra ``csv``.
+    The format is a parameter and is never guessed, so that 01/02/2003 is the same day in every file. Years from 1 to
+    9999 are dates, so that 9999-12-31 may stand for an open end. This transformer needs the extra ``csv``.
 
     Parameters
     ----------
@@ -86,7 +93,8 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         days : ndarray of shape (n_samples, n_features)
-            Days since 1970-01-01 in UTC. The time of day is a fraction of a day, and missing dates are NaN.
+            Days since 1970-01-01 in UTC. The time of day is a fraction of a day, and missing dates are NaN. If the
+            format has no year, as ``"%H:%M"``, the days count from 1900-01-01: a time of day is a fraction of a day.
 
         Raises
         ------
@@ -104,17 +112,191 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self._to_days(X, reset=False)
 
     def _to_days(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
+        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
+        return np.column_stack([self._column_to_days(column) for column in cells.T])
+
+    def _column_to_days(self, column: np.ndarray) -> np.ndarray:
         import pandas as pd
 
-        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
-        columns = []
-        for column in map(pd.Series, cells.T):
-            dates = pd.to_datetime(column, format=self.format, utc=True, errors="coerce")
-            for cell in column[dates.isna() & column.notna()][:1]:
-                raise ValueError(f"X must contain dates in the format {self.format!r}. Got {cell!r} instead.")
-            columns.append((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1))
-        return np.column_stack([days.to_numpy(float) for days in columns])
+        cells = pd.Series(column)
+        days = days_since_1970(cells, self.format)
+        for cell in cells[np.isnan(days) & cells.notna()][:1]:
+            raise ValueError(f"X must contain dates in the format {self.format!r}. Got {cell!r} instead.")
+        return days
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether fit has been called."""
         return hasattr(self, "n_features_in_")
+
+
+class NumberEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Encode numbers that are written with a unit, a decimal comma or separators between thousands.
+
+    How the numbers are written is a parameter and is never guessed, so that 1.584 is the same number in every file.
+    This transformer needs the extra ``csv``.
+
+    Parameters
+    ----------
+    unit : str, default=""
+        Text before or after each number, for example ``"$"``, ``"%"`` or ``"kg"``. It is removed: ``12 %`` is 12. Signs
+        such as ``"$"`` may be absent, and letters may not, because a number without them may have another unit.
+
+    decimal : str, default="."
+        Decimal sign.
+
+    thousands : str, default=""
+        Sign between groups of three digits; none by default.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if all feature names of X are strings.
+
+    See Also
+    --------
+    DateEncoder : Encode dates as numbers.
+    pandas.read_csv : Its arguments ``decimal`` and ``thousands`` apply to all columns of a file.
+
+    Examples
+    --------
+    >>> from moonnet.preprocessing import NumberEncoder
+    >>> NumberEncoder("€", decimal=",", thousands=".").fit_transform([["1.200,50 €"], ["-3 €"], [None]])
+    array([[1200.5],
+           [  -3. ],
+           [   nan]])
+    """
+
+    def __init__(self, unit: str = "", *, decimal: str = ".", thousands: str = "") -> None:
+        self.unit = unit
+        self.decimal = decimal
+        self.thousands = thousands
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Check that X contains numbers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers as strings in the format, or as numbers. None and NaN are missing numbers.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : NumberEncoder
+            The encoder. It stores only the number and the names of the columns.
+
+        Raises
+        ------
+        ValueError
+            If X contains a value that is not a number in the format.
+
+        See Also
+        --------
+        transform : Convert the text to numbers.
+        """
+        self._to_numbers(X, reset=True)
+        return self
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Convert text to numbers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, as in :meth:`fit`.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n_samples, n_features)
+            The numbers without their unit. Missing numbers are NaN.
+
+        Raises
+        ------
+        ValueError
+            If X contains a value that is not a number in the format.
+
+        sklearn.exceptions.NotFittedError
+            If the encoder is not fitted.
+
+        See Also
+        --------
+        fit : Check that X contains numbers.
+        """
+        check_is_fitted(self)
+        return self._to_numbers(X, reset=False)
+
+    def _to_numbers(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
+        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
+        return np.column_stack([self._column_to_numbers(column) for column in cells.T])
+
+    def _column_to_numbers(self, column: np.ndarray) -> np.ndarray:
+        import pandas as pd
+
+        cells = pd.Series(column)
+        if cells.dtype.kind in "biuf":
+            return cells.to_numpy(float)
+        codes, distinct = pd.factorize(cells)  # -1 if missing
+        pattern = number_pattern(self.unit, self.decimal, self.thousands)
+        return np.append([self._parse(cell, pattern) for cell in distinct], np.nan)[codes]
+
+    def _parse(self, cell: Any, pattern: re.Pattern[str]) -> float:
+        if not isinstance(cell, str):
+            return float(cell)
+        match = pattern.fullmatch(cell) if len(cell) <= _MAX_LENGTH else None
+        if match is None:
+            signs = f"decimal={self.decimal!r}, thousands={self.thousands!r}"
+            raise ValueError(f"X must contain numbers with unit={self.unit!r}, {signs}. Got {cell!r} instead.")
+        number = match["number"].replace(self.thousands, "") if self.thousands else match["number"]
+        return float(match["sign"] + number.replace(self.decimal, "."))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether fit has been called."""
+        return hasattr(self, "n_features_in_")
+
+
+def number_pattern(unit: str = "", decimal: str = ".", thousands: str = "") -> re.Pattern[str]:
+    """Return the pattern of numbers in a format, with the groups ``sign`` and ``number``."""
+    required = "" if is_optional_unit(unit) else rf"(?=.*{re.escape(unit)})"
+    before, after = (rf"(?:{re.escape(unit)}\s?)?", rf"(?:\s?{re.escape(unit)})?") if unit else ("", "")
+    decimal = re.escape(decimal)
+    digits = rf"(?:[0-9]+|[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})+)" if thousands else "[0-9]+"
+    number = rf"(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    return re.compile(rf"\s*{required}{before}(?P<sign>[+-]?){before}(?P<number>{number}){after}\s*")
+
+
+def is_optional_unit(unit: str) -> bool:
+    """Return whether numbers may lack the unit, as with $ and %. Letters may be a multiple, as in 10K."""
+    return not unit[-1:].isalpha()
+
+
+def days_since_1970(cells: Any, date_format: str) -> np.ndarray:
+    """Return the dates in a pandas series as days; NaN for missing values and cells that are not in the format."""
+    import pandas as pd
+
+    dates = pd.to_datetime(cells, format=date_format, utc=True, errors="coerce")
+    lacks_year = date_format != "ISO8601" and not re.search("%[YyGcxs]", date_format)
+    epoch = _YEAR_1900 if lacks_year and pd.api.types.infer_dtype(cells) == "string" else _EPOCH
+    days = np.array((dates.dt.as_unit("us") - pd.Timestamp(epoch).as_unit("us")) / pd.Timedelta(days=1), float)
+    # pandas 2 takes years before 1678 and after 2261 for missing: nanoseconds since 1970 do not fit into 64 bits
+    outside = np.isnan(days) & cells.notna().to_numpy()
+    days[outside] = cells[outside].map(lambda cell: _distant_days(cell, date_format)).to_numpy(float)
+    return days
+
+
+def _distant_days(cell: Any, date_format: str) -> float:
+    """Return a date before 1678 or after 2261 as days since 1970-01-01; NaN for anything else."""
+    try:
+        if isinstance(cell, str):
+            is_iso = date_format == "ISO8601"
+            cell = datetime.fromisoformat(cell) if is_iso else datetime.strptime(cell, date_format)  # noqa: DTZ007
+        if 1678 <= cell.year <= 2261:
+            return np.nan  # pandas reads these, and refuses some that Python reads
+        aware = cell if cell.tzinfo else cell.replace(tzinfo=UTC)
+        return (aware - _EPOCH) / timedelta(days=1)
+    except (AttributeError, ValueError, OverflowError):
+        return np.nan

@@ -7,10 +7,21 @@ from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
+from moonnet.command._number_format import (
+    MAX_LENGTH,
+    MAX_OTHER_SHARE,
+    MAX_OTHERS,
+    NumberFormat,
+    find_units,
+    fullmatch,
+    is_missing_marker,
+)
 from moonnet.command._read_csv import Table
+from moonnet.preprocessing import days_since_1970
 
 # A target of integers with more distinct values than this is a regression
 MAX_CLASSES = 20
@@ -18,17 +29,30 @@ MAX_CLASSES = 20
 MAX_LINES = 40
 # Beyond it, float64 no longer distinguishes all integers
 _LARGEST_EXACT = 2**53
-# A column of numbers may contain this share of other cells, of this many kinds, which count as missing values
-_MAX_MARKER_SHARE, _MAX_MARKERS = 0.1, 5
+_INTEGER = re.compile("[+-]?[0-9]+")
 # If all integers of a column differ, only its name distinguishes an identifier from a measurement
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[\W_])?(?:id|key|index|uuid|guid|no|nr|number|code)[\W_]*)|.*[a-z](?:Id|ID|Key|Nr|No)"
 )
-# Numbers with a currency, a percent sign or a unit: $1,234.50, 12 %, 81.0 kg
-_NUMBER_WITH_UNIT = r"\s*(?:[$€£¥]|[A-Z]{3}\s)?\s*[+-]?\d[\d.,]*\s*(?:[$€£¥%°]|\s[A-Za-zµ°²³/]{1,5})?\s*"
-_ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-# Formats that pandas does not guess: two-digit years and 12-hour times
-_MORE_FORMATS = ["%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"]
+# A column with one of these words in its name counts time, and does not number the rows
+_TIME_NAME = re.compile(
+    r"(?i:(?:.*[\W_])?(?:years?|quarters?|months?|weeks?|days?|hours?|minutes?|seconds?|dates?|times?|t|ages?|epochs?|"
+    r"jahre?|monate?|wochen?|tage?|stunden?|zeit|datum|alter)(?:[\W_].*)?)"
+)
+# The name that pandas gives to a column without a name, which holds the index of a saved dataframe
+_INDEX_NAME = re.compile(r"Unnamed: \d+")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+# Formats that pandas does not guess: times of day, two-digit years and 12-hour times
+_TIME_FORMATS = ["%H:%M", "%H:%M:%S"]
+_MORE_FORMATS = [
+    *_TIME_FORMATS,
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d-%b-%y",
+    "%d/%m/%Y %I:%M %p",
+    "%m/%d/%Y %I:%M %p",
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +64,10 @@ class Column:
     content: str  # as printed
     preprocessing: str  # as printed
     date_format: str = ""
-    missing_markers: list[str] = field(default_factory=list)  # cells among numbers that stand for missing values
+    missing_markers: list[str] = field(
+        default_factory=list
+    )  # cells among numbers or dates that count as missing values
+    number_format: NumberFormat | None = None  # of numbers that pandas.read_csv does not read
 
 
 @dataclass(frozen=True)
@@ -51,7 +78,8 @@ class Target:
     is_regression: bool
     dtype: str  # of y
     content: str  # as printed
-    missing_markers: list[str]  # cells among numbers that stand for missing values
+    missing_markers: list[str]  # cells among numbers that count as missing values
+    number_format: NumberFormat | None = None  # of numbers that pandas.read_csv does not read
 
 
 def infer_columns(
@@ -62,25 +90,28 @@ def infer_columns(
     If ``task`` is None, the values of the target decide. Given features are dropped only if they are empty. Raises
     ValueError.
     """
-    _check_names(table, target, features or [])
+    _check_names(table, [target, *(features or [])])
+    if target in (features or []):
+        raise ValueError(f"--features must not contain the target {target!r}.")
+    if features and len(set(features)) < len(features):
+        raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
     names = table.text.columns.drop(target) if features is None else features
     columns = [infer_column(table, name, required=features is not None, month_first=month_first) for name in names]
     if not any(column.kind for column in columns):
         dropped = ", ".join(f"{column.name} ({column.content})" for column in columns[:5]) or "no other column"
-        raise ValueError(f"{table.path} must have a column to predict {target!r} from. Got {dropped}.")
-    return _infer_target(table, target, task), columns
+        raise ValueError(
+            f"{table.path} must have a column to predict {target!r} from. Got {dropped}. "
+            "To use a column nevertheless, name it with --features."
+        )
+    return infer_target(table, target, task), columns
 
 
-def _check_names(table: Table, target: str, features: Sequence[str]) -> None:
-    for name in [target, *features]:
+def _check_names(table: Table, names: Sequence[str]) -> None:
+    for name in names:
         if name not in table.text:
             raise ValueError(f"{table.path} has no column {name!r}. Its columns are {table.column_list}.")
         if name in table.duplicates:
             raise ValueError(f"{table.path} has several columns named {name!r}. Rename them to use one.")
-    if target in features:
-        raise ValueError(f"--features must not contain the target {target!r}.")
-    if len(set(features)) < len(features):
-        raise ValueError(f"--features must name each column once. Got {', '.join(features)} instead.")
 
 
 def format_columns(target: Target, columns: Sequence[Column]) -> list[str]:
@@ -103,7 +134,9 @@ def _shorten_names(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]}, ... {names[-1]}"
 
 
-def _infer_target(table: Table, name: str, task: str | None) -> Target:
+def infer_target(table: Table, name: str, task: str | None) -> Target:
+    """Infer the target. If ``task`` is None, its values decide. Raises ValueError."""
+    _check_names(table, [name])
     cells = table.text[name]
     if cells.isna().all():
         raise ValueError(f"column {name!r} of {table.path} must contain the target. All its cells are empty.")
@@ -113,106 +146,162 @@ def _infer_target(table: Table, name: str, task: str | None) -> Target:
         is_regression = _is_regression(table, cells[numeric if markers else cells.notna()])
     else:
         is_regression = task == "regression"
-    if not is_regression:
-        markers = []
+    if not is_regression:  # another text is a class of its own
+        markers = [cell for cell in markers if is_missing_marker(pd.Series([cell])).all()]
     known = cells.notna() & ~cells.isin(markers)
     if is_regression and not numeric[known].all():
-        got = cells[known & ~numeric].iloc[0]
-        raise ValueError(f"column {name!r} of {table.path} must contain only numbers for a regression. Got {got!r}.")
+        got = shorten_cell(cells[known & ~numeric].iloc[0])
+        raise ValueError(f"column {name!r} of {table.path} must contain only numbers for a regression. Got {got}.")
     cells = cells[known]
     n_distinct = cells.nunique()
-    content = (
-        f"target: {f'numbers, {n_distinct} distinct' if is_regression else _count(n_distinct, 'class', 'classes')}"
-    )
-    content += "" if known.all() else f"; {_count((~known).sum(), 'row')} without target dropped"
+    numbers = f"numbers{_in_unit(table.number_format(name).unit)}, {n_distinct} distinct"
+    content = f"target: {numbers if is_regression else _count(n_distinct, 'class', 'classes')}"
+    if not known.all():
+        named = f" ({', '.join(map(shorten_cell, markers))} treated as missing)" if markers else ""
+        content += f"; {_count((~known).sum(), 'row')} without target dropped{named}"
     dtype = "float64" if is_regression else "int64" if _are_plain_integers(cells) else "str"
-    return Target(name, is_regression, dtype, content, markers)
+    number_format = None if not is_regression or table.pandas_reads_numbers(name) else table.number_format(name)
+    return Target(name, is_regression, dtype, content, markers, number_format)
 
 
 def _is_regression(table: Table, cells: "pd.Series[str]") -> bool:
     """Return whether the target is regressed on: numbers with fractions, or more than 20 distinct integers."""
     if not table.is_number(cells).all() or _loses_digits(cells):
         return False
-    is_integer = cells.str.strip().str.fullmatch(r"[+-]?\d+(?:\.0*)?")
+    form = table.number_format(str(cells.name))
+    if form.unit or form.thousands:
+        return True
+    is_integer = fullmatch(cells, rf"[+-]?[0-9]+(?:{re.escape(form.decimal)}0*)?")
     return not is_integer.all() or cells.nunique() > MAX_CLASSES
 
 
 def infer_column(table: Table, name: str, *, required: bool, month_first: bool) -> Column:
     """Infer the kind of a column. A required column is dropped only if it is empty."""
     cells = table.text[name].dropna()
-    reason = None if required and len(cells) else _reason_to_drop(table, name, cells)
+    markers = find_missing_markers(table, cells)
+    is_empty = markers is None and is_missing_marker(cells).all()
+    reason = None if required and not is_empty else _reason_to_drop(name, cells, len(table.text), markers)
     if reason:
         return Column(name, "", reason, "dropped")
     missing = f", {len(table.text) - len(cells)} missing" if len(cells) < len(table.text) else ""
-    markers = find_missing_markers(table, cells)
-    if markers is not None and not _loses_digits(cells[table.is_number(cells)]):
-        n_marked = int(cells.isin(markers).sum())
-        marked = f", {n_marked} treated as missing ({', '.join(map(repr, markers))})" if markers else ""
+    if markers is not None and not _loses_digits(cells):
         preprocessing = "missing values replaced by the median, standardised" if missing or markers else "standardised"
-        return Column(name, "number", f"number{missing}{marked}", preprocessing, missing_markers=markers)
-    formats = list(_date_formats(cells))
+        content = f"number{_in_unit(table.number_format(name).unit)}{missing}{_marked(cells, markers)}"
+        number_format = None if table.pandas_reads_numbers(name) else table.number_format(name)
+        return Column(name, "number", content, preprocessing, "", markers, number_format)
+    is_marker = is_missing_marker(cells)
+    formats = list(_date_formats(cells[~is_marker]))
     if formats:
-        date_format = formats[-1] if month_first else formats[0]
-        content = f"date, {_readable(date_format)}{missing}"
+        date_format, markers = formats[-1] if month_first else formats[0], cells[is_marker].unique().tolist()
+        content = f"date, {_readable(date_format)}{missing}{_marked(cells, markers)}"
+        if date_format in _TIME_FORMATS:
+            content, how = content.replace("date", "time of day", 1), "fraction of a day"
+        else:
+            how = "days since 1970-01-01"
         if len(formats) > 1:
             content += " (ambiguous: --month-first is set)" if month_first else " (ambiguous: see --month-first)"
-        return Column(name, "date", content, "days since 1970-01-01, standardised", date_format)
+        return Column(name, "date", content, f"{how}, standardised", date_format, markers)
     content = f"category, {_count(cells.nunique(), 'value')}{missing}"
     return Column(name, "category", content, "one-hot encoded, rare values grouped")
 
 
-def _reason_to_drop(table: Table, name: str, cells: "pd.Series[str]") -> str | None:
+def _marked(cells: "pd.Series[str]", markers: Sequence[str]) -> str:
+    """Return how many cells count as missing values, and what they contain."""
+    number = int(cells.isin(list(markers)).sum())
+    return f", {number} treated as missing ({', '.join(map(shorten_cell, markers))})" if markers else ""
+
+
+def _in_unit(unit: str) -> str:
+    return f" in {unit}" if unit else ""
+
+
+def shorten_cell(cell: str) -> str:
+    """Return a cell for a message."""
+    return repr(cell if len(cell) <= MAX_LENGTH else f"{cell[:MAX_LENGTH]}...")
+
+
+def _reason_to_drop(name: str, cells: "pd.Series[str]", n_rows: int, markers: list[str] | None) -> str | None:
     """Return why a column contains no information for training, or None if it may."""
-    n_distinct, n_rows = cells.nunique(), len(table.text)
     if not len(cells):
         return "empty"
-    if n_distinct == 1 and len(cells) == n_rows:
+    if len(cells.unique()) == 1 and len(cells) == n_rows and not is_missing_marker(cells[:1]).all():
         return f"constant, {cells.iloc[0][:20]!r}"
-    all_different = n_distinct == len(cells)
-    if cells.str.fullmatch(r"\d+").all():
-        numbers = [int(cell) for cell in cells]
-        if all_different and len(cells) == n_rows and max(numbers) - min(numbers) == n_rows - 1:
-            return "row number"
-        if all_different and (_IDENTIFIER_NAME.fullmatch(name) or _loses_digits(cells)):
-            return "identifier, unique in each row"
-    elif not table.is_number(cells).mean() > 1 - _MAX_MARKER_SHARE and not any(_date_formats(cells)):
-        if cells.str.fullmatch(_NUMBER_WITH_UNIT).mean() > 1 - _MAX_MARKER_SHARE:
-            return f"numbers with a currency or unit, such as {cells.iloc[0]!r}"
-        if all_different:
-            return "text, different in each row"
-        if n_distinct > len(cells) / 2:
-            return f"text, {n_distinct} distinct values in {_count(len(cells), 'row')}"
+    if markers == []:
+        return _reason_to_drop_numbers(name, cells, n_rows)
+    if markers is None:
+        is_marker = is_missing_marker(cells)
+        if is_marker.all():
+            return f"empty, {shorten_cell(cells.iloc[0])} in {_count(len(cells), 'row')}"
+        if not any(_date_formats(cells[~is_marker])):
+            return _reason_to_drop_text(cells)
     return None
 
 
+def _reason_to_drop_numbers(name: str, cells: "pd.Series[str]", n_rows: int) -> str | None:
+    if cells.nunique() < len(cells) or not fullmatch(cells, "[0-9]+").all():
+        return None
+    if len(cells) == n_rows:
+        numbers = [int(cell) for cell in cells]
+        is_time = _TIME_NAME.fullmatch(name[:MAX_LENGTH])
+        if min(numbers) in (0, 1) and max(numbers) - min(numbers) == n_rows - 1 and not is_time:
+            return "row number"
+        if _INDEX_NAME.fullmatch(name):
+            return "index, unique in each row"
+    if _IDENTIFIER_NAME.fullmatch(name[-MAX_LENGTH:]) or _loses_digits(cells):
+        return "identifier, unique in each row"
+    return None
+
+
+def _reason_to_drop_text(cells: "pd.Series[str]") -> str | None:
+    n_distinct = cells.nunique()
+    if n_distinct <= len(cells) / 2:
+        return None
+    units = find_units(cells)
+    if len(units) > 1:
+        return f"numbers with different units, such as {shorten_cell(units[0])} and {shorten_cell(units[1])}"
+    if n_distinct == len(cells):
+        return "text, different in each row"
+    return f"text, {n_distinct} distinct values in {_count(len(cells), 'row')}"
+
+
 def find_missing_markers(table: Table, cells: "pd.Series[str]") -> list[str] | None:
-    """Return the cells of a column of numbers that are not numbers, such as "-"; None if too many are not."""
+    """Return the cells of a column of numbers that are not numbers, such as "-"; None if it is no column of numbers.
+
+    Known markers such as NA count as missing whatever their share; of other texts there may be a few.
+    """
     numeric = table.is_number(cells)
-    markers = cells[~numeric].unique().tolist()
-    return markers if (~numeric).mean() <= _MAX_MARKER_SHARE and len(markers) <= _MAX_MARKERS else None
+    if numeric.all():
+        return [] if len(cells) else None
+    others = cells[~numeric]
+    unknown = others[~is_missing_marker(others)]
+    if len(unknown) > MAX_OTHER_SHARE * len(cells) or unknown.nunique() > MAX_OTHERS:
+        return None
+    # A single number beside a marker, such as 1 and -, may mean yes and no
+    return others.unique().tolist() if len(cells[numeric].unique()) > 1 else None
 
 
 def _loses_digits(cells: "pd.Series[str]") -> bool:
     """Return whether integers lose digits as float64: those with leading zeros, such as 01, or very many digits."""
-    cells = cells.str.strip()
-    digits = cells[cells.str.fullmatch(r"[+-]?\d+")].str.lstrip("+-")
-    has_leading_zero = digits.str.match("0\\d")
-    long = digits[digits.str.len() > 15]
-    return bool(has_leading_zero.any() or any(int(cell) > _LARGEST_EXACT for cell in long))
+    integers = [cell.lstrip("+-") for cell in cells.unique() if _INTEGER.fullmatch(cell[: MAX_LENGTH + 1])]
+    return any(
+        (digits.startswith("0") and len(digits) > 1) or (len(digits) > 15 and int(digits) > _LARGEST_EXACT)
+        for digits in integers
+        if len(digits) <= MAX_LENGTH
+    )
 
 
 def _are_plain_integers(cells: "pd.Series[str]") -> bool:
     """Return whether all cells are 64-bit integers in the standard notation, without leading zeros or a plus sign."""
-    distinct = [cell for cell in cells.unique() if cell.lstrip("-").isdecimal() and len(cell) < 20]
-    return len(distinct) == cells.nunique() and all(
-        str(int(cell)) == cell and abs(int(cell)) < 2**63 for cell in distinct
-    )
+    is_plain = fullmatch(cells, "0|-?[1-9][0-9]{0,18}")
+    return bool(is_plain.all()) and all(abs(int(cell)) < 2**63 for cell in cells.unique())
 
 
 def _date_formats(cells: "pd.Series[str]") -> Iterator[str]:
     """Yield the formats that fit all cells: none, one, or if they are ambiguous day first, then month first."""
-    distinct = pd.Series(cells.unique())
-    if distinct.str.fullmatch(_ISO_DATE).all():
+    distinct = pd.Series(cells.unique(), dtype=object)
+    if not len(distinct) or distinct.str.len().max() > MAX_LENGTH:
+        return
+    if fullmatch(distinct, _ISO_DATE).all():
         if _are_dates(distinct, "ISO8601"):
             yield "ISO8601"
         return
@@ -232,11 +321,7 @@ def _guess(cell: str, day_first: bool) -> Any:
 
 
 def _are_dates(cells: "pd.Series[str]", format_: str) -> bool:
-    try:
-        pd.to_datetime(cells, format=format_, utc=True)
-    except ValueError:
-        return False
-    return True
+    return not np.isnan(days_since_1970(cells, format_)).any()
 
 
 def _readable(date_format: str) -> str:

@@ -33,7 +33,7 @@ from moonnet._class_targets import ClassTargets
 from moonnet._numpy_forward import ACTIVATIONS
 from moonnet._regression_losses import LOSSES
 from moonnet.command._output_files import replacing
-from moonnet.preprocessing import DateEncoder
+from moonnet.preprocessing import DateEncoder, NumberEncoder
 
 # The classes of the objects in a model. A pipeline with another transformer needs it here.
 TRUSTED_CLASSES = (
@@ -42,6 +42,7 @@ TRUSTED_CLASSES = (
     KerasMoonClassifier,
     KerasMoonRegressor,
     MissingIndicator,
+    NumberEncoder,
     OneHotEncoder,
     Pipeline,
     SimpleImputer,

@@ -11,33 +11,57 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from moonnet.command._columns import Column, Target
+from moonnet.command._number_format import NumberFormat
 from moonnet.command._read_csv import Table
-from moonnet.preprocessing import DateEncoder
+from moonnet.preprocessing import DateEncoder, NumberEncoder
 
 
 def make_model(columns: Sequence[Column], network: Any) -> Pipeline:
     """Return an unfitted pipeline that preprocesses these columns of a dataframe and trains the network."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[str, list[Column]] = {}
     for column in columns:
-        groups.setdefault((column.kind, column.date_format), []).append(column.name)
-    transformers = [(" ".join(group).strip(), _make_encoder(*group), names) for group, names in groups.items()]
+        groups.setdefault(_group_name(column), []).append(column)
+    transformers = [
+        (name, _make_encoder(group[0]), [column.name for column in group]) for name, group in groups.items()
+    ]
     return Pipeline([("columns", ColumnTransformer(transformers)), ("network", network)])
 
 
-def _make_encoder(kind: str, date_format: str) -> Any:
-    if kind == "category":
+def _group_name(column: Column) -> str:
+    """Return the name of the columns with the same encoder."""
+    if column.number_format is None:
+        return f"{column.kind} {column.date_format}".strip()
+    unit, decimal, thousands = column.number_format.unit, column.number_format.decimal, column.number_format.thousands
+    return f"number{unit and f' in {unit}'} like 1{thousands}000{decimal}5"
+
+
+def _make_encoder(column: Column) -> Any:
+    if column.kind == "category":
         # A value not seen in training is treated as a rare one
         return OneHotEncoder(
             handle_unknown="infrequent_if_exist", min_frequency=3, max_categories=30, sparse_output=False
         )
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     steps = [impute, StandardScaler()]
-    return make_pipeline(*steps) if kind == "number" else make_pipeline(DateEncoder(date_format), *steps)
+    if column.kind == "date":
+        return make_pipeline(DateEncoder(column.date_format), *steps)
+    return make_pipeline(
+        *steps if column.number_format is None else [make_number_encoder(column.number_format), *steps]
+    )
+
+
+def make_number_encoder(number_format: NumberFormat) -> NumberEncoder:
+    """Return the transformer of numbers that pandas.read_csv does not read."""
+    return NumberEncoder(number_format.unit, decimal=number_format.decimal, thousands=number_format.thousands)
 
 
 def read_samples(table: Table, target: Target, columns: Sequence[Column]) -> tuple[pd.DataFrame, np.ndarray]:
     """Return X and y of the rows with a target. Raises ValueError if a number is too large."""
-    rows = table.read(dtypes_of(target, columns), na_values_of(target, columns)).dropna(subset=[target.name])
+    rows = table.read(dtypes_of(target, columns), missing_markers_of(target, columns)).dropna(subset=[target.name])
+    formats = {column.name: column.number_format for column in columns} | {target.name: target.number_format}
+    for name, number_format in formats.items():
+        if number_format:
+            rows[name] = make_number_encoder(number_format).fit_transform(rows[[name]])[:, 0]
     X, y = rows.drop(columns=target.name), rows[target.name].astype(target.dtype).to_numpy()
     for name, values in rows.select_dtypes("number").items():
         if np.isinf(values).any():
@@ -47,11 +71,13 @@ def read_samples(table: Table, target: Target, columns: Sequence[Column]) -> tup
 
 def dtypes_of(target: Target, columns: Sequence[Column]) -> dict[str, str]:
     """Return the dtypes for pandas.read_csv; class labels are read as text, because cells may be empty."""
-    dtypes = {column.name: "float64" if column.kind == "number" else "str" for column in columns if column.kind}
-    return dtypes | {target.name: "float64" if target.is_regression else "str"}
+    are_numbers = {
+        column.name: column.kind == "number" and not column.number_format for column in columns if column.kind
+    }
+    are_numbers[target.name] = target.is_regression and not target.number_format
+    return {name: "float64" if is_number else "str" for name, is_number in are_numbers.items()}
 
 
-def na_values_of(target: Target, columns: Sequence[Column]) -> dict[str, list[str]]:
-    """Return the ``na_values`` for pandas.read_csv: the cells that stand for missing values, by column."""
-    markers = {column.name: column.missing_markers for column in columns} | {target.name: target.missing_markers}
-    return {name: cells for name, cells in markers.items() if cells}
+def missing_markers_of(target: Target, columns: Sequence[Column]) -> dict[str, list[str]]:
+    """Return the cells that stand for missing values, by column."""
+    return {column.name: column.missing_markers for column in columns} | {target.name: target.missing_markers}

@@ -5,16 +5,20 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from moonnet.command._columns import shorten_cell
 from moonnet.command._model_file import load_model
+from moonnet.command._number_format import is_missing_marker
 from moonnet.command._output_files import replacing
+from moonnet.command._pipeline import make_number_encoder
 from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
-from moonnet.preprocessing import DateEncoder
+from moonnet.preprocessing import DateEncoder, NumberEncoder, days_since_1970
 
 _MAX_MISSING_PRINTED = 20
 
@@ -47,12 +51,11 @@ def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str
     names = list(model.feature_names_in_)
     _check_columns(table, names)
     encoders = {name: encoder for _, encoder, columns in model["columns"].transformers_ for name in columns}
-    na_values, notes = {}, []
+    missing, notes = {}, []
     for name in names:
-        na_values[name], column_notes = _unknown_cells(table, name, encoders[name])
+        missing[name], column_notes = _unknown_cells(table, name, encoders[name])
         notes += column_notes
-    dtypes = {name: "float64" if _is_number_encoder(encoders[name]) else "str" for name in names}
-    X = table.read(dtypes, {name: cells for name, cells in na_values.items() if cells})
+    X = _read_features(table, encoders, missing)
     n_missing = int(X.isna().any(axis=1).sum())
     if n_missing:
         notes.append(f"{n_missing} of {len(X)} rows have missing values, which are imputed")
@@ -74,6 +77,17 @@ def _check_columns(table: Table, names: list[str]) -> None:
         )
 
 
+def _read_features(table: Table, encoders: dict[str, Any], missing: dict[str, list[str]]) -> pd.DataFrame:
+    """Return the columns that the model uses; numbers as floats, in whatever format this file has."""
+    numbers = [name for name in encoders if _is_number_encoder(encoders[name])]
+    as_text = [name for name in numbers if not table.pandas_reads_numbers(name)]
+    dtypes = {name: "float64" if name in numbers and name not in as_text else "str" for name in encoders}
+    X = table.read(dtypes, missing)
+    for name in as_text:
+        X[name] = make_number_encoder(table.number_format(name)).fit_transform(X[[name]])[:, 0]
+    return X
+
+
 def _is_number_encoder(encoder: Any) -> bool:
     return not isinstance(encoder, OneHotEncoder) and not isinstance(encoder[0], DateEncoder)
 
@@ -83,21 +97,30 @@ def _unknown_cells(table: Table, name: str, encoder: Any) -> tuple[list[str], li
     cells = table.text[name].dropna()
     if isinstance(encoder, OneHotEncoder):
         known = encoder.categories_[list(encoder.feature_names_in_).index(name)]
-        return [], _notes(name, cells[~cells.isin(known)], "not seen in training, treated as a rare value")
+        unknown = cells[~cells.isin(known)]
+        markers = unknown[is_missing_marker(unknown)]
+        return markers.unique().tolist(), [
+            *_notes(name, markers, "treated as missing"),
+            *_notes(name, unknown.drop(markers.index), "not seen in training, treated as a rare value"),
+        ]
     if _is_number_encoder(encoder):
-        unknown, kind = cells[~table.is_number(cells)], "number"
+        unit = encoder[0].unit if isinstance(encoder[0], NumberEncoder) else ""
+        other_unit = table.number_format(name).unit not in ("", unit)
+        unknown = cells if other_unit else cells[~table.is_number(cells)]
+        kind = f"number in {unit}" if unit else "number"
     else:
-        dates = pd.to_datetime(cells, format=encoder[0].format, utc=True, errors="coerce")
-        unknown, kind = cells[dates.isna()], f"date in the format {encoder[0].format}"
-    if len(unknown) and len(unknown) == len(cells):
-        raise ValueError(f"column {name!r} of {table.path} must contain a {kind} in each row. Got {unknown.iloc[0]!r}.")
+        unknown = cells[np.isnan(days_since_1970(cells, encoder[0].format))]
+        kind = f"date in the format {encoder[0].format}"
+    if len(unknown) == len(cells) and not is_missing_marker(cells).all():
+        got = shorten_cell(unknown[~is_missing_marker(unknown)].iloc[0])
+        raise ValueError(f"column {name!r} of {table.path} must contain a {kind} in each row. Got {got}.")
     return unknown.unique().tolist(), _notes(name, unknown, f"not a {kind}, treated as missing")
 
 
 def _notes(name: str, cells: "pd.Series[str]", problem: str) -> list[str]:
     """Return a note about the cells of a column, or none if there are no such cells."""
     more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-    return [f"column {name!r}: {problem}: {cells.iloc[0]!r}{more}"] if len(cells) else []
+    return [f"column {name!r}: {problem}: {shorten_cell(cells.iloc[0])}{more}"] if len(cells) else []
 
 
 def _predictions(model: Pipeline, X: pd.DataFrame) -> pd.DataFrame:

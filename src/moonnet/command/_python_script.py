@@ -1,7 +1,7 @@
 """Write the Python script that reads the CSV file, trains the pipeline and saves it, as the command did."""
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from pprint import pformat
@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from moonnet.command._columns import Column, Target
-from moonnet.command._pipeline import dtypes_of, na_values_of
+from moonnet.command._pipeline import dtypes_of, make_number_encoder, missing_markers_of
 from moonnet.command._read_csv import Table
 
 SCRIPT_TEMPLATE = '''\
@@ -30,14 +30,10 @@ import skops.io
 target = {target!r}
 {columns}
 dtypes = {dtypes}
-table = pd.read_csv(
-    {file!r},
-    usecols=list(dtypes),
-    dtype=dtypes,
-{options})
+{reading}
 # Rows without a target cannot be used for training
 table = table.dropna(subset=[target])
-X, y = table.drop(columns=target), table[target].astype({dtype!r})
+X, y = table.drop(columns=target), {y}
 # The same split as that of the command
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.25, stratify={stratify}, random_state={seed}
@@ -56,7 +52,7 @@ IMPORTS = {
     "sklearn.pipeline": ["Pipeline", "make_pipeline"],
     "sklearn.preprocessing": ["OneHotEncoder", "StandardScaler"],
     "moonnet": ["KerasMoonClassifier", "KerasMoonRegressor"],
-    "moonnet.preprocessing": ["DateEncoder"],
+    "moonnet.preprocessing": ["DateEncoder", "NumberEncoder"],
 }
 
 
@@ -78,12 +74,14 @@ def training_script(
     model: Pipeline, table: Table, target: Target, columns: Sequence[Column], *, seed: int, path: Path
 ) -> str:
     """Return a script that trains the pipeline and saves it to this path."""
-    dtypes, na_values = dtypes_of(target, columns), na_values_of(target, columns)
+    dtypes = dtypes_of(target, columns)
     groups = {f"{dtype}_columns": [name for name in dtypes if dtypes[name] == dtype] for dtype in set(dtypes.values())}
-    options = table.options | ({"na_values": na_values} if na_values else {})
+    y_code = f"table[target].astype({target.dtype!r})"
+    if target.number_format:
+        y_code = f"{make_number_encoder(target.number_format)!r}.fit_transform(table[[target]]).ravel()"
     model_code = pipeline_code(model)
     used = {
-        module: [name for name in names if f"{name}(" in SCRIPT_TEMPLATE + model_code]
+        module: [name for name in names if f"{name}(" in SCRIPT_TEMPLATE + model_code + y_code]
         for module, names in IMPORTS.items()
     }
     imports = "\n".join(f"from {module} import {', '.join(names)}" for module, names in used.items() if names)
@@ -93,15 +91,30 @@ def training_script(
         target=target.name,
         columns="\n".join(f"{group} = {_literal_code(names)}" for group, names in sorted(groups.items())),
         dtypes=" | ".join(f"dict.fromkeys({group}, {group.removesuffix('_columns')!r})" for group in sorted(groups)),
-        file=str(table.path),
-        options="".join(
-            f"    {name}={indent(_literal_code(value), '    ').strip()},\n" for name, value in options.items()
-        ),
-        dtype=target.dtype,
+        reading=reading_code(table, dtypes, missing_markers_of(target, columns)),
+        y=y_code,
         stratify=None if target.is_regression else "y",
         seed=seed,
         model=model_code,
         path=str(path),
+    )
+
+
+def reading_code(table: Table, dtypes: Mapping[str, str], missing: Mapping[str, Sequence[str]]) -> str:
+    """Return code that reads the columns in ``dtypes`` into a dataframe ``table``, as Table.read does."""
+    options = {name: _literal_code(value) for name, value in table.options.items()}
+    # Only empty cells are missing, and in some columns other cells, too
+    others = {name: cells for name, cells in table.na_values(dtypes, missing).items() if cells != [""]}
+    options["na_values"] = "dict.fromkeys(dtypes, [''])" + (f" | {_literal_code(others)}" if others else "")
+    arguments = [repr(str(table.path)), "usecols=list(dtypes)", "dtype=dtypes"]
+    arguments += [f"{name}={value}" for name, value in options.items()]
+    code = "table = pd.read_csv(\n" + indent("".join(f"{argument},\n" for argument in arguments), "    ") + ")"
+    padded = [name for name in dtypes if dtypes[name] == "str" and name in table.padded]
+    if not padded:
+        return code
+    return (
+        f"{code}\n# Cells without the spaces around them\npadded = {_literal_code(padded)}\n"
+        "table[padded] = table[padded].apply(lambda cells: cells.str.strip())"
     )
 
 

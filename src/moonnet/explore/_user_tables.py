@@ -1,12 +1,7 @@
 """The user's tables: X and y in a notebook, or a CSV file."""
 
-import re
-import shutil
-import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -73,26 +68,17 @@ class ArrayTable:
 class CsvTable:
     """A CSV file, read as ``moonnet --csv`` reads it."""
 
-    def __init__(self, path: Path, target: str | None = None) -> None:
+    def __init__(self, path: Path, target: str | None = None, content: bytes | None = None) -> None:
         from moonnet.command._read_csv import read_table
 
         self.name = path.name
-        self._path = str(path)  # the path in the code
-        self._table = read_table(path)
+        self._table = read_table(
+            path, content, max_bytes=None if content is None else MAX_FILE_BYTES, max_columns=MAX_COLUMNS
+        )
         self.n_rows = len(self._table.text)
-        n_columns = self._table.text.shape[1]
-        if n_columns > MAX_COLUMNS:
-            raise ValueError(f"{path} must have at most {MAX_COLUMNS} columns. Got {n_columns}.")
         self._numeric_columns = {column.name: column for column in self._find_numeric_columns()}
         self._targets: dict[str, Any] = {}
-        counts = {name: self._table.text[name].value_counts() for name in self._table.text}
-        self.targets = [
-            name
-            for name, rows in counts.items()
-            if 2 <= len(rows) <= MAX_CLASSES
-            and rows.min() >= MIN_SAMPLES_PER_CLASS
-            and name not in self._table.duplicates
-        ]
+        self.targets = [name for name in self._table.text if self._has_few_classes(name)]
         if target is not None:
             self._describe_target(target)  # raises if it cannot be the target
             self.targets = [name for name in self.targets if name != target] + [target]
@@ -101,7 +87,8 @@ class CsvTable:
                 f"{path} must have a column of 2 to {MAX_CLASSES} classes with at least {MIN_SAMPLES_PER_CLASS} "
                 f"samples each. Its columns are {self._table.column_list}."
             )
-        if all(len(self.features(name)) < 2 for name in self.targets):
+        self.targets = [name for name in self.targets if len(self.features(name)) >= 2]
+        if not self.targets:
             raise ValueError(
                 f"{path} must have at least two numeric columns besides the target. "
                 f"Got {', '.join(self._numeric_columns) or 'none'}."
@@ -110,24 +97,10 @@ class CsvTable:
     @classmethod
     def from_bytes(cls, name: str, content: bytes) -> "CsvTable":
         """Return the table in an uploaded file. Raises ValueError."""
-        name = PurePosixPath(name.replace("\\", "/")).name[:100]
+        name = PurePosixPath(name.replace("\\", "/")).name[:100] or "table.csv"
         if len(content) > MAX_FILE_BYTES:
             raise ValueError(f"{name} must be at most {MAX_FILE_BYTES // 2**20} MB. Got {len(content) / 2**20:.1f} MB.")
-        first_line = re.split(rb"[\r\n]", content.lstrip(), maxsplit=1)[0]
-        if max(first_line.count(sign.encode()) for sign in ",;\t|") >= MAX_COLUMNS:
-            raise ValueError(f"{name} must have at most {MAX_COLUMNS} columns. Its first line has more.")
-        with ExitStack() as cleaning:
-            folder = mkdtemp(prefix="moonnet-")
-            cleaning.callback(shutil.rmtree, folder, ignore_errors=True)
-            path = Path(folder, "table.csv")  # pandas decompresses files by their ending; .csv is not
-            path.write_bytes(content)
-            try:
-                table = cls(path)
-            except (OSError, ValueError) as error:
-                raise ValueError(str(error).replace(str(path), name)) from None
-            table.name = table._path = name
-            weakref.finalize(table, cleaning.pop_all().close)
-        return table
+        return cls(Path(name), content=content)
 
     def features(self, target: str) -> list[str]:
         """Return the numeric columns other than the target."""
@@ -135,26 +108,47 @@ class CsvTable:
 
     def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
         """Return X, a dataframe, and y, without rows that have missing values in these columns."""
-        dtype = self._describe_target(target).dtype
-        types = {**dict.fromkeys(features, "float64"), target: "str"}
-        with self._replace_path_in_errors():
-            frame = self._table.read(types, self._na_values(features)).dropna()
-        X, y = frame[list(features)], frame[target].astype(dtype).to_numpy()
-        if not np.isfinite(X.to_numpy()).all():
-            raise ValueError(f"{self.name} must contain numbers that fit a float64.")
-        return X, y
+        from moonnet.command._pipeline import read_samples
+
+        columns = [self._numeric_columns[name] for name in features]
+        X, y = read_samples(self._table, self._describe_target(target), columns)
+        is_complete = X.notna().all(axis=1).to_numpy()
+        return X[is_complete], y[is_complete]
 
     def code(self, target: str, features: Sequence[str]) -> Code:
         """Return code that reads the same X and y."""
-        options = self._table.options | ({"na_values": na_values} if (na_values := self._na_values(features)) else {})
-        arguments = "".join(f"    {name}={value!r},\n" for name, value in options.items())
-        body = (
-            f"features, target = {list(features)!r}, {target!r}\n"
-            f"table = pd.read_csv(\n    {self._path!r},\n    usecols=[*features, target],\n"
-            f"    dtype=dict.fromkeys(features, 'float64') | {{target: 'str'}},\n{arguments}).dropna()\n"
-            f"X, y = table[features], table[target].astype({self._describe_target(target).dtype!r}).to_numpy()"
-        )
-        return Code(("import pandas as pd",), body)
+        from moonnet.command._pipeline import dtypes_of, make_number_encoder, missing_markers_of
+        from moonnet.command._python_script import reading_code
+
+        columns, description = [self._numeric_columns[name] for name in features], self._describe_target(target)
+        dtypes = dtypes_of(description, columns)
+        numbers = [name for name in features if dtypes[name] == "float64"]
+        texts = [name for name in dtypes if dtypes[name] == "str"]
+        lines = [
+            f"features, target = {list(features)!r}, {target!r}",
+            f"dtypes = dict.fromkeys({numbers!r}, 'float64') | dict.fromkeys({texts!r}, 'str')",
+            reading_code(self._table, dtypes, missing_markers_of(description, columns)),
+        ]
+        encoders = {
+            column.name: make_number_encoder(column.number_format) for column in columns if column.number_format
+        }
+        lines += [
+            f"table[[{name!r}]] = {encoder!r}.fit_transform(table[[{name!r}]])" for name, encoder in encoders.items()
+        ]
+        lines += [
+            "table = table.dropna()",
+            f"X, y = table[features], table[target].astype({description.dtype!r}).to_numpy()",
+        ]
+        imports = ("import pandas as pd", *(["from moonnet.preprocessing import NumberEncoder"] if encoders else []))
+        return Code(imports, "\n".join(lines))
+
+    def _has_few_classes(self, name: str) -> bool:
+        """Return whether the explorer's network can predict a column."""
+        if name in self._table.duplicates or self._table.text[name].isna().all():
+            return False
+        cells = self._table.text[name].dropna()
+        rows = cells[~cells.isin(self._describe_target(name).missing_markers)].value_counts()
+        return 2 <= len(rows) <= MAX_CLASSES and rows.min() >= MIN_SAMPLES_PER_CLASS
 
     def _find_numeric_columns(self) -> Iterator[Any]:
         """Yield the descriptions of the numeric columns, without row numbers and keys."""
@@ -170,26 +164,7 @@ class CsvTable:
     def _describe_target(self, name: str) -> Any:
         """Return the description of a column of classes. Raises ValueError."""
         if name not in self._targets:
-            from moonnet.command._columns import infer_columns
+            from moonnet.command._columns import infer_target
 
-            with self._replace_path_in_errors():
-                # One feature is enough, since only the target is needed
-                features = [other for other in self.features(name) if other not in self._table.duplicates][:1] or None
-                self._targets[name], _ = infer_columns(self._table, name, features, "classification", month_first=False)
+            self._targets[name] = infer_target(self._table, name, "classification")
         return self._targets[name]
-
-    @contextmanager
-    def _replace_path_in_errors(self) -> Iterator[None]:
-        """Replace the path of a temporary file in error messages by the name that the user knows."""
-        try:
-            yield
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(self._table.path), self._path)) from None
-
-    def _na_values(self, features: Sequence[str]) -> dict[str, list[str]]:
-        """Return the texts that mark missing values, by column."""
-        return {
-            name: self._numeric_columns[name].missing_markers
-            for name in features
-            if self._numeric_columns[name].missing_markers
-        }
