@@ -92,7 +92,7 @@ def test_class_of_fewer_rows_is_left_out(tmp_path, capsys):
         share = (labels == majority).mean()
         assert re.search(rf"^{name} samples: .* \(majority class {majority}: {share:.4f}\)$", printed, re.MULTILINE)
     assert load_model(tmp_path / "model.skops").classes_.tolist() == ["no", "yes"]
-    assert "'ok': ['unsure']" in (tmp_path / "model.py").read_text()
+    assert "'ok': ['', 'unsure']" in (tmp_path / "model.py").read_text()
 
 
 def split_as_the_command(frame, target, stratify=True):
