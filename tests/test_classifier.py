@@ -8,8 +8,15 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_moons
-from sklearn.exceptions import NotFittedError
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_moons,
+    make_multilabel_classification,
+)
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -144,12 +151,33 @@ def test_fit_sets_learned_attributes(fitted, moons):
     assert [intercept.shape for intercept in fitted.intercepts_] == [(50,), (20,), (1,)]
     assert fitted.n_features_in_ == 2
     assert fitted.n_iter_ == 100
+    assert fitted.loss_ == fitted.history_["loss"][-1]
     assert set(fitted.history_) == {"loss", "accuracy"}
     assert all(len(values) == 100 and set(map(type, values)) == {float} for values in fitted.history_.values())
     X, _ = moons
     assert fitted.predict_proba(X[:1]).shape == (1, 2)
     assert fitted.decision_function(X[:1]).shape == (1,)
     assert_allclose(np.exp(fitted.predict_log_proba(X)), fitted.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "hidden_layer_sizes", "activation"),
+    [
+        (*make_moons(40, random_state=0), (50, 20), "sigmoid"),
+        (*load_iris(return_X_y=True), (), "softmax"),
+        (*make_multilabel_classification(40, random_state=0), (50, 20), "sigmoid"),
+    ],
+    ids=["two classes", "three classes", "multilabel"],
+)
+def test_layer_attributes_are_those_of_mlpclassifier_and_of_the_model(X, y, hidden_layer_sizes, activation):
+    clf = KerasMoonClassifier(hidden_layer_sizes, epochs=1).fit(X, y)
+    with pytest.warns(ConvergenceWarning):
+        mlp = MLPClassifier(hidden_layer_sizes, max_iter=1).fit(X, y)
+    assert (clf.n_layers_, clf.n_outputs_) == (mlp.n_layers_, mlp.n_outputs_)
+    assert clf.out_activation_ == mlp.out_activation_.replace("logistic", "sigmoid") == activation
+    assert clf.model_.layers[-1].activation.__name__ == activation
+    assert clf.model_.layers[-1].units == clf.n_outputs_
+    assert not any(hasattr(clone(clf), name) for name in ("n_layers_", "n_outputs_", "out_activation_", "loss_"))
 
 
 def test_fitted_state_contains_only_arrays_and_plain_values(fitted, is_plain):

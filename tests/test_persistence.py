@@ -221,10 +221,34 @@ def test_pickle_of_an_earlier_version_predicts_and_resumes(path):
     for clf, X, y, probabilities in restored.values():
         assert_allclose(clf.predict_proba(X), probabilities, rtol=1e-9, atol=1e-12)
         assert clf.score(X, y) > 0.5
+        assert clf.best_iteration_ is clf.best_validation_score_ is None
+        assert (clf.n_layers_, clf.n_outputs_) == (4, len(clf.intercepts_[-1]))
+        assert clf.loss_ == clf.history_["loss"][-1]
         n_epochs = clf.n_iter_
         clf.set_params(epochs=2).fit(X, y)  # resumes, because warm_start is True
         assert clf.n_iter_ == n_epochs + 2
         assert abs(clf.history_["loss"][-1] - clf.history_["loss"][n_epochs - 1]) < 0.2
+
+
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+@pytest.mark.parametrize("scoring", ["loss", "explained_variance"])
+def test_pickle_from_before_the_best_epoch_was_stored_has_it(moons, network, scoring):
+    parameters = {"learning_rate": 0.02, "epochs": 60, "warm_start": True, "random_state": 0, "scoring": scoring}
+    estimator = network(**parameters)
+
+    def restored():
+        state = estimator.__getstate__()
+        old = {name: value for name, value in state.items() if not name.startswith("best_")}
+        again = network.__new__(network)
+        again.__setstate__(old)
+        return again
+
+    assert not any(name.startswith("best_") for name in vars(restored()))
+    for early_stopping in (True, True, False):
+        estimator.set_params(early_stopping=early_stopping).fit(*moons)
+        assert_same(vars(restored()), vars(estimator))
+        assert (estimator.best_iteration_ is None) != early_stopping
+    assert_same(vars(restored().fit(*moons)), vars(estimator.fit(*moons)))
 
 
 def test_pickle_of_this_version_exists():

@@ -102,6 +102,7 @@ def test_poisson_loss_has_a_log_link():
     X = rng.uniform(-1, 1, (3000, 1))
     y = rng.poisson(np.exp(3 * X[:, 0]))
     reg = KerasMoonRegressor((), loss="poisson", learning_rate=0.01, random_state=0).fit(X, y)
+    assert reg.out_activation_ == "exponential"
     assert_allclose([reg.coefs_[0][0, 0], reg.intercepts_[0][0]], [3, 0], atol=0.1)
     assert (reg.predict(X) > 0).all()
     assert_allclose(reg.predict(X), np.exp(X @ reg.coefs_[0] + reg.intercepts_[0])[:, 0], rtol=1e-12)
@@ -245,6 +246,9 @@ def test_fitted_attributes(fitted_regressor):
     assert [intercept.shape for intercept in reg.intercepts_] == [(7,), (5,), (1,)]
     assert set(reg.history_) == {"loss"}
     assert len(reg.history_["loss"]) == reg.n_iter_ == 8
+    assert reg.loss_ == reg.history_["loss"][-1]
+    assert (reg.n_layers_, reg.n_outputs_) == (4, 1)
+    assert reg.out_activation_ == reg.model_.layers[-1].activation.__name__ == "linear"
     assert reg.score(X, y) == r2_score(y, reg.predict(X))
     hidden = X
     for coef, intercept in zip(reg.coefs_[:-1], reg.intercepts_[:-1], strict=True):

@@ -90,6 +90,7 @@ def test_early_stopping_resumes_from_any_epoch(samples_for, unfitted):
     scores = whole.history_.get("val_score", np.negative(whole.history_["val_loss"]))
     best = int(np.argmax(scores)) + 1
     assert 2 < best < whole.n_iter_ - 1 < 99
+    assert whole.best_iteration_ == best
     for cut in (1, best - 1, best, best + 1, whole.n_iter_ - 1):
         parts = clone(whole).set_params(epochs=cut, warm_start=True).fit(*samples)
         resumed = pickle.loads(pickle.dumps(parts)).set_params(epochs=100 - cut)

@@ -61,6 +61,9 @@ def test_validation_metrics_match_sklearn_and_the_best_epoch_is_restored(paramet
             best = shorter
         val_losses.append(loss)
     assert np.argmin(val_losses) < clf.epochs - 1  # else the best epoch could be the last by chance
+    assert clf.best_iteration_ == best.n_iter_
+    assert_allclose(clf.best_validation_score_, -min(val_losses), rtol=1e-9)
+    assert clf.best_validation_score_ == -clf.history_["val_loss"][best.n_iter_ - 1]
     for ours, theirs in zip(clf.coefs_ + clf.intercepts_, best.coefs_ + best.intercepts_, strict=True):
         assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
@@ -145,6 +148,8 @@ def test_val_score_matches_sklearn_and_the_best_epoch_is_restored(
     assert clf.n_iter_ == n_epochs_of_mlpclassifier([-score for score in clf.history_["val_score"]], 0, 4)
     best = int(np.argmax(clf.history_["val_score"])) + 1
     assert weight_bytes(clf) == weight_bytes(shorter.set_params(epochs=best).fit(X, y))
+    assert clf.best_iteration_ == best
+    assert clf.best_validation_score_ == scorer(clf, X_val, y_val, **options)
 
 
 def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set, split_of):
@@ -165,6 +170,34 @@ def test_resumed_training_remembers_the_best_score(train_and_validation_set, wei
     part.set_params(epochs=8).fit(X, y, **validation_set)
     assert weight_bytes(part) == weight_bytes(whole)
     assert part.history_ == whole.history_
+    assert part.best_iteration_ == whole.best_iteration_ < 20
+    assert part.best_validation_score_ == whole.best_validation_score_ == part.score(X_val, y_val)
+    # The best network is compared with later ones on the validation set of the last fit
+    part.set_params(epochs=1, tol=1).fit(X, y, X_val=X, y_val=y)
+    assert part.best_iteration_ == (21 if part.history_["val_score"][-1] > whole.score(X, y) else whole.best_iteration_)
+    assert part.best_validation_score_ == part.score(X, y)
+
+
+@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
+def test_best_epoch_is_known_only_after_early_stopping(moons, network):
+    X, y = moons
+    estimator = network(epochs=4, warm_start=True, learning_rate=0.01, random_state=0)
+
+    def best_epoch(**parameters):
+        estimator.set_params(**parameters).fit(X, y)
+        return estimator.best_iteration_, estimator.best_validation_score_
+
+    assert best_epoch() == (None, None)
+    # The network before the fit, of epoch 4, is the first candidate
+    number, score = best_epoch(early_stopping=True)
+    losses = estimator.history_["val_loss"]
+    assert (number, score) == (4 + int(np.argmin(losses[4:])) + 1, -min(losses[4:]))
+    assert best_epoch(epochs=1, learning_rate=1.0)[0] == number  # which is far too large
+    estimator.partial_fit(X, y)
+    assert estimator.best_iteration_ is estimator.best_validation_score_ is None
+    before = estimator.n_iter_
+    assert best_epoch(epochs=3, learning_rate=1e-12)[0] in range(before, before + 4)
+    assert best_epoch(warm_start=False, early_stopping=False) == (None, None)
 
 
 def test_unknown_scorer_raises(moons):

@@ -5,6 +5,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+# Loss -> Keras activation that turns the network's outputs into predictions, unless it is "linear"
+OUTPUT_ACTIVATIONS = {
+    "binary_crossentropy": "sigmoid",
+    "categorical_crossentropy": "softmax",
+    "poisson": "exponential",
+}
+
 
 class BaseTargets(ABC):
     """Encode y for training, and compute losses and metrics from the network's outputs.

@@ -141,6 +141,26 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     n_features_in_ : int
         Number of features seen during fit.
 
+    best_iteration_ : int or None
+        Number of epochs after which early stopping found the best score. The network has the weights of that epoch.
+        None if the last fit had no early stopping.
+
+    best_validation_score_ : float or None
+        Validation score of that epoch: that of ``scoring``, or with ``scoring="loss"`` the negative ``"val_loss"``.
+        None if the last fit had no early stopping.
+
+    loss_ : float
+        Loss of the last epoch, ``history_["loss"][-1]``.
+
+    n_layers_ : int
+        Number of layers, including the input layer.
+
+    n_outputs_ : int
+        Number of units in the output layer.
+
+    out_activation_ : str
+        Keras activation of the output layer: ``"softmax"`` for more than two classes, otherwise ``"sigmoid"``.
+
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit. Defined only if all feature names of X are strings.
 
@@ -512,10 +532,6 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         predict_proba : Predict with NumPy, without Keras.
         """
         return self._build_model()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state of a pickle, which may be from before ``scoring`` was a parameter."""
-        super().__setstate__({"scoring": "loss"} | state)
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that multilabel y is supported."""

@@ -22,7 +22,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from moonnet import _numpy_forward
-from moonnet._base_targets import BaseTargets
+from moonnet._base_targets import OUTPUT_ACTIVATIONS, BaseTargets
 from moonnet._sample_weights import ClassWeighting, drop_zero_weights
 from moonnet._sklearn_compat import (
     InternalsMixin,
@@ -494,6 +494,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return self._prediction_attributes(targets, result.weights) | {
             "history_": result.history,
             "n_iter_": len(result.history["loss"]),
+            "best_iteration_": result.best_epoch,
+            "best_validation_score_": result.best_score,
             "_checkpoint": result.checkpoint,
         }
 
@@ -516,7 +518,29 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             return None
         from moonnet.training import _loop
 
-        return _loop.TrainingResult(self._training_weights, self.history_, self._checkpoint)
+        return _loop.TrainingResult(
+            self._training_weights, self.history_, self._checkpoint, self.best_iteration_, self.best_validation_score_
+        )
+
+    @property
+    def loss_(self) -> float:
+        """Training loss of the last epoch: ``history_["loss"][-1]``."""
+        return self.history_["loss"][-1]
+
+    @property
+    def n_layers_(self) -> int:
+        """Number of layers, including the input layer."""
+        return len(self._layer_sizes)
+
+    @property
+    def n_outputs_(self) -> int:
+        """Number of units in the output layer."""
+        return self._layer_sizes[-1]
+
+    @property
+    def out_activation_(self) -> str:
+        """Name of the Keras activation of the output layer."""
+        return OUTPUT_ACTIVATIONS.get(self._targets.loss, "linear")
 
     @property
     def _weights(self) -> list[np.ndarray]:
@@ -583,6 +607,21 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             and not hasattr(self, "feature_names_in_")
             and bool(np.isfinite(X).all())
         )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state of a pickle, also of one from before ``scoring`` and the best epoch were stored."""
+        super().__setstate__({"scoring": "loss"} | state)
+        if "history_" in state and "best_iteration_" not in state:
+            self.best_iteration_, self.best_validation_score_ = self._find_best_epoch()
+
+    def _find_best_epoch(self) -> tuple[int | None, float | None]:
+        """Return the best epoch and its score according to ``history_``; None unless all epochs had early stopping."""
+        metric, sign = ("val_loss", -1) if self.scoring == "loss" else ("val_score", 1)
+        scores = sign * np.array(self.history_.get(metric, [math.nan]))
+        if not self.early_stopping or np.isnan(scores).any():
+            return None, None
+        best = int(scores.argmax())
+        return best + 1, float(scores[best])
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that sparse X is supported."""

@@ -142,6 +142,26 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     n_features_in_ : int
         Number of features seen during fit.
+    best_iteration_ : int or None
+        Number of epochs after which early stopping found the best score. The network has the weights of that epoch.
+        None if the last fit had no early stopping.
+
+    best_validation_score_ : float or None
+        Validation score of that epoch: that of ``scoring``, or with ``scoring="loss"`` the negative ``"val_loss"``.
+        None if the last fit had no early stopping.
+
+    loss_ : float
+        Loss of the last epoch, ``history_["loss"][-1]``.
+
+    n_layers_ : int
+        Number of layers, including the input layer.
+
+    n_outputs_ : int
+        Number of units in the output layer.
+
+    out_activation_ : str
+        Keras activation of the output layer: ``"exponential"`` with ``loss="poisson"``, otherwise ``"linear"``.
+
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit. Defined only if all feature names of X are strings.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from moonnet._base_targets import BaseTargets
-from moonnet.training._loop import Samples, Training, TrainingResult
+from moonnet.training._loop import BestEpoch, Samples, Training, TrainingResult
 from moonnet.training._validation_set import ValidationObserver
 
 
@@ -53,14 +53,15 @@ class EarlyStopping(ValidationObserver):
         if self._no_improvement_count > self._n_iter_no_change:  # the previous fit had stopped early
             self._no_improvement_count = 0
         self._best_score = self._sign * self._evaluate(self._previous.weights)[self._monitored_metric]
-        training.best_weights = self._previous.weights
+        best_epoch = self._previous.best_epoch or training.first_epoch
+        training.best = BestEpoch(self._previous.weights, best_epoch, self._best_score)
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score the network, store its weights if they are the best, and stop if the score no longer improves."""
         super().epoch_end(epoch, logs)
         score = self._sign * logs[self._monitored_metric]
-        if score > self._best_score or self._training.best_weights is None:
-            self._training.best_weights = self._weights
+        if score > self._best_score or self._training.best is None:
+            self._training.best = BestEpoch(self._weights, epoch + 1, score)
         self._update_no_improvement_count(score)
         if self._no_improvement_count > self._n_iter_no_change:
             self._training.stopped = True

@@ -87,12 +87,22 @@ class Checkpoint(TypedDict):
     streams: dict[str, Any]
 
 
+class BestEpoch(NamedTuple):
+    """The epoch with the best validation score, whose weights the result has."""
+
+    weights: list[np.ndarray]
+    number: int  # counted from 1 over all fits of a warm start
+    score: float  # greater is better
+
+
 class TrainingResult(NamedTuple):
     """The trained network, and the checkpoint from which the training can resume."""
 
     weights: list[np.ndarray]  # kernel and bias of each layer, in the dtype of X
     history: dict[str, list[float]]
     checkpoint: Checkpoint
+    best_epoch: int | None = None  # number and score of the BestEpoch; None without early stopping
+    best_score: float | None = None
     interrupted: bool = False  # whether Ctrl-C ended the training
 
 
@@ -167,7 +177,7 @@ class Training:
         self.hyperparameters = hyperparameters
         self.stopped = False  # set by an observer
         self.interrupted = False  # set by Ctrl-C
-        self.best_weights: list[np.ndarray] | None = None  # set by an observer; the result has these weights
+        self.best: BestEpoch | None = None  # set by an observer; the result has these weights
         self._streams = streams
         history = previous.history if previous else dict.fromkeys(program.spec.network.metric_names, ())
         self.history = {name: list(values) for name, values in history.items()}
@@ -309,7 +319,7 @@ class Training:
     def end(self, observers: Sequence[Observer]) -> TrainingResult:
         """Call train_end of the observers, which may change the weights, and return the result."""
         program = self.program
-        last, final = program.weights, self.best_weights or self.final_weights()
+        last, final = program.weights, self._weights_of_result()
         if observers:
             program.state = final_state = [
                 *(np.asarray(value, stored.dtype) for value, stored in zip(final, last, strict=True)),
@@ -331,7 +341,10 @@ class Training:
 
     def result(self) -> TrainingResult:
         """Return the result if the training ends now."""
-        return self._result(self.program.weights, self.best_weights or self.final_weights())
+        return self._result(self.program.weights, self._weights_of_result())
+
+    def _weights_of_result(self) -> list[np.ndarray]:
+        return self.final_weights() if self.best is None else self.best.weights
 
     def _result(self, last: list[np.ndarray], weights: list[np.ndarray]) -> TrainingResult:
         """Return the result with these ``weights``; ``last`` are those of the last step."""
@@ -347,7 +360,8 @@ class Training:
             "learning_rate": self.hyperparameters.learning_rate,
             "streams": self._streams.states(),
         }
-        return TrainingResult(weights, history, checkpoint, self.interrupted)
+        best_epoch, best_score = (None, None) if self.best is None else self.best[1:]
+        return TrainingResult(weights, history, checkpoint, best_epoch, best_score, self.interrupted)
 
 
 def _gather_samples(X: Any, rows: np.ndarray) -> np.ndarray:
