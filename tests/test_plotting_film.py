@@ -122,6 +122,18 @@ def test_animate_does_not_change_the_estimator(film_and_classifier, moons):
     assert all((now == then).all() for now, then in zip(clf.coefs_, before, strict=True))
 
 
+def test_callbacks_of_keras_are_not_copied(moons, keras):
+    class Uncopied(keras.callbacks.Callback):
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot be copied")
+
+    film = LearningFilm()
+    clf = KerasMoonClassifier(epochs=2, callbacks=[Uncopied()]).set_callbacks(film)
+    search = GridSearchCV(clf, {"l2": [0.0]}, cv=2).fit(*moons)
+    film.animate(search, *moons).animation_._func(1)
+    assert film.ax_[1].get_title() == "epoch 2"
+
+
 def test_pipelines_and_searches_are_drawn_in_the_units_of_the_data(moons):
     X, y = moons
     film = LearningFilm(every=2)

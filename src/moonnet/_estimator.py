@@ -608,6 +608,18 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             and bool(np.isfinite(X).all())
         )
 
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted estimator with the same parameters, and with the same callbacks instead of deep copies.
+
+        A callback may refer to what must not be copied, such as the trial of a study.
+        """
+        template = copy.copy(self)
+        template.callbacks = None
+        cloned = super(BaseKerasMoon, template).__sklearn_clone__()
+        if "callbacks" in cloned.get_params(deep=False):  # a subclass may fix them in its __init__
+            cloned.callbacks = copy.copy(self.callbacks)
+        return cloned
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state of a pickle, also of one from before ``scoring`` and the best epoch were stored."""
         super().__setstate__({"scoring": "loss"} | state)

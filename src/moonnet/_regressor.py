@@ -94,10 +94,12 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks. They receive a live, compiled Keras model with the network's weights and optimizer. These
         weights are for the standardised y; a last layer without weights converts the predictions to the unit of y.
-        Callbacks may change the weights, the optimizer and the learning rate, and they may stop training. Each fit
-        trains with copies, so that the instances in this list do not change. With early stopping, the network is scored
-        before the callbacks run: the best weights are those that were scored, and the hooks of validation
-        (``on_test_begin``, ...) are not called. For scikit-learn's callbacks, see :meth:`set_callbacks`.
+        Callbacks may change the weights, the optimizer and the learning rate, and they may stop training. Numbers that
+        they add to the logs of an epoch appear in ``history_``. Each fit trains with shallow copies, which refer to the
+        same objects: what a hook assigns to ``self`` is lost, and what it writes into a list, a file or a study
+        remains. Clones share the instances. With early stopping, the network is scored before the callbacks run: the
+        best weights are those that were scored, and the hooks of validation (``on_test_begin``, ...) are not called.
+        For scikit-learn's callbacks, see :meth:`set_callbacks`.
 
     warm_start : bool, default=False
         Whether fit resumes the training of the previous fit for ``epochs`` more epochs, with the same weights,
@@ -131,7 +133,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         the weighted mean over the samples of the epoch, computed while the weights change. With early stopping or
         ``X_val``, ``"val_loss"`` is that of the validation set after the epoch; it is NaN for epochs without a
         validation set. ``"val_score"`` is the score that early stopping monitors, if ``scoring`` is not ``"loss"``.
-        Resumed fits append to this history.
+        Further keys, such as ``"learning_rate"``, are numbers that callbacks add. Resumed fits append to this history.
 
     model_ : keras.Sequential
         The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
@@ -140,8 +142,6 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     n_iter_ : int
         Number of epochs trained, including those of earlier fits that were resumed.
 
-    n_features_in_ : int
-        Number of features seen during fit.
     best_iteration_ : int or None
         Number of epochs after which early stopping found the best score. The network has the weights of that epoch.
         None if the last fit had no early stopping.
@@ -162,6 +162,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     out_activation_ : str
         Keras activation of the output layer: ``"exponential"`` with ``loss="poisson"``, otherwise ``"linear"``.
 
+    n_features_in_ : int
+        Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during fit. Defined only if all feature names of X are strings.

@@ -215,8 +215,9 @@ class LearningFilm:
         check_positive("fps", fps)
         if figure is not None and not isinstance(figure, Figure):
             raise ValueError(f"figure must be a matplotlib figure. Got {figure!r} instead.")
-        # A copy, because drawing a frame sets the network's weights; the film among its callbacks is not copied
-        estimator = copy.deepcopy(self._check_recorded(estimator), {id(self): self})
+        # A copy, because drawing a frame sets the network's weights; this film and Keras callbacks are not copied
+        callbacks = unwrap_estimator(self._check_recorded(estimator)).callbacks or ()
+        estimator = copy.deepcopy(estimator, {id(shared): shared for shared in (self, *callbacks)})
         network = unwrap_estimator(estimator)
         epochs, weights = list(self.epochs), list(self.weights)  # another fit replaces the film's own
         display_class: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay

@@ -1,8 +1,9 @@
 """Keras callbacks (the parameter ``callbacks``): call their hooks with a Keras model that mirrors the training."""
 
-import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from numbers import Real
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,8 @@ class KerasCallbacks(Observer):
     def __init__(self, callbacks: Sequence[Any], targets: BaseTargets) -> None:
         self._targets = targets
         # A fit changes the state of its callbacks (patience, best weights, the model), so it works on copies
-        self._callbacks = _copy_callbacks(callbacks)
-        self._hooks = {
-            hook for hook in _HOOK_METHODS if any(_implements_hook(callback, hook) for callback in self._callbacks)
-        }
-        self.has_step_hooks = not self._hooks.isdisjoint(("on_train_batch_begin", "on_train_batch_end"))
+        self._copies = _ShallowCopies(callbacks)
+        self._find_hooks()
 
     def train_begin(self, training: Training) -> None:
         """Create the model and call on_train_begin."""
@@ -47,20 +45,24 @@ class KerasCallbacks(Observer):
             self._model = self._create_model()
             self._variables = self._synchronized_variables()
             self._last_values = [variable.numpy() for variable in self._variables]
+        self._log_reader = _LogReader()
         self._callback_list = keras.callbacks.CallbackList(
-            self._callbacks,
+            [*self._copies.callbacks, self._log_reader],
             add_history=True,
             model=self._model,
             verbose=0,
-            epochs=training.first_epoch + training.hyperparameters.epochs,
+            epochs=training.last_epoch,
             steps=training.steps_per_epoch,
         )
         self._logs: dict[str, float] | None = None
         self._call_hook("on_train_begin")
+        # Set by BackupAndRestore, which Model.fit obeys likewise
+        training.skip_epochs(getattr(self._model, "_initial_epoch", None) or 0)
 
     def epoch_begin(self, epoch: int) -> None:
         """Call on_epoch_begin."""
         self._call_hook("on_epoch_begin", epoch)
+        self._find_hooks()  # callbacks may have assigned hooks to themselves
 
     def step_begin(self, step: int) -> None:
         """Call on_train_batch_begin."""
@@ -71,13 +73,25 @@ class KerasCallbacks(Observer):
         self._call_hook("on_train_batch_end", step, dict(logs))
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Call on_epoch_end."""
-        self._logs = dict(logs)  # callbacks add to it, for example the learning rate
+        """Call on_epoch_end; numbers that callbacks add to the logs, such as the learning rate, enter the history."""
+        self._logs = dict(logs)
         self._call_hook("on_epoch_end", epoch, self._logs)
+        added = {name: value for name, value in self._log_reader.logs.items() if name not in logs}
+        numbers = {name: number for name, value in added.items() if (number := _to_number(value)) is not None}
+        self._training.record(epoch, numbers)
+        logs.update(numbers)
 
     def train_end(self) -> None:
         """Call on_train_end."""
         self._call_hook("on_train_end", logs=self._logs)
+
+    def _find_hooks(self) -> None:
+        """Store which hooks the callbacks implement."""
+        callbacks = self._copies.callbacks
+        self._hooks = {
+            hook for hook in _HOOK_METHODS if any(_implements_hook(callback, hook) for callback in callbacks)
+        }
+        self.has_step_hooks = not self._hooks.isdisjoint(("on_train_batch_begin", "on_train_batch_end"))
 
     def _scope(self) -> AbstractContextManager[Any]:
         """Return the context in which the model is created and changed."""
@@ -96,6 +110,9 @@ class KerasCallbacks(Observer):
             [hyperparameters.l2 * hyperparameters.loss_scale] * (len(spec.network.layer_sizes) - 1),
             self._targets.model_loss_parameter,
             self._targets.rescaling,
+            # Whatever Keras's dtype policy is: half precision would round the weights that callbacks restore, and
+            # Keras would wrap the optimizer
+            dtype="float64" if keras.config.floatx() == "float64" else "float32",
         )
         optimizer.build(model.trainable_variables)
         # Keras creates metrics on their first use, and callbacks look them up to know whether to minimize or maximize
@@ -113,6 +130,7 @@ class KerasCallbacks(Observer):
         if hook in _HOOK_METHODS and hook not in self._hooks:
             getattr(self._callback_list, hook)(*arguments, **options)  # for Keras's own History callback
             return
+        self._copies.update()
         state = self._training.program.state
         self._update_model(state)
         getattr(self._callback_list, hook)(*arguments, **options)
@@ -127,7 +145,7 @@ class KerasCallbacks(Observer):
         """Assign the state of the training to the model's variables."""
         with self._scope(), np.errstate(over="ignore"):  # the training raises an error if the network diverges
             for index, variable in enumerate(self._variables):
-                value = np.asarray(state[index], variable.dtype)
+                value = state[index].astype(self._last_values[index].dtype)
                 if not np.array_equal(value, self._last_values[index], equal_nan=True):
                     engine.write(variable, value)
                     self._last_values[index] = value
@@ -144,30 +162,67 @@ class KerasCallbacks(Observer):
         self._training.stopped |= bool(self._model.stop_training)
 
 
-def _copy_callbacks(callbacks: Sequence[Any]) -> list[Any]:
-    """Check the callbacks and return deep copies; objects that callbacks share are shared by the copies."""
-    memo: dict[int, Any] = {}
-    copies = []
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise ValueError(
-                "The 'callbacks' parameter must be None or a list of instances of keras.callbacks.Callback. "
-                f"Got {callback!r} in it instead. (Register callbacks of scikit-learn with set_callbacks.)"
-            )
-        if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise ValueError(
-                f"The 'callbacks' parameter must not hold a BackupAndRestore callback. Got {callback!r}. To resume "
-                "after a crash, pickle the estimator that scikit-learn passes to its callbacks after each epoch, and "
-                "call fit on the loaded estimator with warm_start=True."
-            )
-        try:
-            copies.append(copy.deepcopy(callback, memo))
-        except Exception as error:
-            raise ValueError(
-                "The 'callbacks' parameter must hold callbacks that can be copied, because fit works on copies. "
-                f"Got {callback!r}, whose copy raised: {error!r}."
-            ) from error
-    return copies
+class _ShallowCopies:
+    """Shallow copies of callbacks: what a callback refers to is shared, such as a study or a progress bar.
+
+    Only references to callbacks, also in a list or as the owner of a method, become references to their copies.
+    """
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        for callback in callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise ValueError(
+                    "The 'callbacks' parameter must be None or a list of instances of keras.callbacks.Callback. "
+                    f"Got {callback!r} in it instead. (Register callbacks of scikit-learn with set_callbacks.)"
+                )
+        # Of each callback, by its id: itself, its copy, and the attributes that the copy has received
+        self._received: dict[int, tuple[Any, Any, dict[str, Any]]] = {}
+        self.callbacks = [self._copy(callback) for callback in callbacks]
+
+    def update(self) -> None:
+        """Give the copies what was assigned to the callbacks since the last call, for example by another thread."""
+        for original, copied, received in list(self._received.values()):
+            self._update(original, copied, received)
+
+    def _update(self, original: Any, copied: Any, received: dict[str, Any]) -> None:
+        for name, value in vars(original).copy().items():
+            if name not in received or received[name] is not value:
+                received[name] = value
+                vars(copied)[name] = self._copy(value)
+
+    def _copy(self, value: Any) -> Any:
+        """Return the copy of a callback, or a value of its attributes with copies in place of callbacks."""
+        if isinstance(value, MethodType):
+            return MethodType(value.__func__, self._copy(value.__self__))
+        if type(value) in (list, tuple) and any(isinstance(item, keras.callbacks.Callback) for item in value):
+            return type(value)(map(self._copy, value))
+        if not isinstance(value, keras.callbacks.Callback):
+            return value
+        if id(value) not in self._received:
+            # Not copy.copy, because classes may define it as a copy for another process, without what they refer to
+            copied = object.__new__(type(value))
+            self._received[id(value)] = value, copied, {}
+            self._update(*self._received[id(value)])
+            if isinstance(value, keras.callbacks.TensorBoard):
+                copied._prev_summary_state = []  # which the hooks modify in place
+        return self._received[id(value)][1]
+
+
+class _LogReader(keras.callbacks.Callback):
+    """Stores the logs of an epoch after the other callbacks have added to them."""
+
+    logs: dict[str, Any]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Store the logs."""
+        self.logs = logs or {}
+
+
+def _to_number(value: Any) -> float | None:
+    """Return a number, or a scalar of NumPy, Keras or the engine, as a float; None for anything else."""
+    if not isinstance(value, Real) and getattr(value, "shape", None) == ():
+        value = keras.ops.convert_to_numpy(value)[()]
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
 
 
 def _implements_hook(callback: Any, hook: str) -> bool:

@@ -182,6 +182,7 @@ class Training:
         history = previous.history if previous else dict.fromkeys(program.spec.network.metric_names, ())
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
+        self.last_epoch = self.epoch + hyperparameters.epochs
         self._load_program(previous)
 
     def _load_program(self, previous: TrainingResult | None) -> None:
@@ -225,14 +226,25 @@ class Training:
             values = self.history.setdefault(name, [])
             values += [math.nan] * (epoch - len(values)) + [value]
 
+    def skip_epochs(self, epoch: int) -> None:
+        """Begin with this epoch, whose initial state an observer has restored; the skipped ones are NaN in the history.
+
+        The later epochs get the same random numbers as if the earlier ones had run.
+        """
+        while self.epoch < epoch:
+            self._draw_batches(1)
+            for name in self.program.spec.network.metric_names:
+                self.history[name].append(math.nan)
+        self.first_epoch = self.epoch
+        self.last_epoch = max(self.last_epoch, self.epoch)
+
     def run(self, observers: Sequence[Observer]) -> None:
         """Train until all epochs are completed, or until an observer or Ctrl-C stops the training."""
         # Without observers, a block may hold several epochs
         steps_per_block = self.program.spec.steps_per_block
         epochs_per_block = 1 if observers else max(1, steps_per_block // self.steps_per_epoch)
-        last_epoch = self.first_epoch + self.hyperparameters.epochs
-        while self.epoch < last_epoch and not (self.stopped or self.interrupted):
-            self._run_epochs(min(epochs_per_block, last_epoch - self.epoch), observers)
+        while self.epoch < self.last_epoch and not (self.stopped or self.interrupted):
+            self._run_epochs(min(epochs_per_block, self.last_epoch - self.epoch), observers)
 
     def _run_epochs(self, n_epochs: int, observers: Sequence[Observer]) -> None:
         """Run and record some epochs, or one if there are observers; undo them if Ctrl-C cuts them short."""

@@ -13,16 +13,12 @@ from typing import Any
 import numpy as np
 
 from moonnet import losses
+from moonnet._base_targets import OUTPUT_ACTIVATIONS
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
 # Attributes that Keras's exclude_from_weight_decay sets on an optimizer, and that get_config omits
 _UNSERIALIZED_ATTRIBUTES = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
-_OUTPUT_ACTIVATIONS = {
-    "binary_crossentropy": "sigmoid",
-    "categorical_crossentropy": "softmax",
-    "poisson": "exponential",
-}
 
 
 @dataclass(frozen=True)
@@ -236,21 +232,26 @@ def user_model(
     penalties: Sequence[float],
     loss_parameter: Any,
     rescaling: tuple[Any, Any] | None = None,
+    dtype: str | None = None,
 ) -> Any:
-    """Return a compiled Keras model with the estimator's predictions, in Keras's own float type.
+    """Return a compiled Keras model with the estimator's predictions; ``dtype`` None means Keras's dtype policy.
 
     ``penalties`` are the factors of each layer's L2 penalty. ``rescaling``, a factor and an offset, adds a layer.
     """
+    options = {} if dtype is None else {"dtype": dtype}
     model = _sequential(
         spec,
         spec.activation,
-        dense=[{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in penalties],
-        dropout=partial(keras.layers.Dropout, dropout) if dropout else None,
-        output_activation=_OUTPUT_ACTIVATIONS.get(spec.loss),
+        dense=[options | ({"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {}) for l2 in penalties],
+        dropout=partial(keras.layers.Dropout, dropout, **options) if dropout else None,
+        output_activation=OUTPUT_ACTIVATIONS.get(spec.loss),
+        dtype=dtype,
     )
+    if dtype is not None:
+        model.dtype_policy = keras.DTypePolicy(dtype)  # Sequential has no such argument
     if rescaling is not None:
-        model.add(keras.layers.Rescaling(*rescaling, name="rescaling"))
-    _check_range([*weights, *(rescaling or ())], keras.config.floatx())
+        model.add(keras.layers.Rescaling(*rescaling, name="rescaling", **options))
+    _check_range([*weights, *(rescaling or ())], dtype or keras.config.floatx())
     model.set_weights(weights)
     metrics: list[Any] = list(spec.metric_names[1:])
     # With several sigmoid units, Keras would interpret "accuracy" as categorical accuracy

@@ -32,7 +32,8 @@ class Lines(Observer):
 
     def train_begin(self, training: Training) -> None:
         """Store the number of epochs and start the clock."""
-        self._first_epoch, self._n_epochs = training.first_epoch, training.hyperparameters.epochs
+        self._first_epoch, self._last_epoch = training.first_epoch, training.last_epoch
+        self._n_epochs = self._last_epoch - self._first_epoch
         self._start_time = time.monotonic()
         self._pending_line = ""
 
@@ -41,7 +42,7 @@ class Lines(Observer):
         n_done, now = epoch + 1 - self._first_epoch, time.monotonic()
         if n_done == 1:
             self._first_epoch_end_time = now
-        line = f"Epoch {epoch + 1}/{self._first_epoch + self._n_epochs} - {_format_logs(logs)}"
+        line = f"Epoch {epoch + 1}/{self._last_epoch} - {_format_logs(logs)}"
         if self._n_lines is None:
             print(line, flush=True)
         elif n_done * self._n_lines // self._n_epochs > (n_done - 1) * self._n_lines // self._n_epochs:
@@ -77,8 +78,7 @@ class Bar(Observer):
 
     def train_begin(self, training: Training) -> None:
         """Draw the empty bar."""
-        first, n_epochs = training.first_epoch, training.hyperparameters.epochs
-        self._task = self._bar.add_task("", total=first + n_epochs, completed=first)
+        self._task = self._bar.add_task("", total=training.last_epoch, completed=training.first_epoch)
         self._bar.start()
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
