@@ -18,7 +18,7 @@ from sklearn.datasets import (
 )
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, cross_val_score, cross_validate
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -289,6 +289,19 @@ def test_class_with_zero_sample_weight_is_known_but_not_predicted(moons):
     clf = KerasMoonClassifier(class_weight="balanced", random_state=0).fit(X, y, sample_weight=(y == 1).astype(float))
     assert clf.classes_.tolist() == [0, 1]
     assert (clf.predict(X) == 1).all()
+
+
+def test_class_weights_work_in_folds_that_lack_a_class(moons, weight_bytes):
+    X, y = moons
+    y = np.where(np.arange(200) < 150, y, 2)  # which the first training fold lacks
+    clf = KerasMoonClassifier(epochs=1, random_state=0)
+    weighted = clone(clf).set_params(class_weight={0: 1.0, 1: 4.0, 2: 2.0})
+    results = cross_validate(weighted, X, y, cv=TimeSeriesSplit(2), error_score="raise", return_estimator=True)
+    first, _ = results["estimator"]
+    assert first.classes_.tolist() == [0, 1]
+    n_train = 200 // 3 + 200 % 3
+    by_hand = clf.fit(X[:n_train], y[:n_train], sample_weight=np.where(y[:n_train] == 1, 4.0, 1.0))
+    assert weight_bytes(first) == weight_bytes(by_hand)
 
 
 def test_class_weights_multiply_sample_weights(moons):

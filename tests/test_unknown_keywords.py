@@ -57,10 +57,10 @@ def test_errors_about_keywords_of_other_libraries_name_those_to_use(cls, keyword
         cls().set_params(**{keyword: 1})
 
 
-@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict", "predict_proba", "decision_function"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score", "predict", "predict_proba", "decision_function"])
 def test_methods_name_the_parameters_that_belong_to_the_estimator(method):
     call = getattr(KerasMoonClassifier(), method)
-    arguments = (X, Y) if "fit" in method else (X,)
+    arguments = (X, Y) if method in {"fit", "partial_fit", "score"} else (X,)
     for name in ("verbose", "batch_size"):
         message = (
             rf"{method}\(\) got .* '{name}'\. '{name}' is a parameter of the estimator: KerasMoonClassifier\({name}="
@@ -156,7 +156,7 @@ def test_subclasses_may_nest_estimators():
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_signatures_and_help_are_those_of_the_methods(cls):
-    for name in ("__init__", "fit", "partial_fit", "predict"):
+    for name in ("__init__", "fit", "partial_fit", "predict", "score"):
         method = getattr(cls, name)
         assert inspect.signature(method) == inspect.signature(method.__wrapped__)
         assert not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(method).parameters.values())

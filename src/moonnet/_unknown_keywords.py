@@ -48,12 +48,12 @@ _UNNEEDED = {
     "metrics": "history_ holds the loss of each epoch, and sklearn.metrics has functions for other metrics",
 }
 
-Class = TypeVar("Class", bound=type)
+Class = TypeVar("Class", bound=Any)
 
 
 def explain_unknown_keywords(cls: Class) -> Class:
     """Decorate an estimator's class: if a method does not know a keyword, its TypeError names the one to use."""
-    for name, method in list(vars(cls).items()):
+    for name, method in [*vars(cls).items(), ("score", cls.score)]:
         if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
             setattr(cls, name, _explain_unknown_keywords_of(method))
     return cls
