@@ -391,6 +391,7 @@ INVALID_PARAMETERS = [
     ({"hidden_layer_sizes": "50"}, r"'hidden_layer_sizes' .* Got '50'"),
     ({"activation": "rleu"}, r"'activation' .*'celu', 'elu'.* Got 'rleu'"),
     ({"activation": "softmax"}, r"'activation' .*'relu'.* Got 'softmax'"),
+    ({"activation": "logistic"}, r"'activation' .* Got 'logistic' instead\. Keras calls it 'sigmoid'\."),
     ({"optimizer": "sdg"}, r"'optimizer' .*'sgd'.* Got 'sdg'"),
     ({"learning_rate": 0.0}, r"'learning_rate' .* Got 0\.0"),
     ({"dropout": 1.0}, r"'dropout' .* \[0\.0, 1\.0\)\. Got 1\.0"),

@@ -246,9 +246,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self._validate_params()
         self._check_hidden_layer_sizes()
         if self.activation not in _numpy_forward.ACTIVATIONS:
+            keras_name = {"logistic": "sigmoid", "identity": "linear"}.get(self.activation)  # of MLPClassifier's
             raise ValueError(
                 f"The 'activation' parameter of {name} must be one of {sorted(_numpy_forward.ACTIVATIONS)}. "
-                f"Got {self.activation!r} instead."
+                f"Got {self.activation!r} instead." + (f" Keras calls it {keras_name!r}." if keras_name else "")
             )
         if isinstance(self.scoring, str) and self.scoring != "loss":
             from sklearn.metrics import get_scorer_names
