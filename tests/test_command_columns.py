@@ -49,6 +49,7 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
         (["red", "blue"] * (N // 2), "category", "category, 2 values"),
         ([True, False] * (N // 2), "category", "category, 2 values"),
         (["01067", "99999", "12345"] * (N // 3), "category", "category, 3 values"),
+        (["red", "blue", *["green"] * (N - 2)], "category", "category, 3 values, 2 of them rare, in 3.3% of the rows"),
         (["red", None] * (N // 2), "category", f"category, 1 value, {N // 2} missing"),
         ([str(10**17 + i % 2) for i in range(N)], "category", "category, 2 values"),  # identical as floats
         (dates("%Y-%m-%d"), "date", "date, year-month-day"),
@@ -248,6 +249,7 @@ TABLES = {
     "de_thousands_and_decimals": ("m2_price", ["surface            number                         standardised"]),
     "target_space": ("ok", ["ok      target: 2 classes"]),
     "space_header": ("m2_price", ["surface            number                         standardised"]),
+    "many_categories": ("emissions", ["country    category, 60 values            target encoded, standardised"]),
     "mark_q": (
         "survived",
         [

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.model_selection import train_test_split
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column, infer_columns
+from moonnet.command._model_file import load_model, save_model
 from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._read_csv import read_table
 
@@ -117,3 +120,29 @@ def test_read_samples_raises_on_overflowing_numbers(tmp_path):
     table = read_table(path)
     with pytest.raises(ValueError, match=r"data\.csv .* float64"):
         read_samples(table, *infer_columns(table, "y", None, None, month_first=False))
+
+
+def test_many_categories_are_learned(tmp_path):
+    table = read_table(Path(__file__).parent / "data" / "tables" / "many_categories.csv")
+    target, columns = infer_columns(table, "emissions", None, None, month_first=False)
+    X, X_test, y, y_test = train_test_split(*read_samples(table, target, columns), random_state=0)
+    model = make_model(columns, KerasMoonRegressor(random_state=0)).fit(X, y)
+    assert model.score(X_test, y_test) > 0.99  # one-hot encoded, with half of the countries grouped: 0.36
+    again = clone(model).fit(X, y)
+    assert (again.predict(X_test) == model.predict(X_test)).all()
+    save_model(model, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    assert (loaded.predict(X_test) == model.predict(X_test)).all()
+    unknown = pd.DataFrame({"country": ["Atlantis", None], "year": [2000, 2001]})
+    assert np.isfinite(loaded.predict(unknown)).all()
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"], [0, 1]])
+def test_many_categories_are_encoded_by_class(labels):
+    kind = np.repeat([f"k{index:02}" for index in range(40)], 5)
+    y = np.array(labels)[np.repeat(np.arange(40), 5) % len(labels)]
+    column = Column("kind", "category", "", "", has_many_values=True)
+    model = make_model([column], KerasMoonClassifier((5,), epochs=2, random_state=0)).fit(
+        pd.DataFrame({"kind": kind}), y
+    )
+    assert model[0].transform(pd.DataFrame({"kind": kind})).shape == (200, 1 if len(labels) == 2 else 3)

@@ -251,6 +251,9 @@ def make_mixed_frame(task):
     frame["color"] = ["red", "it's\nblue", None, "green"] * (N // 4)
     frame["day"] = pd.date_range("2020-01-01", periods=N).strftime("%m/%d/%Y")
     frame["id"] = np.arange(N) * 7
+    frame["city"] = [f"city {index % 40} " for index in range(N)]  # many categories, with a space at the end
+    frame["price"] = [f"{1000 + 37 * index:,},50 €".replace(",", ".", 1) for index in range(N)]
+    frame["open"] = pd.date_range("2020-01-01", periods=N, freq="37min").strftime("%H:%M")
     if task == "regression":
         frame["y"] = numeric_frame()["a"].astype(str).str.replace(".", ",")
     frame.loc[5, "y"] = None
@@ -261,7 +264,7 @@ def make_mixed_frame(task):
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_saved_model_and_script_give_identical_predictions(task, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    make_mixed_frame(task).to_csv("a table.csv", index=False, sep=";", encoding="latin-1")
+    make_mixed_frame(task).to_csv("a table.csv", index=False, sep=";", encoding="cp1252")
     assert main(["--csv", "a table.csv", "--target", "y", "--epochs", "3", "--hidden", "9", "--out", "out"]) == 0
     new = make_mixed_frame(task).drop(columns="y").sample(frac=0.5, random_state=0)[::-1]
     new.to_csv("new.csv", index=False)  # with decimal commas, also in the predictions
@@ -276,6 +279,7 @@ def test_saved_model_and_script_give_identical_predictions(task, tmp_path, monke
     model = load_model(tmp_path / "out/model.skops")
     X = new.assign(**{name: pd.to_numeric(new[name].str.replace(",", "."), errors="coerce") for name in ["größe", "b"]})
     X["color"] = X["color"].fillna(np.nan)  # scikit-learn distinguishes None from NaN
+    X["city"] = X["city"].str.strip()
     assert predictions["prediction"].str.replace(",", ".").tolist() == [str(label) for label in model.predict(X)]
     if task == "classification":
         expected = model.predict_proba(X)[:, 1].tolist()

@@ -30,6 +30,10 @@ MAX_LINES = 40
 # Beyond it, float64 no longer distinguishes all integers
 _LARGEST_EXACT = 2**53
 _INTEGER = re.compile("[+-]?[0-9]+")
+# A category with more values than this is target encoded; one-hot encoding would treat the frequent ones as rare
+MAX_ONE_HOT = 30
+# A value in fewer rows than this is rare
+MIN_FREQUENCY = 3
 # If all integers of a column differ, only its name distinguishes an identifier from a measurement
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[\W_])?(?:id|key|index|uuid|guid|no|nr|number|code)[\W_]*)|.*[a-z](?:Id|ID|Key|Nr|No)"
@@ -68,6 +72,7 @@ class Column:
         default_factory=list
     )  # cells among numbers or dates that count as missing values
     number_format: NumberFormat | None = None  # of numbers that pandas.read_csv does not read
+    has_many_values: bool = False  # of a category: too many for one-hot encoding
 
 
 @dataclass(frozen=True)
@@ -201,7 +206,17 @@ def infer_column(table: Table, name: str, *, required: bool, month_first: bool) 
         if len(formats) > 1:
             content += " (ambiguous: --month-first is set)" if month_first else " (ambiguous: see --month-first)"
         return Column(name, "date", content, f"{how}, standardised", date_format, markers)
-    content = f"category, {_count(cells.nunique(), 'value')}{missing}"
+    return _describe_category(table, name, missing)
+
+
+def _describe_category(table: Table, name: str, missing: str) -> Column:
+    counts = table.text[name].value_counts(dropna=False)
+    content = f"category, {_count(table.text[name].nunique(), 'value')}{missing}"
+    if len(counts) > MAX_ONE_HOT:
+        return Column(name, "category", content, "target encoded, standardised", has_many_values=True)
+    rare = counts[counts < MIN_FREQUENCY]
+    if len(rare):
+        content += f", {len(rare)} of them rare, in {rare.sum() / len(table.text):.1%} of the rows"
     return Column(name, "category", content, "one-hot encoded, rare values grouped")
 
 

@@ -19,8 +19,9 @@ from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 try:
@@ -39,6 +40,7 @@ from moonnet.preprocessing import DateEncoder, NumberEncoder
 TRUSTED_CLASSES = (
     ColumnTransformer,
     DateEncoder,
+    KFold,  # of TargetEncoder
     KerasMoonClassifier,
     KerasMoonRegressor,
     MissingIndicator,
@@ -47,6 +49,7 @@ TRUSTED_CLASSES = (
     Pipeline,
     SimpleImputer,
     StandardScaler,
+    TargetEncoder,
 )
 # All types in a model by the kind of skops's node, which decides how a value is made
 _TRUSTED_TYPES: dict[str, dict[str, type]] = {

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from moonnet.command._columns import Column, Target
+from moonnet._sklearn_compat import make_target_encoder
+from moonnet.command._columns import MAX_ONE_HOT, MIN_FREQUENCY, Column, Target
 from moonnet.command._number_format import NumberFormat
 from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder, NumberEncoder
@@ -22,24 +24,32 @@ def make_model(columns: Sequence[Column], network: Any) -> Pipeline:
     for column in columns:
         groups.setdefault(_group_name(column), []).append(column)
     transformers = [
-        (name, _make_encoder(group[0]), [column.name for column in group]) for name, group in groups.items()
+        (name, _make_encoder(group[0], network), [column.name for column in group]) for name, group in groups.items()
     ]
     return Pipeline([("columns", ColumnTransformer(transformers)), ("network", network)])
 
 
 def _group_name(column: Column) -> str:
     """Return the name of the columns with the same encoder."""
+    if column.has_many_values:
+        return "many categories"
     if column.number_format is None:
         return f"{column.kind} {column.date_format}".strip()
     unit, decimal, thousands = column.number_format.unit, column.number_format.decimal, column.number_format.thousands
     return f"number{unit and f' in {unit}'} like 1{thousands}000{decimal}5"
 
 
-def _make_encoder(column: Column) -> Any:
+def _make_encoder(column: Column, network: Any) -> Any:
+    if column.has_many_values:
+        target_type = "auto" if is_classifier(network) else "continuous"  # "auto" takes whole numbers for classes
+        return make_pipeline(make_target_encoder(target_type, network.random_state), StandardScaler())
     if column.kind == "category":
         # A value not seen in training is treated as a rare one
         return OneHotEncoder(
-            handle_unknown="infrequent_if_exist", min_frequency=3, max_categories=30, sparse_output=False
+            handle_unknown="infrequent_if_exist",
+            min_frequency=MIN_FREQUENCY,
+            max_categories=MAX_ONE_HOT,
+            sparse_output=False,
         )
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     steps = [impute, StandardScaler()]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from moonnet.command._columns import shorten_cell
 from moonnet.command._model_file import load_model
@@ -89,19 +89,21 @@ def _read_features(table: Table, encoders: dict[str, Any], missing: dict[str, li
 
 
 def _is_number_encoder(encoder: Any) -> bool:
-    return not isinstance(encoder, OneHotEncoder) and not isinstance(encoder[0], DateEncoder)
+    return not isinstance(encoder, OneHotEncoder) and not isinstance(encoder[0], DateEncoder | TargetEncoder)
 
 
 def _unknown_cells(table: Table, name: str, encoder: Any) -> tuple[list[str], list[str]]:
     """Return the cells of a column to treat as missing, and notes about those and about unknown categories."""
     cells = table.text[name].dropna()
-    if isinstance(encoder, OneHotEncoder):
-        known = encoder.categories_[list(encoder.feature_names_in_).index(name)]
+    categories = encoder if isinstance(encoder, OneHotEncoder) else encoder[0]
+    if isinstance(categories, OneHotEncoder | TargetEncoder):
+        how = "a rare value" if isinstance(categories, OneHotEncoder) else "an average value"
+        known = categories.categories_[list(categories.feature_names_in_).index(name)]
         unknown = cells[~cells.isin(known)]
         markers = unknown[is_missing_marker(unknown)]
         return markers.unique().tolist(), [
             *_notes(name, markers, "treated as missing"),
-            *_notes(name, unknown.drop(markers.index), "not seen in training, treated as a rare value"),
+            *_notes(name, unknown.drop(markers.index), f"not seen in training, treated as {how}"),
         ]
     if _is_number_encoder(encoder):
         unit = encoder[0].unit if isinstance(encoder[0], NumberEncoder) else ""

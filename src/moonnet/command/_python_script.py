@@ -48,9 +48,9 @@ skops.io.dump(model, {path!r}, compression=zipfile.ZIP_DEFLATED)
 IMPORTS = {
     "sklearn.compose": ["ColumnTransformer"],
     "sklearn.impute": ["SimpleImputer"],
-    "sklearn.model_selection": ["train_test_split"],
+    "sklearn.model_selection": ["KFold", "train_test_split"],
     "sklearn.pipeline": ["Pipeline", "make_pipeline"],
-    "sklearn.preprocessing": ["OneHotEncoder", "StandardScaler"],
+    "sklearn.preprocessing": ["OneHotEncoder", "StandardScaler", "TargetEncoder"],
     "moonnet": ["KerasMoonClassifier", "KerasMoonRegressor"],
     "moonnet.preprocessing": ["DateEncoder", "NumberEncoder"],
 }
