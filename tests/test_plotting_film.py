@@ -78,23 +78,23 @@ def test_frames_of_a_regressor_have_one_scale(n_features):
     y = 100 * np.sin(X[:, 0])
     film = LearningFilm()
     reg = KerasMoonRegressor(epochs=6, learning_rate=0.01, random_state=0).set_callbacks(film).fit(X, y)
-    film.animate(reg, X, y)
+    film.animate(reg, X, y, grid_resolution=32)
     scales = set()
     for index in (0, 3, 5):
         film.animation_._func(index)
         earlier = copy.deepcopy(reg)
         earlier.coefs_, earlier.intercepts_ = film.weights[index]
-        expected_display = RegressionDisplay.from_estimator(earlier, X, y)
+        expected_display = RegressionDisplay.from_estimator(earlier, X, y, grid_resolution=32)
         ax = film.ax_[0]
         drawn = ax.lines[0].get_ydata() if n_features == 1 else np.ravel(ax.collections[0].get_array())
         assert_allclose(drawn, expected_display.response.ravel())
         scales.add(ax.get_ylim() if n_features == 1 else ax.collections[0].get_clim())
-    assert scales == {RegressionDisplay.from_estimator(reg, X, y).vlim_}
+    assert scales == {RegressionDisplay.from_estimator(reg, X, y, grid_resolution=32).vlim_}
 
 
 def test_animation_does_not_change_with_another_fit(film_and_classifier, moons, tmp_path):
     film, clf = film_and_classifier
-    film.animate(clf, *moons, fps=10)
+    film.animate(clf, *moons, fps=10, grid_resolution=16)
     coefs = film.weights[5][0]
     clf.set_params(epochs=2, learning_rate=0.1).fit(*moons)
     assert film.epochs == [1, 2]
@@ -153,7 +153,8 @@ def test_saved_files_contain_every_frame(film_and_classifier, moons, tmp_path, s
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not installed")
     film, clf = film_and_classifier
-    path = film.animate(clf, *moons, fps=3).save(tmp_path / f"film{suffix}", dpi=40)
+    film.animate(clf, *moons, fps=3, grid_resolution=16)
+    path = film.save(tmp_path / f"film{suffix}", dpi=40)
     if suffix == ".gif":
         with Image.open(path) as gif:
             assert gif.size == (384, 144)
@@ -174,22 +175,47 @@ def test_saved_files_contain_every_frame(film_and_classifier, moons, tmp_path, s
 def test_notebook_shows_a_player_and_no_second_figure(film_and_classifier, moons):
     film, clf = film_and_classifier
     assert film._repr_html_() is None
-    assert "<script" in film.animate(clf, *moons)._repr_html_()
+    assert "<script" in film.animate(clf, *moons, grid_resolution=16)._repr_html_()
     assert plt.get_fignums() == []
 
 
 def test_animation_of_probabilities_has_one_colour_bar(film_and_classifier, moons):
     film, clf = film_and_classifier
-    film.animate(clf, *moons, response_method="predict_proba")
+    film.animate(clf, *moons, response_method="predict_proba", grid_resolution=16)
     film.animation_._func(0)
     film.animation_._func(1)
     assert len(film.figure_.axes) == 3
 
 
+def test_frames_of_a_decision_function_have_one_scale(film_and_classifier, moons):
+    film, clf = film_and_classifier
+    film.animate(clf, *moons, response_method="decision_function", grid_resolution=16)
+    scales = set()
+    for index in (0, 5):
+        film.animation_._func(index)
+        scales.add(film.ax_[0].collections[0].get_clim())
+    assert scales == {film.figure_.axes[2]._colorbar.mappable.get_clim()}
+
+
+def test_invalid_arguments_raise_before_the_film_has_a_figure(film_and_classifier, moons):
+    film, clf = film_and_classifier
+    for options, message in [
+        ({"errors_kw": 3}, "errors_kw must be a dict of keyword arguments or False. Got 3"),
+        ({"grid_resolution": 1}, "grid_resolution must be an integer of at least 2. Got 1"),
+        ({"figure": 3}, "figure must be a matplotlib figure. Got 3"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            film.animate(clf, *moons, **options)
+    assert plt.get_fignums() == []
+    film.animate(clf, *moons, grid_resolution=16)
+    with pytest.raises(ValueError, match=r"dpi must be a positive number\. Got 0"):
+        film.save("film.gif", dpi=0)
+
+
 def test_only_the_given_figure_is_drawn_on(film_and_classifier, moons):
     film, clf = film_and_classifier
     current, given = plt.figure(), mpl.figure.Figure(figsize=(8, 3), layout="constrained")
-    film.animate(clf, *moons, figure=given)
+    film.animate(clf, *moons, figure=given, grid_resolution=16)
     assert film.figure_ is given
     assert plt.gcf() is current
     assert current.axes == []
