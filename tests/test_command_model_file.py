@@ -140,5 +140,5 @@ def test_load_model_rejects_other_files(tmp_path, samples):
 def test_archive_that_unpacks_to_far_more_is_refused(text_model):
     with zipfile.ZipFile(text_model, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", bytes(5 * 10**7))
-    with pytest.raises(ValueError, match=r"it unpacks to 4\d MiB, but 3\d MiB is the limit for its size"):
+    with pytest.raises(ValueError, match=r"it unpacks to 4\d MiB, but \d+ MiB is the limit for its size"):
         load_model(text_model)

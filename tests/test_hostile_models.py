@@ -15,7 +15,7 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column
 from moonnet.command._model_file import save_model
 from moonnet.command._pipeline import make_model
@@ -270,8 +270,13 @@ def hostile_files(tmp_path_factory):
     files = {"support vector machine": crashing_pipeline(model)}
     files |= {name: changed(packed, change) for name, change in CHANGES.items()}
     files |= dict(damaged(packed, rng))
+    regression = make_model(COLUMNS, KerasMoonRegressor((5,), epochs=2, random_state=0)).fit(
+        FRAME, np.linspace(0, 1, N)
+    )
+    save_model(regression, folder / "regression.skops")
     for seed in range(40):
-        files[f"random {seed}"] = changed(packed, lambda schema, members: change_at_random(schema, members, rng))
+        original = (folder / "regression.skops").read_bytes() if seed % 2 else packed
+        files[f"random {seed}"] = changed(original, lambda schema, members: change_at_random(schema, members, rng))
     for index, content in enumerate(files.values()):
         (folder / f"{index}.skops").write_bytes(content)
     return folder, list(files)

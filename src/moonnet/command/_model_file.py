@@ -67,8 +67,8 @@ _TRUSTED_TYPES: dict[str, dict[str, type]] = {
 }
 # Attributes that our models leave at None: they would start processes or name files and functions
 _NONE_ATTRIBUTES = ("n_jobs", "memory", "callbacks", "transformer_weights")
-# A file may unpack to _FREE_BYTES and _MAX_RATIO times its size. The files of wide tables unpack to four times theirs.
-_FREE_BYTES, _MAX_RATIO = 2**25, 10
+# A file may unpack to _FREE_BYTES and _MAX_RATIO times its size; those of wide tables unpack to 4 to 25 times theirs
+_FREE_BYTES, _MAX_RATIO = 2**23, 40
 _MAX_MESSAGE = 300
 
 
