@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.training import _compiled_program
 from moonnet.training._keras import keras
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -125,8 +126,44 @@ def test_fit_does_not_change_global_generators_or_settings():
     assert read_globals() == expected
 
 
+@pytest.fixture
+def keras_settings():
+    """Restore Keras's settings after the test."""
+    settings = keras.config.floatx(), keras.config.dtype_policy(), keras.config.epsilon()
+    yield
+    for value, restore in zip(
+        settings, (keras.config.set_floatx, keras.config.set_dtype_policy, keras.config.set_epsilon), strict=True
+    ):
+        restore(value)
+
+
+@pytest.mark.parametrize(
+    ("floatx", "policy", "dtype", "optimizer"),
+    [
+        ("bfloat16", "mixed_float16", "float64", keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))),
+        ("float64", "float64", "float32", "rmsprop"),
+    ],
+)
+def test_settings_of_keras_do_not_change_results(monkeypatch, keras_settings, floatx, policy, dtype, optimizer):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    X = X.astype(dtype)
+    network = KerasMoonClassifier((5,), epochs=2, optimizer=optimizer, random_state=0)
+
+    def results():
+        monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+        network.fit(X, y)
+        return fingerprint(network), network.predict_proba(X).tobytes(), network.history_
+
+    expected = results()
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+    keras.config.set_epsilon(0.1)
+    assert results() == expected
+
+
 def test_fit_does_not_advance_the_name_counters_of_keras(run_python):
     program = """
+from moonnet.training import _compiled_program
 from moonnet.training._keras import keras
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier, KerasMoonRegressor

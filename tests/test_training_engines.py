@@ -12,7 +12,7 @@ from sklearn.preprocessing import scale
 
 from moonnet import KerasMoonClassifier
 from moonnet._numpy_forward import ACTIVATIONS
-from moonnet.training import _compiled_program, _network
+from moonnet.training import _compiled_program
 from moonnet.training._keras import keras
 from moonnet.training._network import optimizer_classes
 
@@ -195,6 +195,21 @@ def test_unavailable_device_raises(moons):
         KerasMoonClassifier((3,), epochs=1).fit(*moons)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="specific to TensorFlow")
+@pytest.mark.parametrize("strategy", ["OneDeviceStrategy", "MirroredStrategy"])
+def test_fit_within_a_strategy_raises_also_if_its_program_is_compiled(moons, strategy):
+    import tensorflow as tf
+
+    clf = KerasMoonClassifier((3,), epochs=1).fit(*moons)
+    with getattr(tf.distribute, strategy)("CPU:0" if strategy.startswith("One") else ["CPU:0"]).scope():
+        with pytest.raises(
+            ValueError, match=rf"outside of the scope.*Got the scope of a {strategy}\. Call fit outside"
+        ):
+            clf.fit(*moons)
+        assert clf.predict(moons[0]).shape == (200,)
+        assert clf.model_.count_params() == 13
+
+
 FIT_WITHOUT_TENSORFLOW = """
 import sys
 from sklearn.datasets import make_moons
@@ -322,7 +337,6 @@ def test_fit_is_identical_within_transformations_and_scopes_of_jax(
     def fit(name):
         if not compiled_before:
             monkeypatch.setattr(_compiled_program, "_idle_programs", [])
-            _network._default_settings.cache_clear()
         found[name] = weight_bytes(clf.fit(*moons))
 
     def traced(name):

@@ -1,4 +1,4 @@
-"""The import of Keras: output and errors. Each test imports it in a new process."""
+"""The import of Keras: standard error and errors. A module in place of Keras makes most child processes fast."""
 
 import os
 import subprocess
@@ -6,144 +6,136 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from moonnet.training import _keras, engines
 
 FIT = """
+from joblib.externals.loky import get_reusable_executor
 from sklearn.datasets import make_moons
-from sklearn.model_selection import cross_val_score
 from moonnet import KerasMoonClassifier
 X, y = make_moons(60, noise=0.2, random_state=0)
-for parameters in ({}, {"dropout": 0.1}, {"optimizer": "adam", "learning_rate": 0.01}, {"hidden_layer_sizes": (3,)},
-                   {"hidden_layer_sizes": (4,)}, {"hidden_layer_sizes": (5,)}, {"hidden_layer_sizes": (6,)}):
-    clf = KerasMoonClassifier(epochs=2, **parameters).fit(X, y)
+for n_units in range(3, 9):  # TensorFlow warns after five programs of the same function
+    clf = KerasMoonClassifier((n_units,), epochs=2, dropout=0.1 * (n_units > 7)).fit(X, y)
     clf.predict(X), clf.model_
-cross_val_score(KerasMoonClassifier(epochs=2), X, y, cv=2, n_jobs=2)
+get_reusable_executor(max_workers=1).submit(clf.fit, X, y).result()
 """
 
 
-def run(program, **environment):
-    """Run a program in a child process and return the completed process."""
+def run(arguments, **environment):
+    """Run Python in a child process and return the completed process."""
     # Without the compilation cache of the tests, because JAX warns of entries that a killed process left incomplete
     left_out = {"TF_CPP_MIN_LOG_LEVEL", "JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS"}
     inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=300,
         check=False,
         env=inherited | environment,
     )
 
 
+@pytest.mark.slow
 @pytest.mark.trains
-def test_fit_and_the_worker_processes_of_a_search_write_nothing(engine_is_quiet):
+def test_fit_and_a_worker_process_write_nothing(engine_is_quiet):
     if not engine_is_quiet:
         pytest.skip("TensorFlow 2.20 logs each compilation")
-    child = run(FIT)
+    child = run(["-c", FIT])
     assert (child.returncode, child.stdout, child.stderr) == (0, "", "")
 
 
-def test_log_of_tensorflow_is_shown_if_its_level_is_set():
-    child = run("import moonnet.training._keras", KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
+@pytest.fixture
+def import_keras(tmp_path):
+    """Return a function that imports a program as Keras, by the module _keras alone, in a child process."""
+
+    def import_(program, before="", after="", **environment):
+        (tmp_path / "keras.py").write_text(program)
+        script = tmp_path / "script.py"
+        script.write_text(f"{before}\nimport runpy\nrunpy.run_path({_keras.__file__!r})\n{after}")
+        return run([str(script)], **{"KERAS_BACKEND": "tensorflow", **environment})
+
+    return import_
+
+
+WRITE_LOG = r"""
+import os
+os.write(2, b'''WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795996569.914993    8641 port.cc:153] oneDNN custom operations are on.
+another library: \xff
+E0000 00:00:1795996569.914993    8641 port.cc:154] an error
+WARNING: All log messages
+''')
+"""
+OTHER_LINES = [
+    "another library: \udcff",
+    "E0000 00:00:1795996569.914993    8641 port.cc:154] an error",
+    "WARNING: All log messages",
+]
+
+
+def test_start_up_log_is_dropped_and_other_lines_arrive_in_order(import_keras):
+    child = import_keras(WRITE_LOG, after="import sys; print('after', file=sys.stderr)")
+    assert (child.returncode, child.stderr.splitlines()) == (0, [*OTHER_LINES, "after"])
+
+
+@pytest.mark.parametrize(
+    ("before", "environment"),
+    [("", {"TF_CPP_MIN_LOG_LEVEL": "0"}), ("import sys; sys.modules['tensorflow'] = None", {}), ("", {"PATH": ""})],
+    ids=["level", "TensorFlow imported", "without grep"],
+)
+def test_start_up_log_is_shown(import_keras, before, environment):
+    child = import_keras(WRITE_LOG, before, **environment)
     assert child.returncode == 0
-    assert "cpu_feature_guard" in child.stderr
+    assert child.stderr.count("\n") == 5
 
 
-def test_stderr_of_other_libraries_is_shown_after_the_import():
-    child = run(
-        """
-import os, sys
-class Loader:
-    def find_spec(self, name, path=None, target=None):
-        if name == "tensorflow":
-            os.write(2, b"a warning of another library\\n")
-        return None
-sys.meta_path.insert(0, Loader())
-import moonnet.training._keras
-print("after", file=sys.stderr)
-""",
-        KERAS_BACKEND="tensorflow",
-    )
-    assert (child.returncode, child.stderr) == (0, "a warning of another library\nafter\n")
-
-
-def test_all_stderr_is_shown_if_the_import_fails():
-    child = run(
-        """
-import os, sys
-class Loader:
-    def find_spec(self, name, path=None, target=None):
-        if name in ("tensorflow", "keras"):
-            os.write(2, b"I0000 00:00:1700000000.000001 42 port.cc:153] what went on before\\n")
-            raise ImportError("libmissing.so: cannot open shared object file")
-sys.meta_path.insert(0, Loader())
-import moonnet.training._keras
-""",
-        KERAS_BACKEND="tensorflow",
-    )
+def test_last_words_before_an_abort_and_before_an_error_arrive(import_keras):
+    abort = WRITE_LOG + "os.write(2, b'F0000 the processor lacks AVX\\n'); os.abort()"
+    child = import_keras(abort)
+    assert child.returncode < 0
+    assert child.stderr.splitlines() == [*OTHER_LINES, "F0000 the processor lacks AVX"]
+    child = import_keras(WRITE_LOG + "raise ImportError('libmissing.so: cannot open shared object file')")
     assert child.returncode == 1
-    assert "what went on before" in child.stderr
+    assert child.stderr.splitlines()[:3] == OTHER_LINES
     assert "libmissing.so" in child.stderr
 
 
-@pytest.mark.trains
-def test_fit_succeeds_if_stderr_is_closed():
-    child = run(
-        """
-import os
-os.close(2)
-from sklearn.datasets import make_moons
-from moonnet import KerasMoonClassifier
-X, y = make_moons(60, random_state=0)
-clf = KerasMoonClassifier(epochs=2, dropout=0.1).fit(X, y)
-clf.predict(X), clf.model_
-print(clf.n_iter_)
-"""
-    )
-    assert (child.returncode, child.stdout) == (0, "2\n")
+def test_processes_started_meanwhile_keep_their_stderr(import_keras):
+    write_later = "import os, sys; sys.stdin.read(); os.write(2, b'from a child, after the import\\n')"
+    start = f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {write_later!r}], stdin=-1)"
+    end = "import keras; keras.child.communicate(); print('exit status', keras.child.returncode)"
+    child = import_keras(start, after=end)
+    assert (child.returncode, child.stdout, child.stderr) == (0, "exit status 0\n", "from a child, after the import\n")
+
+
+def test_keras_is_imported_if_stderr_is_closed(import_keras):
+    child = import_keras("", before="import os; os.close(2)", after="print('imported')")
+    assert (child.returncode, child.stdout) == (0, "imported\n")
 
 
 def test_unsupported_backend_raises():
-    child = run(
-        """
-import keras
-keras.backend.backend = lambda: "torch"
-import moonnet.training.engines
-"""
-    )
-    message = "RuntimeError: moonnet trains with Keras on jax or tensorflow, but Keras's backend is 'torch'"
-    assert message in child.stderr
+    message = "moonnet trains with Keras on jax or tensorflow, but Keras's backend is 'torch'"
+    with pytest.raises(RuntimeError, match=message):
+        engines._load_engine("torch")
 
 
-def test_pytorch_backend_raises_even_if_pytorch_is_not_installed():
-    child = run(
-        """
-import sys
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name=name)
-sys.meta_path.insert(0, Missing())
-import moonnet.training._keras
-""",
-        KERAS_BACKEND="torch",
-    )
-    assert "ImportError: Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX" in child.stderr
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("jax", "Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"),
+        ("torch", "Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX"),
+    ],
+)
+def test_missing_backend_raises(import_keras, missing, message):
+    child = import_keras(f"raise ModuleNotFoundError('No module', name={missing!r})", KERAS_BACKEND=missing)
+    assert f"ImportError: {message}" in child.stderr
 
 
+@pytest.mark.slow
 def test_command_without_jax_prints_the_error_without_traceback():
-    child = run(
-        "import sys; sys.modules['jax'] = None; from moonnet.command._cli import main; main([])", KERAS_BACKEND="jax"
-    )
+    program = "import sys; sys.modules['jax'] = None; from moonnet.command._cli import main; main([])"
+    child = run(["-c", program], KERAS_BACKEND="jax")
     assert child.returncode == 2
     assert "pip install 'moonnet[jax]'" in child.stderr
     assert "Traceback" not in child.stderr
-
-
-def test_import_error_without_jax_names_the_extra():
-    child = run("import sys; sys.modules['jax'] = None; import moonnet.training._keras", KERAS_BACKEND="jax")
-    assert (
-        "ImportError: Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"
-        in child.stderr
-    )

@@ -44,8 +44,6 @@ class ProgramSpec:
     batch_size: int
     dropout: bool
     dtype: str
-    # Keras's own float type, in which its optimizers store their learning rate
-    learning_rate_dtype: str = field(default_factory=keras.config.floatx)
     device: Any = field(default_factory=engine.device)
 
     @property
@@ -77,7 +75,8 @@ class Program:
 
     def scope(self) -> AbstractContextManager[Any]:
         """Return the context in which the program's Keras objects are used."""
-        widest = "float64" if "float64" in (self.spec.dtype, self.spec.learning_rate_dtype) else "float32"
+        # Keras first creates variables in its own float type
+        widest = "float64" if "float64" in (self.spec.dtype, keras.config.floatx()) else "float32"
         return engine.scope(self.spec.device, widest)
 
     def _build(self) -> list[Any]:
@@ -102,7 +101,7 @@ class Program:
     def _build_optimizer(self) -> list[Any]:
         """Create the optimizer and the layout of the state; return the optimizer's variables by layer."""
         spec = self.spec
-        new_optimizer = partial(spec.optimizer.build, learning_rate=0.0, constant=partial(engine.constant, spec.dtype))
+        new_optimizer = partial(spec.optimizer.build_for_training, partial(engine.constant, spec.dtype))
         optimizer = new_optimizer()
         optimizer.build(self._weights)
         self._dtypes = [variable.dtype for variable in (*self._weights, *optimizer.variables)]

@@ -5,55 +5,73 @@ Keras, never at the top of a module that predictions import.
 """
 
 import os
-import re
+import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-# Lines that TensorFlow writes to file descriptor 2 at import, before its log level applies, in the formats of absl and
-# glog ("I0000 00:00:1700000000.123456 42 port.cc:153] ...", "2026-01-01 00:00:00.123456: I tensorflow/...cc:12] ...").
-_START_UP_LINE = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
-    rb"|[IWE]\d{4} [\d:.]+ +\d+ [^ \]]+:\d+\] "
-    rb"|\d{4}-\d\d-\d\d [\d:.]+ [IWE] [^ \]]+:\d+\] "
-    rb"|To enable the following instructions: "
+# Lines that TensorFlow 2.21 writes to file descriptor 2 at import, before its log level applies, in the format of absl:
+# "I0000 00:00:1700000000.123456 42 port.cc:153] ...". Warnings and errors are not among them.
+_START_UP_LINE = (
+    r"^(WARNING: All log messages before absl::InitializeLog\(\) is called|I[0-9]{4} [0-9:.]+ +[0-9]+ [^] ]+:[0-9]+\] )"
 )
 
 
 @contextmanager
 def _drop_start_up_log() -> Iterator[None]:
-    """Capture file descriptor 2, then write the captured lines except the start-up log; after an error, all of them."""
+    """Pass file descriptor 2 through a process that drops the start-up log and writes other lines as they arrive.
+
+    A process, because nothing in this one runs while an engine's library is loaded, and so that the last words of an
+    engine arrive if it aborts. Processes that other threads start meanwhile keep the filter as their standard error,
+    so it runs until the last of them has ended.
+    """
     try:
         stderr = os.dup(2)
-    except OSError:  # without stderr (a daemon, a service) there is nothing to capture
+    except OSError:  # without stderr (a daemon, a service) there is nothing to filter
         yield
         return
+    reader, writer = os.pipe()
+    try:
+        log_filter = subprocess.Popen(
+            ["grep", "--line-buffered", "-aEv", _START_UP_LINE],
+            stdin=reader,
+            stdout=stderr,
+            env=os.environ | {"LC_ALL": "C"},
+            start_new_session=True,  # Ctrl-C must not end it
+        )
+    except OSError:  # without grep, as on Windows, the log is shown
+        log_filter = None
+    else:
+        _flush_stderr()
+        os.dup2(writer, 2)
+    os.close(reader)
+    os.close(writer)
+    try:
+        yield
+    finally:
+        if log_filter is not None:
+            _flush_stderr()
+            os.dup2(stderr, 2)
+            # Later lines come later, unless a process that was started meanwhile keeps the filter
+            wait = threading.Thread(target=log_filter.wait, daemon=True)
+            wait.start()
+            wait.join(timeout=1)
+        os.close(stderr)
+
+
+def _flush_stderr() -> None:
     if sys.stderr is not None:
         sys.stderr.flush()
-    failed = True
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-            failed = False
-        finally:
-            if sys.stderr is not None:
-                sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            captured.seek(0)
-            for line in captured:
-                if failed or not _START_UP_LINE.match(line):
-                    os.write(2, line)
 
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.modules
 # The log is shown if the user has imported TensorFlow before, or has set its log level below 3
 _show_log = "tensorflow" in sys.modules or os.environ.setdefault(_LOG_LEVEL, "3") < "3"
+_is_other_backend = os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
 try:
-    with nullcontext() if _show_log else _drop_start_up_log():
+    with nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
         import keras
 except ModuleNotFoundError as error:
     if error.name == "jax":

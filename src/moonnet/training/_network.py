@@ -56,6 +56,12 @@ class OptimizerSpec:
         is_muon = issubclass(self.cls, keras.optimizers.Muon) or '"class_name": "Muon"' in self.settings
         return "float32" if is_muon else dtype
 
+    def build_for_training(self, constant: Callable[[float], Any]) -> Any:
+        """Return a new Keras optimizer that stores learning rates in float32, whatever Keras's own float type is."""
+        optimizer = self.build(0.0, constant)
+        _store_learning_rate_in_float32(optimizer, json.loads(self.settings))
+        return optimizer
+
     def build(self, learning_rate: float | None, constant: Callable[[float], Any] = float) -> Any:
         """Return a new Keras optimizer, with this learning rate unless a schedule or inner optimizers set it.
 
@@ -122,7 +128,7 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
     classes = optimizer_classes()
     if isinstance(optimizer, str) and optimizer.lower() in classes:
         cls = classes[optimizer.lower()]
-        return cls, dict(_default_settings(cls, keras.config.floatx()))
+        return cls, _default_settings(cls)
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
             f"The 'optimizer' parameter must be one of {sorted(classes)} or an instance of keras.optimizers.Optimizer. "
@@ -141,19 +147,17 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
     return type(optimizer), _get_settings("optimizer", optimizer)
 
 
-@cache  # creating an instance takes milliseconds, because it creates variables
-def _default_settings(cls: Any, floatx: str) -> dict[str, Any]:
-    """Return the default settings of an optimizer; Keras rounds its learning rate to ``floatx``."""
-    with engine.scope(engine.device(), floatx):
-        # With a name, so that Keras's counter of automatic names stays as it is
-        settings: dict[str, Any] = cls(name=cls.__name__.lower()).get_config()
-    return settings
+def _default_settings(cls: Any) -> dict[str, Any]:
+    """Return the default settings of an optimizer, its learning rate rounded to float32, in which it is stored."""
+    parameters = inspect.signature(cls).parameters.values()
+    settings = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+    return settings | {"learning_rate": float(np.float32(settings["learning_rate"]))}
 
 
 def _get_settings(parameter: str, value: Any) -> dict[str, Any]:
     """Return the settings of an optimizer or schedule; an error names the parameter."""
     try:
-        with engine.scope(engine.device(), keras.config.floatx()):
+        with engine.scope(None, keras.config.floatx()):
             settings: dict[str, Any] = value.get_config()
     except Exception as error:
         raise ValueError(
@@ -184,6 +188,16 @@ def _with_constants(settings: Any, constant: Callable[[float], Any]) -> Any:
             for name, value in settings.items()
         }
     return constant(settings) if isinstance(settings, float) else settings
+
+
+def _store_learning_rate_in_float32(optimizer: Any, settings: dict[str, Any]) -> None:
+    """Replace the variable of a numeric learning rate, which Keras creates in its own float type."""
+    if isinstance(optimizer._learning_rate, keras.Variable):
+        rate = settings.get("learning_rate", 0.0)
+        optimizer._learning_rate.__init__(rate, dtype="float32", trainable=False, name="learning_rate")
+    inner = getattr(optimizer, "inner_optimizer", None)  # of a LossScaleOptimizer
+    if inner is not None:
+        _store_learning_rate_in_float32(inner, settings["inner_optimizer"]["config"])
 
 
 def _learning_rate_error(value: Any) -> ValueError:

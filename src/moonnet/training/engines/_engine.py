@@ -18,15 +18,15 @@ class Engine(ABC):
     def device(self) -> Any:
         """Return the device of the caller's ``keras.device`` scope, else the CPU; equal devices compare equal.
 
-        Raises ValueError if there is no such device.
+        Raises ValueError if there is no such device, or within the scope of a strategy for several devices.
         """
 
     @abstractmethod
     def scope(self, device: Any, widest: str) -> AbstractContextManager[Any]:
         """Return the context in which programs are built and run.
 
-        It selects a device, permits floats up to ``widest``, and is independent of the caller's settings and of a
-        function that the caller traces.
+        It selects a device (None: the default one), permits floats up to ``widest``, and is independent of the caller's
+        settings and of a function that the caller traces.
         """
 
     @abstractmethod

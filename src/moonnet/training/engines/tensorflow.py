@@ -25,6 +25,12 @@ class _Float64(float):
 
 class _TensorFlow(Engine):
     def device(self) -> str:
+        if tf.distribute.has_strategy():
+            raise ValueError(
+                "Training runs on one device, outside of the scope of a tf.distribute strategy. Got the scope of a "
+                f"{type(tf.distribute.get_strategy()).__name__}. Call fit outside of it, and select a device with "
+                "keras.device."
+            )
         chosen = context.context().device_name
         if not chosen:
             return "CPU:0"
