@@ -251,7 +251,7 @@ def test_failing_scorer_raises_and_changes_nothing(moons, scoring, error, messag
         ("neg_log_loss", "ab", r"'neg_log_loss', failed for the validation set of 2 samples, .* label of \['c'\]"),
         ("roc_auc_ovr", "aab", r"'roc_auc_ovr', failed for the validation set of 3 samples, .* label of \['c'\]"),
         ("neg_log_loss", "b", r"failed for the validation set of 1 sample, in which no sample has .* \['a', 'c'\]"),
-        ("d2_log_loss_score", "a", r"a number for the validation set of 1 sample, .* \['b', 'c'\]\. Got nan from 'd2"),
+        (nan_score, "a", r"a number for the validation set of 1 sample, .* \['b', 'c'\]\. Got nan from <function nan"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
