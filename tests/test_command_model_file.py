@@ -18,7 +18,7 @@ from moonnet.command._model_file import TRUSTED_CLASSES, load_model, save_model
 from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._read_csv import read_table
 
-N = 60
+N = 120
 RANDOM = np.random.default_rng(0)
 VERSION = json.dumps(json.dumps(sklearn.__version__))  # as in a file
 
@@ -31,8 +31,9 @@ def samples(tmp_path_factory):
         {
             "a": np.where(np.arange(N) % 7, RANDOM.normal(size=N).round(3), np.nan),
             "whole": RANDOM.integers(0, 9, N),
-            "kind": [*["red"] * 30, *["blue"] * 26, "rare", "odd", None, None],
-            "many": [f"place {i % 20}" for i in range(N)],
+            "kind": [*["red"] * 60, *["blue"] * 56, "rare", "odd", None, None],
+            "many": [f"place {i % 40}" for i in range(N)],
+            "price": [f"${1000 + i},50" for i in range(N)],
             "day": days.strftime("%d.%m.%Y"),
             "iso": days.astype(str),
             "y": np.arange(N) % 3,
@@ -49,7 +50,9 @@ def samples(tmp_path_factory):
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
 def test_loaded_model_predicts_the_same(network, samples, tmp_path):
     X, y, columns = samples
-    assert {column.kind for column in columns} >= {"number", "category", "date"}
+    assert {column.kind for column in columns} == {"number", "category", "date"}
+    assert {column.name for column in columns if column.has_many_values} == {"many"}
+    assert {column.name for column in columns if column.number_format} >= {"price"}
     fitted = make_model(columns, network((5,), epochs=2, random_state=0)).fit(X, y)
     path = tmp_path / "model.skops"
     save_model(fitted, path)
@@ -118,7 +121,7 @@ def test_load_model_rejects_other_files(tmp_path, samples):
     skops.io.dump(make_pipeline(StandardScaler(), KerasMoonClassifier((5,), epochs=1)).fit(X[["whole"]], y), path)
     with pytest.raises(ValueError, match="expected a pipeline with the steps 'columns' and 'network'"):
         load_model(path)
-    skops.io.dump(make_model(columns, StandardScaler()).fit(X, y), path)
+    skops.io.dump(make_model(columns[:3], StandardScaler()).fit(X, y), path)
     with pytest.raises(ValueError, match=r"expected a network of moonnet\. Got StandardScaler"):
         load_model(path)
     skops.io.dump(make_model(columns, KerasMoonClassifier()), path)

@@ -18,6 +18,7 @@ from sklearn.svm import SVC
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column
 from moonnet.command._model_file import save_model
+from moonnet.command._number_format import NumberFormat
 from moonnet.command._pipeline import make_model
 
 N = 40
@@ -26,12 +27,16 @@ FRAME = pd.DataFrame(
         "a": np.where(np.arange(N) % 7, np.linspace(-1, 1, N), np.nan),
         "kind": [*["red"] * 20, *["blue"] * 17, "rare", "odd", None],
         "day": pd.date_range("2020-01-01", periods=N).astype(str),
+        "many": [f"place {i % 35}" for i in range(N)],
+        "price": [f"$ {i}.5" for i in range(N)],
     }
 )
 COLUMNS = [
     Column("a", "number", "", ""),
     Column("kind", "category", "", ""),
     Column("day", "date", "", "", "ISO8601"),
+    Column("many", "category", "", "", has_many_values=True),
+    Column("price", "number", "", "", number_format=NumberFormat(unit="$")),
 ]
 
 
@@ -143,9 +148,9 @@ CHANGES = {  # by name: a function that changes the schema and the members
     "features": setting(network, "n_features_in_", value(10**9)),
     "network is text": setting(lambda s: attributes(s)["steps"]["content"][1]["content"], 1, EVIL),
     "weights of another shape": coef(npy(np.zeros((3, 2)))),
-    "weights are NaN": coef(npy(np.full((6, 5), np.nan))),
-    "weights are integers": coef(npy(np.zeros((6, 5), int))),
-    "weights are text": coef(npy(np.full((6, 5), "x"))),
+    "weights are NaN": coef(npy(np.full((8, 5), np.nan))),
+    "weights are integers": coef(npy(np.zeros((8, 5), int))),
+    "weights are text": coef(npy(np.full((8, 5), "x"))),
     "weights are objects": coef(npy(np.array([{}, {}], dtype=object))),
     "weights are huge": coef(header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }\n")),
     "weights overflow": coef(header(f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({2**62}, {2**62}), }}\n")),
