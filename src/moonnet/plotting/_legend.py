@@ -1,6 +1,7 @@
 """Legends of classes, which leave the plane its size however many the classes and however long their names."""
 
 import textwrap
+import warnings
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def draw_legend(ax: Any, points: list[Any], errors: Any = None, legend_kw: dict[
 def widen_figure(legend: Any) -> None:
     """Widen the new figure of a legend beside the axes, so that a wide legend does not narrow the plane."""
     figure = legend.figure
-    width = legend.get_window_extent().width / figure.dpi
+    with warnings.catch_warnings():  # which matplotlib before 3.11 repeats when it draws
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        width = legend.get_window_extent().width / figure.dpi
     figure.set_figwidth(figure.get_figwidth() + max(0, width - _WIDTH))
 
 
