@@ -12,10 +12,7 @@ from sklearn.datasets import (
     make_moons,
     make_multilabel_classification,
 )
-from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, StackingClassifier, VotingClassifier
-from sklearn.feature_selection import RFECV
-from sklearn.inspection import permutation_importance
-from sklearn.kernel_approximation import RBFSampler
+from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, recall_score
 from sklearn.model_selection import (
@@ -26,15 +23,12 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
     cross_validate,
-    learning_curve,
     train_test_split,
-    validation_curve,
 )
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
-from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 from moonnet import KerasMoonClassifier
@@ -69,13 +63,6 @@ def test_adaboost_reweights_samples_and_does_not_lower_the_score(noisy_moons):
     assert boosted.score(X_test, y_test) > 0.8
 
 
-def test_soft_voting_averages_probabilities(noisy_moons):
-    X, X_test, y, _ = noisy_moons
-    vote = VotingClassifier([("net", NETWORK), ("logistic", LogisticRegression())], voting="soft").fit(X, y)
-    each = [member.predict_proba(X_test) for member in vote.estimators_]
-    np.testing.assert_allclose(vote.predict_proba(X_test), np.mean(each, axis=0))
-
-
 def test_stacking_weights_the_network_more_than_logistic_regression(noisy_moons):
     X, X_test, y, y_test = noisy_moons
     stack = StackingClassifier([("net", NETWORK), ("logistic", LogisticRegression())], cv=3).fit(X, y)
@@ -83,20 +70,18 @@ def test_stacking_weights_the_network_more_than_logistic_regression(noisy_moons)
     assert stack.score(X_test, y_test) > LogisticRegression().fit(X, y).score(X_test, y_test)
 
 
-@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
-def test_calibration_lowers_the_brier_score_of_an_overfitted_network(noisy_moons, method):
+def test_calibration_lowers_the_brier_score_of_an_overfitted_network(noisy_moons):
     X, X_test, y, y_test = noisy_moons
     overfitted = KerasMoonClassifier((50, 50), epochs=300, optimizer="adam", learning_rate=0.02, random_state=0)
     X, y = X[:120], y[:120]
     plain = overfitted.fit(X, y).predict_proba(X_test)[:, 1]
-    calibrated = CalibratedClassifierCV(overfitted, method=method, cv=3).fit(X, y).predict_proba(X_test)[:, 1]
+    calibrated = CalibratedClassifierCV(overfitted, cv=3).fit(X, y).predict_proba(X_test)[:, 1]
     assert brier_score_loss(y_test, calibrated) < brier_score_loss(y_test, plain)
 
 
-@pytest.mark.parametrize("wrapper", [OneVsRestClassifier, OneVsOneClassifier])
-def test_one_vs_rest_and_one_vs_one_fit_binary_networks(wrapper):
+def test_one_vs_rest_fits_binary_networks():
     X, y = load_iris(return_X_y=True)
-    model = make_pipeline(StandardScaler(), wrapper(NETWORK)).fit(X, y)
+    model = make_pipeline(StandardScaler(), OneVsRestClassifier(NETWORK)).fit(X, y)
     assert len(model[-1].estimators_) == 3
     assert {len(network.classes_) for network in model[-1].estimators_} == {2}
     assert model.score(X, y) > 0.95
@@ -128,48 +113,6 @@ def test_decision_threshold_changes_recall(noisy_moons):
     tuned = TunedThresholdClassifierCV(NETWORK, scoring="recall", cv=3).fit(X, y)
     assert tuned.best_threshold_ < 0.5
     assert recall_score(y_test, tuned.predict(X_test)) >= recalls[1]
-
-
-def test_self_training_labels_unlabelled_samples(noisy_moons):
-    X, X_test, y, y_test = noisy_moons
-    partly_labelled = np.where(np.arange(len(y)) < 30, y, -1)
-    model = SelfTrainingClassifier(NETWORK, threshold=0.9).fit(X, partly_labelled)
-    assert (model.labeled_iter_ > 0).sum() > 100
-    assert model.score(X_test, y_test) > 0.75
-
-
-@pytest.fixture(scope="module")
-def two_informative_features():
-    """X with six features, and y that depends on the first two only."""
-    X = np.random.default_rng(0).normal(size=(300, 6))
-    return X, (X[:, 0] + X[:, 1] > 0).astype(int)
-
-
-def test_permutation_importance_finds_the_informative_features(two_informative_features):
-    X, y = two_informative_features
-    importance = permutation_importance(clone(NETWORK).fit(X, y), X, y, n_repeats=5, random_state=0)
-    assert set(importance.importances_mean.argsort()[-2:]) == {0, 1}
-
-
-@pytest.mark.slow
-def test_rfecv_selects_the_informative_features(two_informative_features):
-    X, y = two_informative_features
-    selector = RFECV(
-        KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0),
-        importance_getter=lambda network: np.abs(network.coefs_[0]).sum(axis=1),
-        cv=3,
-    ).fit(X, y)
-    assert selector.support_[:2].all()
-    assert selector.estimator_.n_features_in_ == selector.n_features_
-
-
-def test_learning_and_validation_curves_rise_with_samples_and_epochs(noisy_moons):
-    X, _, y, _ = noisy_moons
-    sizes, _, scores = learning_curve(NETWORK, X, y, train_sizes=[0.1, 1.0], cv=3)
-    assert sizes.tolist() == [20, 200]
-    assert scores[1].mean() > scores[0].mean()
-    train, _ = validation_curve(NETWORK, X, y, param_name="epochs", param_range=[1, 100], cv=3, scoring="neg_log_loss")
-    assert train[1].mean() > train[0].mean()
 
 
 def test_cross_validate_and_cross_val_predict_agree(noisy_moons):
@@ -220,17 +163,6 @@ def test_pipeline_with_memory_predicts_the_same(noisy_moons, tmp_path):
     plain = GridSearchCV(Pipeline(steps), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
     assert any(tmp_path.rglob("*.pkl"))
     assert (cached.predict_proba(X_test) == plain.predict_proba(X_test)).all()
-
-
-def test_feature_union_improves_a_linear_network(noisy_moons):
-    X, X_test, y, y_test = noisy_moons
-    union = FeatureUnion(
-        [("squares", PolynomialFeatures(2, include_bias=False)), ("waves", RBFSampler(n_components=20, random_state=0))]
-    )
-    linear = KerasMoonClassifier((), epochs=100, learning_rate=0.01, random_state=0)
-    model = make_pipeline(union, linear).fit(X, y)
-    assert model[-1].n_features_in_ == 25
-    assert model.score(X_test, y_test) > clone(linear).fit(X, y).score(X_test, y_test)
 
 
 def test_estimator_tags():

@@ -11,11 +11,9 @@ from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor, StackingRegressor, VotingRegressor
 from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401
 from sklearn.feature_selection import RFECV
-from sklearn.impute import IterativeImputer, SimpleImputer
 from sklearn.inspection import PartialDependenceDisplay, partial_dependence, permutation_importance
 from sklearn.linear_model import LinearRegression, RANSACRegressor
 from sklearn.metrics import (
-    PredictionErrorDisplay,
     make_scorer,
     mean_absolute_error,
     mean_pinball_loss,
@@ -174,12 +172,6 @@ def test_partial_dependence_has_the_true_slopes(friedman, fitted_network):
     )
 
 
-def test_prediction_error_display_draws_the_residuals(friedman, fitted_network):
-    _, X_test, _, y_test = friedman
-    display = PredictionErrorDisplay.from_estimator(fitted_network, X_test, y_test, subsample=None)
-    np.testing.assert_allclose(display.scatter_.get_offsets()[:, 1], y_test - fitted_network.predict(X_test))
-
-
 def test_cross_validate_and_cross_val_predict_agree(friedman):
     X, _, y, _ = friedman
     result = cross_validate(
@@ -294,18 +286,6 @@ def test_rfecv_selects_the_informative_features():
     np.testing.assert_allclose(selector.estimator_.coefs_[0][:2, 0], [1, -2], atol=0.05)
 
 
-def test_iterative_imputer_with_a_network_beats_mean_imputation():
-    rng = np.random.default_rng(0)
-    X = rng.uniform(-2, 2, size=(200, 2))
-    X = np.column_stack([X, X[:, 0] ** 2 + X[:, 1]])
-    missing = np.where(rng.random(X.shape) < [0, 0, 0.3], np.nan, X)
-    is_missing = np.isnan(missing)
-    imputer = IterativeImputer(clone(NETWORK), max_iter=1, tol=1e9, random_state=0)
-    imputed = imputer.fit_transform(missing)[is_missing]
-    by_mean = SimpleImputer().fit_transform(missing)[is_missing]
-    assert mean_squared_error(X[is_missing], imputed) < mean_squared_error(X[is_missing], by_mean) / 4
-
-
 def test_ransac_identifies_outliers(friedman):
     X, X_test, y, y_test = friedman
     is_outlier = np.arange(len(y)) % 10 == 0
@@ -334,24 +314,6 @@ def test_pipeline_fitted_on_a_dataframe_keeps_feature_names(friedman):
     assert (as_arrays.predict(frame) == model.predict(frame)).all()
     multioutput = make_pipeline(clone(prepare), clone(NETWORK)).fit(frame, pd.DataFrame({"price": y, "weight": -y}))
     assert multioutput.predict(frame).shape == (len(y), 2)
-
-
-def test_pipeline_with_sparse_one_hot_encoding_matches_dense_encoding():
-    categories = np.random.default_rng(0).choice(["a", "b", "c", "d"], (200, 3))
-    y = 5.0 * (categories[:, 0] == "a") + 3 * (categories[:, 1] == "b") * (categories[:, 2] == "c")
-    model = make_pipeline(OneHotEncoder(), clone(NETWORK)).fit(categories, y)
-    assert model.score(categories, y) > 0.95
-    dense = make_pipeline(OneHotEncoder(sparse_output=False), clone(NETWORK)).fit(categories, y)
-    np.testing.assert_allclose(model.predict(categories), dense.predict(categories), rtol=1e-9, atol=1e-9)
-
-
-def test_pipeline_with_memory_predicts_the_same(friedman, tmp_path):
-    X, X_test, y, _ = friedman
-    steps = [("scale", StandardScaler()), ("net", NETWORK)]
-    cached = GridSearchCV(Pipeline(steps, memory=str(tmp_path)), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
-    plain = GridSearchCV(Pipeline(steps), {"net__l2": [0, 0.01]}, cv=2).fit(X, y)
-    assert any(tmp_path.rglob("*.pkl"))
-    assert (cached.predict(X_test) == plain.predict(X_test)).all()
 
 
 DUMMIES = {
@@ -418,22 +380,6 @@ def test_pipeline_routes_sample_weight_to_fit_only_if_requested(friedman, routin
     assert (ignored[-1].coefs_[0] != by_hand.coefs_[0]).any()
     with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
         make_pipeline(clone(NETWORK)).fit(X, y, sample_weight=weight)
-
-
-@pytest.mark.skipif(sklearn.__version__.startswith("1.7"), reason="1.7 routes no weights to a pipeline's score")
-def test_search_routes_sample_weight_to_fit_and_score(friedman, routing):
-    X, y, weight = weighted_samples(friedman)
-    network = clone(NETWORK).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-    pipeline = Pipeline([("scale", StandardScaler().set_fit_request(sample_weight=False)), ("network", network)])
-    grid = {"network__loss": ["squared_error", "absolute_error"]}
-    search = GridSearchCV(pipeline, grid, cv=2).fit(X, y, sample_weight=weight)
-    for index, loss in enumerate(grid["network__loss"]):
-        scores = []
-        for train, test in KFold(2).split(X, y):
-            scaler = StandardScaler().fit(X[train])
-            by_hand = clone(NETWORK).set_params(loss=loss).fit(scaler.transform(X[train]), y[train], weight[train])
-            scores.append(by_hand.score(scaler.transform(X[test]), y[test], sample_weight=weight[test]))
-        assert search.cv_results_["mean_test_score"][index] == pytest.approx(np.mean(scores))
 
 
 def test_pipeline_and_search_transform_and_route_the_validation_set(friedman, routing):
