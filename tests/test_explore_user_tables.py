@@ -354,6 +354,13 @@ def test_from_bytes_rejects_too_many_columns_in_first_line(begin, delimiter):
         CsvTable.from_bytes("data.csv", content.encode())
 
 
+@pytest.mark.parametrize("name", ['"two\nlines"', '"' + "long\n" * 500 + '"'])
+def test_from_bytes_counts_columns_after_a_line_break_in_a_name(name):
+    content = f"{name}{',a' * 299}\n{'1,' * 299}2\n"
+    with pytest.raises(ValueError, match=r"^data\.csv must have at most 200 columns\. Got 300\."):
+        CsvTable.from_bytes("data.csv", content.encode())
+
+
 def test_from_bytes_reads_carriage_return_line_ends():
     table = CsvTable.from_bytes(
         "old.csv", make_csv("a,b,kind", "1,2,x", "2,3,y", n_times=300).replace("\n", "\r").encode()

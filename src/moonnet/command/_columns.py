@@ -183,6 +183,8 @@ def _is_regression(table: Table, cells: "pd.Series[str]") -> bool:
 def infer_column(table: Table, name: str, *, required: bool, month_first: bool) -> Column:
     """Infer the kind of a column. A required column is dropped only if it is empty."""
     cells = table.text[name].dropna()
+    if not len(cells):
+        return Column(name, "", "empty", "dropped")
     markers = find_missing_markers(table, cells)
     is_empty = markers is None and is_missing_marker(cells).all()
     reason = None if required and not is_empty else _reason_to_drop(name, cells, len(table.text), markers)
@@ -237,8 +239,6 @@ def shorten_cell(cell: str) -> str:
 
 def _reason_to_drop(name: str, cells: "pd.Series[str]", n_rows: int, markers: list[str] | None) -> str | None:
     """Return why a column contains no information for training, or None if it may."""
-    if not len(cells):
-        return "empty"
     if len(cells.unique()) == 1 and len(cells) == n_rows and not is_missing_marker(cells[:1]).all():
         return f"constant, {cells.iloc[0][:20]!r}"
     if markers == []:
@@ -282,11 +282,12 @@ def _reason_to_drop_text(cells: "pd.Series[str]") -> str | None:
 def find_missing_markers(table: Table, cells: "pd.Series[str]") -> list[str] | None:
     """Return the cells of a column of numbers that are not numbers, such as "-"; None if it is no column of numbers.
 
+    There must be cells.
     Known markers such as NA count as missing whatever their share; of other texts there may be a few.
     """
     numeric = table.is_number(cells)
     if numeric.all():
-        return [] if len(cells) else None
+        return []
     others = cells[~numeric]
     unknown = others[~is_missing_marker(others)]
     if len(unknown) > MAX_OTHER_SHARE * len(cells) or unknown.nunique() > MAX_OTHERS:
