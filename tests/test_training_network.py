@@ -147,6 +147,22 @@ def test_user_model_has_the_layers_of_the_lecture():
         assert expected in summary
 
 
+@pytest.mark.parametrize("floatx", ["bfloat16", "float16"])
+def test_user_model_predicts_in_the_float_type_of_keras(floatx):
+    X = np.random.default_rng(0).normal(size=(9, 2))
+    expected = user_model().predict(X, verbose=0)
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    try:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(floatx)
+        model = user_model()
+        assert {variable.dtype for variable in model.weights} == {floatx}
+        assert_allclose(model.predict(X, verbose=0).astype("float32"), expected, atol=0.01)
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
+
+
 def test_user_model_has_the_penalty_the_dropout_and_the_learning_rate():
     model = user_model(l2=0.25, dropout=0.5)
     assert [layer.name for layer in model.layers] == ["dense", "dropout", "dense_1", "dropout_1", "dense_2"]

@@ -277,7 +277,8 @@ def user_model(
 
 def _check_range(numbers: Sequence[Any], floatx: str) -> None:
     """Raise ValueError if ``floatx`` is too narrow for the layers' factors and offsets, last those in the unit of y."""
-    limits, magnitudes = np.finfo(floatx), [np.abs(array) for array in numbers]
+    limits = np.finfo("float32" if floatx == "bfloat16" else floatx)  # both have exponents of eight bits
+    magnitudes = [np.abs(array) for array in numbers]
     overflows = not all((array <= limits.max).all() for array in magnitudes)
     factors, offsets = magnitudes[-2:]
     largest = np.maximum(np.atleast_2d(factors).max(axis=0), offsets)  # of each output
