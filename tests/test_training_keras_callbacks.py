@@ -231,6 +231,8 @@ def test_only_callbacks_with_batch_hooks_need_a_block_per_step(monkeypatch, tmp_
         ([keras.callbacks.EarlyStopping("loss"), keras.callbacks.LambdaCallback()], [3] * 12),
         ([keras.callbacks.ModelCheckpoint(tmp_path / "last.keras")], [3] * 12),
         ([keras.callbacks.ModelCheckpoint(tmp_path / "last.keras", save_freq=30)], [1] * 36),
+        ([keras.callbacks.BackupAndRestore(tmp_path / "backup")], [3] * 12),
+        ([keras.callbacks.BackupAndRestore(tmp_path / "backup", save_freq=30)], [1] * 36),
         ([keras.callbacks.TerminateOnNaN()], [1] * 36),
         ([keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)], [1] * 36),
     ]:

@@ -27,8 +27,8 @@ class KerasCallbacks(Observer):
     """Calls Keras callbacks with a live Keras model, synchronized with the training in both directions.
 
     Before each hook, the model gets the weights and the optimizer state of the training. After the hook, the training
-    takes over what the callbacks changed. The model is built like ``model_``, in Keras's own float type; values that
-    callbacks leave unchanged keep the precision of the training.
+    takes over what the callbacks changed. The model is built like ``model_``, in float32, or in float64 if that is
+    Keras's float type; values that callbacks leave unchanged keep the precision of the training.
     """
 
     def __init__(self, callbacks: Sequence[Any], targets: BaseTargets) -> None:
@@ -227,10 +227,13 @@ def _to_number(value: Any) -> float | None:
 
 def _implements_hook(callback: Any, hook: str) -> bool:
     """Return whether a callback overrides a hook that Keras leaves empty."""
-    base_methods = [vars(keras.callbacks.Callback)]
-    saves = isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch"
-    if saves and hook != "on_epoch_end":  # its own batch hooks do nothing then
-        base_methods.append(vars(keras.callbacks.ModelCheckpoint))
+    bases = [keras.callbacks.Callback]
+    if hook != "on_epoch_end" and getattr(callback, "save_freq", None) == "epoch":
+        bases += [
+            keras.callbacks.ModelCheckpoint,
+            keras.callbacks.BackupAndRestore,
+        ]  # their batch hooks do nothing then
+    base_methods = [vars(base) for base in bases]
     for name in _HOOK_METHODS[hook]:
         method = getattr(getattr(callback, name), "__func__", None)
         if all(method is None or method is not methods.get(name) for methods in base_methods):
