@@ -48,6 +48,15 @@ def test_validation_metrics_have_own_lines_and_determine_the_best_epoch():
     assert training.get_linestyle() != validation.get_linestyle()
 
 
+def test_epochs_before_a_backup_and_numbers_of_callbacks_are_not_drawn():
+    nan = float("nan")
+    history = HISTORY | {"loss": [nan, nan, 1.0], "learning_rate": [nan, 0.1, nan]}
+    display = TrainingCurveDisplay(histories=[history]).plot()
+    assert set(display.lines_) == set(HISTORY)
+    assert display.best_epochs == [2]
+    assert TrainingCurveDisplay(histories=[{"loss": [nan, 2.0, 3.0], "learning_rate": [0.1] * 3}]).best_epochs == [2]
+
+
 def test_score_has_its_own_axes_and_determines_the_best_epoch(moons):
     X, y = moons
     clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=5, random_state=0)

@@ -229,10 +229,8 @@ def _implements_hook(callback: Any, hook: str) -> bool:
     """Return whether a callback overrides a hook that Keras leaves empty."""
     bases = [keras.callbacks.Callback]
     if hook != "on_epoch_end" and getattr(callback, "save_freq", None) == "epoch":
-        bases += [
-            keras.callbacks.ModelCheckpoint,
-            keras.callbacks.BackupAndRestore,
-        ]  # their batch hooks do nothing then
+        # Their batch hooks do nothing then
+        bases += [keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore]
     base_methods = [vars(base) for base in bases]
     for name in _HOOK_METHODS[hook]:
         method = getattr(getattr(callback, name), "__func__", None)
