@@ -409,6 +409,17 @@ def test_searches_use_the_given_callbacks(moons):
     assert search.best_estimator_.callbacks is not search.estimator.callbacks
 
 
+def test_clone_of_a_subclass_keeps_the_callbacks_that_it_creates():
+    class Patient(KerasMoonClassifier):
+        def __init__(self, patience=3):
+            super().__init__(callbacks=[keras.callbacks.EarlyStopping("loss", patience=patience)])
+            self.patience = patience
+
+    clf = Patient(5)
+    assert clone(clf).callbacks[0].patience == 5
+    assert clone(clf).callbacks[0] is not clf.callbacks[0]
+
+
 def test_assignments_to_a_callback_reach_a_fit_in_progress(moons):
     class StopButton(keras.callbacks.Callback):
         pressed = False
