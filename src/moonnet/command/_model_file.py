@@ -115,6 +115,8 @@ def _checked_copy(packed: bytes) -> bytes:
     members = _unpack(packed)
     schema = json.loads(members["schema.json"])
     checked = _Checker(members, _max_bytes(packed)).check(schema)
+    if type(schema["protocol"]) is not int:  # older versions of skops do not check it
+        raise ValueError(f"it has the protocol {schema['protocol']!r}")
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
         for name, content in members.items():
