@@ -6,6 +6,7 @@ import pytest
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column
+from moonnet.command._number_format import NumberFormat
 from moonnet.command._pipeline import make_model
 from moonnet.command._predict_csv import predict_table
 from moonnet.command._read_csv import read_table
@@ -76,6 +77,39 @@ def test_file_may_have_another_delimiter_and_decimal_sign(predict, model):
     frame = pd.DataFrame({"a": [0.5, -1.5], "kind": ["red", "blue"], "day": ["03/02/2020", "13/02/2020"]})
     assert predicted["prediction"].tolist() == model.predict(frame).tolist()
     assert predicted["a"].tolist() == ["0,5", "-1,5"]
+
+
+def test_ambiguous_numbers_are_read_as_in_training(tmp_path):
+    numbers = np.arange(N) * 37 + 500
+    y = np.where(numbers > 1000, "high", "low")
+    column = Column("n", "number", "", "", number_format=NumberFormat(",", "."))
+    model = make_model([column], KerasMoonClassifier((5,), random_state=0))
+    model.fit(pd.DataFrame({"n": numbers.astype(float)}), y)
+    (tmp_path / "new.csv").write_text("n;other\n1.584;2\n850;3\n")
+    table = read_table(tmp_path / "new.csv")
+    predicted, _ = predict_table(model, table)
+    assert table.notes == ["column 'n' is ambiguous: '1.584' is read as 1584, as in training"]
+    assert (
+        predicted["probability_low"].tolist()
+        == model.predict_proba(pd.DataFrame({"n": [1584.0, 850.0]}))[:, 1].tolist()
+    )
+
+
+@pytest.mark.parametrize("unit", ["kg", "lb", ""])
+def test_unit_must_be_that_of_training(tmp_path, unit):
+    column = Column("n", "number", "", "", number_format=NumberFormat(unit="kg"))
+    y = np.where(np.arange(N) > 30, "high", "low")
+    model = make_model([column], KerasMoonClassifier((5,), epochs=2, random_state=0)).fit(
+        pd.DataFrame({"n": [f"{number} kg" for number in range(N)]}), y
+    )
+    (tmp_path / "new.csv").write_text(f"n;other\n15 {unit};2\n85,5 {unit};3\n")
+    if unit == "lb":
+        with pytest.raises(ValueError, match=r"'n' of .* must contain a number in kg in each row\. Got '15 lb'"):
+            predict_table(model, read_table(tmp_path / "new.csv"))
+    else:
+        predicted, _ = predict_table(model, read_table(tmp_path / "new.csv"))
+        expected = model.predict_proba(pd.DataFrame({"n": [15, 85.5]}))
+        assert predicted["probability_low"].tolist() == expected[:, 1].tolist()
 
 
 def test_missing_and_unknown_values_are_imputed_and_reported(predict, model):

@@ -46,10 +46,13 @@ _TIME_NAME = re.compile(
 # The name that pandas gives to a column without a name, which holds the index of a saved dataframe
 _INDEX_NAME = re.compile(r"Unnamed: \d+")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
-# Formats that pandas does not guess: times of day, two-digit years and 12-hour times
+# Formats that pandas does not guess: times, years beyond the range of nanoseconds, two-digit years, 12-hour times
 _TIME_FORMATS = ["%H:%M", "%H:%M:%S"]
 _MORE_FORMATS = [
     *_TIME_FORMATS,
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
     "%d.%m.%y",
     "%d/%m/%y",
     "%m/%d/%y",
@@ -325,7 +328,7 @@ def _date_formats(cells: "pd.Series[str]") -> Iterator[str]:
     guesses = dict.fromkeys(_guess(cell, day_first) for day_first in (True, False) for cell in sample)
     # A leading year is followed by the month, and in dates with dots the day comes first
     plausible = [format_ for format_ in guesses if format_ and not re.match(r"%Y.%d|%m\.%d", format_)]
-    for format_ in [*plausible, *_MORE_FORMATS]:
+    for format_ in dict.fromkeys([*plausible, *_MORE_FORMATS]):
         if _are_dates(sample, format_) and _are_dates(distinct, format_):
             yield format_
 

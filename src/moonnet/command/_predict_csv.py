@@ -53,6 +53,8 @@ def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str
     encoders = {name: encoder for _, encoder, columns in model["columns"].transformers_ for name in columns}
     missing, notes = {}, []
     for name in names:
+        if _is_number_encoder(encoders[name]) and isinstance(encoders[name][0], NumberEncoder):
+            table.settle_format(name, encoders[name][0].decimal, encoders[name][0].thousands)
         missing[name], column_notes = _unknown_cells(table, name, encoders[name])
         notes += column_notes
     X = _read_features(table, encoders, missing)

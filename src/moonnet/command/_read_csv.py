@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from textwrap import shorten
@@ -53,6 +53,7 @@ class Table:
     notes: list[str]  # messages about the file, to be printed
     duplicates: set[str]  # names that several columns of the file share
     padded: set[str]  # columns with spaces around cells
+    ambiguous: dict[str, str]  # an ambiguous number of each column that has one
 
     @property
     def column_list(self) -> str:
@@ -93,6 +94,14 @@ class Table:
     def number_format(self, name: str) -> NumberFormat:
         """Return how the numbers of a column are written."""
         return self.formats.get(name, self.file_format)
+
+    def settle_format(self, name: str, decimal: str, thousands: str) -> None:
+        """Read the numbers of a column with these signs if the file does not show which it uses."""
+        if name in self.ambiguous:
+            cell, former = self.ambiguous[name], self.formats[name]
+            self.formats[name] = replace(former, decimal=decimal, thousands=thousands)
+            self.notes.remove(_ambiguity_note(name, cell, former))
+            self.notes.append(_ambiguity_note(name, cell, self.formats[name]) + ", as in training")
 
     def pandas_reads_numbers(self, name: str) -> bool:
         """Return whether pandas.read_csv reads the numbers of a column, with the same options as the whole file."""
@@ -194,11 +203,8 @@ def _parse(path: Path, content: str, encoding: str, max_columns: int | None) -> 
     file_format, formats, ambiguous = infer_number_formats(text, header.delimiter)
     options |= {} if file_format.decimal == "." else {"decimal": file_format.decimal}
     options |= {"thousands": file_format.thousands} if file_format.thousands else {}
-    notes += [
-        f"column {name!r} is ambiguous: {cell!r} is read as {formats[name].normalise(cell)}"
-        for name, cell in ambiguous.items()
-    ]
-    return Table(path, content, cells, text, options, file_format, formats, notes, set(duplicates), padded)
+    notes += [_ambiguity_note(name, cell, formats[name]) for name, cell in ambiguous.items()]
+    return Table(path, content, cells, text, options, file_format, formats, notes, set(duplicates), padded, ambiguous)
 
 
 def _strip(cells: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
@@ -212,6 +218,10 @@ def _strip(cells: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
     }
     stripped = {name: cells[name].str.strip().replace("", np.nan) for name in padded}
     return cells.assign(**stripped) if padded else cells, padded
+
+
+def _ambiguity_note(name: str, cell: str, number_format: NumberFormat) -> str:
+    return f"column {name!r} is ambiguous: {cell!r} is read as {number_format.normalise(cell)}"
 
 
 def _more_cells(path: Path, names: Sequence[str]) -> str:
