@@ -158,6 +158,13 @@ def test_missing_metrics_are_omitted_and_an_empty_history_raises():
             TrainingCurveDisplay(histories=histories).plot()
 
 
+def test_histories_must_be_a_list_of_dicts():
+    for histories in (HISTORY, [HISTORY["loss"]]):
+        with pytest.raises(ValueError, match=r"histories must be a list with a dict for each training run\. Got "):
+            TrainingCurveDisplay(histories=histories).plot()
+    assert plt.get_fignums() == []
+
+
 def test_single_epoch_is_drawn_with_a_marker():
     display = TrainingCurveDisplay(histories=[{"loss": [0.5]}]).plot()
     assert display.lines_["loss"][0].get_marker() == "."

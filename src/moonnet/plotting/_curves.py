@@ -249,6 +249,9 @@ class TrainingCurveDisplay:
 
     def _choose_metrics(self, metrics: Sequence[str] | str | None) -> list[str]:
         """Return the metrics to draw, all of them in the histories; None takes every one."""
+        histories: Any = self.histories
+        if isinstance(histories, Mapping) or not all(isinstance(history, Mapping) for history in histories):
+            raise ValueError(f"histories must be a list with a dict for each training run. Got {histories!r} instead.")
         available = [metric for metric, names in _SERIES.items() if any(map(self._has_series, names))]
         if not self.histories or not available:
             raise ValueError(
