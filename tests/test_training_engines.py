@@ -211,26 +211,41 @@ def test_fit_within_a_strategy_raises_also_if_its_program_is_compiled(moons, str
 
 
 FIT_WITHOUT_TENSORFLOW = """
-import sys
+import copy, pickle, sys
+import numpy as np
+from sklearn.base import clone
 from sklearn.datasets import make_moons
-from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau
+from sklearn.model_selection import GridSearchCV
 from moonnet import KerasMoonClassifier
+from keras import optimizers
+from keras.callbacks import EarlyStopping, LambdaCallback
 X, y = make_moons(60, noise=0.2, random_state=0)
-nothing = LambdaCallback(on_train_batch_end=lambda batch, logs: None)
-callbacks = [EarlyStopping("loss"), ReduceLROnPlateau("loss"), nothing]
-for parameters in ({}, {"callbacks": callbacks}, {"early_stopping": True, "dropout": 0.1}, {"optimizer": "adam"}):
-    clf = KerasMoonClassifier((3,), epochs=2, **parameters).fit(X, y).partial_fit(X, y)
-clf.predict(X), clf.predict_proba(X)
-lines = []
-clf.model_.summary(print_fn=lambda line, **_: lines.append(line))
-assert any("Total params" in line for line in lines)
+callbacks = [EarlyStopping("loss"), LambdaCallback(on_train_batch_end=lambda batch, logs: None)]
+schedule = optimizers.schedules.ExponentialDecay(0.01, 5, 0.9)
+for parameters in (
+    {"early_stopping": True},
+    {"optimizer": optimizers.SGD(0.01), "callbacks": callbacks},
+    {"optimizer": optimizers.SGD(schedule)},
+    {"optimizer": optimizers.RMSprop(0.01, use_ema=True)},
+):
+    clf = KerasMoonClassifier((3,), epochs=2, random_state=0, **parameters)
+    copies = [clone(clf), copy.deepcopy(clf)]
+    if not clf.callbacks:  # a lambda cannot be pickled
+        copies.append(pickle.loads(pickle.dumps(clf)))
+    clf.fit(X, y).predict_proba(X)
+    for other in copies:
+        assert isinstance(other.optimizer, str) or other.optimizer is not clf.optimizer
+        assert all(map(np.array_equal, other.fit(X, y).coefs_, clf.coefs_))
+    GridSearchCV(clf, {"l2": [0.0, 0.1]}, cv=2).fit(X, y)
+    clf.partial_fit(X, y)
+    clf.model_.summary(print_fn=lambda line, **_: None)
 print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "torch"}))
 """
 
 
 @on_jax
-def test_process_on_jax_never_imports_tensorflow(run_python):
-    assert run_python(FIT_WITHOUT_TENSORFLOW) == "[]\n"
+def test_process_on_jax_neither_imports_tensorflow_nor_warns(run_python):
+    assert run_python(FIT_WITHOUT_TENSORFLOW, PYTHONWARNINGS="error") == "[]\n"
 
 
 @pytest.fixture

@@ -46,12 +46,19 @@ def test_settings_and_schedules_are_part_of_the_spec():
             ("sgd", schedules.CosineDecay(0.1, 10)),
             ("sgd", schedules.CosineDecay(0.1, 20)),
             ("sgd", schedules.ExponentialDecay(0.1, 10, 0.9)),
-            (keras.optimizers.SGD(schedules.CosineDecay(0.1, 10)), None),
+            (keras.optimizers.SGD(schedules.CosineDecay(0.1, 30)), None),
             ("adam", None),
         ]
     ]
     assert len(set(specs)) == len(specs)
     assert _network.resolve_optimizer("sgd", schedules.CosineDecay(0.1, 10))[0] == specs[2]
+    assert _network.resolve_optimizer("sgd", schedules.CosineDecay(0.1, 30))[0] == specs[5]
+
+
+@pytest.mark.parametrize("name", sorted(set(_network.optimizer_classes()) - {"muon"}))  # which turns None into a list
+def test_names_and_instances_of_optimizers_have_equal_specs(name):
+    instance = _network.optimizer_classes()[name]()
+    assert _network.resolve_optimizer(name, None) == _network.resolve_optimizer(instance, None)
 
 
 def test_optimizer_instance_is_not_changed():

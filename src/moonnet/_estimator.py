@@ -6,6 +6,7 @@ import copy
 import functools
 import math
 import operator
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -615,15 +616,38 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         A callback may refer to what must not be copied, such as the trial of a study.
         """
         template = copy.copy(self)
-        template.callbacks = None
+        optimizer = template.optimizer
+        if optimizer is self.optimizer:  # otherwise __setstate__ has created it
+            optimizer = clone(optimizer, safe=False)
+        template.callbacks = template.optimizer = None
         cloned = super(BaseKerasMoon, template).__sklearn_clone__()
-        if "callbacks" in cloned.get_params(deep=False):  # a subclass may fix them in its __init__
-            cloned.callbacks = copy.copy(self.callbacks)
-        return cloned
+        # A subclass may fix parameters in its __init__
+        parameters = {"callbacks": copy.copy(self.callbacks), "optimizer": optimizer}
+        return cloned.set_params(
+            **{name: parameters[name] for name in parameters.keys() & cloned.get_params(deep=False)}
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state to pickle, with the class and the settings of an optimizer in place of the instance.
+
+        Keras saves an instance like a model, for which it imports TensorFlow on JAX.
+        """
+        state = super().__getstate__()
+        if "keras" in sys.modules and not isinstance(self.optimizer, str):
+            from moonnet.training import _network
+
+            settings = _network.class_and_settings_to_pickle(self.optimizer)
+            if settings is not None:
+                state |= {"optimizer": None, "_optimizer_settings": settings}
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state of a pickle, also of one from before ``scoring`` and the best epoch were stored."""
-        super().__setstate__({"scoring": "loss"} | state)
+        state = {"scoring": "loss"} | state
+        if "_optimizer_settings" in state:
+            cls, settings = state.pop("_optimizer_settings")
+            state["optimizer"] = cls.from_config(dict(settings))
+        super().__setstate__(state)
         if "history_" in state and "best_iteration_" not in state:
             self.best_iteration_, self.best_validation_score_ = self._find_best_epoch()
 

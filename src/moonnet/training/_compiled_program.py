@@ -239,7 +239,7 @@ class Program:
             for variable, value in zip(self._variables, self._stored_state, strict=True):
                 variable.assign(value)
             self._optimizer.finalize_variable_values(self._trained)
-            return self._layout.unflatten([variable.numpy() for variable in self._trained], np)
+            return self._layout.unflatten([engine.read(variable) for variable in self._trained], np)
 
     def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any]]:
         """Run a block's steps from a state; return their metrics and the new state. This is what is compiled."""

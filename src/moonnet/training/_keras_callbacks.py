@@ -44,7 +44,7 @@ class KerasCallbacks(Observer):
         with self._scope():
             self._model = self._create_model()
             self._variables = self._synchronized_variables()
-            self._last_values = [variable.numpy() for variable in self._variables]
+            self._last_values = [engine.read(variable) for variable in self._variables]
         self._log_reader = _LogReader()
         self._callback_list = keras.callbacks.CallbackList(
             [*self._copies.callbacks, self._log_reader],

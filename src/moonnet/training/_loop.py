@@ -146,19 +146,31 @@ def train(
     previous: TrainingResult | None = None,
     observers: Sequence[Observer] = (),
 ) -> TrainingResult:
-    """Train a new network, or resume the training of ``previous``. Ctrl-C ends the training after the current block."""
-    with borrow_program(spec) as program, ExitStack() as cleanup:
+    """Train a new network, or resume the training of ``previous``.
+
+    Ctrl-C ends the training after the current block. During compilation, it raises KeyboardInterrupt as soon as
+    the program is compiled: an exception at any moment could leave Keras or the engine in an undefined state.
+    """
+    with _defer_first_interrupt() as interrupt, borrow_program(spec) as program, ExitStack() as cleanup:
+        if interrupt.received:
+            raise KeyboardInterrupt
         for observer in observers:
             cleanup.callback(observer.close)
-        training = Training(program, samples, hyperparameters, streams, previous)
-        with _defer_first_interrupt(training):
-            for observer in observers:
-                observer.train_begin(training)
-            try:
-                training.run(observers)
-            except KeyboardInterrupt:
-                training.interrupted = True
-            return training.end(observers)
+        training = Training(program, samples, hyperparameters, streams, previous, interrupt)
+        for observer in observers:
+            observer.train_begin(training)
+        try:
+            training.run(observers)
+        except KeyboardInterrupt:
+            training.interrupted = True
+        return training.end(observers)
+
+
+@dataclass
+class _Interrupt:
+    """Whether Ctrl-C was received."""
+
+    received: bool = False
 
 
 class Training:
@@ -171,12 +183,13 @@ class Training:
         hyperparameters: Hyperparameters,
         streams: RandomStreams,
         previous: TrainingResult | None,
+        interrupt: _Interrupt,
     ) -> None:
         self.program = program
         self.samples = samples
         self.hyperparameters = hyperparameters
         self.stopped = False  # set by an observer
-        self.interrupted = False  # set by Ctrl-C
+        self._interrupt = interrupt
         self.best: BestEpoch | None = None  # set by an observer; the result has these weights
         self._streams = streams
         history = previous.history if previous else dict.fromkeys(program.spec.network.metric_names, ())
@@ -209,6 +222,15 @@ class Training:
             hyperparameters.dropout,
             hyperparameters.loss_parameter,
         )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ends the training."""
+        return self._interrupt.received
+
+    @interrupted.setter
+    def interrupted(self, value: bool) -> None:
+        self._interrupt.received = value
 
     @property
     def steps_per_epoch(self) -> int:
@@ -395,25 +417,26 @@ def _divergence_error(n_epochs: int) -> ValueError:
 
 
 @contextmanager
-def _defer_first_interrupt(training: Training) -> Iterator[None]:
-    """Let the first Ctrl-C end the training after the current block; a second one raises KeyboardInterrupt at once.
+def _defer_first_interrupt() -> Iterator[_Interrupt]:
+    """Record the first Ctrl-C; a second one raises KeyboardInterrupt at once.
 
     This applies only if Python's default handler would run: on the main thread, without a handler of the caller's own.
     """
+    interrupt = _Interrupt()
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     ):
-        yield
+        yield interrupt
         return
 
-    def interrupt_training(*_: Any) -> None:
-        training.interrupted = True
+    def record(*_: Any) -> None:
+        interrupt.received = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, interrupt_training)
+    signal.signal(signal.SIGINT, record)
     try:
-        yield
+        yield interrupt
     finally:
-        if signal.getsignal(signal.SIGINT) is interrupt_training:
+        if signal.getsignal(signal.SIGINT) is record:
             signal.signal(signal.SIGINT, signal.default_int_handler)

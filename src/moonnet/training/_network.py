@@ -17,6 +17,7 @@ from moonnet._base_targets import OUTPUT_ACTIVATIONS
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
+_SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 # Attributes that Keras's exclude_from_weight_decay sets on an optimizer, and that get_config omits
 _UNSERIALIZED_ATTRIBUTES = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 
@@ -99,20 +100,23 @@ def optimizer_classes() -> dict[str, type]:
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
     """Check both parameters; return the optimizer's spec and the learning rate, None if it is not a number."""
     cls, settings = _class_and_settings(optimizer)
-    schedule = None
     if learning_rate is not None:
         if "learning_rate" not in settings:
             raise ValueError(
                 f"The 'learning_rate' parameter must be None for a {cls.__name__}, whose inner optimizers have their "
                 f"own learning rates. Got {learning_rate!r} instead."
             )
-        if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-            schedule = learning_rate
-            settings["learning_rate"] = _get_settings("learning_rate", schedule)
+        if isinstance(learning_rate, _SCHEDULE):
+            settings["learning_rate"] = learning_rate
         elif isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
             settings["learning_rate"] = float(learning_rate)
         else:
             raise _learning_rate_error(learning_rate)
+    schedule = settings.get("learning_rate")
+    if isinstance(schedule, _SCHEDULE):
+        settings["learning_rate"] = _get_settings("learning_rate", schedule)
+    else:
+        schedule = None
     numeric_rate = None
     if isinstance(settings.get("learning_rate"), Real):
         numeric_rate, settings["learning_rate"] = settings["learning_rate"], 0.0
@@ -144,7 +148,50 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
             "The 'optimizer' parameter must be an optimizer on which exclude_from_weight_decay was not called, because "
             f"a copy, such as that of sklearn.base.clone, loses this setting. Got {optimizer!r} instead."
         )
-    return type(optimizer), _get_settings("optimizer", optimizer)
+    return type(optimizer), _optimizer_settings(optimizer)
+
+
+def class_and_settings_to_pickle(optimizer: Any) -> tuple[type, dict[str, Any]] | None:
+    """Return the class and the settings of an optimizer, to create an equal one with ``cls.from_config``.
+
+    Return None for what must be copied otherwise: an optimizer with a state, or another object.
+    """
+    if (
+        not isinstance(optimizer, keras.optimizers.Optimizer)
+        or optimizer.built
+        or any(getattr(optimizer, name, None) for name in _UNSERIALIZED_ATTRIBUTES)
+    ):
+        return None
+    return type(optimizer), _optimizer_settings(optimizer)
+
+
+def _optimizer_settings(optimizer: Any) -> dict[str, Any]:
+    """Return the settings of an optimizer, with the schedule of its learning rate itself if it has one."""
+    schedule = vars(optimizer).get("_learning_rate")
+    if not isinstance(schedule, _SCHEDULE):
+        return _get_settings("optimizer", _readable(optimizer))
+    without_schedule = _readable(optimizer)
+    vars(without_schedule)["_learning_rate"] = 0.5  # Keras would import TensorFlow to serialize a schedule
+    settings = _get_settings("optimizer", without_schedule)
+    return settings | {"learning_rate": schedule} if "learning_rate" in settings else settings
+
+
+class _ReadableVariable(keras.Variable):
+    """A Keras variable that NumPy reads without a DeprecationWarning, which Keras's own cause on JAX."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.value, dtype)
+
+
+def _readable(value: Any) -> Any:
+    """Return an optimizer with the same attributes, but with readable variables; or a readable variable."""
+    cls = _ReadableVariable if isinstance(value, keras.Variable) else type(value)
+    if not issubclass(cls, _ReadableVariable | keras.optimizers.Optimizer):
+        return value
+    readable = object.__new__(cls)
+    is_optimizer = cls is not _ReadableVariable
+    vars(readable).update({name: _readable(item) if is_optimizer else item for name, item in vars(value).items()})
+    return readable
 
 
 def _default_settings(cls: Any) -> dict[str, Any]:
