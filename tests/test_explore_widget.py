@@ -141,6 +141,23 @@ def test_estimator_accepts_columns_of_dataframe_by_name(make_explorer, answers):
         assert explorer.estimator_.score(X[names], y) > 0.9
 
 
+LEAVE_WHILE_TRAINING = """
+import threading
+from moonnet.explore import Explorer
+explorer, training = Explorer(), threading.Event()
+explorer.send = lambda content, buffers: content["kind"] == "picture" and training.set()
+settings = {"hidden_layer_sizes": [64, 64, 64], "epochs": 500, "batch_size": 10}
+explorer._receive_request(explorer, {"kind": "train", "settings": settings}, [])
+assert training.wait(120)
+print("leaving", explorer.estimator_)
+"""
+
+
+@pytest.mark.slow
+def test_leaving_the_interpreter_ends_training(run_python):
+    assert run_python(LEAVE_WHILE_TRAINING) == "leaving None\n"
+
+
 def test_close_ends_training(make_explorer, answers):
     explorer = make_explorer()
     ask(explorer, "train", settings={"epochs": 1000, "batch_size": 1, "n_samples": 1000})

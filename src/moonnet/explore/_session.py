@@ -1,5 +1,6 @@
 """One open page: its requests, answered on a thread of the page's own; a newer request replaces an older one."""
 
+import atexit
 import base64
 import json
 import logging
@@ -61,6 +62,7 @@ class Session:
         self._handlers = {**self._page_handlers, "record": self._handle_record}
         self._thread = threading.Thread(target=self._run, name="moonnet-explorer", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # a thread that runs JAX when the interpreter ends aborts the process
 
     def receive(self, message: Any) -> None:
         """Queue a request, given as a dict or its JSON text. Answer invalid requests at once, on this thread."""
@@ -81,6 +83,7 @@ class Session:
         """Stop the training and wait for the thread to end, which takes seconds if a program is being compiled."""
         self._requests.close()
         self._thread.join()
+        atexit.unregister(self.close)
 
     @property
     def estimator(self) -> Any:
