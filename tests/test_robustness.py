@@ -230,7 +230,6 @@ def test_interrupts_at_random_moments_leave_the_next_fit_and_the_handler_as_they
     finally:
         signal.signal(signal.SIGALRM, before)
         monkeypatch.setattr(_compiled_program, "_idle_programs", [])
-    print(outcomes)
     assert outcomes["none"] < n_interrupts / 2
 
 
