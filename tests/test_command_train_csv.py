@@ -70,6 +70,13 @@ def test_regression_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, a
     assert_pictures_drawn(out, ["training.png", "regression.png", "held_out.png", *MODEL])
 
 
+@pytest.fixture
+def skip_pictures(monkeypatch):
+    """Draw no pictures."""
+    monkeypatch.setattr(_train_csv, "save_pictures", lambda *arguments: None)
+
+
+@pytest.mark.usefixtures("skip_pictures")
 def test_class_of_four_rows_is_kept_with_fewer_folds(tmp_path, capsys):
     options = ["--csv", str(TABLES / "target_rare.csv"), "--target", "ok", "--epochs", "2", "--out", str(tmp_path)]
     assert main(options) == 0
@@ -77,6 +84,7 @@ def test_class_of_four_rows_is_kept_with_fewer_folds(tmp_path, capsys):
     assert load_model(tmp_path / "model.skops").classes_.tolist() == ["maybe", "no", "yes"]
 
 
+@pytest.mark.usefixtures("skip_pictures")
 def test_class_of_fewer_rows_is_left_out(tmp_path, capsys):
     frame = pd.read_csv(TABLES / "target_rare.csv").replace({"ok": {"maybe": "no"}})
     frame.loc[[0, 2], "ok"] = "unsure"
@@ -100,6 +108,7 @@ def split_as_the_command(frame, target, stratify=True):
     return train_test_split(frame[target], test_size=0.25, stratify=frame[target] if stratify else None, random_state=0)
 
 
+@pytest.mark.usefixtures("skip_pictures")
 @pytest.mark.parametrize(("n_rows", "n_fits"), [(996, 6), (1000, 1)])
 def test_model_is_trained_once_and_in_folds_if_few_rows_are_held_out(n_rows, n_fits, tmp_path, capsys, monkeypatch):
     fits, fit = [], KerasMoonRegressor.fit
@@ -109,7 +118,6 @@ def test_model_is_trained_once_and_in_folds_if_few_rows_are_held_out(n_rows, n_f
         return fit(self, X, y)
 
     monkeypatch.setattr(KerasMoonRegressor, "fit", count)
-    monkeypatch.setattr(_train_csv, "save_pictures", lambda *arguments: None)
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(n_rows, 3)).round(3), columns=["a", "b", "y"])
     frame.to_csv(tmp_path / "table.csv", index=False)
     options = ["--csv", str(tmp_path / "table.csv"), "--target", "y", "--epochs", "1", "--out", str(tmp_path / "out")]
