@@ -99,6 +99,8 @@ def test_closed_queue_returns_none():
     assert queue.contains("train")
     assert queue.contains()  # so that work in progress stops
     assert queue.wait_for_message(1000)
+    queue.put("train", 8)
+    assert not queue._messages
 
 
 def start_thread(work):

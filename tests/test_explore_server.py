@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import functools
+import gc
 import http.client
 import json
 import random
@@ -11,6 +12,7 @@ import re
 import socket
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlparse
@@ -34,6 +36,7 @@ from moonnet.explore._server import (
     _Server,
     explore,
 )
+from moonnet.explore._session import Session
 from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Settings
 
 TOKEN = "0123456789abcdef" * 3
@@ -446,6 +449,35 @@ def test_closing_page_ends_its_training(server):
         page.recv(timeout=60)
         assert len(session_threads()) == before + 1
     assert eventually(lambda: len(session_threads()) == before)
+
+
+def test_closed_page_leaves_no_session_and_no_file(server, ask, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sessions = []
+
+    class CountedSession(Session):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            sessions.append(weakref.ref(self))
+
+    monkeypatch.setattr(_server, "Session", CountedSession)
+    gc.collect()
+    gc.disable()
+    try:
+        for end in ("closed", "lost"):
+            with server.open_socket() as page:
+                content = base64.b64encode(b"a,b,kind\n" + b"1,2,x\n2,3,y\n" * 8).decode()
+                ask(page, "table", kind="upload", name="a.csv", content=content)
+                ask(page, "film", kind="train", settings={**SMALL, "data": "own"})
+                page.send(json.dumps({"kind": "train", "settings": {**LONG, "data": "own"}}))
+                page.recv(timeout=60)
+                if end == "lost":
+                    page.socket.shutdown(socket.SHUT_RDWR)
+            assert eventually(lambda: [session() for session in sessions] == [None] * len(sessions)), end
+        assert len(sessions) == 2
+        assert not list(tmp_path.iterdir())
+    finally:
+        gc.enable()
 
 
 def test_page_can_reconnect_to_restarted_server(ask, assert_trains):

@@ -1,10 +1,12 @@
 """A session answers the newest request of its page and reports invalid requests."""
 
 import base64
+import gc
 import io
 import json
 import threading
 import time
+import weakref
 
 import keras
 import numpy as np
@@ -198,14 +200,14 @@ def test_newer_train_request_cancels_older_training(page, monkeypatch):
 
 def test_only_newest_waiting_request_is_answered(page, monkeypatch):
     begun, may_continue = threading.Event(), threading.Event()
-    answer = page.session._handlers["hello"]
+    answer = page.session._handle_hello
 
     def slow(request):
         begun.set()
         assert may_continue.wait(60)
         answer(request)
 
-    monkeypatch.setitem(page.session._handlers, "hello", slow)
+    monkeypatch.setattr(page.session, "_handle_hello", slow)
     page.send("hello")
     assert begun.wait(60)
     requests = [page.send("train", settings={**SMALL, "random_state": index}) for index in range(50)]
@@ -277,6 +279,63 @@ def test_close_ends_training(open_page):
     page.session.close()
     assert not page.session._thread.is_alive()
     assert time.monotonic() - begun < 5  # seconds; the whole training takes minutes
+
+
+@pytest.fixture
+def without_garbage_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_garbage_collector")
+@pytest.mark.parametrize("waits_for", ["film", "picture"])
+def test_closed_session_is_freed_at_once(waits_for, unpack_message):
+    page = Page(unpack_message)
+    page.upload(IRIS_CSV)
+    page.get_problem({"kind": "train", "settings": {"noise": 7}})
+    settings = {**(SMALL if waits_for == "film" else LONG), "data": "own", "batch_size": 1}
+    page.wait(waits_for, page.send("train", settings=settings))
+    session = page.session
+    session.close()
+    alive = weakref.ref(session), weakref.ref(session._thread)
+    del session, page.session
+    assert [reference() for reference in alive] == [None, None]
+
+
+@pytest.mark.usefixtures("without_garbage_collector")
+def test_close_frees_film_and_table_and_keeps_estimator(page):
+    class Table(ArrayTable):  # an attribute for weak references
+        pass
+
+    page.session._table = Table(IRIS.data, IRIS.target)
+    _, arrays = page.train(data="own")
+    film = [weakref.ref(array) for array in page.session._network.weights[0]]
+    table = weakref.ref(page.session._table)
+    page.send("upload", name="a.csv", content="")
+    page.session.close()
+    page.send("hello")
+    assert [reference() for reference in (*film, table)] == [None] * len([*film, table])
+    assert_array_equal(flat_weights(page.session.estimator[-1]), arrays["weights"])
+
+
+def test_requests_and_answers_that_wait_are_bounded(page, monkeypatch):
+    page.train()
+    sent = set()
+    monkeypatch.setattr(page.session, "_send", lambda key, message: sent.add(key))
+    queued = []
+    monkeypatch.setattr(page.session._requests, "put", lambda key, message: queued.append((key, message)))
+    for name in ("a", "b"):
+        page.session._table = ArrayTable(IRIS.data, IRIS.target)
+        page.session._table.name = f"{name}.csv"
+        for file_format in ("skops", "keras", "csv", "exe", "skops ", f"{name}.csv", ["csv"], 5, None):
+            page.send("file", format=file_format)
+    assert {key for key, _ in queued} == {"file skops", "file keras", "file csv"}
+    for _, message in queued:
+        if message["format"] == "csv":
+            page.session._handle_file(message)
+    assert sent == {"problem", "file csv"}
 
 
 def test_estimator_is_none_before_first_training(page):

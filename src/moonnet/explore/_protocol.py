@@ -36,16 +36,18 @@ class LatestMessageQueue:
         self._closed = False
 
     def put(self, kind: str, message: Any) -> None:
-        """Append a message; an older one of the same kind is dropped."""
+        """Append a message; an older one of the same kind is dropped. A closed queue accepts none."""
         with self._changed:
-            self._messages.pop(kind, None)
-            self._messages[kind] = message
-            self._changed.notify()
+            if not self._closed:
+                self._messages.pop(kind, None)
+                self._messages[kind] = message
+                self._changed.notify()
 
     def close(self) -> None:
-        """Close the queue and wake all waiting threads."""
+        """Close the queue, drop its messages and wake all waiting threads."""
         with self._changed:
             self._closed = True
+            self._messages.clear()
             self._changed.notify_all()
 
     def get(self) -> Any:

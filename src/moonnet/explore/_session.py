@@ -29,6 +29,8 @@ _SECONDS_BETWEEN_PICTURES = 0.1
 # The epochs are recorded once the page has been idle for this long, to leave the processor to the browser until then
 _IDLE_SECONDS_BEFORE_RECORDING = 0.15
 
+# Requests that a page sends
+_PAGE_KINDS = "hello", "train", "frame", "script", "file", "upload"
 # Requests that interrupt a training or recording
 _INTERRUPTING_KINDS = "train", "upload"
 
@@ -51,15 +53,6 @@ class Session:
         self._loaded: tuple[DatasetSettings, UserTable | None, Dataset] | None = None
         self._network: TrainedNetwork | None = None
         self._interrupted_request: dict[str, Any] | None = None  # a training that a newer request interrupted
-        self._page_handlers = {
-            "hello": self._handle_hello,
-            "train": self._handle_train,
-            "frame": self._handle_frame,
-            "script": self._handle_script,
-            "file": self._handle_file,
-            "upload": self._handle_upload,
-        }
-        self._handlers = {**self._page_handlers, "record": self._handle_record}
         self._thread = threading.Thread(target=self._run, name="moonnet-explorer", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # a thread that runs JAX when the interpreter ends aborts the process
@@ -69,8 +62,10 @@ class Session:
         try:
             if isinstance(message, str | bytes):
                 message = json.loads(message)
-            if not isinstance(message, dict) or message.get("kind") not in self._page_handlers:
-                raise ValueError(f"A request must have a kind: {', '.join(self._page_handlers)}.")
+            if not isinstance(message, dict) or message.get("kind") not in _PAGE_KINDS:
+                raise ValueError(f"A request must have a kind: {', '.join(_PAGE_KINDS)}.")
+            if message["kind"] == "file" and message.get("format") not in tuple(FILE_FORMATS):
+                raise ValueError(f"format must be one of {', '.join(FILE_FORMATS)}.")
             request_id = message.get("id", 0)
             if type(request_id) is not int or not 0 <= request_id < 2**53:
                 raise ValueError("A request's id must be a whole number.")
@@ -80,10 +75,15 @@ class Session:
             self._requests.put(_queue_key(message), {**message, "id": request_id})
 
     def close(self) -> None:
-        """Stop the training and wait for the thread to end, which takes seconds if a program is being compiled."""
+        """Stop the training and wait for the thread to end, which takes seconds if a program is being compiled.
+
+        The estimator remains; the film and the table are freed.
+        """
         self._requests.close()
         self._thread.join()
         atexit.unregister(self.close)
+        self._table = self._loaded = self._interrupted_request = None
+        self._free_film()
 
     @property
     def estimator(self) -> Any:
@@ -101,7 +101,8 @@ class Session:
             self._send_problem(0, str(error))
         while (request := self._requests.get()) is not None:
             try:
-                self._handlers[request["kind"]](request)
+                # Not a dictionary of bound methods: with that, a closed session would wait for the garbage collector
+                getattr(self, f"_handle_{request['kind']}")(request)
             except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
                 self._send_problem(request["id"], str(error))
                 self._resume_interrupted(request)
@@ -122,10 +123,8 @@ class Session:
     def _send_answer(
         self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any
     ) -> None:
-        self._send(
-            _queue_key({"kind": kind, "format": header.get("name")}),
-            pack_message({"kind": kind, "id": request_id, **header}, arrays),
-        )
+        answer = {"kind": kind, "id": request_id, **header}
+        self._send(_queue_key(answer), pack_message(answer, arrays))
 
     def _send_problem(self, request_id: int, message: str) -> None:
         self._send_answer(request_id, "problem", message=message[:1000])
@@ -137,8 +136,7 @@ class Session:
         request_id, settings = request["id"], Settings.from_json(request.get("settings"))
         data = apply_edits(self._load_dataset(settings.dataset), settings)
         self._interrupted_request = None
-        if self._network is not None:  # free the memory of its recording, which the page no longer shows
-            self._network = self._network._replace(weights=[])
+        self._free_film()
         architecture = _architecture(settings, data)
         is_compiled = architecture in _compiled_architectures
         takes_long = settings.early_stopping or _training_cost(settings, data) > _MAX_COST_WITHOUT_PROGRESS
@@ -212,6 +210,11 @@ class Session:
         classes = list(map(str, dataset.classes.tolist()))
         self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=dataset.note, **computed, **header)
 
+    def _free_film(self) -> None:
+        """Free the memory of a recording that the page no longer shows."""
+        if self._network is not None:
+            self._network = self._network._replace(weights=[])
+
     def _load_dataset(self, settings: DatasetSettings) -> Dataset:
         """Return the samples; those of the last call are cached."""
         if self._loaded is None or self._loaded[0] != settings or self._loaded[1] is not self._table:
@@ -245,15 +248,12 @@ class Session:
 
     def _handle_file(self, request: dict[str, Any]) -> None:
         """Send the network or its samples as a file."""
-        file_format = request.get("format")
-        if not isinstance(file_format, str) or file_format not in FILE_FORMATS:
-            raise ValueError(f"format must be one of {', '.join(FILE_FORMATS)}.")
-        network = self._trained_network()
+        network, file_format = self._trained_network(), request["format"]
         content = FILE_FORMATS[file_format](network)
         data = network.settings.data
         stem = Path(self._table.name).stem if self._table and data == "own" else data
         arrays = {"content": np.frombuffer(content, np.uint8)}
-        self._send_answer(request["id"], "file", arrays, name=f"{stem}.{file_format}")
+        self._send_answer(request["id"], "file", arrays, format=file_format, name=f"{stem}.{file_format}")
 
     # ---- requests about the page
 
