@@ -21,7 +21,7 @@ from moonnet.explore import _session
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._picture import compute_picture
 from moonnet.explore._session import Session
-from moonnet.explore._settings import Settings, describe_controls
+from moonnet.explore._settings import OPTIMIZERS, Settings, describe_controls
 from moonnet.explore._user_tables import ArrayTable
 
 SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
@@ -142,6 +142,9 @@ def test_hello_is_answered_with_controls_and_table(page, open_page):
     assert header["controls"] == json.loads(json.dumps(describe_controls()))
     assert header["max_bytes"] == 4 * 2**20
     assert header["table"] is None
+    for name, rate in header["learning_rates"].items():
+        assert np.float32(rate) == np.float32(keras.optimizers.get(name).learning_rate)
+    assert header["learning_rates"].keys() == set(OPTIMIZERS)
     header, _ = open_page(ArrayTable(IRIS.data, IRIS.target)).ask("hello", "controls")
     assert header["table"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
 
@@ -532,7 +535,7 @@ def test_keras_file_contains_network(trained_pages, tmp_path):
 def test_csv_file_contains_samples(page):
     page.train(drawn=[[0.5, 0.25, 1]], erased=[0])
     header, arrays = page.ask("file", "file", format="csv")
-    assert header["name"] == "moons.csv"
+    assert header["name"] == "moons-samples.csv"
     read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
     assert list(read) == ["x", "y", "class", "held_out"]
     data, _ = expected(drawn=[[0.5, 0.25, 1]], erased=[0])
@@ -542,9 +545,10 @@ def test_csv_file_contains_samples(page):
 
 
 def test_csv_file_of_two_columns_has_original_units(page):
-    page.upload(IRIS_CSV)
+    page.upload(IRIS_CSV, name="iris.csv.txt")
     page.train(data="own", features=["petal width", "sepal length"])
-    _, arrays = page.ask("file", "file", format="csv")
+    header, arrays = page.ask("file", "file", format="csv")
+    assert header["name"] == "iris-samples.csv"  # the uploaded file keeps its name for itself
     read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
     assert list(read) == ["petal width", "sepal length", "class", "held_out"]
     assert read["held_out"].sum() == 38

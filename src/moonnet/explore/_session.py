@@ -2,6 +2,7 @@
 
 import atexit
 import base64
+import inspect
 import json
 import logging
 import math
@@ -18,7 +19,7 @@ from moonnet.explore._datasets import Dataset, EditedDataset, UserTable, apply_e
 from moonnet.explore._picture import compute_picture
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
 from moonnet.explore._python_script import make_script
-from moonnet.explore._settings import DatasetSettings, Settings, describe_controls
+from moonnet.explore._settings import OPTIMIZERS, DatasetSettings, Settings, describe_controls
 from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork
 from moonnet.explore._user_tables import MAX_FILE_BYTES, CsvTable
 
@@ -251,9 +252,10 @@ class Session:
         network, file_format = self._trained_network(), request["format"]
         content = FILE_FORMATS[file_format](network)
         data = network.settings.data
-        stem = Path(self._table.name).stem if self._table and data == "own" else data
+        stem = Path(self._table.name).stem.removesuffix(".csv") if self._table and data == "own" else data
+        ending = "-samples.csv" if file_format == "csv" else f".{file_format}"  # the table may be the file stem.csv
         arrays = {"content": np.frombuffer(content, np.uint8)}
-        self._send_answer(request["id"], "file", arrays, format=file_format, name=f"{stem}.{file_format}")
+        self._send_answer(request["id"], "file", arrays, format=file_format, name=f"{stem}{ending}")
 
     # ---- requests about the page
 
@@ -263,6 +265,7 @@ class Session:
             request["id"],
             "controls",
             controls=describe_controls(),
+            learning_rates=_default_learning_rates(),
             max_bytes=MAX_FILE_BYTES,
             table=self._describe_table(),
         )
@@ -290,6 +293,14 @@ class Session:
 def _queue_key(message: dict[str, Any]) -> str:
     """Return the key under which a newer message replaces an older one: the kind, for files also the format."""
     return f"file {message.get('format')}" if message["kind"] == "file" else message["kind"]
+
+
+def _default_learning_rates() -> dict[str, float]:
+    """Return Keras's default of each optimizer on the page."""
+    from moonnet.training._network import optimizer_classes
+
+    classes = optimizer_classes()
+    return {name: inspect.signature(classes[name]).parameters["learning_rate"].default for name in OPTIMIZERS}
 
 
 def _architecture(settings: Settings, data: EditedDataset) -> tuple:

@@ -1,8 +1,6 @@
 """The settings of the page: their types, bounds, defaults and documentation."""
 
-import inspect
 import math
-import re
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -197,22 +195,53 @@ class Settings:
         "Standard deviation of the noise added to the samples. It is half this value for spirals; the standard "
         "deviation of each blob is twice this value.",
     )
-    random_state: int = _setting(_Seed((0, 9999), [], is_integer=True), 0)
-    hidden_layer_sizes: tuple[int, ...] = _setting(_Layers(), (50, 20))
-    activation: str = _setting(_Choice(*ACTIVATIONS), "relu")
-    dropout: float = _setting(_Number((0, 0.95), [round(0.05 * index, 2) for index in range(19)]), 0.0)
-    l2: float = _setting(_Number((0, 1), [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1]), 0.0)
-    optimizer: str = _setting(_Choice(*OPTIMIZERS), "rmsprop")
+    random_state: int = _setting(
+        _Seed((0, 9999), [], is_integer=True),
+        0,
+        "Seed of the samples, or of the choice of a table's held-out rows, and of the training. The same seed gives "
+        "the same network, bit for bit.",
+    )
+    hidden_layer_sizes: tuple[int, ...] = _setting(
+        _Layers(),
+        (50, 20),
+        "Number of units in each hidden layer. Without hidden layers, the network is a logistic regression.",
+    )
+    activation: str = _setting(_Choice(*ACTIVATIONS), "relu", "Activation function of the hidden layers.")
+    dropout: float = _setting(
+        _Number((0, 0.95), [round(0.05 * index, 2) for index in range(19)]),
+        0.0,
+        "Share of the outputs of each hidden layer that is set to zero in a training step, at random.",
+    )
+    l2: float = _setting(
+        _Number((0, 1), [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1]),
+        0.0,
+        "Factor of the L2 penalty: this factor times the sum of all squared weights, without biases, is added to the "
+        "loss.",
+    )
+    optimizer: str = _setting(
+        _Choice(*OPTIMIZERS), "rmsprop", "Keras optimizer, which changes the weights after each batch."
+    )
     learning_rate: float | None = _setting(
-        _Number((1e-6, 10), [None, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1], is_optional=True), None
+        _Number((1e-6, 10), [None, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1], is_optional=True),
+        None,
+        "Step size of the optimizer. None is the optimizer's default, which is in parentheses.",
     )
     batch_size: int = _setting(
-        _Number((1, MAX_SAMPLES), [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000], is_integer=True), 50
+        _Number((1, MAX_SAMPLES), [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000], is_integer=True),
+        50,
+        "Number of samples per step. The last batch of an epoch may be smaller.",
     )
     epochs: int = _setting(
-        _Number((1, 1000), [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000], is_integer=True), 100
+        _Number((1, 1000), [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000], is_integer=True),
+        100,
+        "Number of passes over the training samples.",
     )
-    early_stopping: bool = _setting(_Boolean(), False)
+    early_stopping: bool = _setting(
+        _Boolean(),
+        False,
+        "Do not train on a tenth of the training samples, stop when their loss has not improved for 10 epochs, and use "
+        "the weights of the best epoch.",
+    )
     # For tables only
     target: str | None = _setting(_ColumnName(), None, "The column that contains the classes.")
     features: tuple[str, str] | None = _setting(
@@ -247,26 +276,15 @@ class Settings:
 
 def describe_controls() -> list[dict[str, Any]]:
     """Return the name, default, documentation and control options of each setting."""
-    documented = read_parameter_docs()
     return [
         {
             "name": setting.name,
             "default": setting.default,
-            "doc": documented.get(setting.name, setting.metadata["doc"]),
+            "doc": setting.metadata["doc"],
             **setting.metadata["type"].control(),
         }
         for setting in fields(Settings)
     ]
-
-
-def read_parameter_docs() -> dict[str, str]:
-    """Return each parameter's description in the classifier's docstring, without markup."""
-    parameters = inspect.getdoc(KerasMoonClassifier).partition("Parameters\n---")[2].partition("\nAttributes\n---")[0]  # type: ignore[union-attr]
-    documented = {}
-    for name, text in re.findall(r"^(\w+) : .*\n((?:    .*\n|\n)+)", parameters, re.MULTILINE):
-        plain = re.sub(r":\w+:`~?([^`]*)`", r"\1", text).replace("``", "")
-        documented[name] = " ".join(plain.split())
-    return documented
 
 
 def _is_number(value: Any, kind: type[Integral] | type[Real]) -> bool:

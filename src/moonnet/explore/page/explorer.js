@@ -374,6 +374,41 @@ function drawAxes(context, rectangle, header, scale, palette, zoom) {
   context.restore();
 }
 
+// The entries of a legend below the plane, in rows of at most this width, and the legend's height
+function layoutLegend(context, width, header, palette, showsHeldOut) {
+  const [row, gap, left] = [20, 18, PLANE_MARGIN.left];
+  const marks = [["training", { isFilled: true }], ...(showsHeldOut ? [["held out", {}]] : [])];
+  const entries = [
+    ...header.classes.map((name, label) => (
+      { text: name.length > 40 ? `${name.slice(0, 39)}…` : name, label, color: palette.classes[label], isFilled: true }
+    )),
+    ...marks.map(([text, mark]) => ({ text, label: 0, color: palette.muted, ...mark })),
+    { text: "misclassified", label: 0, color: palette.muted, isFilled: true, isRinged: true },
+  ];
+  context.font = palette.font(12);
+  let [x, y] = [left, row / 2];
+  for (const entry of entries) {
+    const needed = 14 + context.measureText(entry.text).width;
+    if (x > left && x + needed > width - PLANE_MARGIN.right) [x, y] = [left, y + row];
+    Object.assign(entry, { x, y });
+    x += needed + gap;
+  }
+  return { entries, height: y + row };
+}
+
+function drawLegend(context, top, entries, palette) {
+  context.font = palette.font(12);
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const { text, label, color, isFilled, isRinged, x, y } of entries) {
+    const scale = { toX: () => x + 4, toY: () => top + y };
+    const colors = { ...palette, classes: { [label]: color } };
+    drawPoints(context, scale, [0, 0], [label], [isRinged], colors, { isFilled, zoom: 1 });
+    context.fillStyle = palette.text;
+    context.fillText(text, x + 16, top + y);
+  }
+}
+
 // The position and size of each unit's tile; layers go from left to right, each in as many columns as it needs
 function networkLayout(layerSizes, width, height) {
   const gap = 3;
@@ -462,10 +497,14 @@ function drawConnections(context, layers, layerSizes, weights, palette) {
   }
 }
 
+function curvesRectangle(width, height) {
+  return { x: 44, y: 8, width: width - 54, height: height - 32 };
+}
+
 // Loss or accuracy by epoch; each curve has values, color, dash and isFaded. The axis begins just below the smallest value
 // and ends at the upper limit; without limits, it goes from 0 to just above the largest value.
-function drawCurves(context, width, height, curves, markedEpoch, palette, { label, limits }) {
-  const rectangle = { x: 44, y: 8, width: width - 54, height: height - 32 };
+function drawCurves(context, width, height, curves, { markedEpoch, pointedEpoch }, palette, { label, limits }) {
+  const rectangle = curvesRectangle(width, height);
   const all = curves.flatMap(({ values }) => values.filter((value) => value !== null));
   if (all.length === 0) return;
   const nEpochs = Math.max(1, ...curves.map(({ values }) => values.length));
@@ -477,11 +516,12 @@ function drawCurves(context, width, height, curves, markedEpoch, palette, { labe
   };
   drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label }, palette);
   for (const curve of curves) drawCurve(context, scale, curve);
-  if (markedEpoch !== null && markedEpoch > 0) {
+  for (const [epoch, color] of [[markedEpoch, palette.accent], [pointedEpoch, palette.muted]]) {
+    if (epoch === null || epoch < 1) continue;
     context.beginPath();
-    context.moveTo(scale.toX(markedEpoch), rectangle.y);
-    context.lineTo(scale.toX(markedEpoch), rectangle.y + rectangle.height);
-    context.strokeStyle = palette.accent;
+    context.moveTo(scale.toX(epoch), rectangle.y);
+    context.lineTo(scale.toX(epoch), rectangle.y + rectangle.height);
+    context.strokeStyle = color;
     context.lineWidth = 1.5;
     context.stroke();
   }
@@ -615,9 +655,11 @@ class Controls {
     const isForToyProblems = name === "noise" || name === "n_samples";
     const refresh = (output, row) => {
       const value = this.page.value(name);
+      const rate = formatNumber(this.page.learningRates[this.page.value("optimizer")] ?? null);
+      const text = value === null ? `None (${rate})` : formatNumber(value); // only learning_rate can be None
       input.value = nearestIndex(values, value);
-      input.setAttribute("aria-valuetext", formatNumber(value));
-      output.textContent = formatNumber(value);
+      input.setAttribute("aria-valuetext", text);
+      output.textContent = text;
       row.hidden = isForToyProblems && this.page.value("data") === "own";
     };
     return { input, refresh };
@@ -1043,17 +1085,21 @@ class Plane {
     this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; held-out accuracy ${accuracy}`);
   }
 
-  // A PNG of the decision regions
+  // A PNG of the decision regions with a legend
   toBlob() {
     const [size, ratio] = [640, 2];
-    const canvas = new OffscreenCanvas(size * ratio, size * ratio);
-    const context = canvas.getContext("2d");
     const palette = this.page.theme.palette();
+    const canvas = new OffscreenCanvas(1, 1);
+    const context = canvas.getContext("2d");
+    const legend = layoutLegend(context, size, this.page.view.header, palette, this.heldOut.checked);
+    canvas.width = size * ratio;
+    canvas.height = (size + legend.height) * ratio;
     context.scale(ratio, ratio);
     context.fillStyle = palette.background;
-    context.fillRect(0, 0, size, size);
+    context.fillRect(0, 0, size, size + legend.height);
     const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
     drawPlane(context, size, size, this.page.view, palette, options);
+    drawLegend(context, size, legend.entries, palette);
     return canvas.convertToBlob({ type: "image/png" });
   }
 }
@@ -1152,7 +1198,7 @@ class Scores {
   }
 }
 
-// Loss and accuracy by epoch
+// Loss and accuracy by epoch; the values of the epoch under the pointer are shown beside it
 class Curves {
   constructor(page) {
     this.page = page;
@@ -1161,12 +1207,53 @@ class Curves {
     );
     this.loss = element("canvas", { class: "curves", role: "img", "aria-label": "Loss by epoch" });
     this.accuracy = element("canvas", { class: "curves", role: "img", "aria-label": "Accuracy by epoch" });
+    this.values = element("output", { class: "curve-values", hidden: true });
+    this.pointed = null; // the metric and the epoch under the pointer
+  }
+
+  listen(on) {
+    for (const [name, canvas] of [["loss", this.loss], ["accuracy", this.accuracy]]) {
+      for (const kind of ["pointermove", "pointerdown"]) on(canvas, kind, (event) => this.point(name, canvas, event));
+      for (const kind of ["pointerleave", "pointercancel"]) on(canvas, kind, () => this.point(name, canvas, null));
+    }
+  }
+
+  point(name, canvas, event) {
+    const nEpochs = this.page.history.loss?.length ?? 0;
+    if (event === null || nEpochs === 0) this.pointed = null;
+    else {
+      const { left, width, height } = canvas.getBoundingClientRect();
+      const rectangle = curvesRectangle(width, height);
+      const share = (event.clientX - left - rectangle.x) / rectangle.width;
+      this.pointed = { name, canvas, epoch: 1 + Math.round(Math.min(1, Math.max(0, share)) * (nEpochs - 1)) };
+    }
+    this.draw();
+  }
+
+  showValues() {
+    const { history, isHeldOutOutdated } = this.page;
+    const { name, canvas, epoch } = this.pointed ?? {};
+    this.values.hidden = !(epoch <= history.loss?.length);
+    if (this.values.hidden) return;
+    const names = [["training", name], ...(isHeldOutOutdated ? [] : [["held out", `test_${name}`]])];
+    const format = (value) => (name === "accuracy" ? formatPercent(value) : String(Number(value.toPrecision(4))));
+    const lines = names.filter(([, key]) => Number.isFinite(history[key]?.[epoch - 1]))
+      .map(([label, key]) => `${label} ${format(history[key][epoch - 1])}`);
+    this.values.textContent = [`epoch ${epoch}`, ...lines].join("\n");
+    // Beside the line of the epoch, on the side with more space
+    const { x, width } = curvesRectangle(canvas.clientWidth, canvas.clientHeight);
+    const at = x + ((epoch - 1) / Math.max(1, history.loss.length - 1)) * width;
+    const isRight = at > canvas.clientWidth / 2;
+    this.values.style.left = `${canvas.offsetLeft + at + (isRight ? -8 : 8)}px`;
+    this.values.style.top = `${canvas.offsetTop + 12}px`;
+    this.values.style.transform = isRight ? "translateX(-100%)" : "none";
   }
 
   draw(palette = this.page.theme.palette()) {
     if (!this.page.isVisible()) return;
     this.drawMetric(this.loss, "loss", null, palette);
     this.drawMetric(this.accuracy, "accuracy", [0, 1], palette);
+    this.showValues();
   }
 
   drawMetric(canvas, name, limits, palette) {
@@ -1176,7 +1263,8 @@ class Curves {
       { values: history[`test_${name}`] ?? [], color: palette.accent, dash: [5, 3], isFaded: isHeldOutOutdated },
     ];
     const { context, width, height } = prepareCanvas(canvas);
-    drawCurves(context, width, height, curves, this.markedEpoch(), palette, { label: name, limits });
+    const epochs = { markedEpoch: this.markedEpoch(), pointedEpoch: this.pointed?.epoch ?? null };
+    drawCurves(context, width, height, curves, epochs, palette, { label: name, limits });
   }
 
   // The epoch of the network on the page; null if it is the last one
@@ -1218,7 +1306,7 @@ class Downloads {
     const { view, table } = this.page;
     if (view === null) return;
     const data = this.page.value("data");
-    const stem = data === "own" ? table.name.replace(/\.[^.]*$/, "") : data;
+    const stem = data === "own" ? table.name.replace(/(\.csv)?\.[^.]*$/, "") : data;
     download(await this.page.plane.toBlob(), `${stem}.png`);
   }
 
@@ -1243,7 +1331,7 @@ class Upload {
     this.file = null; // the last one: name, and content in Base64
     this.isRestoring = false;
     this.input = element("input", {
-      type: "file", accept: ".csv,.tsv,.txt,text/csv", hidden: true, "aria-label": "CSV file",
+      type: "file", accept: ".csv,.tsv,.txt,.zip,.gz,.bz2,.xz,text/csv", hidden: true, "aria-label": "CSV file",
       onchange: () => this.send(),
     });
   }
@@ -1342,6 +1430,7 @@ class Explorer {
     this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // of element ids, unique in a notebook
     this.settings = { ...model.get("settings") };
     this.defaults = {};
+    this.learningRates = {}; // Keras's default of each optimizer
     this.table = null; // name and columns of the user's table
     this.pendingIds = new Set(); // of requests whose answers only this view shows
     this.trainRequests = new Map(); // id to the time of the change and the key of the samples
@@ -1396,7 +1485,8 @@ class Explorer {
         panel("picture", "Plane", plane.canvas, plane.keyboardHelp, plane.key, drawing.root, film.root),
         panel(
           "results", "Results",
-          scores.label, scores.accuracy, scores.details, curves.legend, curves.loss, curves.accuracy, downloads.root,
+          scores.label, scores.accuracy, scores.details, curves.legend, curves.loss, curves.accuracy, curves.values,
+          downloads.root,
         ),
         panel("units", "Network", network.title, network.canvas),
       ),
@@ -1410,6 +1500,7 @@ class Explorer {
     const on = (target, name, handler) => target.addEventListener(name, handler, { signal });
     this.drawing.listen(on);
     this.network.listen(on);
+    this.curves.listen(on);
     this.theme.listen(on);
     // Keep keys without Ctrl, Alt or Meta from JupyterLab while the page has the focus
     window.addEventListener("keydown", ({ target, ctrlKey, altKey, metaKey }) => {
@@ -1491,6 +1582,7 @@ class Explorer {
   handleControls(header) {
     this.table = header.table;
     this.upload.maxBytes = header.max_bytes;
+    this.learningRates = header.learning_rates;
     this.descriptions = header.controls;
     this.defaults = Object.fromEntries(header.controls.map((control) => [control.name, control.default]));
     if (!this.upload.restore()) this.train();
