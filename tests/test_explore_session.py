@@ -2,6 +2,7 @@
 
 import base64
 import gc
+import gzip
 import io
 import json
 import threading
@@ -451,6 +452,54 @@ def test_unsuitable_upload_keeps_previous_table(page):
     message = page.get_problem({"kind": "upload", "name": "b.csv", "content": content})
     assert message == "b.csv must have at least two numeric columns besides the target. Got none."
     page.train(data="own")
+
+
+ROWS = b"1,2,x\n2,3,y\n3,1,x\n4,7,y\n" * 4
+HOSTILE_FILES = {
+    "wide.csv": b",".join([b"gene"] * 16_000) + b"\n" + b",".join([b"1.5"] * 16_000),
+    "names in lines.csv": b'"a\nb",' + b",".join([b"c"] * 400) + b"\n" + b",".join([b"1"] * 401),
+    "long name.csv": b'"' + b"x" * 200_000 + b'",b,kind\n' + ROWS,
+    "long cell.csv": b"a,b,kind\n" + ROWS + b"1,2," + b"x" * 200_000,
+    "long number.csv": b"a,b,kind\n" + ROWS + b"1" * 100_000 + b",2,x\n",
+    "long label.csv": b"a,b,kind\n" + ROWS.replace(b"x", b"7" * 5000),
+    "tabs.csv": b"a,b,kind\n" + (b"\t" * 16_000 + b",1,x\n") * 20 + ROWS,
+    "spaces.csv": b"a,b,kind\n" + (b"1" + b" " * 16_000 + b"2,1,x\n") * 20 + ROWS,
+    "quotes.csv": b'"' * 3_000_000,
+    "lines.csv": b"\n" * 3_000_000,
+    "zeros.csv": bytes(3_000_000),
+    "bytes.csv": bytes(range(256)) * 1000,
+    "label.csv": b"a,b,kind\n" + ROWS.replace(b"x", b"--1"),
+    "infinite.csv": b"a,b,kind\n" + ROWS + b"1e999,1,x\n",
+    "subnormal.csv": b"a,b,kind\n" + ROWS.replace(b"1,", b"5e-324,"),
+    "script.csv": b"<script>alert(1)</script>,b,kind\n" + ROWS.replace(b"x", b"</script>\x1b[31m"),
+    "broken.tar": b"a,b,kind\n" + ROWS,
+    "broken.zip": b"PK\3\4" + ROWS,
+    "broken.csv.gz": b"\x1f\x8b" + ROWS,
+    "large.csv.gz": gzip.compress(b"1,2\n" * 10**7, 1),
+    "../../etc/passwd": ROWS,
+    "": b"a,b,kind\n" + ROWS,
+}
+
+
+def test_hostile_files_end_in_a_picture_or_one_clear_line(page, open_page):
+    other = open_page()
+    other.ask("hello", "controls")
+    for name, content in HOSTILE_FILES.items():
+        upload = page.send("upload", name=name, content=base64.b64encode(content).decode())
+        train = page.send("train", settings={**SMALL, "data": "own", "features": None})
+        other.ask("hello", "controls")  # while the file is read
+        with page._answered:
+            assert page._answered.wait_for(
+                lambda request_id=train: (
+                    page.find_answers("problem", request_id) or page.find_answers("picture", request_id)
+                ),
+                10,
+            ), name
+        assert page.find_answers("table", upload) or page.find_answers("problem", upload), name
+        for header, _ in page.find_answers("problem", upload) + page.find_answers("problem", train):
+            assert "Internal error" not in header["message"], name
+            assert len(header["message"].splitlines()) == 1
+            assert len(header["message"]) <= 1000
 
 
 SCRIPTS = {

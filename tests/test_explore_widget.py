@@ -392,11 +392,12 @@ class TestInJupyterLab:
         notebook.wait("explorers[0].status.textContent.startsWith('noise must be a number from 0 to 1')")
 
     def test_each_page_plays_its_own_film(self, notebook):
+        notebook.set("explorer", epochs=50)  # a film of 2.5 seconds
         notebook.element(FIRST, "[aria-label='Previous epoch']").click()
-        notebook.wait("explorers[0].film.epoch === 99")
+        notebook.wait("explorers[0].film.epoch === 49")
         notebook.button(SECOND, "Play").click()
-        notebook.wait("explorers[1].film.epoch > 10")
-        assert notebook.evaluate_pages("page.film.epoch")[FIRST] == 99
+        notebook.wait("explorers[1].film.epoch > 3")
+        assert notebook.evaluate_pages("page.film.epoch")[FIRST] == 49
         notebook.button(FIRST, "Play").click()
         notebook.wait("explorers.every(page => page.film.playing === null && page.film.epoch === null)")
 

@@ -128,7 +128,7 @@ class Session:
         self._send(_queue_key(answer), pack_message(answer, arrays))
 
     def _send_problem(self, request_id: int, message: str) -> None:
-        self._send_answer(request_id, "problem", message=message[:1000])
+        self._send_answer(request_id, "problem", message=" ".join(message[:1000].split()))
 
     # ---- training
 
