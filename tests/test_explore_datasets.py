@@ -135,6 +135,17 @@ def test_nearly_constant_column_has_axis_of_a_constant(column):
         load(ArrayTable(np.column_stack([column, column, column]), LABELS), data="own")
 
 
+def test_point_can_be_drawn_beside_a_distant_held_out_sample():
+    far = np.append(np.ones(N_ROWS - 1), 1e9)
+    for random_state in range(20):  # until the last sample is held out
+        values = {"data": "own", "random_state": random_state}
+        table = ArrayTable(np.column_stack([far, NORMAL]), LABELS)
+        if load(table, **values).axes[0].limits[1] > 1e6:
+            break
+    data = load_edited(table, **values, drawn=[[5e8, 0, 1]])
+    assert data.X[-1].tolist() == [5e8, 0]
+
+
 @pytest.mark.parametrize("n_columns", [2, 3])
 @pytest.mark.parametrize(
     "column",

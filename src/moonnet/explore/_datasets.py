@@ -11,14 +11,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from moonnet.explore._settings import MAX_TRAIN_ROWS, DatasetSettings, Settings
+from moonnet.explore._settings import MAX_COORDINATE, MAX_TRAIN_ROWS, DatasetSettings, Settings
 from moonnet.plotting._feature_plane import axis_limits
 
 MAX_CLASSES = 10
 MAX_TEST_ROWS = 1000
 MIN_SAMPLES_PER_CLASS = 4  # so that training and held-out samples both contain each class
 _MIN_RANGE = 1e-6  # of standardised values; those of a smaller range differ by rounding errors only
-_MAX_COORDINATE = 1e30  # the page draws in float32
 
 
 class Code(NamedTuple):
@@ -265,7 +264,7 @@ def _project(name: str, preprocessor: Any, X_train: Any, X_test: Any) -> tuple[n
             X_test = preprocessor.transform(X_test)
         except ValueError:  # PCA rejects the NaN that the scaler makes of numbers whose variance overflows
             raise too_large from None
-    if not all((np.abs(X) <= _MAX_COORDINATE).all() for X in (X_train, X_test)):
+    if not all((np.abs(X) <= MAX_COORDINATE).all() for X in (X_train, X_test)):
         raise too_large
     return X_train, X_test
 

@@ -12,6 +12,7 @@ from moonnet import KerasMoonClassifier
 MAX_DRAWN_POINTS = 1000
 MAX_SAMPLES = 1000  # of a toy problem
 MAX_TRAIN_ROWS = 3000  # of a table
+MAX_COORDINATE = 1e30  # on the plane, since the page draws in float32
 DATA = ("moons", "circles", "blobs", "spirals", "xor", "own")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky_relu", "softplus", "linear")
 OPTIMIZERS = ("rmsprop", "adam", "adamw", "nadam", "adagrad", "lion", "sgd")
@@ -139,7 +140,7 @@ class _Points(_SettingType):
         return (
             isinstance(value, list)
             and len(value) == 3
-            and all(_is_number(number, Real) and abs(number) <= 1e6 for number in value[:2])
+            and all(_is_number(number, Real) and abs(number) <= MAX_COORDINATE for number in value[:2])
             and _is_number(value[2], Integral)
             and 0 <= value[2] < 10
         )
