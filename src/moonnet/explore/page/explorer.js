@@ -1207,7 +1207,7 @@ class Curves {
     );
     this.loss = element("canvas", { class: "curves", role: "img", "aria-label": "Loss by epoch" });
     this.accuracy = element("canvas", { class: "curves", role: "img", "aria-label": "Accuracy by epoch" });
-    this.values = element("output", { class: "curve-values", hidden: true });
+    this.values = element("div", { class: "curve-values", hidden: true });
     this.pointed = null; // the metric and the epoch under the pointer
   }
 
