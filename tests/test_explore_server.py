@@ -819,7 +819,7 @@ def test_explore_uses_requested_port_or_raises(start_explore):
 def test_browser_is_started_with_private_redirect_instead_of_token(tmp_path, monkeypatch):
     """Other users of the machine can read command lines."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    opened = []
+    opened, browser_is_closed = [], threading.Event()
 
     async def open_page():
         task = asyncio.current_task()
@@ -828,12 +828,17 @@ def test_browser_is_started_with_private_redirect_instead_of_token(tmp_path, mon
         def open_browser(address):
             opened.append((address, read_redirect(address), Path(urlparse(address).path).parent.stat().st_mode))
             loop.call_soon_threadsafe(task.cancel)
+            browser_is_closed.wait(60)
 
         monkeypatch.setattr(_server.webbrowser, "open", open_browser)
         await explore(token=TOKEN, port=0)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(open_page())
+    browsers = [thread for thread in threading.enumerate() if thread.name.endswith("(open_browser)")]
+    assert browsers  # the server does not wait for the browser
+    browser_is_closed.set()
+    browsers[0].join(60)
     [(address, target, mode)] = opened
     assert TOKEN not in address
     assert re.fullmatch(rf"http://127\.0\.0\.1:\d+/{TOKEN}/", target)

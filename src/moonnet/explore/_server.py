@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import threading
 import webbrowser
 from html import escape
 from http import HTTPStatus
@@ -62,8 +63,9 @@ async def explore(
         print(f"The explorer is running at {address}\nPress Ctrl-C to stop it.", flush=True)
         if open_browser:
             with contextlib.suppress(OSError):  # the user can open the address
-                folder = stack.enter_context(TemporaryDirectory(prefix="moonnet-"))
-                await asyncio.to_thread(webbrowser.open, _write_redirect(Path(folder), address))
+                redirect = _write_redirect(Path(stack.enter_context(TemporaryDirectory(prefix="moonnet-"))), address)
+                # On a daemon thread, because some browsers return only when the user closes them
+                threading.Thread(target=webbrowser.open, args=(redirect,), daemon=True).start()
         await asyncio.get_running_loop().create_future()  # until Ctrl-C
 
 
