@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -200,12 +201,16 @@ import(new URL("explorer.js", document.baseURI)).then((helpers) => done(ranges.m
 
 def test_numeric_helpers_accept_any_range(page):
     n_ticks = 5
-    results = page.execute_async_script(EVALUATE, [RANGES, n_ticks])
-    found = dict(zip(RANGES, results, strict=True))
+    rng = random.Random(0)
+    lowers = [rng.choice([-1, 0, 1]) * 10 ** rng.uniform(-320, 307) for _ in range(300)]
+    lengths = [10 ** rng.uniform(-320, 307) if rng.random() < 0.5 else abs(lower) * 2**-50 for lower in lowers]
+    ranges = RANGES + [(lower, lower + length) for lower, length in zip(lowers, lengths, strict=True)]
+    found = dict(zip(ranges, page.execute_async_script(EVALUATE, [ranges, n_ticks]), strict=True))
     for (lower, upper), (values, labels, rounded) in found.items():
         assert len(values) <= n_ticks + 2
         assert values == sorted(set(values))
-        assert all(lower <= value <= upper for value in values)
+        tolerance = 5e-9 * (upper / n_ticks - lower / n_ticks)
+        assert all(lower - tolerance <= value <= upper + tolerance for value in values), (lower, upper, values)
         assert [float(label) for label in labels] == values
         if lower < upper:
             assert lower <= rounded <= upper
