@@ -67,6 +67,20 @@ def test_samples_of_a_mixed_dataframe_have_its_type_and_dtypes(kind):
     assert usual.title == "other 2 features at their medians or most frequent values"
 
 
+@pytest.mark.parametrize("kind", ["pandas", "time zone", "polars"])
+def test_date_is_fixed_at_its_median(kind):
+    dates = pd.Series(["2023-09-01", None, "2023-01-01", "2023-05-02", "2024-12-31", "2022-02-03"])
+    X = pd.DataFrame({"a": np.arange(6.0), "day": pd.to_datetime(dates), "b": np.arange(6.0)})
+    if kind == "time zone":
+        X["day"] = X["day"].dt.tz_localize("UTC")
+    X = pl.from_pandas(X) if kind == "polars" else X
+    plane = choose_plane(X, ("a", "b"))
+    assert plane.title == "day = 2023-05-02"
+    samples = plane.inverse_transform(GRID)
+    assert samples["day"].dtype == X["day"].dtype
+    assert [str(day)[:10] for day in samples["day"]] == ["2023-05-02"] * 3
+
+
 def test_held_values_are_used_and_named_in_the_title(five_features):
     plane = choose_plane(five_features, (0, 1), {2: 7, -1: 0.5})
     assert_allclose(plane.inverse_transform(GRID)[:, [2, 4]], [[7, 0.5]] * 3)

@@ -139,6 +139,12 @@ class _FixedFeature:
             self._value = float(value)
             self.description = f"{name} = {self._value:.4g}"
             return
+        if value is None and _is_date(column.dtype):
+            dates = np.asarray(column, dtype="datetime64[s]")
+            n_known = int(np.count_nonzero(~np.isnat(dates)))
+            self._row = int(np.argsort(dates)[max(n_known - 1, 0) // 2])  # NaT comes last
+            self.description = f"{name} = {str(dates[self._row]).replace('T', ' ').removesuffix(' 00:00:00')}"
+            return
         categories, rows, counts = np.unique(np.asarray(column, dtype=str), return_index=True, return_counts=True)
         category = categories[counts.argmax()] if value is None else str(value)
         if category not in categories:
@@ -201,6 +207,11 @@ def _feature_name(names: list | None, index: int) -> str:
 def _is_numeric(dtype: Any) -> bool:
     """Return whether a NumPy, pandas or polars dtype is numeric."""
     return dtype.kind in "iuf" if hasattr(dtype, "kind") else dtype.is_numeric()
+
+
+def _is_date(dtype: Any) -> bool:
+    """Return whether a NumPy, pandas or polars dtype holds dates."""
+    return dtype.kind == "M" if hasattr(dtype, "kind") else str(dtype).startswith("Date")
 
 
 def _describe_fixed_features(held: list[_FixedFeature], typical: list[_FixedFeature]) -> str:

@@ -223,7 +223,7 @@ class DecisionRegionDisplay:
 
         held : dict, default=None
             Fixed values of features that are not plotted, by column name or index. Features without a value are fixed
-            at their median, or at their most frequent value if they are not numeric. The title shows these values.
+            at their median, or at their most frequent value if it is no number or date. The title shows these values.
 
         grid_resolution : int, default=128
             Number of grid points along each axis, at least 2.
