@@ -6,6 +6,7 @@ from matplotlib import pyplot as plt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data, plot_search
+from moonnet.plotting._checks import check_options
 
 X, Y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1])
 
@@ -61,6 +62,30 @@ def test_keyword_arguments_must_be_a_dict(plot, value):
             PLOTS[plot](**{name: value})
         assert repr(value) in str(error.value)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_unknown_keywords_are_named(plot):
+    omissible, others = PARTS[plot]
+    for name in {*omissible, *others} - {"surface_kw", "contour_kw", "colorbar_kw"}:
+        with pytest.raises(ValueError, match=rf"{name} must contain keyword arguments of matplotlib's .* Got 'sise'"):
+            PLOTS[plot](**{name: {"sise": 3}})
+    assert plt.get_fignums() == []
+
+
+def test_names_of_parameters_properties_and_their_aliases_are_keywords():
+    for name, keywords in {
+        "scatter_kw": ["s", "c", "color", "fc", "facecolors", "ec", "lw", "linewidths", "marker", "zorder", "hatch"],
+        "errors_kw": ["edgecolor", "path_effects", "label", "alpha", "rasterized", "data"],
+        "line_kw": ["c", "ls", "lw", "marker", "ms", "drawstyle", "gapcolor", "scalex", "label"],
+        "best_kw": ["ymin", "color", "linestyle"],
+        "text_kw": ["ha", "va", "fontsize", "size", "weight", "bbox", "fontdict", "rotation_mode", "clip_on"],
+        "boundary_kw": ["colors", "color", "linestyles", "lw", "zorder", "antialiaseds"],
+        "legend_kw": ["loc", "ncol", "ncols", "title", "handles", "labels", "prop", "bbox_to_anchor", "frameon"],
+        "image_kw": ["cmap", "norm", "vmin", "origin", "interpolation", "alpha", "zorder"],
+        "colorbar_kw": ["label", "shrink", "format"],
+    }.items():
+        check_options(**{name: dict.fromkeys(keywords)})
 
 
 @pytest.mark.parametrize("plot", PLOTS)

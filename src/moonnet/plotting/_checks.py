@@ -70,6 +70,41 @@ def _check_keywords(name: str, keywords: Any) -> None:
     if not isinstance(keywords, dict) or not all(isinstance(keyword, str) for keyword in keywords):
         expected = "a dict of keyword arguments or False" if can_be_omitted else "a dict of keyword arguments"
         raise ValueError(f"{name} must be {expected}. Got {keywords!r} instead.")
+    _check_names(name, keywords)
+
+
+def _check_names(name: str, keywords: dict[str, Any]) -> None:
+    """Raise ValueError for a keyword that the part's function does not have, nor its artist as a property.
+
+    Surfaces, contours and colour bars pass theirs through several functions; there, matplotlib raises.
+    """
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection, PathCollection
+    from matplotlib.image import AxesImage
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+    functions: dict[str, tuple[Any, type]] = {
+        "best_kw": (Axes.axvline, Line2D),
+        "boundary_kw": (LineCollection, LineCollection),
+        "errors_kw": (Axes.scatter, PathCollection),
+        "image_kw": (Axes.imshow, AxesImage),
+        "legend_kw": (Legend, object),
+        "line_kw": (Axes.plot, Line2D),
+        "scatter_kw": (Axes.scatter, PathCollection),
+        "text_kw": (Axes.text, Text),
+    }
+    if name not in functions:
+        return
+    function, artist = functions[name]
+    parameters = inspect.signature(function).parameters
+    for keyword in keywords:
+        if keyword not in parameters and not hasattr(artist, f"set_{keyword}"):
+            raise ValueError(
+                f"{name} must contain keyword arguments of matplotlib's {function.__qualname__}. "
+                f"Got {keyword!r} instead."
+            )
 
 
 def _check_axes(ax: Any) -> None:

@@ -47,7 +47,7 @@ def draw_legend(ax: Any, points: list[Any], errors: Any = None, legend_kw: dict[
     legend = ax.legend(**(defaults | kwargs))
     for marker in legend.legend_handles:
         if "handles" not in kwargs and hasattr(marker, "set_sizes"):
-            marker.set_sizes(np.maximum(marker.get_sizes(), _MIN_MARKER[0]))
+            marker.set_sizes(np.where(marker.get_sizes() > 0, np.maximum(marker.get_sizes(), _MIN_MARKER[0]), 0))
             marker.set_linewidth(np.maximum(marker.get_linewidth(), _MIN_MARKER[1]))
     return legend
 
