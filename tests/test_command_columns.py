@@ -65,7 +65,16 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
         (["12:30", "1:15"] * (N // 2), "date", "time of day, hour:minute"),
         (["12:30:01", "-"] * (N // 2), "date", f"time of day, hour:minute:second, {N // 2} treated as missing ('-')"),
         (["75:30", "1:15"] * (N // 2), "category", "category, 2 values"),
-        (["9999-12-31", "2003-02-01"] * (N // 2), "date", "date, year-month-day"),
+        (
+            ["9999-12-31", "2003-02-01"] * (N // 2),
+            "date",
+            f"date, year-month-day, {N // 2} after 2003-02-02 treated as that day",
+        ),
+        (
+            ["0001-01-01", *dates("%Y-%m-%d", "2003-01-01")[1:]],
+            "date",
+            "date, year-month-day, 1 before 2002-12-04 treated as that day",
+        ),
         (["12.10.1492", "31.12.9999"] * (N // 2), "date", "date, day.month.year"),
         (["None", "NULL"] * (N // 2), "", f"empty, 'None' in {N} rows"),
         (["2003-02-01", "yesterday"] * (N // 2), "category", "category, 2 values"),
@@ -244,7 +253,15 @@ def test_target_with_duplicate_name_raises(tmp_path):
 
 TABLES = {
     "target_none": ("disorder", ["disorder  target: 3 classes"]),
-    "date9999_iso": ("y", ["valid_to  date, year-month-day  days since 1970-01-01, standardised"]),
+    "date9999_iso": (
+        "y",
+        [
+            (
+                "valid_to  date, year-month-day, 9 after 2024-08-26 treated as that day"
+                "  days since 1970-01-01, standardised"
+            ),
+        ],
+    ),
     "de_mix2": ("klasse", ["umsatz  number             standardised"]),
     "de_thousands_and_decimals": ("m2_price", ["surface            number                         standardised"]),
     "target_space": ("ok", ["ok      target: 2 classes"]),

@@ -146,3 +146,11 @@ def test_many_categories_are_encoded_by_class(labels):
         pd.DataFrame({"kind": kind}), y
     )
     assert model[0].transform(pd.DataFrame({"kind": kind})).shape == (200, 1 if len(labels) == 2 else 3)
+
+
+def test_dates_beside_an_open_end_are_learned():
+    table = read_table(Path(__file__).parent / "data" / "tables" / "date9999_iso.csv")
+    target, columns = infer_columns(table, "y", ["valid_to"], None, month_first=False)
+    X, y = read_samples(table, target, columns)
+    model = make_model(columns, KerasMoonClassifier(random_state=0)).fit(X, y)
+    assert model.score(X, y) > 0.85  # at most 0.93, since nothing tells the open ends apart; 0.55 if they set the scale

@@ -62,6 +62,17 @@ def test_dates_that_do_not_fit_into_nanoseconds_are_dates(date_format, cell, day
     np.testing.assert_array_equal(DateEncoder(date_format).fit_transform(cells)[:, 0], expected)
 
 
+def test_dates_beyond_the_bounds_become_the_bounds():
+    encoder = DateEncoder("%d.%m.%Y", earliest="1970-01-02", latest="1970-01-11")
+    cells = [["01.01.0001"], ["05.01.1970"], ["31.12.9999"], [None]]
+    np.testing.assert_array_equal(encoder.fit_transform(cells)[:, 0], [1, 4, 10, np.nan])
+    del encoder.earliest, encoder.latest  # as in a pickle of an earlier version
+    assert encoder.transform(cells)[2, 0] == (date(9999, 12, 31) - date(1970, 1, 1)).days
+    for bound in ("soon", 3):
+        with pytest.raises(ValueError, match=rf"latest must be a date such as '2000-12-31' or None\. Got {bound!r}"):
+            DateEncoder(latest=bound).fit([["2000-01-01"]])
+
+
 def test_times_of_day_are_fractions_of_a_day():
     assert DateEncoder("%H:%M").fit_transform([["00:00"], ["6:00"], ["12:30"]])[:, 0].tolist() == [0, 0.25, 25 / 48]
 

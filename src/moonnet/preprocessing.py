@@ -29,6 +29,10 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Format of dates as in :func:`pandas.to_datetime`, for example ``"%d.%m.%Y"`` or ``"ISO8601"``. Not used for
         columns of datetimes.
 
+    earliest, latest : str, default=None
+        Bounds in the format ``"2000-12-31"``. An earlier or later date becomes the bound: beside 9999-12-31, all other
+        dates would be nearly the same number after standardisation.
+
     Attributes
     ----------
     n_features_in_ : int
@@ -51,8 +55,16 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
            [       nan]])
     """
 
-    def __init__(self, format: str = "ISO8601") -> None:  # noqa: A002 - pandas's name
+    def __init__(
+        self,
+        format: str = "ISO8601",  # noqa: A002 - pandas's name
+        *,
+        earliest: str | None = None,
+        latest: str | None = None,
+    ) -> None:
         self.format = format
+        self.earliest = earliest
+        self.latest = latest
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check that X contains dates.
@@ -122,7 +134,16 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         days = days_since_1970(cells, self.format)
         for cell in cells[np.isnan(days) & cells.notna()][:1]:
             raise ValueError(f"X must contain dates in the format {self.format!r}. Got {cell!r} instead.")
-        return days
+        return np.clip(days, self._bound("earliest", -np.inf), self._bound("latest", np.inf))
+
+    def _bound(self, name: str, default: float) -> float:
+        value = getattr(self, name, None)  # a pickle of an earlier version has none
+        if value is None:
+            return default
+        try:
+            return (datetime.fromisoformat(value).replace(tzinfo=UTC) - _EPOCH) / timedelta(days=1)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} must be a date such as '2000-12-31' or None. Got {value!r} instead.") from None
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether fit has been called."""

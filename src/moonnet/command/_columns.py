@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from textwrap import shorten
 from typing import Any
 
@@ -62,6 +63,12 @@ _MORE_FORMATS = [
 ]
 
 
+# Days from 1678 to 2261. Dates beyond them stand for an open begin or end, unless there are no others
+_USUAL_DAYS = (-106_752, 106_751)
+# A date this many interquartile ranges beyond a quartile is distant. Such dates are cut off at Tukey's fence.
+_DISTANT, _FENCE = 20, 1.5
+
+
 @dataclass(frozen=True)
 class Column:
     """The content of a column, and how it is preprocessed."""
@@ -71,6 +78,7 @@ class Column:
     content: str  # as printed
     preprocessing: str  # as printed
     date_format: str = ""
+    date_bounds: tuple[str | None, str | None] = (None, None)  # the earliest and the latest date, if others are cut off
     missing_markers: list[str] = field(
         default_factory=list
     )  # cells among numbers or dates that count as missing values
@@ -198,19 +206,20 @@ def infer_column(table: Table, name: str, *, required: bool, month_first: bool) 
         preprocessing = "missing values replaced by the median, standardised" if missing or markers else "standardised"
         content = f"number{_in_unit(table.number_format(name).unit)}{missing}{_marked(cells, markers)}"
         number_format = None if table.pandas_reads_numbers(name) else table.number_format(name)
-        return Column(name, "number", content, preprocessing, "", markers, number_format)
+        return Column(name, "number", content, preprocessing, missing_markers=markers, number_format=number_format)
     is_marker = is_missing_marker(cells)
     formats = list(_date_formats(cells[~is_marker]))
     if formats:
         date_format, markers = formats[-1] if month_first else formats[0], cells[is_marker].unique().tolist()
-        content = f"date, {_readable(date_format)}{missing}{_marked(cells, markers)}"
+        bounds, cut_off = _date_bounds(days_since_1970(cells[~is_marker], date_format))
+        content = f"date, {_readable(date_format)}{missing}{_marked(cells, markers)}{cut_off}"
         if date_format in _TIME_FORMATS:
             content, how = content.replace("date", "time of day", 1), "fraction of a day"
         else:
             how = "days since 1970-01-01"
         if len(formats) > 1:
             content += " (ambiguous: --month-first is set)" if month_first else " (ambiguous: see --month-first)"
-        return Column(name, "date", content, f"{how}, standardised", date_format, markers)
+        return Column(name, "date", content, f"{how}, standardised", date_format, bounds, markers)
     return _describe_category(table, name, missing)
 
 
@@ -331,6 +340,24 @@ def _date_formats(cells: "pd.Series[str]") -> Iterator[str]:
     for format_ in dict.fromkeys([*plausible, *_MORE_FORMATS]):
         if _are_dates(sample, format_) and _are_dates(distinct, format_):
             yield format_
+
+
+def _date_bounds(days: np.ndarray) -> tuple[tuple[str | None, str | None], str]:
+    """Return bounds for dates if some are very distant from the others, as 9999-12-31 is, and what to print of them."""
+    usual = days[(days >= _USUAL_DAYS[0]) & (days <= _USUAL_DAYS[1])]
+    lower, upper = np.percentile(usual if len(usual) else days, [25, 75])
+    spread = max(upper - lower, 1)
+    bounds: list[str | None] = []
+    cut_off = ""
+    for sign, quartile, word in ((-1, lower, "before"), (1, upper, "after")):
+        bound = np.floor(quartile + sign * _FENCE * spread)
+        is_beyond = sign * (days - bound) > 0
+        if (sign * (days - quartile)).max() > _DISTANT * spread:
+            bounds.append((date(1970, 1, 1) + timedelta(days=int(bound))).isoformat())
+            cut_off += f", {is_beyond.sum()} {word} {bounds[-1]} treated as that day"
+        else:
+            bounds.append(None)
+    return (bounds[0], bounds[1]), cut_off
 
 
 def _guess(cell: str, day_first: bool) -> Any:

@@ -34,7 +34,8 @@ def _group_name(column: Column) -> str:
     if column.has_many_values:
         return "many categories"
     if column.number_format is None:
-        return f"{column.kind} {column.date_format}".strip()
+        bounds = [f"{word} {day}" for word, day in zip(("from", "to"), column.date_bounds, strict=True) if day]
+        return " ".join([column.kind, column.date_format, *bounds]).replace("  ", " ").strip()
     unit, decimal, thousands = column.number_format.unit, column.number_format.decimal, column.number_format.thousands
     return f"number{unit and f' in {unit}'} like 1{thousands}000{decimal}5"
 
@@ -54,7 +55,9 @@ def _make_encoder(column: Column, network: Any) -> Any:
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     steps = [impute, StandardScaler()]
     if column.kind == "date":
-        return make_pipeline(DateEncoder(column.date_format), *steps)
+        return make_pipeline(
+            DateEncoder(column.date_format, earliest=column.date_bounds[0], latest=column.date_bounds[1]), *steps
+        )
     return make_pipeline(
         *steps if column.number_format is None else [make_number_encoder(column.number_format), *steps]
     )
