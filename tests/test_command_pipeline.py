@@ -86,6 +86,7 @@ def test_read_samples_drops_rows_without_target(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,id,y\n1,x1,1\n-,x2,2\n3,x3,\n" + "".join(f"{i},x{i},{i % 2}\n" for i in range(4, 30)))
     table = read_table(path)
+    path.unlink()  # the file is read once
     target, columns = infer_columns(table, "y", None, None, month_first=False)
     X, y = read_samples(table, target, columns)
     assert list(X) == ["a"]
