@@ -29,30 +29,31 @@ def test_importing_and_predicting_load_no_heavy_library(run_python, fitted, moon
     assert run_python(PREDICT, str(path)) == "[]\n"
 
 
+# Module -> its missing dependency, and the error
+MISSING = {
+    "moonnet.command._model_file": ("skops", "--csv needs skops: pip install 'moonnet[csv]'"),
+    "moonnet.explore._server": ("websockets", "moonnet explore needs websockets: pip install 'moonnet[explore]'"),
+    "moonnet.explore._widget": (
+        "anywidget",
+        "moonnet.explore.Explorer needs anywidget: pip install 'moonnet[explore]'",
+    ),
+    "moonnet.onnx": ("skl2onnx", "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'"),
+    "moonnet.dask": ("distributed", "moonnet.dask needs Dask: pip install 'moonnet[dask]'"),
+}
 IMPORT_WITHOUT = """
 import importlib, sys
-sys.modules[sys.argv[2]] = None
-try:
-    importlib.import_module(sys.argv[1])
-except ImportError as error:
-    print(error)
+for argument in sys.argv[1:]:
+    module, missing = argument.split(":")
+    sys.modules[missing] = None
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        print(error)
+    del sys.modules[missing]
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("module", "missing", "message"),
-    [
-        ("moonnet.command._model_file", "skops", "--csv needs skops: pip install 'moonnet[csv]'"),
-        ("moonnet.explore._server", "websockets", "moonnet explore needs websockets: pip install 'moonnet[explore]'"),
-        (
-            "moonnet.explore._widget",
-            "anywidget",
-            "moonnet.explore.Explorer needs anywidget: pip install 'moonnet[explore]'",
-        ),
-        ("moonnet.onnx", "skl2onnx", "moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'"),
-        ("moonnet.dask", "distributed", "moonnet.dask needs Dask: pip install 'moonnet[dask]'"),
-    ],
-)
-def test_import_error_of_a_module_without_its_extra_names_the_extra(run_python, module, missing, message):
-    assert run_python(IMPORT_WITHOUT, module, missing) == f"{message}\n"
+def test_import_error_of_a_module_without_its_extra_names_the_extra(run_python):
+    arguments = [f"{module}:{missing}" for module, (missing, _) in MISSING.items()]
+    assert run_python(IMPORT_WITHOUT, *arguments).splitlines() == [message for _, message in MISSING.values()]
