@@ -70,6 +70,7 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
             "date",
             f"date, year-month-day, {N // 2} after 2003-02-02 treated as that day",
         ),
+        (["2003-02-01"] * (N - 1) + ["2012-02-01"], "date", "date, year-month-day"),
         (
             ["0001-01-01", *dates("%Y-%m-%d", "2003-01-01")[1:]],
             "date",

@@ -65,8 +65,9 @@ _MORE_FORMATS = [
 
 # Days from 1678 to 2261. Dates beyond them stand for an open begin or end, unless there are no others
 _USUAL_DAYS = (-106_752, 106_751)
-# A date this many interquartile ranges beyond a quartile is distant. Such dates are cut off at Tukey's fence.
-_DISTANT, _FENCE = 20, 1.5
+# A date is distant if it lies this many interquartile ranges, and 20 years, beyond a quartile. Such dates are cut off
+# at Tukey's fence.
+_DISTANT, _DISTANT_DAYS, _FENCE = 20, 20 * 365, 1.5
 
 
 @dataclass(frozen=True)
@@ -352,7 +353,7 @@ def _date_bounds(days: np.ndarray) -> tuple[tuple[str | None, str | None], str]:
     for sign, quartile, word in ((-1, lower, "before"), (1, upper, "after")):
         bound = np.floor(quartile + sign * _FENCE * spread)
         is_beyond = sign * (days - bound) > 0
-        if (sign * (days - quartile)).max() > _DISTANT * spread:
+        if (sign * (days - quartile)).max() > max(_DISTANT * spread, _DISTANT_DAYS):
             bounds.append((date(1970, 1, 1) + timedelta(days=int(bound))).isoformat())
             cut_off += f", {is_beyond.sum()} {word} {bounds[-1]} treated as that day"
         else:
