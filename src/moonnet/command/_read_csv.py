@@ -95,13 +95,19 @@ class Table:
         """Return how the numbers of a column are written."""
         return self.formats.get(name, self.file_format)
 
+    def ambiguity_notes(self) -> dict[str, str]:
+        """Return how an ambiguous number of each column that has one is read."""
+        return {
+            name: f"column {name!r} is ambiguous: {cell!r} is read as {self.formats[name].normalise(cell)}"
+            for name, cell in self.ambiguous.items()
+        }
+
     def settle_format(self, name: str, decimal: str, thousands: str) -> None:
-        """Read the numbers of a column with these signs if the file does not show which it uses."""
+        """Read the numbers of a column with these signs, as in training, if the file does not show which it uses."""
         if name in self.ambiguous:
-            cell, former = self.ambiguous[name], self.formats[name]
-            self.formats[name] = replace(former, decimal=decimal, thousands=thousands)
-            self.notes.remove(_ambiguity_note(name, cell, former))
-            self.notes.append(_ambiguity_note(name, cell, self.formats[name]) + ", as in training")
+            self.notes.remove(self.ambiguity_notes()[name])
+            self.formats[name] = replace(self.formats[name], decimal=decimal, thousands=thousands)
+            self.notes.append(f"{self.ambiguity_notes()[name]}, as in training")
 
     def pandas_reads_numbers(self, name: str) -> bool:
         """Return whether pandas.read_csv reads the numbers of a column, with the same options as the whole file."""
@@ -203,8 +209,9 @@ def _parse(path: Path, content: str, encoding: str, max_columns: int | None) -> 
     file_format, formats, ambiguous = infer_number_formats(text, header.delimiter)
     options |= {} if file_format.decimal == "." else {"decimal": file_format.decimal}
     options |= {"thousands": file_format.thousands} if file_format.thousands else {}
-    notes += [_ambiguity_note(name, cell, formats[name]) for name, cell in ambiguous.items()]
-    return Table(path, content, cells, text, options, file_format, formats, notes, set(duplicates), padded, ambiguous)
+    table = Table(path, content, cells, text, options, file_format, formats, notes, set(duplicates), padded, ambiguous)
+    notes += table.ambiguity_notes().values()
+    return table
 
 
 def _strip(cells: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
@@ -218,10 +225,6 @@ def _strip(cells: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
     }
     stripped = {name: cells[name].str.strip().replace("", np.nan) for name in padded}
     return cells.assign(**stripped) if padded else cells, padded
-
-
-def _ambiguity_note(name: str, cell: str, number_format: NumberFormat) -> str:
-    return f"column {name!r} is ambiguous: {cell!r} is read as {number_format.normalise(cell)}"
 
 
 def _more_cells(path: Path, names: Sequence[str]) -> str:

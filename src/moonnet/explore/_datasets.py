@@ -46,7 +46,7 @@ class Dataset(NamedTuple):
     classes: np.ndarray
     axes: tuple[Axis, Axis]
     preprocessor: Any  # fitted transformer from the table's columns to the plane; None for a toy problem
-    note: str  # for the page's status, about rows that were left out; may be empty
+    note: str  # for the page's status, about ambiguous numbers and rows that were left out; may be empty
     code: Code  # defines X_train, y_train, X_test, y_test and, for a table, preprocessor
 
 
@@ -65,6 +65,7 @@ class UserTable(Protocol):
     name: str
     targets: list[str]  # columns that can be the target
     n_rows: int
+    notes: dict[str, str]  # about columns whose numbers are ambiguous
 
     def features(self, target: str) -> list[str]:
         """Return the numeric columns other than the target."""
@@ -221,7 +222,7 @@ def _table_dataset(table: UserTable, settings: DatasetSettings) -> Dataset:
         )
     axes = _table_axes(features, preprocessor, X_all)
     code = _table_code(table.code(target, features), settings.random_state, sizes, uses_pca)
-    notes = []
+    notes = [note for name, note in table.notes.items() if name in features]
     if len(y) < table.n_rows:
         notes.append(f"{table.n_rows - len(y)} of {table.n_rows} rows left out because of missing values")
     if "train_size" in sizes:

@@ -40,6 +40,7 @@ class ArrayTable:
             raise ValueError(f"X must have unique column names. Got {self._features} instead.")
         self.targets = [str(getattr(y, "name", None) or "y")]
         self.n_rows = len(self._y)
+        self.notes: dict[str, str] = {}
 
     def features(self, target: str) -> list[str]:
         """Return the columns of X."""
@@ -76,6 +77,7 @@ class CsvTable:
             path, content, max_bytes=None if content is None else MAX_FILE_BYTES, max_columns=MAX_COLUMNS
         )
         self.n_rows = len(self._table.text)
+        self.notes = self._table.ambiguity_notes()
         self._numeric_columns = {column.name: column for column in self._find_numeric_columns()}
         self._targets: dict[str, Any] = {}
         self.targets = [name for name in self._table.text if self._has_few_classes(name)]
