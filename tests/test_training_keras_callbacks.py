@@ -502,6 +502,15 @@ def test_hooks_that_a_callback_assigns_to_itself_are_called(moons):
     assert steps == [(1, 0), (1, 1), (1, 2), (1, 3)]
 
 
+def test_hooks_that_a_callback_assigns_before_the_first_epoch_change_the_training(moons):
+    class Freezer(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.on_epoch_begin = lambda epoch, logs: self.model.optimizer.learning_rate.assign(0.0)
+
+    frozen = KerasMoonClassifier(epochs=2, random_state=0, callbacks=[Freezer()]).fit(*moons)
+    assert frozen.history_["loss"] == pytest.approx([frozen.history_["loss"][0]] * 2)
+
+
 @pytest.fixture
 def dtype_policy():
     """Keras's function that sets its dtype policy, for the duration of a test."""

@@ -35,7 +35,6 @@ class KerasCallbacks(Observer):
         self._targets = targets
         # A fit changes the state of its callbacks (patience, best weights, the model), so it works on copies
         self._copies = _ShallowCopies(callbacks)
-        self._find_hooks()
 
     def train_begin(self, training: Training) -> None:
         """Create the model and call on_train_begin."""
@@ -56,6 +55,7 @@ class KerasCallbacks(Observer):
         )
         self._logs: dict[str, float] | None = None
         self._call_hook("on_train_begin")
+        self._find_hooks()
         # Set by BackupAndRestore, which Model.fit obeys likewise
         training.skip_epochs(getattr(self._model, "_initial_epoch", None) or 0)
 
