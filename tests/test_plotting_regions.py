@@ -448,6 +448,14 @@ def test_unsorted_classes_are_drawn_correctly(moons):
     model.classes_ = np.array(["b", "a"])
     display = DecisionRegionDisplay.from_estimator(model, X)
     assert (display.classes[display.response] == np.where(display.xx0 > 0.5, "a", "b")).all()
+    lecture = DecisionRegionDisplay.from_estimator(model, X, np.where(y == 1, "a", "b"), style="lecture")
+    assert_allclose(lecture.points_[0].get_facecolor(), lecture.colors_[y])
+
+
+def test_lecture_style_draws_samples_of_one_class_in_its_colour(fitted, moons):
+    X, y = moons
+    display = DecisionRegionDisplay.from_estimator(fitted, X[y == 1], y[y == 1], style="lecture")
+    assert_allclose(display.points_[0].get_facecolor()[0], display.colors_[1])
 
 
 def test_given_norm_and_colormap_are_drawn(fitted, moons):

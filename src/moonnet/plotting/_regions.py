@@ -274,9 +274,7 @@ class DecisionRegionDisplay:
         xx0, xx1 = np.meshgrid(np.linspace(*xlim, grid_resolution), np.linspace(*ylim, grid_resolution))
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         samples = plane.inverse_transform(grid)
-        order = np.argsort(classes)  # third-party classifiers may have unsorted classes
-        predicted = np.searchsorted(classes, _predict_labels(estimator, samples), sorter=order)
-        response = order[predicted].reshape(xx0.shape)
+        response = _class_indices(_predict_labels(estimator, samples), classes).reshape(xx0.shape)
         values = None
         if response_method != "predict":
             class_of_interest, values = _predict_values(estimator, samples, response_method, class_of_interest)
@@ -500,11 +498,9 @@ class DecisionRegionDisplay:
 
     def _draw_points(self, X: np.ndarray, y: np.ndarray, kwargs: dict[str, Any]) -> list[Any]:
         """Draw the samples; return the artists."""
-        from matplotlib.colors import ListedColormap
-
         if self.style != "lecture":
             return scatter_by_class(self.ax_, X, y, self.classes, self.colors_, **kwargs)
-        defaults = {"s": 40, "c": np.searchsorted(self.classes, y), "cmap": ListedColormap(self.colors_)}
+        defaults: dict[str, Any] = {"s": 40, "c": self.colors_[_class_indices(y, self.classes)]}
         if "color" in kwargs:
             defaults = {"s": 40}
         return [self.ax_.scatter(X[:, 0], X[:, 1], **(defaults | kwargs))]
@@ -602,6 +598,12 @@ def _predict_labels(estimator: Any, X: Any) -> np.ndarray:
     if labels.ndim != 1:
         raise ValueError(f"estimator must predict one label per sample. Got labels of shape {labels.shape} instead.")
     return labels
+
+
+def _class_indices(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the index into ``classes`` of each label; third-party classifiers may have unsorted classes."""
+    order = np.argsort(classes)
+    return order[np.searchsorted(classes, labels, sorter=order)]
 
 
 def _predict_values(estimator: Any, X: Any, response_method: str, class_of_interest: Any) -> tuple[Any, np.ndarray]:
