@@ -1,5 +1,6 @@
 """Failures outside of moonnet: signals, killed processes, full disks, many threads."""
 
+import math
 import os
 import pickle
 import random
@@ -135,6 +136,7 @@ def test_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_sto
     with pytest.warns(UserWarning, match=f"Training interrupted by user after {epoch} epochs"):
         estimator.fit(*moons)
     assert estimator.n_iter_ == len(estimator.history_["loss"]) == epoch
+    assert math.isnan(estimator.loss_) == (epoch == 0)
     assert estimator.predict(moons[0]).shape == (200,)
     estimator.set_params(callbacks=None, epochs=5 - epoch).fit(*moons)
     whole = network(epochs=5, **parameters).fit(*moons)

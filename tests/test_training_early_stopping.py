@@ -200,6 +200,19 @@ def test_best_epoch_is_known_only_after_early_stopping(moons, network):
     assert best_epoch(warm_start=False, early_stopping=False) == (None, None)
 
 
+def test_the_untrained_network_can_be_the_best(keras, moons):
+    def interrupt(epoch, logs):
+        raise KeyboardInterrupt
+
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)]
+    clf = KerasMoonClassifier(early_stopping=True, warm_start=True, callbacks=callbacks, random_state=0)
+    with pytest.warns(UserWarning, match="after 0 epochs"):
+        clf.fit(*moons)
+    clf.set_params(callbacks=None, epochs=1, optimizer="sgd", learning_rate=100.0).fit(*moons)
+    assert (clf.best_iteration_, clf.n_iter_) == (0, 1)
+    assert clf.fit(*moons).best_iteration_ == 0
+
+
 def test_unknown_scorer_raises(moons):
     for clf in (KerasMoonClassifier(scoring="nope"), KerasMoonClassifier(scoring="nope", early_stopping=True)):
         with pytest.raises(ValueError, match=r"'scoring' .* must be 'loss', the name of a scorer .* Got 'nope'"):

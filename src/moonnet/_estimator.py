@@ -526,8 +526,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     @property
     def loss_(self) -> float:
-        """Training loss of the last epoch: ``history_["loss"][-1]``."""
-        return self.history_["loss"][-1]
+        """Training loss of the last epoch: ``history_["loss"][-1]``, NaN if there was none."""
+        return self.history_["loss"][-1] if self.n_iter_ else math.nan
 
     @property
     def n_layers_(self) -> int:

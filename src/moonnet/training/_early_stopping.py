@@ -53,7 +53,7 @@ class EarlyStopping(ValidationObserver):
         if self._no_improvement_count > self._n_iter_no_change:  # the previous fit had stopped early
             self._no_improvement_count = 0
         self._best_score = self._sign * self._evaluate(self._previous.weights)[self._monitored_metric]
-        best_epoch = self._previous.best_epoch or training.first_epoch
+        best_epoch = training.first_epoch if self._previous.best_epoch is None else self._previous.best_epoch
         training.best = BestEpoch(self._previous.weights, best_epoch, self._best_score)
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
