@@ -79,6 +79,13 @@ def test_estimator_of_an_epoch_equals_that_of_a_shorter_fit(moons):
         assert other._checkpoint["streams"] == shorter._checkpoint["streams"]
 
 
+def test_estimators_of_the_epochs_share_the_optimizer(moons):
+    # Creating one for each epoch takes longer than the epoch
+    recorder = TaskRecorder()
+    clf = KerasMoonClassifier(epochs=1, optimizer=keras.optimizers.RMSprop()).set_callbacks(recorder).fit(*moons)
+    assert recorder.fitted.optimizer is clf.optimizer
+
+
 def test_failing_callback_leaves_no_fitted_attributes(moons):
     recorder = TaskRecorder(raise_at=2)
     clf = KerasMoonClassifier(random_state=0, epochs=5).set_callbacks(recorder)

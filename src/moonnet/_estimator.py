@@ -616,16 +616,24 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         A callback may refer to what must not be copied, such as the trial of a study.
         """
         template = copy.copy(self)
-        optimizer = template.optimizer
-        if optimizer is self.optimizer:  # otherwise __setstate__ has created it
-            optimizer = clone(optimizer, safe=False)
         template.callbacks = template.optimizer = None
         cloned = super(BaseKerasMoon, template).__sklearn_clone__()
+        settings = self._optimizer_settings()
+        optimizer = clone(self.optimizer, safe=False) if settings is None else _make_optimizer(*settings)
         # A subclass may fix parameters in its __init__
         parameters = {"callbacks": copy.copy(self.callbacks), "optimizer": optimizer}
         return cloned.set_params(
             **{name: parameters[name] for name in parameters.keys() & cloned.get_params(deep=False)}
         )
+
+    def __copy__(self) -> Self:
+        """Return an estimator with the same attributes.
+
+        scikit-learn makes such a copy for its callbacks after each epoch, which must not create an optimizer.
+        """
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, with the class and the settings of an optimizer in place of the instance.
@@ -633,23 +641,27 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         Keras saves an instance like a model, for which it imports TensorFlow on JAX.
         """
         state = super().__getstate__()
-        if "keras" in sys.modules and not isinstance(self.optimizer, str):
-            from moonnet.training import _network
-
-            settings = _network.class_and_settings_to_pickle(self.optimizer)
-            if settings is not None:
-                state |= {"optimizer": None, "_optimizer_settings": settings}
+        settings = self._optimizer_settings()
+        if settings is not None:
+            state |= {"optimizer": None, "_optimizer_settings": settings}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state of a pickle, also of one from before ``scoring`` and the best epoch were stored."""
         state = {"scoring": "loss"} | state
         if "_optimizer_settings" in state:
-            cls, settings = state.pop("_optimizer_settings")
-            state["optimizer"] = cls.from_config(dict(settings))
+            state["optimizer"] = _make_optimizer(*state.pop("_optimizer_settings"))
         super().__setstate__(state)
         if "history_" in state and "best_iteration_" not in state:
             self.best_iteration_, self.best_validation_score_ = self._find_best_epoch()
+
+    def _optimizer_settings(self) -> tuple[Any, dict[str, Any]] | None:
+        """Return the class and the settings of an optimizer instance; None if the optimizer is copied otherwise."""
+        if "keras" not in sys.modules or isinstance(self.optimizer, str):
+            return None
+        from moonnet.training import _network
+
+        return _network.class_and_settings_to_pickle(self.optimizer)
 
     def _find_best_epoch(self) -> tuple[int | None, float | None]:
         """Return the best epoch and its score according to ``history_``; None unless all epochs had early stopping."""
@@ -665,6 +677,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _make_optimizer(cls: Any, settings: dict[str, Any]) -> Any:
+    """Return a new optimizer of a class of Keras."""
+    return cls.from_config(dict(settings))
 
 
 def _ravel_single_column(y: Any, name: str) -> np.ndarray:
