@@ -260,6 +260,9 @@ def test_one_value_per_pair_of_classes_raises():
     pairs = SVC(decision_function_shape="ovo").fit(X, y)
     with pytest.raises(ValueError, match=r"one value per class from decision_function\. Got .* \(16384, 6\) for 4 cl"):
         DecisionRegionDisplay.from_estimator(pairs, X, y, response_method="decision_function")
+    X, y = make_blobs(60, centers=3, random_state=0)  # which have as many pairs
+    with pytest.raises(ValueError, match=r"highest value from decision_function .* Got SVC.* [0-9]+% of the plane"):
+        DecisionRegionDisplay.from_estimator(pairs.fit(X, y), X, y, response_method="decision_function")
 
 
 def dark_share(display):

@@ -277,7 +277,9 @@ class DecisionRegionDisplay:
         response = _class_indices(_predict_labels(estimator, samples), classes).reshape(xx0.shape)
         values = None
         if response_method != "predict":
-            class_of_interest, values = _predict_values(estimator, samples, response_method, class_of_interest)
+            class_of_interest, values = _predict_values(
+                estimator, samples, response, response_method, class_of_interest
+            )
             values = values.reshape(*xx0.shape, *values.shape[1:])
         # The lecture's figure, drawn from an array of two columns, has no axis labels
         has_labels = style != "lecture" or hasattr(X, "columns") or np.shape(X)[1] > 2
@@ -606,7 +608,9 @@ def _class_indices(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return order[np.searchsorted(classes, labels, sorter=order)]
 
 
-def _predict_values(estimator: Any, X: Any, response_method: str, class_of_interest: Any) -> tuple[Any, np.ndarray]:
+def _predict_values(
+    estimator: Any, X: Any, response: np.ndarray, response_method: str, class_of_interest: Any
+) -> tuple[Any, np.ndarray]:
     """Return a class and its values; None and the values of every class if there are more than two."""
     classes = estimator.classes_.tolist()
     values = np.asarray(getattr(estimator, response_method)(X))
@@ -616,6 +620,13 @@ def _predict_values(estimator: Any, X: Any, response_method: str, class_of_inter
         raise ValueError(
             f"estimator must return one value per class from {response_method}. "
             f"Got values of shape {values.shape} for {len(classes)} classes instead."
+        )
+    is_highest = values.argmax(axis=1) == response.ravel()
+    if response_method == "decision_function" and len(classes) > 2 and is_highest.mean() < 0.5:
+        raise ValueError(
+            "estimator must return the highest value from decision_function for the class that it predicts. "
+            f"Got {estimator!r}, which does so for {is_highest.mean():.0%} of the plane, as with "
+            "decision_function_shape='ovo'."
         )
     if class_of_interest is None:
         if len(classes) > 2:
