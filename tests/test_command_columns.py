@@ -58,12 +58,14 @@ FRACTIONS = RANDOM.normal(size=N).round(3)
         (dates("%d/%m/%y"), "date", "date, day/month/year"),
         (dates("%m/%d/%Y"), "date", "date, month/day/year"),
         (dates("%m/%d/%Y %I:%M %p"), "date", "date, month/day/year hour:minute AM/PM"),
+        (dates("%Y-%m-%d %H:%M UTC"), "date", "date, year-month-day hour:minute zone"),
         (dates("%d %b %Y"), "date", "date, day month year"),
         (dates("%B %d, %Y"), "date", "date, month day, year"),
         (["01.02.2003", "03.04.2003"] * (N // 2), "date", "date, day.month.year"),
         (["2003/02/01", "2003/04/03"] * (N // 2), "date", "date, year/month/day"),
         (["12:30", "1:15"] * (N // 2), "date", "time of day, hour:minute"),
         (["12:30:01", "-"] * (N // 2), "date", f"time of day, hour:minute:second, {N // 2} treated as missing ('-')"),
+        (["12:30 AM", "1:15 pm"] * (N // 2), "date", "time of day, hour:minute AM/PM"),
         (["75:30", "1:15"] * (N // 2), "category", "category, 2 values"),
         (
             ["9999-12-31", "2003-02-01"] * (N // 2),
@@ -159,6 +161,13 @@ def test_numbers_with_one_unit_are_numbers(infer, cell, unit):
     assert column.kind == "number"
     assert column.content == f"number in {unit}, 1 treated as missing ('unbekannt')"
     assert column.number_format.unit == unit
+
+
+def test_numbers_without_the_unit_are_counted(infer, table_of):
+    cells = [*(f"{number} %" for number in range(100, 100 + N - 2)), "0.5", "0.7"]
+    assert infer(cells).content == "number in %, 2 without %"
+    target, _ = infer_columns(table_of(x=FRACTIONS, t=pd.Series(cells)), "t", None, None, month_first=False)
+    assert target.content == f"target: numbers in %, 2 without %, {N} distinct"
 
 
 def test_numbers_with_several_units_are_told(infer):

@@ -109,9 +109,25 @@ def test_unit_must_be_that_of_training(tmp_path, unit):
         with pytest.raises(ValueError, match=r"'n' of .* must contain a number in kg in each row\. Got '15 lb'"):
             predict_table(model, read_table(tmp_path / "new.csv"))
     else:
-        predicted, _ = predict_table(model, read_table(tmp_path / "new.csv"))
+        predicted, notes = predict_table(model, read_table(tmp_path / "new.csv"))
+        without = [] if unit else ["column 'n': without a unit, read as kg: '15' and 1 more"]
+        assert notes == [*without, "columns not used by the model: other"]
         expected = model.predict_proba(pd.DataFrame({"n": [15, 85.5]}))
         assert predicted["probability_low"].tolist() == expected[:, 1].tolist()
+
+
+def test_dates_beyond_the_bounds_of_training_are_reported(tmp_path):
+    column = Column("day", "date", "", "", "%d/%m/%Y", ("2020-01-10", "2020-02-20"))
+    model = make_model([column], KerasMoonClassifier((5,), epochs=2, random_state=0))
+    model.fit(TRAINING[["day"]], np.where(TRAINING["a"] > 0, "up", "down"))
+    (tmp_path / "new.csv").write_text("day,other\n20/02/2020,1\n21/02/2020,2\n31/12/9999,3\n09/01/2020,4\n")
+    predicted, notes = predict_table(model, read_table(tmp_path / "new.csv"))
+    assert notes == [
+        "column 'day': before 2020-01-10, treated as that day: '09/01/2020'",
+        "column 'day': after 2020-02-20, treated as that day: '21/02/2020' and 1 more",
+        "columns not used by the model: other",
+    ]
+    assert predicted["probability_up"].nunique() == 2
 
 
 def test_missing_and_unknown_values_are_imputed_and_reported(predict, model):

@@ -48,7 +48,7 @@ _TIME_NAME = re.compile(
 _INDEX_NAME = re.compile(r"Unnamed: \d+")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 # Formats that pandas does not guess: times, years beyond the range of nanoseconds, two-digit years, 12-hour times
-_TIME_FORMATS = ["%H:%M", "%H:%M:%S"]
+_TIME_FORMATS = ["%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p"]
 _MORE_FORMATS = [
     *_TIME_FORMATS,
     "%d.%m.%Y",
@@ -171,7 +171,7 @@ def infer_target(table: Table, name: str, task: str | None) -> Target:
         raise ValueError(f"column {name!r} of {table.path} must contain only numbers for a regression. Got {got}.")
     cells = cells[known]
     n_distinct = cells.nunique()
-    numbers = f"numbers{_in_unit(table.number_format(name).unit)}, {n_distinct} distinct"
+    numbers = f"numbers{_in_unit(table, cells)}, {n_distinct} distinct"
     content = f"target: {numbers if is_regression else _count(n_distinct, 'class', 'classes')}"
     if not known.all():
         named = f" ({', '.join(map(shorten_cell, markers))} treated as missing)" if markers else ""
@@ -205,7 +205,7 @@ def infer_column(table: Table, name: str, *, required: bool, month_first: bool) 
     missing = f", {len(table.text) - len(cells)} missing" if len(cells) < len(table.text) else ""
     if markers is not None and not _loses_digits(cells):
         preprocessing = "missing values replaced by the median, standardised" if missing or markers else "standardised"
-        content = f"number{_in_unit(table.number_format(name).unit)}{missing}{_marked(cells, markers)}"
+        content = f"number{_in_unit(table, cells)}{missing}{_marked(cells, markers)}"
         number_format = None if table.pandas_reads_numbers(name) else table.number_format(name)
         return Column(name, "number", content, preprocessing, missing_markers=markers, number_format=number_format)
     is_marker = is_missing_marker(cells)
@@ -241,8 +241,11 @@ def _marked(cells: "pd.Series[str]", markers: Sequence[str]) -> str:
     return f", {number} treated as missing ({', '.join(map(shorten_cell, markers))})" if markers else ""
 
 
-def _in_unit(unit: str) -> str:
-    return f" in {unit}" if unit else ""
+def _in_unit(table: Table, cells: "pd.Series[str]") -> str:
+    """Return the unit of a column of numbers, and how many numbers lack it."""
+    unit = table.number_format(str(cells.name)).unit
+    n_without = int(table.lacks_unit(cells, unit).sum()) if unit else 0
+    return (f" in {unit}" if unit else "") + (f", {n_without} without {unit}" if n_without else "")
 
 
 def shorten_cell(cell: str) -> str:
@@ -376,7 +379,7 @@ def _readable(date_format: str) -> str:
     if date_format == "ISO8601":
         return "year-month-day"
     words = {"d": "day", "m": "month", "b": "month", "B": "month", "Y": "year", "y": "year", "H": "hour", "M": "minute"}
-    words |= {"S": "second", "f": "fraction", "I": "hour", "p": "AM/PM", "z": "zone"}
+    words |= {"S": "second", "f": "fraction", "I": "hour", "p": "AM/PM", "z": "zone", "Z": "zone"}
     return re.sub("%(.)", lambda match: words.get(match[1], match[0]), date_format)
 
 

@@ -112,13 +112,25 @@ def _unknown_cells(table: Table, name: str, encoder: Any) -> tuple[list[str], li
         other_unit = table.number_format(name).unit not in ("", unit)
         unknown = cells if other_unit else cells[~table.is_number(cells)]
         kind = f"number in {unit}" if unit else "number"
+        notes = _notes(name, cells[table.lacks_unit(cells, unit)], f"without a unit, read as {unit}") if unit else []
     else:
-        unknown = cells[np.isnan(days_since_1970(cells, encoder[0].format))]
+        days = days_since_1970(cells, encoder[0].format)
+        unknown = cells[np.isnan(days)]
         kind = f"date in the format {encoder[0].format}"
+        notes = _notes_on_cut_off_dates(name, cells, days, encoder[0])
     if len(unknown) == len(cells) and not is_missing_marker(cells).all():
         got = shorten_cell(unknown[~is_missing_marker(unknown)].iloc[0])
         raise ValueError(f"column {name!r} of {table.path} must contain a {kind} in each row. Got {got}.")
-    return unknown.unique().tolist(), _notes(name, unknown, f"not a {kind}, treated as missing")
+    return unknown.unique().tolist(), [*_notes(name, unknown, f"not a {kind}, treated as missing"), *notes]
+
+
+def _notes_on_cut_off_dates(name: str, cells: "pd.Series[str]", days: np.ndarray, encoder: DateEncoder) -> list[str]:
+    notes = []
+    for sign, word, bound in ((-1, "before", encoder.earliest), (1, "after", encoder.latest)):
+        if bound is not None:
+            is_beyond = sign * (days - days_since_1970(pd.Series([bound]), "ISO8601")) > 0
+            notes += _notes(name, cells[is_beyond], f"{word} {bound}, treated as that day")
+    return notes
 
 
 def _notes(name: str, cells: "pd.Series[str]", problem: str) -> list[str]:

@@ -122,6 +122,10 @@ class Table:
         column = self.number_format(str(cells.name))
         return fullmatch(cells, number_pattern(column.unit, column.decimal, column.thousands))
 
+    def lacks_unit(self, cells: "pd.Series[str]", unit: str) -> "pd.Series[bool]":
+        """Return which cells of a column are numbers without this unit."""
+        return self.is_number(cells) & ~cells.str.contains(unit, regex=False)
+
 
 def read_table(
     path: Path, content: bytes | None = None, *, max_bytes: int | None = None, max_columns: int | None = None
