@@ -1,4 +1,4 @@
-"""Text in characters that matplotlib's default font lacks."""
+"""Text in characters that matplotlib's default font lacks, and with dollar signs."""
 
 import warnings
 from pathlib import Path
@@ -84,3 +84,16 @@ def test_fonts_of_other_texts_do_not_change(default_fonts):
     family = display.ax_.yaxis.label.get_fontfamily()
     assert family == display.ax_.xaxis.label.get_fontfamily()
     assert _BOXES not in family
+
+
+def test_dollar_signs_that_enclose_no_formula_are_drawn():
+    X = pd.DataFrame(np.eye(4)[:, :2], columns=["net_$ of_$", "$x_1$"])
+    y = np.array(["$5_$10", ">$10", "$5_$10", ">$10"])
+    displays = [
+        DecisionRegionDisplay.from_estimator(DummyClassifier().fit(X, y), X, y, response_method="predict_proba"),
+        RegressionDisplay.from_estimator(LinearRegression().fit(X, [1.0, 2.0, 3.0, 4.0]), X),
+    ]
+    for ax in (*(display.ax_ for display in displays), plot_data(X, y)):
+        ax.figure.canvas.draw()
+        assert (ax.xaxis.label.get_text(), ax.xaxis.label.get_parse_math()) == ("net_$ of_$", False)
+        assert ax.yaxis.label.get_parse_math()

@@ -15,7 +15,7 @@ from moonnet._sklearn_compat import safe_indexing
 from moonnet.command._dataset import Dataset
 from moonnet.command._output_files import replacing
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
-from moonnet.plotting._fonts import merged_font_warnings, use_fonts_with_glyphs
+from moonnet.plotting._fonts import make_drawable, merged_font_warnings
 from moonnet.plotting._legend import shorten_label
 from moonnet.preprocessing import DateEncoder
 
@@ -39,7 +39,7 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
     from matplotlib.text import Text
 
     def save(figure: Any, name: str) -> Path:
-        use_fonts_with_glyphs(figure.findobj(Text))
+        make_drawable(figure.findobj(Text))
         with replacing(folder / name) as path:
             figure.savefig(path, dpi=150, bbox_inches="tight")
         return folder / name

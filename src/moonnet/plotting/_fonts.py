@@ -1,4 +1,4 @@
-"""Fonts for text with characters that matplotlib's default font lacks, such as Chinese ones."""
+"""Text from the data: characters that matplotlib's default font lacks, such as Chinese ones, and dollar signs."""
 
 import functools
 import warnings
@@ -50,8 +50,15 @@ def axes_texts(ax: Any) -> list[Any]:
     return [ax.title, ax.xaxis.label, ax.yaxis.label, *legend_texts]
 
 
-def use_fonts_with_glyphs(texts: Iterable[Any]) -> None:
-    """Add an installed font to each text whose own font lacks characters; warn of characters that no font has."""
+def make_drawable(texts: Iterable[Any]) -> None:
+    """Let matplotlib draw texts with any characters; warn of characters that no installed font has.
+
+    A text whose own font lacks characters gets another font. Dollar signs that enclose no formula are drawn as such.
+    """
+    texts = list(texts)
+    for text in texts:
+        if not all(map(_can_be_parsed, text.get_text().split("\n"))):
+            text.set_parse_math(False)
     lacking = {text: _missing_characters(text) for text in texts if not text.get_text().isascii()}
     wanted = frozenset().union(*lacking.values())
     if not wanted:
@@ -62,6 +69,21 @@ def use_fonts_with_glyphs(texts: Iterable[Any]) -> None:
             text.set_fontfamily([*text.get_fontfamily(), *families])
     if absent:
         warnings.warn(MissingFontWarning(absent), stacklevel=3)
+
+
+def _can_be_parsed(line: str) -> bool:
+    """Return whether matplotlib, which takes text between two dollar signs for a formula, can parse a line."""
+    if line.count("$") < 2:
+        return True
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    try:
+        if is_math_text(line):
+            MathTextParser("path").parse(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _n_fonts() -> int:

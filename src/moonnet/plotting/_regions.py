@@ -15,7 +15,7 @@ from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kw
 from moonnet.plotting._boundary import boundary_lines, score_boundary
 from moonnet.plotting._checks import check_choice, check_options, check_plot_options, check_resolution
 from moonnet.plotting._feature_plane import axis_limits, choose_plane
-from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._fonts import axes_texts, make_drawable
 from moonnet.plotting._legend import draw_legend, widen_figure
 from moonnet.plotting._scatter import class_colors, marker_style, scatter_by_class
 
@@ -405,7 +405,7 @@ class DecisionRegionDisplay:
         label_axes(ax, self.feature_names, self.title)
         if has_colorbar:
             self.colorbar_ = self._draw_colorbar(to_kwargs(colorbar_kw))
-        use_fonts_with_glyphs([*axes_texts(ax), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
+        make_drawable([*axes_texts(ax), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
         if is_new and self.legend_ is not None:
             widen_figure(self.legend_)
         return self

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._checks import check_options, check_plot_options, check_resolution
 from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
-from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._fonts import axes_texts, make_drawable
 from moonnet.plotting._scatter import marker_style
 
 # Default number of grid points along each axis, by the number of plotted features
@@ -296,7 +296,7 @@ class RegressionDisplay:
                 self.colorbar_ = self.figure_.colorbar(self.surface_, ax=self.ax_, **kwargs)
         if self.title:
             self.ax_.set_title(self.title, fontsize="medium", wrap=True)
-        use_fonts_with_glyphs([*axes_texts(self.ax_), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
+        make_drawable([*axes_texts(self.ax_), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
         return self
 
     def _plot_curve(self, ax: Any, line_kw: dict[str, Any], scatter_kw: dict[str, Any]) -> None:

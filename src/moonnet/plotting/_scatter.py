@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes
 from moonnet.plotting._checks import check_options
 from moonnet.plotting._feature_plane import choose_plane
-from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._fonts import axes_texts, make_drawable
 from moonnet.plotting._legend import draw_legend, widen_figure
 
 # Number of colours of a continuous colormap. No colormap distinguishes more classes than this.
@@ -107,7 +107,7 @@ def plot_data(
     legend = draw_legend(ax, points, legend_kw=legend_kw)
     label_axes(ax, plane.axis_labels)
     ax.set_aspect(aspect)
-    use_fonts_with_glyphs(axes_texts(ax))
+    make_drawable(axes_texts(ax))
     if is_new and legend is not None:
         widen_figure(legend)
     return ax

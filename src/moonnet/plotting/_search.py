@@ -7,7 +7,7 @@ import numpy as np
 
 from moonnet.plotting._axes import to_kwargs
 from moonnet.plotting._checks import check_options
-from moonnet.plotting._fonts import axes_texts, use_fonts_with_glyphs
+from moonnet.plotting._fonts import axes_texts, make_drawable
 
 # Largest number of cells that are annotated with their scores by default
 _MAX_ANNOTATED_CELLS = 100
@@ -121,7 +121,7 @@ def plot_search(
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2.5))
     if colorbar_kw is not False:
         ax.figure.colorbar(image, ax=ax, **({"label": score_name, "format": "%.3f"} | to_kwargs(colorbar_kw)))
-    use_fonts_with_glyphs([*axes_texts(ax), *ax.get_xticklabels(), *ax.get_yticklabels()])
+    make_drawable([*axes_texts(ax), *ax.get_xticklabels(), *ax.get_yticklabels()])
     return ax
 
 
