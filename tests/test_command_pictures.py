@@ -144,8 +144,9 @@ DAYS = pd.date_range("2023-01-01", periods=N).strftime("%d.%m.%Y").to_series(ind
 
 
 def make_dataset_and_model_of_dates(X, y, network):
-    columns = [Column(name, "date", "", "", "%d.%m.%Y") for name in X if name == "day"]
-    columns += [Column(name, "number", "", "") for name in X if name != "day"]
+    formats = {"day": "%d.%m.%Y", "time": "%H:%M"}
+    columns = [Column(name, "date", "", "", formats[name]) for name in X if name in formats]
+    columns += [Column(name, "number", "", "") for name in X if name not in formats]
     is_regression = isinstance(network, Regression)
     dataset = Dataset(X, y, X[:20], y[:20], list(X), X[:1], is_regression, "price")
     return dataset, make_model(columns, network).fit(X, y)
@@ -205,10 +206,24 @@ def test_date_that_is_not_drawn_is_held_at_its_median(tmp_path, figures):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("_x", "d")
 
 
+@pytest.mark.parametrize(("others", "title"), [(["d"], "regression"), (["_x", "d"], "regression\ntime = 12:00")])
+def test_times_of_day_are_drawn_without_a_date(others, title, tmp_path, figures):
+    times = pd.Series([f"{12 + index % 3 - 1}:00" for index in range(N)], name="time")
+    X = times.to_frame().join(NUMBERS[others])
+    dataset, model = make_dataset_and_model_of_dates(X, X["d"].to_numpy(), Regression())
+    assert list(draw_pictures(dataset, model, tmp_path))
+    ax = figures["regression.png"].axes[0]
+    assert ax.get_title() == title
+    if len(others) == 1:
+        figures["regression.png"].canvas.draw()
+        assert "12:00" in [label.get_text() for label in ax.get_xticklabels()]
+        assert not ax.xaxis.get_major_formatter().get_offset()
+
+
 def test_days_beyond_the_calendar_remain_numbers():
     figure = Figure()
     figure.subplots().set_xlim(0, 3_000_000)
-    _finish(figure, "regression", ("day",), ["day"])
+    _finish(figure, "regression", ("day",), {"day": False})
     assert figure.axes[0].get_xlabel() == "day, days since 1970-01-01"
     figure.canvas.draw()
 

@@ -295,13 +295,17 @@ def is_optional_unit(unit: str) -> bool:
     return not unit[-1:].isalpha()
 
 
+def lacks_year(date_format: str) -> bool:
+    """Return whether dates in a format have no year, such as times of day."""
+    return date_format != "ISO8601" and not re.search("%[YyGcxs]", date_format)
+
+
 def days_since_1970(cells: Any, date_format: str) -> np.ndarray:
     """Return the dates in a pandas series as days; NaN for missing values and cells that are not in the format."""
     import pandas as pd
 
     dates = pd.to_datetime(cells, format=date_format, utc=True, errors="coerce")
-    lacks_year = date_format != "ISO8601" and not re.search("%[YyGcxs]", date_format)
-    epoch = _YEAR_1900 if lacks_year and pd.api.types.infer_dtype(cells) == "string" else _EPOCH
+    epoch = _YEAR_1900 if lacks_year(date_format) and pd.api.types.infer_dtype(cells) == "string" else _EPOCH
     days = np.array((dates.dt.as_unit("us") - pd.Timestamp(epoch).as_unit("us")) / pd.Timedelta(days=1), float)
     # pandas 2 takes years before 1678 and after 2261 for missing: nanoseconds since 1970 do not fit into 64 bits
     outside = np.isnan(days) & cells.notna().to_numpy()

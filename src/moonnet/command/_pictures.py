@@ -17,7 +17,7 @@ from moonnet.command._output_files import replacing
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 from moonnet.plotting._fonts import make_drawable, merged_font_warnings
 from moonnet.plotting._legend import shorten_label
-from moonnet.preprocessing import DateEncoder
+from moonnet.preprocessing import DateEncoder, lacks_year
 
 PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
 # More samples would cover each other
@@ -77,18 +77,22 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
             yield save(figure, "held_out.png")
 
 
-def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, list[str]]:
-    """Return the dataset and the model with dates as days since 1970-01-01, which can be drawn, and their names."""
-    X, X_held_out, dates, transformers = copy(dataset.X), copy(dataset.X_held_out), [], []
+def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, dict[str, bool]]:
+    """Return the dataset and the model with dates as days since 1970-01-01, which can be drawn.
+
+    Also return the names of these columns, and whether each is a time of day.
+    """
+    X, X_held_out, transformers = copy(dataset.X), copy(dataset.X_held_out), []
+    dates: dict[str, bool] = {}
     for name, encoder, columns in model["columns"].transformers_ if dataset.is_dataframe else []:
         if isinstance(encoder, Pipeline) and isinstance(encoder[0], DateEncoder):
             for samples in (X, X_held_out):
                 samples[columns] = encoder[0].transform(samples[columns])
+            dates |= dict.fromkeys(columns, lacks_year(encoder[0].format))
             encoder = Pipeline([("days", FunctionTransformer(np.asarray)), *encoder.steps[1:]])
-            dates += columns
         transformers.append((name, encoder, columns))
     if not dates:
-        return dataset, model, []
+        return dataset, model, {}
     columns = copy(model["columns"])
     columns.transformers_ = transformers
     model = Pipeline([("columns", columns), *model.steps[1:]])
@@ -143,7 +147,9 @@ def _draw_data(X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) 
         _name_axes(ax, features, names)
 
 
-def _draw_regions(model: Any, X: Any, y: np.ndarray, features: Any, dates: list[str], names: list[str], ax: Any) -> str:
+def _draw_regions(
+    model: Any, X: Any, y: np.ndarray, features: Any, dates: dict[str, bool], names: list[str], ax: Any
+) -> str:
     """Draw the decision regions; return a line of the title with the values of the other features."""
     held, title = _held_date(X, features, dates)
     display = DecisionRegionDisplay.from_estimator(model, X, y, features=features, held=held, ax=ax)
@@ -151,7 +157,9 @@ def _draw_regions(model: Any, X: Any, y: np.ndarray, features: Any, dates: list[
     return _line(title or display.title)
 
 
-def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, dates: list[str], target: str, ax: Any) -> str:
+def _draw_regression(
+    model: Any, X: Any, y: np.ndarray, features: Any, dates: dict[str, bool], target: str, ax: Any
+) -> str:
     """Draw a curve over one feature or a surface over two; return a line with the values of the other features."""
     import pandas as pd
 
@@ -161,23 +169,24 @@ def _draw_regression(model: Any, X: Any, y: np.ndarray, features: Any, dates: li
     return _line(title or display.title)
 
 
-def _held_date(X: Any, features: Any, dates: list[str]) -> tuple[dict[str, float] | None, str]:
+def _held_date(X: Any, features: Any, dates: dict[str, bool]) -> tuple[dict[str, float] | None, str]:
     """Return the median of the only feature that is not drawn and a text of it, if that is a date."""
     others = [] if features in ("pca", (0, 1)) else [name for name in X if name not in features]
     if len(others) != 1 or others[0] not in dates:
         return None, ""
     day = float(np.nanquantile(X[others[0]], 0.5, method="nearest"))
-    date = np.datetime64(round(day * 24 * 60), "m")
-    return {others[0]: day}, f"{others[0]} = {str(date).replace('T', ' ').removesuffix(' 00:00')}"
+    date, _, time = str(np.datetime64(round(day * 24 * 60), "m")).partition("T")
+    text = time if dates[others[0]] else f"{date} {time}".removesuffix(" 00:00")
+    return {others[0]: day}, f"{others[0]} = {text}"
 
 
 def _line(text: str | None) -> str:
     return f"\n{text}" if text else ""
 
 
-def _finish(figure: Any, title: str, features: Any, dates: list[str]) -> None:
-    """Set the title, and write days on the axes as dates."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+def _finish(figure: Any, title: str, features: Any, dates: dict[str, bool]) -> None:
+    """Set the title, and write days on the axes as dates or times."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter
 
     ax = figure.axes[0]
     ax.set_title(title, fontsize="medium")
@@ -187,7 +196,7 @@ def _finish(figure: Any, title: str, features: Any, dates: list[str]) -> None:
         lower, upper = axis.get_view_interval()
         if _FIRST_DAY < lower and upper < _LAST_DAY:
             axis.set_major_locator(locator := AutoDateLocator())
-            axis.set_major_formatter(ConciseDateFormatter(locator))
+            axis.set_major_formatter(DateFormatter("%H:%M") if dates[feature] else ConciseDateFormatter(locator))
         else:
             axis.set_label_text(f"{feature}, days since 1970-01-01")
 
