@@ -15,7 +15,9 @@ from sklearn.model_selection import train_test_split
 from moonnet import KerasMoonRegressor
 from moonnet.command import _train_csv
 from moonnet.command._cli import main
+from moonnet.command._columns import infer_target
 from moonnet.command._model_file import load_model
+from moonnet.command._read_csv import read_table
 
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]
@@ -93,6 +95,7 @@ def test_class_of_fewer_rows_is_left_out(tmp_path, capsys):
     assert main(options) == 0
     printed = capsys.readouterr().out
     assert "\ncolumn 'ok': classes of fewer than 4 rows are left out, with 2 of 200 rows: 'unsure'\n" in printed
+    assert "\nok      target: 3 classes; rare classes left out\n" in printed
     assert "148 training samples, 50 held-out samples" in printed
     y, y_held_out = split_as_the_command(frame[frame["ok"] != "unsure"], "ok")
     majority = y.mode()[0]
@@ -101,6 +104,15 @@ def test_class_of_fewer_rows_is_left_out(tmp_path, capsys):
         assert re.search(rf"^{name} samples: .* \(majority class {majority}: {share:.4f}\)$", printed, re.MULTILINE)
     assert load_model(tmp_path / "model.skops").classes_.tolist() == ["no", "yes"]
     assert "'ok': ['', 'unsure']" in (tmp_path / "model.py").read_text()
+
+
+def test_rows_without_a_class_are_not_counted_beside_rare_classes(tmp_path):
+    cells = [*["1"] * 15, *["2"] * 15, *["3"] * 2, *["?"] * 3, *[""] * 4]
+    (tmp_path / "rare.csv").write_text("x,y\n" + "".join(f"1,{cell}\n" for cell in cells))
+    table = read_table(tmp_path / "rare.csv")
+    target = _train_csv._leave_out_rare_classes(table, infer_target(table, "y", None))
+    assert target.missing_markers == ["?", "3"]
+    assert table.notes == ["column 'y': classes of fewer than 4 rows are left out, with 2 of 32 rows: '3'"]
 
 
 def split_as_the_command(frame, target, stratify=True):

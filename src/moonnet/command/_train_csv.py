@@ -67,13 +67,15 @@ def _leave_out_rare_classes(table: Table, target: Target) -> Target:
             f"column {target.name!r} must have at least two classes, and classes of at least {MIN_ROWS_PER_CLASS} rows "
             f"in most rows. Got {len(counts)} classes, {len(rare)} of them in fewer rows.{hint}"
         )
+    content = target.content
     if len(rare):
+        content += "; rare classes left out"
         listed = shorten(", ".join(map(repr, rare.index)), 100, placeholder=" ...")
         table.notes.append(
             f"column {target.name!r}: classes of fewer than {MIN_ROWS_PER_CLASS} rows are left out, "
-            f"with {rare.sum()} of {len(cells)} rows: {listed}"
+            f"with {rare.sum()} of {counts.sum()} rows: {listed}"
         )
-    return replace(target, missing_markers=[*target.missing_markers, *rare.index])
+    return replace(target, content=content, missing_markers=[*target.missing_markers, *rare.index])
 
 
 def _split(X: Any, y: np.ndarray, target: Target, seed: int) -> Dataset:
