@@ -243,16 +243,24 @@ def test_task_argument_overrides_inferred_task(table_of):
         ("y", ["x", "y"], "--features must not contain the target 'y'"),
         ("y", ["x", "x"], "--features must name each column once. Got x, x"),
         ("e", None, "column 'e' of .* must contain the target. All its cells are empty"),
-        (
-            "y",
-            ["e"],
-            r"must have a column to predict 'y' from. Got e \(empty\). To use a column .* --features",
-        ),
+        ("y", ["e"], r"must have a column to predict 'y' from. Got e \(empty\)\.$"),
     ],
 )
 def test_infer_columns_raises_on_unsuitable_columns(table_of, target, features, message):
     with pytest.raises(ValueError, match=message):
         infer_columns(table_of(x=FRACTIONS, e=[None] * N), target, features, None, month_first=False)
+
+
+def test_infer_columns_without_information_suggests_features(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("id,y\n" + "".join(f"{i},{i % 2}\n" for i in range(N)))
+    with pytest.raises(
+        ValueError, match=r"Got id \(row number\)\. To use a column nevertheless, name it with --features"
+    ):
+        infer_columns(read_table(path), "y", None, None, month_first=False)
+    path.write_text("y\n" + "0\n1\n" * N)
+    with pytest.raises(ValueError, match=r"must have a column to predict 'y' from\. Got no other column\.$"):
+        infer_columns(read_table(path), "y", None, None, month_first=False)
 
 
 def test_target_with_duplicate_name_raises(tmp_path):

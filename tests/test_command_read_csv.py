@@ -160,6 +160,7 @@ def test_duplicate_names_are_changed_and_reported(read):
         ("\n \n", "is empty"),
         ("a,b\n", "contains column names but no rows"),
         ("a,b\n1,2,3\n4,5,6\n", "has 2 column names, but more cells in each row"),
+        ("sep=;\na\n1;2\n4;5\n", "has 1 column name, but more cells in each row"),
         ("a,b\n1,2\n4,5,6\n", "can read: .*Expected 2 fields in line 3, saw 3"),
         ('a,b\n1,"2\n', "can read: .*EOF inside string"),
         (bytes(range(256)) * 4, "can read: it contains bytes that are not text"),

@@ -116,10 +116,8 @@ def infer_columns(
     columns = [infer_column(table, name, required=features is not None, month_first=month_first) for name in names]
     if not any(column.kind for column in columns):
         dropped = ", ".join(f"{column.name} ({column.content})" for column in columns[:5]) or "no other column"
-        raise ValueError(
-            f"{table.path} must have a column to predict {target!r} from. Got {dropped}. "
-            "To use a column nevertheless, name it with --features."
-        )
+        remedy = " To use a column nevertheless, name it with --features." if columns and features is None else ""
+        raise ValueError(f"{table.path} must have a column to predict {target!r} from. Got {dropped}.{remedy}")
     return infer_target(table, target, task), columns
 
 

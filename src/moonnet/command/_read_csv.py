@@ -232,7 +232,7 @@ def _strip(cells: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
 
 
 def _more_cells(path: Path, names: Sequence[str]) -> str:
-    return f"{path} has {len(names)} column names, but more cells in each row."
+    return f"{path} has {len(names)} column name{'s' * (len(names) > 1)}, but more cells in each row."
 
 
 class _Header(NamedTuple):
