@@ -150,7 +150,6 @@ def memory_in_mb():
     return psutil.Process().memory_info().rss / 1e6
 
 
-@pytest.mark.trains
 def test_worker_memory_stays_flat_over_a_thousand_candidates(client, moons):
     network = KerasMoonClassifier((7,), epochs=1, random_state=0)
     one_split = [(np.arange(100), np.arange(100, 200))]

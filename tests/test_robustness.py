@@ -1,5 +1,6 @@
-"""Failures outside of moonnet: signals, killed processes, full disks, many threads."""
+"""Failures outside of moonnet: signals, killed processes, full disks, many threads; and many fits in one process."""
 
+import gc
 import math
 import os
 import pickle
@@ -11,6 +12,7 @@ import threading
 import time
 from collections import Counter
 
+import psutil
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -420,3 +422,22 @@ def test_predictions_do_not_change_while_a_search_runs_in_a_thread(moons):
         assert (clf.predict_proba(X) == expected).all()
     thread.join()
     assert (scores[0] == cross_val_score(KerasMoonClassifier(epochs=20, random_state=0), X, y, cv=3)).all()
+
+
+def test_memory_stays_flat_over_many_fits(moons):
+    networks = [
+        KerasMoonClassifier((7,), epochs=1, early_stopping=True),
+        KerasMoonRegressor((7,), epochs=1),
+        KerasMoonClassifier((7,), epochs=1, callbacks=[keras.callbacks.TerminateOnNaN()]),
+    ]
+    growth = []
+    for _ in range(3):  # the first round compiles the programs
+        gc.collect()
+        before = psutil.Process().memory_info().rss / 1e6
+        for number in range(100):
+            clone(networks[0 if number % 10 else 2]).fit(*moons)
+            clone(networks[1]).fit(*moons).partial_fit(*moons)
+        gc.collect()
+        growth.append(psutil.Process().memory_info().rss / 1e6 - before)
+    # A leak would show in every round; the allocator grows only now and then
+    assert min(growth[1:]) < 3, growth
