@@ -223,21 +223,21 @@ def classifier(**parameters):
 
 MOMENTUM = keras.optimizers.SGD(0.05, momentum=0.9)
 # Beside the learning rate, no parameter reaches the optimizer, so each one needs only one optimizer
-PARAMETERS = [
-    {},
-    {"optimizer": "adam"},
-    {"optimizer": MOMENTUM},
-    {"l2": 0.01},
-    {"class_weight": "balanced"},
-    {"class_weight": {1: 3.0}},
-    {"shuffle": False},
-    {"learning_rate": 0.004},
-    {"optimizer": MOMENTUM, "learning_rate": 0.004},
-    {"hidden_layer_sizes": (9,), "activation": "relu"},
-]
+PARAMETERS = {
+    "rmsprop": {},
+    "adam": {"optimizer": "adam"},
+    "momentum": {"optimizer": MOMENTUM},
+    "l2": {"l2": 0.01},
+    "balanced": {"class_weight": "balanced"},
+    "class weight": {"class_weight": {1: 3.0}},
+    "no shuffling": {"shuffle": False},
+    "learning rate": {"learning_rate": 0.004},
+    "learning rate of momentum": {"optimizer": MOMENTUM, "learning_rate": 0.004},
+    "one hidden layer": {"hidden_layer_sizes": (9,), "activation": "relu"},
+}
 
 
-@pytest.mark.parametrize("parameters", PARAMETERS, ids=repr)
+@pytest.mark.parametrize("parameters", PARAMETERS.values(), ids=PARAMETERS)
 def test_training_equals_a_keras_loop(parameters):
     assert_same_as_keras_loop(classifier(**parameters), *ragged_moons())
 
