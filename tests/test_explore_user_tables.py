@@ -320,6 +320,7 @@ SMALL = make_csv("a,b,kind", "1,2,x", "2,3,y").encode()
         ("data.zip", zip_of(SMALL, zipfile.ZIP_DEFLATED)),
         ("data.zip", zip_of(SMALL, zipfile.ZIP_STORED)),
     ],
+    ids=["gz", "zip", "uncompressed zip"],  # archives contain the time
 )
 def test_from_bytes_reads_compressed_files(name, content):
     X, y = CsvTable.from_bytes(name, content).read("kind", ["a", "b"])
@@ -337,6 +338,7 @@ def test_from_bytes_reads_compressed_files(name, content):
         ("data.zip", SMALL, "is not a CSV file"),
         ("data.tar", SMALL, "is not a CSV file"),
     ],
+    ids=["large gz", "large zip", "gz named csv", "zip named csv", "csv named zip", "csv named tar"],
 )
 def test_from_bytes_rejects_archives(name, content, message):
     with pytest.raises(ValueError, match=f"^{name} {message}"):
