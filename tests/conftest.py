@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -54,6 +55,14 @@ def close_figures():
     plt.close("all")
     yield
     plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def default_sigint_handler():
+    """Install Python's SIGINT handler, also if the tests were started with SIGINT ignored, as in a background shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

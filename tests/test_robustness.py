@@ -29,14 +29,6 @@ from moonnet.training._keras import keras
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
-@pytest.fixture(autouse=True)
-def default_sigint_handler():
-    """Install Python's SIGINT handler, also if the tests were started with SIGINT ignored, as in a background shell."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def start_python():
     """Return a function that starts a program in a child process; child processes are killed after the test."""
