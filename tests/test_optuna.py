@@ -25,6 +25,18 @@ def create_study(storage):
     return study
 
 
+@pytest.fixture
+def storage(request, tmp_path):
+    """The storage at a URL, in which {folder} is a new folder; None for Optuna's own in memory."""
+    if request.param is None:
+        yield None
+        return
+    storage = optuna.storages.RDBStorage(request.param.format(folder=tmp_path))
+    yield storage
+    storage.remove_session()
+    storage.engine.dispose()  # Python 3.13 warns about a connection that is not closed
+
+
 @pytest.mark.parametrize(
     ("storage", "network", "cloned"),
     [
@@ -33,9 +45,10 @@ def create_study(storage):
         ("sqlite:///{folder}/study.db", KerasMoonClassifier, True),
     ],
     ids=["memory", "SQLite in memory", "SQLite file"],
+    indirect=["storage"],
 )
-def test_hopeless_trials_are_pruned(moons, storage, network, cloned, tmp_path):
-    study = create_study(storage and storage.format(folder=tmp_path))
+def test_hopeless_trials_are_pruned(moons, storage, network, cloned):
+    study = create_study(storage)
     X_train, X_val, y_train, y_val = train_test_split(*moons, random_state=0)
     histories = {}
 
