@@ -57,9 +57,12 @@ def close_figures():
     plt.close("all")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def default_sigint_handler():
-    """Install Python's SIGINT handler, also if the tests were started with SIGINT ignored, as in a background shell."""
+    """Install Python's SIGINT handler, also if the tests were started with SIGINT ignored, as in a background shell.
+
+    Child processes, which other fixtures start, inherit that SIGINT is ignored.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
