@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from moonnet.command._columns import Column
 from moonnet.command._dataset import Dataset
-from moonnet.command._pictures import _features_to_draw, _finish, draw_pictures
+from moonnet.command._pictures import _dates_as_days, _features_to_draw, _finish, draw_pictures
 from moonnet.command._pipeline import make_model
 from moonnet.command._train_and_report import save_pictures
 from moonnet.plotting._fonts import _BOXES, MissingFontWarning
@@ -251,3 +251,19 @@ def test_titles_tell_how_many_samples_are_drawn(network, tmp_path, figures):
             assert re.fullmatch(rf"{kind}, (1,000|99\d) of 2,500 training samples", titles[name])
             legend = figures[name].axes[0].get_legend()
             assert [text.get_text() for text in legend.get_texts()][:3] == ["no", "rare", "yes"]
+
+
+def test_dates_beyond_the_bounds_are_drawn_as_they_are_predicted():
+    X = pd.DataFrame({"day": ["2020-01-01", "2020-01-05", "2020-01-10", "9999-12-31"] * 3, "a": np.arange(12.0)})
+    y = np.array([0, 0, 1, 1] * 3)
+    columns = [
+        Column("day", "date", "", "", date_format="ISO8601", date_bounds=(None, "2020-01-12")),
+        Column("a", "number", "", ""),
+    ]
+    model = make_model(columns, LogisticRegression()).fit(X, y)
+    _, of_days, _ = _dates_as_days(Dataset(X, y, X, y, ["day", "a"], X[:1]), model)
+    days = [18273.0, 18400.0]  # 2020-01-12, and a later one
+    drawn = of_days.predict_proba(pd.DataFrame({"day": days, "a": [0.0, 0.0]}))
+    later = pd.DataFrame({"day": ["2020-01-12", "2020-05-18"], "a": [0.0, 0.0]})
+    np.testing.assert_array_equal(drawn, model.predict_proba(later))
+    np.testing.assert_array_equal(drawn[0], drawn[1])

@@ -18,6 +18,7 @@ from moonnet.command._cli import main
 from moonnet.command._columns import infer_target
 from moonnet.command._model_file import load_model
 from moonnet.command._read_csv import read_table
+from moonnet.command._train_and_report import _print_history
 
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]
@@ -318,3 +319,10 @@ def test_saved_model_and_script_give_identical_predictions(task, tmp_path, monke
     assert float(re.fullmatch(r"score on the held-out samples: (.*)\n", printed)[1]) < 1
     assert main(["--csv", "new.csv", "--model", "out/model.skops"]) == 0
     assert (tmp_path / "predictions.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(("n_epochs", "printed"), [(3, [3]), (25, [10, 20, 25]), (8000, range(800, 8001, 800))])
+def test_history_of_many_epochs_is_printed_in_few_lines(n_epochs, printed, capsys):
+    _print_history({"loss": [0.5] * n_epochs}, n_epochs)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [int(re.search(r"epoch +(\d+)/", line)[1]) for line in lines] == list(printed)

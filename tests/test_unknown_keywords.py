@@ -24,7 +24,7 @@ def parameter(*names):
 
 KEYWORDS = {
     "max_iter": parameter("epochs"),  # of MLPClassifier
-    "alpha": parameter("l2"),
+    "alpha": parameter("l2") + ". scikit-learn divides alpha by the batch size: see 'Migrating from other libraries'",
     "solver": parameter("optimizer"),
     "learning_rate_init": parameter("learning_rate"),
     "momentum": parameter("optimizer") + ": a name, or an instance such as keras.optimizers",

@@ -47,6 +47,10 @@ _UNNEEDED = {
     "loss": "the loss follows from y",
     "metrics": "history_ holds the loss of each epoch, and sklearn.metrics has functions for other metrics",
 }
+# Sentences about a keyword whose value must be converted
+_NOTES = {
+    "alpha": "scikit-learn divides alpha by the batch size: see 'Migrating from other libraries' in the guide.",
+}
 
 Class = TypeVar("Class", bound=Any)
 
@@ -102,7 +106,8 @@ def _explain_keyword(cls: Any, keyword: str) -> str:
                 "keras.optimizers.Adam(beta_1=0.8)."
             )
         if not parameters.isdisjoint(replacements):
-            return f"Instead of '{keyword}', use the estimator's parameter{plural} {quoted}."
+            sentence = f"Instead of '{keyword}', use the estimator's parameter{plural} {quoted}."
+            return " ".join([sentence, *filter(None, [_NOTES.get(keyword)])])
         if not arguments.keys().isdisjoint(replacements):
             return f"Instead of '{keyword}', use the argument{plural} {quoted} of fit."
         if name in _UNNEEDED:

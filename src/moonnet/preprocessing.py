@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -134,7 +135,26 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         days = days_since_1970(cells, self.format)
         for cell in cells[np.isnan(days) & cells.notna()][:1]:
             raise ValueError(f"X must contain dates in the format {self.format!r}. Got {cell!r} instead.")
-        return np.clip(days, self._bound("earliest", -np.inf), self._bound("latest", np.inf))
+        return np.clip(days, *self.bounds())
+
+    def bounds(self) -> tuple[float, float]:
+        """Return ``earliest`` and ``latest`` as days since 1970-01-01; infinite if they are None.
+
+        Returns
+        -------
+        earliest, latest : float
+            Days.
+
+        Raises
+        ------
+        ValueError
+            If a bound is not a date.
+
+        See Also
+        --------
+        transform : Convert dates to numbers within the bounds.
+        """
+        return self._bound("earliest", -math.inf), self._bound("latest", math.inf)
 
     def _bound(self, name: str, default: float) -> float:
         value = getattr(self, name, None)  # a pickle of an earlier version has none

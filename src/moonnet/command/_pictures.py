@@ -77,6 +77,11 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
             yield save(figure, "held_out.png")
 
 
+def _clip(days: Any, bounds: tuple[float, float]) -> np.ndarray:
+    """Cut off days beyond the bounds, as the encoder does with dates."""
+    return np.clip(np.asarray(days, float), *bounds)
+
+
 def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, dict[str, bool]]:
     """Return the dataset and the model with dates as days since 1970-01-01, which can be drawn.
 
@@ -89,7 +94,8 @@ def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, dict[str
             for samples in (X, X_held_out):
                 samples[columns] = encoder[0].transform(samples[columns])
             dates |= dict.fromkeys(columns, lacks_year(encoder[0].format))
-            encoder = Pipeline([("days", FunctionTransformer(np.asarray)), *encoder.steps[1:]])
+            clip = FunctionTransformer(_clip, kw_args={"bounds": encoder[0].bounds()})
+            encoder = Pipeline([("days", clip), *encoder.steps[1:]])
         transformers.append((name, encoder, columns))
     if not dates:
         return dataset, model, {}

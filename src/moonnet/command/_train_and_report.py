@@ -1,6 +1,7 @@
 """Train and evaluate a model, print each step with its time, and save the pictures."""
 
 import argparse
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -93,11 +94,12 @@ def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
 
 
 def _print_history(history: dict[str, list[float]], n_epochs: int) -> None:
-    """Print every tenth epoch and the last one."""
+    """Print every tenth epoch and the last one, of many epochs ten or so."""
     from moonnet.training._progress import format_value
 
     echo("Training history (means over the batches of an epoch, while the weights change):")
-    for epoch in sorted({*range(10, n_epochs + 1, 10), n_epochs}):
+    step = 10 * math.ceil(n_epochs / 100)
+    for epoch in sorted({*range(step, n_epochs + 1, step), n_epochs}):
         metrics = ", ".join(f"{name} {format_value(values[epoch - 1])}" for name, values in history.items())
         echo(f"epoch {epoch:4d}/{n_epochs}: {metrics}")
 
