@@ -134,6 +134,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self.verbose = verbose
         self.random_state = random_state
 
+    @_restore_on_error
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the estimator.
 
@@ -152,6 +153,16 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         ValueError
             If the estimator has no such parameter. No parameter is then changed.
         """
+        try:
+            return super().set_params(**params)
+        except (AttributeError, ValueError):
+            unknown = self._unknown_parameters(params)
+            if explanation := explain(type(self), unknown):
+                raise ValueError(f"Invalid parameter {unknown[0]!r} for estimator {self}. {explanation}") from None
+            raise
+
+    def _unknown_parameters(self, params: dict[str, Any]) -> list[str]:
+        """Return the names that are neither parameters nor parameters of a parameter's value."""
         own = self.get_params(deep=False)
         unknown = []
         for name in params:
@@ -159,9 +170,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             value = params.get(parameter, own.get(parameter))
             if parameter not in own or (nested and not hasattr(value, "set_params")):
                 unknown.append(name)
-        if explanation := explain(type(self), unknown):
-            raise ValueError(f"Invalid parameter {unknown[0]!r} for estimator {self}. {explanation}")
-        return super().set_params(**params)
+        return unknown
 
     # Targets, defined by subclasses
 

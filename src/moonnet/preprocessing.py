@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import math
 import re
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -18,7 +19,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1900 = datetime(1900, 1, 1, tzinfo=UTC)  # of a format without a year
 
 
-class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class _ColumnEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
+    """Base class of transformers that convert each column by itself and learn nothing from X."""
+
+    def _encode(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
+        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
+        return np.column_stack([self._encode_column(column) for column in cells.T])
+
+    @abstractmethod
+    def _encode_column(self, column: np.ndarray) -> np.ndarray:
+        """Return the cells of a column as floats, NaN if missing. Raises ValueError."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether fit has been called."""
+        return hasattr(self, "n_features_in_")
+
+
+class DateEncoder(_ColumnEncoder):
     """Encode dates as days since 1970-01-01.
 
     The format is a parameter and is never guessed, so that 01/02/2003 is the same day in every file. Years from 1 to
@@ -92,7 +109,7 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         --------
         transform : Convert the dates to numbers.
         """
-        self._to_days(X, reset=True)
+        self._encode(X, reset=True)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -122,13 +139,9 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         fit : Check that X contains dates.
         """
         check_is_fitted(self)
-        return self._to_days(X, reset=False)
+        return self._encode(X, reset=False)
 
-    def _to_days(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
-        return np.column_stack([self._column_to_days(column) for column in cells.T])
-
-    def _column_to_days(self, column: np.ndarray) -> np.ndarray:
+    def _encode_column(self, column: np.ndarray) -> np.ndarray:
         import pandas as pd
 
         cells = pd.Series(column)
@@ -165,12 +178,8 @@ class DateEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         except (TypeError, ValueError):
             raise ValueError(f"{name} must be a date such as '2000-12-31' or None. Got {value!r} instead.") from None
 
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return whether fit has been called."""
-        return hasattr(self, "n_features_in_")
 
-
-class NumberEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class NumberEncoder(_ColumnEncoder):
     """Encode numbers that are written with a unit, a decimal comma or separators between thousands.
 
     How the numbers are written is a parameter and is never guessed, so that 1.584 is the same number in every file.
@@ -240,7 +249,7 @@ class NumberEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         --------
         transform : Convert the text to numbers.
         """
-        self._to_numbers(X, reset=True)
+        self._encode(X, reset=True)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -269,13 +278,9 @@ class NumberEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         fit : Check that X contains numbers.
         """
         check_is_fitted(self)
-        return self._to_numbers(X, reset=False)
+        return self._encode(X, reset=False)
 
-    def _to_numbers(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
-        return np.column_stack([self._column_to_numbers(column) for column in cells.T])
-
-    def _column_to_numbers(self, column: np.ndarray) -> np.ndarray:
+    def _encode_column(self, column: np.ndarray) -> np.ndarray:
         import pandas as pd
 
         cells = pd.Series(column)
@@ -294,10 +299,6 @@ class NumberEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"X must contain numbers with unit={self.unit!r}, {signs}. Got {cell!r} instead.")
         number = match["number"].replace(self.thousands, "") if self.thousands else match["number"]
         return float(match["sign"] + number.replace(self.decimal, "."))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return whether fit has been called."""
-        return hasattr(self, "n_features_in_")
 
 
 def number_pattern(unit: str = "", decimal: str = ".", thousands: str = "") -> re.Pattern[str]:

@@ -35,9 +35,9 @@ def _group_name(column: Column) -> str:
         return "many categories"
     if column.number_format is None:
         bounds = [f"{word} {day}" for word, day in zip(("from", "to"), column.date_bounds, strict=True) if day]
-        return " ".join([column.kind, column.date_format, *bounds]).replace("  ", " ").strip()
-    unit, decimal, thousands = column.number_format.unit, column.number_format.decimal, column.number_format.thousands
-    return f"number{unit and f' in {unit}'} like 1{thousands}000{decimal}5"
+        return " ".join(filter(None, [column.kind, column.date_format, *bounds]))
+    unit = column.number_format.unit
+    return f"number{unit and f' in {unit}'} like 1{column.number_format.thousands}000{column.number_format.decimal}5"
 
 
 def _make_encoder(column: Column, network: Any) -> Any:

@@ -126,10 +126,10 @@ def _unknown_cells(table: Table, name: str, encoder: Any) -> tuple[list[str], li
 
 def _notes_on_cut_off_dates(name: str, cells: "pd.Series[str]", days: np.ndarray, encoder: DateEncoder) -> list[str]:
     notes = []
-    for sign, word, bound in ((-1, "before", encoder.earliest), (1, "after", encoder.latest)):
-        if bound is not None:
-            is_beyond = sign * (days - days_since_1970(pd.Series([bound]), "ISO8601")) > 0
-            notes += _notes(name, cells[is_beyond], f"{word} {bound}, treated as that day")
+    for sign, word, day in zip((-1, 1), ("before", "after"), encoder.bounds(), strict=True):
+        if np.isfinite(day):
+            date = encoder.earliest if sign < 0 else encoder.latest
+            notes += _notes(name, cells[sign * (days - day) > 0], f"{word} {date}, treated as that day")
     return notes
 
 

@@ -87,7 +87,6 @@ class Table:
 
     def write(self, rows: pd.DataFrame, path: Path) -> None:
         """Write rows to a file in UTF-8, with the delimiter and decimal sign of this file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         dialect = {"sep": self.options["sep"], "decimal": self.options.get("decimal", ".")}
         rows.to_csv(path, index=False, encoding="utf-8", **dialect)
 
