@@ -88,6 +88,8 @@ autosummary_context = {
         "DecisionRegionDisplay": ["from_estimator", "plot"],
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],
+        "SmoothClipScaler": ["fit", "transform", "inverse_transform"],
+        "PiecewiseLinearEncoder": ["fit", "transform", "get_feature_names_out"],
         "DateEncoder": ["fit", "transform"],
         "NumberEncoder": ["fit", "transform"],
         "Explorer": ["estimator_", "close"],

@@ -1,123 +1,113 @@
-"""Dates in a given format become days since 1970, and numbers in a given format floats."""
+"""What all transformers have in common: their module in pickles and skops files, and scikit-learn's interface."""
 
-from datetime import UTC, date, datetime
+import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import skops.io
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from moonnet.preprocessing import DateEncoder, NumberEncoder
+from moonnet import preprocessing
+from moonnet.preprocessing import DateEncoder, NumberEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 
-START, END = map(datetime.fromisoformat, ["1700-01-01", "2200-01-01"])
-DATES = st.datetimes(START, END, timezones=st.just(UTC))
-
-
-@given(st.lists(DATES, min_size=1))
-def test_days_match_the_standard_library(dates):
-    cells = [[date.isoformat(" ", "seconds")] for date in dates]
-    expected = [date.replace(microsecond=0).timestamp() / 86400 for date in dates]
-    np.testing.assert_allclose(DateEncoder().fit_transform(cells)[:, 0], expected, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("date_format", "cells"),
-    [
-        ("ISO8601", ["2000-01-02", "2000-01-02T12:00", "2000-01-02T13:00+01:00"]),
-        ("%d.%m.%Y %H:%M", ["02.01.2000 00:00", "02.01.2000 12:00", "2.1.2000 12:00"]),
-        ("%m/%d/%Y %H:%M", ["01/02/2000 00:00", "01/02/2000 12:00", "1/2/2000 12:00"]),
-    ],
+# Of numbers; the others take text, which scikit-learn's checks do not try
+ENCODERS = {
+    "SmoothClipScaler": SmoothClipScaler(),
+    "PiecewiseLinearEncoder": PiecewiseLinearEncoder(),
+    "tree": PiecewiseLinearEncoder(4, binning="tree", min_samples_leaf=0.1),
+    "continuous": PiecewiseLinearEncoder(binning="tree", min_samples_leaf=3, target_type="continuous"),
+}
+FRAME = pd.DataFrame({"age": [20.0, 30, 25, np.nan, 60, 44], "constant": [1.0] * 6, "height": np.arange(6.0) ** 2})
+# DateEncoder("%d.%m.%Y", latest="2100-01-01") and NumberEncoder("kg"), fitted, as moonnet 0.1.0 pickled them
+PICKLE_OF_0_1_0 = (
+    b"(lp0\nccopy_reg\n_reconstructor\np1\n(cmoonnet.preprocessing\nDateEncoder\np2\nc__builtin__\nobject\np3\nNtp4\n"
+    b"Rp5\n(dp6\nVformat\np7\nV%d.%m.%Y\np8\nsVearliest\np9\nNsVlatest\np10\nV2100-01-01\np11\nsVn_features_in_\np12\n"
+    b"I1\nsbag1\n(cmoonnet.preprocessing\nNumberEncoder\np13\ng3\nNtp14\nRp15\n(dp16\nVunit\np17\nVkg\np18\n"
+    b"sVdecimal\np19\nV.\np20\nsVthousands\np21\nV\np22\nsg12\nI1\nsba."
 )
-def test_dates_are_parsed_in_the_given_format(date_format, cells):
-    encoder = DateEncoder(date_format).fit(pd.DataFrame({"d": cells}))
-    assert encoder.transform(pd.DataFrame({"d": [*cells, None]}))[:, 0].tolist()[:3] == [10958, 10958.5, 10958.5]
-    assert encoder.get_feature_names_out().tolist() == ["d"]
+Y = np.array([0.5, 1.5, 0.5, 1.5, 2.5, 2.5])
 
 
-def test_datetime_columns_and_missing_values_ignore_the_format():
-    dates = pd.DataFrame({"d": pd.to_datetime(["1970-01-02", None]), "e": pd.to_datetime([None, "1969-12-31"])})
-    days = DateEncoder("%d").fit_transform(dates)
-    np.testing.assert_array_equal(days, [[1, np.nan], [np.nan, -1]])
-    assert np.isnan(DateEncoder().fit_transform([[None], [np.nan]])).all()
+def generate_checks():
+    """Yield each check of each encoder, with an id that is the same in every process."""
+    for name, encoder in ENCODERS.items():
+        for number, (estimator, check) in enumerate(estimator_checks_generator(encoder)):
+            yield pytest.param(estimator, check, id=f"{name}-{number}-{check.func.__name__}")
 
 
-@pytest.mark.parametrize(
-    ("date_format", "cell", "day"),
-    [
-        ("ISO8601", "9999-12-31", date(9999, 12, 31)),
-        ("ISO8601", "1492-10-12", date(1492, 10, 12)),
-        ("ISO8601", "0001-01-01T00:00Z", date(1, 1, 1)),
-        ("%d.%m.%Y", "31.12.9999", date(9999, 12, 31)),
-        ("%d.%m.%Y", "12.10.1492", date(1492, 10, 12)),
-        ("%d.%m.%Y", "21.09.1677", date(1677, 9, 21)),
-        ("%d.%m.%Y", "12.04.2262", date(2262, 4, 12)),
-    ],
-)
-def test_dates_that_do_not_fit_into_nanoseconds_are_dates(date_format, cell, day):
-    cells = [[cell], ["1970-01-02" if date_format == "ISO8601" else "02.01.1970"], [None]]
-    expected = [day.toordinal() - date(1970, 1, 1).toordinal(), 1, np.nan]
-    np.testing.assert_array_equal(DateEncoder(date_format).fit_transform(cells)[:, 0], expected)
+@pytest.mark.parametrize(("estimator", "check"), list(generate_checks()))
+def test_encoder_passes_scikit_learn_check(estimator, check):
+    check(estimator)
 
 
-def test_dates_beyond_the_bounds_become_the_bounds():
-    encoder = DateEncoder("%d.%m.%Y", earliest="1970-01-02", latest="1970-01-11")
-    cells = [["01.01.0001"], ["05.01.1970"], ["31.12.9999"], [None]]
-    np.testing.assert_array_equal(encoder.fit_transform(cells)[:, 0], [1, 4, 10, np.nan])
-    del encoder.earliest, encoder.latest  # as in a pickle of an earlier version
-    assert encoder.transform(cells)[2, 0] == (date(9999, 12, 31) - date(1970, 1, 1)).days
-    for bound in ("soon", 3):
-        with pytest.raises(ValueError, match=rf"latest must be a date such as '2000-12-31' or None\. Got {bound!r}"):
-            DateEncoder(latest=bound).fit([["2000-01-01"]])
+@pytest.mark.parametrize("name", preprocessing.__all__)
+def test_files_name_the_package_as_they_named_the_module_of_earlier_versions(name, tmp_path):
+    kind = getattr(preprocessing, name)
+    assert (kind.__module__, kind.__qualname__) == ("moonnet.preprocessing", name)
+    assert f"cmoonnet.preprocessing\n{name}\n".encode() in pickle.dumps(kind(), protocol=0)
+    skops.io.dump(kind(), tmp_path / "encoder.skops")
+    assert skops.io.get_untrusted_types(file=tmp_path / "encoder.skops") == [f"moonnet.preprocessing.{name}"]
 
 
-def test_times_of_day_are_fractions_of_a_day():
-    assert DateEncoder("%H:%M").fit_transform([["00:00"], ["6:00"], ["12:30"]])[:, 0].tolist() == [0, 0.25, 25 / 48]
+def test_pickle_of_an_earlier_version_is_loaded():
+    dates, numbers = pickle.loads(PICKLE_OF_0_1_0)
+    assert (type(dates), type(numbers)) == (DateEncoder, NumberEncoder)
+    assert dates.transform([["02.01.1970"], ["31.12.9999"]]).tolist() == [[1], [47482]]
+    assert numbers.transform([["3 kg"]]).tolist() == [[3]]
 
 
-@pytest.mark.parametrize(
-    ("encoder", "cells", "numbers"),
-    [
-        (NumberEncoder("$", thousands=","), ["$1,200.50", "-$3", "$-3", "7", " 1,000,000 $"], [1200.5, -3, -3, 7, 1e6]),
-        (NumberEncoder("€", decimal=",", thousands="."), ["1.200,50 €", "€ 3", "+,5"], [1200.5, 3, 0.5]),
-        (NumberEncoder("%"), ["12 %", "12.5%", "0"], [12, 12.5, 0]),
-        (NumberEncoder("kg"), ["81.0 kg", "81kg", "1e3 kg"], [81, 81, 1000]),
-        (NumberEncoder(decimal=",", thousands="\u202f"), ["12\u202f345,5", "12345,5"], [12345.5, 12345.5]),
-    ],
-)
-def test_numbers_are_parsed_in_the_given_format(encoder, cells, numbers):
-    encoded = encoder.fit(pd.DataFrame({"n": cells})).transform(pd.DataFrame({"n": [*cells, None]}))
-    np.testing.assert_array_equal(encoded[:, 0], [*numbers, np.nan])
-    assert encoder.get_feature_names_out().tolist() == ["n"]
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+def test_restored_encoder_transforms_identically(encoder, tmp_path):
+    fitted = clone(encoder).fit(FRAME, Y)
+    expected = fitted.transform(FRAME)
+    assert_array_equal(pickle.loads(pickle.dumps(fitted)).transform(FRAME), expected)
+    path = tmp_path / "encoder.skops"
+    skops.io.dump(fitted, path)
+    own_types = [f"moonnet.preprocessing.{type(encoder).__name__}"]
+    assert skops.io.get_untrusted_types(file=path) == own_types
+    assert_array_equal(skops.io.load(path, trusted=own_types).transform(FRAME), expected)
 
 
-def test_numbers_remain_and_missing_values_are_nan():
-    np.testing.assert_array_equal(NumberEncoder("kg").fit_transform([[1.5], [np.nan]]), [[1.5], [np.nan]])
-    assert NumberEncoder("kg").fit_transform(pd.DataFrame({"n": [1, 2]})).tolist() == [[1], [2]]
-    assert np.isnan(NumberEncoder("kg").fit_transform([[None], [None]])).all()
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_dataframes_in_and_out(encoder, container):
+    frame = FRAME if container == "pandas" else pl.from_pandas(FRAME, nan_to_null=False)
+    fitted = clone(encoder).set_output(transform=container).fit(frame, Y)
+    encoded = fitted.transform(frame)
+    assert type(encoded) is type(frame)
+    assert list(encoded.columns) == fitted.get_feature_names_out().tolist()
+    assert_array_equal(encoded.to_numpy(), clone(encoder).fit(FRAME.to_numpy(), Y).transform(FRAME.to_numpy()))
 
 
-@pytest.mark.parametrize(
-    "cell", ["81", "81 lb", "81 kg 2", "1.2.3 kg", "kg", "", "\u0661 kg", "9" * 65 + " kg", "1_0 kg"]
-)
-def test_invalid_numbers_raise(cell):
-    with pytest.raises(ValueError, match=r"must contain numbers with unit='kg', decimal='\.', thousands=''\. Got '"):
-        NumberEncoder("kg").fit([[cell]])
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+def test_sparse_and_infinite_x_are_refused(encoder):
+    dense = np.arange(12.0).reshape(6, 2)
+    fitted = clone(encoder).fit(dense, Y)
+    for method in (lambda X: clone(encoder).fit(X, Y), fitted.transform):
+        with pytest.raises(TypeError, match=r"Sparse data was passed.* but dense data is required"):
+            method(csr_array(dense))
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            method(np.where(dense == 3, np.inf, dense))
 
 
-def test_number_encoder_must_be_fitted():
-    with pytest.raises(NotFittedError):
-        NumberEncoder().transform([["1"]])
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+def test_other_dtypes_become_float64(encoder):
+    numbers = np.arange(12).reshape(6, 2)
+    expected = clone(encoder).fit_transform(numbers.astype(float), Y)
+    for other in (numbers, numbers.astype(object), numbers.astype(np.int8), numbers.astype(np.float16)):
+        encoded = clone(encoder).fit_transform(other, Y)
+        assert encoded.dtype == np.float64
+        assert_array_equal(encoded, expected)
 
 
-def test_invalid_dates_raise():
-    encoder = DateEncoder("%d.%m.%Y").fit([["01.02.2003"]])
-    for cell in ["2003-02-01", "31.02.2003", "soon"]:
-        with pytest.raises(ValueError, match=rf"must contain dates in the format '%d\.%m\.%Y'\. Got '{cell}'"):
-            encoder.transform([[cell]])
-    with pytest.raises(ValueError, match="expecting 1 features"):
-        encoder.transform([["01.02.2003", "01.02.2003"]])
-    with pytest.raises(NotFittedError):
-        clone(encoder).transform([["01.02.2003"]])
+def test_encoders_work_in_a_pipeline_with_missing_values():
+    pipeline = make_pipeline(SmoothClipScaler(), PiecewiseLinearEncoder(3)).set_output(transform="pandas")
+    encoded = pipeline.fit_transform(FRAME)
+    assert encoded.columns.tolist() == [*(f"age_bin{i}" for i in range(3)), *(f"height_bin{i}" for i in range(3))]
+    assert encoded.isna().sum().tolist() == [1, 1, 1, 0, 0, 0]

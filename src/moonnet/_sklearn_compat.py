@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_n_features as check_n_features
 from sklearn.utils.validation import _check_sample_weight
 from sklearn.utils.validation import _get_feature_names as get_feature_names
@@ -47,6 +48,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "boundary_display",
+    "check_feature_names_in",
     "check_has_callbacks",
     "check_n_features",
     "check_sample_weight",

@@ -22,7 +22,7 @@ from moonnet.command._number_format import (
     is_missing_marker,
 )
 from moonnet.command._read_csv import Table
-from moonnet.preprocessing import days_since_1970
+from moonnet.preprocessing._dates import days_since_1970
 
 # A target of integers with more distinct values than this is a regression
 MAX_CLASSES = 20

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from moonnet.preprocessing import is_optional_unit
+from moonnet.preprocessing._numbers import is_optional_unit
 
 # A longer cell is text
 MAX_LENGTH = 64

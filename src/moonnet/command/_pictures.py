@@ -17,7 +17,8 @@ from moonnet.command._output_files import replacing
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data
 from moonnet.plotting._fonts import make_drawable, merged_font_warnings
 from moonnet.plotting._legend import shorten_label
-from moonnet.preprocessing import DateEncoder, lacks_year
+from moonnet.preprocessing import DateEncoder
+from moonnet.preprocessing._dates import lacks_year
 
 PICTURES = ("data.png", "training.png", "regression.png", "decision_regions.png", "held_out.png")
 # More samples would cover each other

@@ -18,7 +18,8 @@ from moonnet.command._output_files import replacing
 from moonnet.command._pipeline import make_number_encoder
 from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
-from moonnet.preprocessing import DateEncoder, NumberEncoder, days_since_1970
+from moonnet.preprocessing import DateEncoder, NumberEncoder
+from moonnet.preprocessing._dates import days_since_1970
 
 _MAX_MISSING_PRINTED = 20
 

@@ -1,41 +1,23 @@
-"""Transformers that convert dates and numbers written as text to floats."""
+"""Dates as numbers."""
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import math
 import re
-from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-# Longer text is no number
-_MAX_LENGTH = 64
+from moonnet.preprocessing._column_encoder import ColumnEncoder
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1900 = datetime(1900, 1, 1, tzinfo=UTC)  # of a format without a year
 
 
-class _ColumnEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
-    """Base class of transformers that convert each column by itself and learn nothing from X."""
-
-    def _encode(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        cells = validate_data(self, X, dtype=None, ensure_all_finite="allow-nan", reset=reset)
-        return np.column_stack([self._encode_column(column) for column in cells.T])
-
-    @abstractmethod
-    def _encode_column(self, column: np.ndarray) -> np.ndarray:
-        """Return the cells of a column as floats, NaN if missing. Raises ValueError."""
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return whether fit has been called."""
-        return hasattr(self, "n_features_in_")
-
-
-class DateEncoder(_ColumnEncoder):
+class DateEncoder(ColumnEncoder):
     """Encode dates as days since 1970-01-01.
 
     The format is a parameter and is never guessed, so that 01/02/2003 is the same day in every file. Years from 1 to
@@ -177,143 +159,6 @@ class DateEncoder(_ColumnEncoder):
             return (datetime.fromisoformat(value).replace(tzinfo=UTC) - _EPOCH) / timedelta(days=1)
         except (TypeError, ValueError):
             raise ValueError(f"{name} must be a date such as '2000-12-31' or None. Got {value!r} instead.") from None
-
-
-class NumberEncoder(_ColumnEncoder):
-    """Encode numbers that are written with a unit, a decimal comma or separators between thousands.
-
-    How the numbers are written is a parameter and is never guessed, so that 1.584 is the same number in every file.
-    This transformer needs the extra ``csv``.
-
-    Parameters
-    ----------
-    unit : str, default=""
-        Text before or after each number, for example ``"$"``, ``"%"`` or ``"kg"``. It is removed: ``12 %`` is 12. Signs
-        such as ``"$"`` may be absent, and letters may not, because a number without them may have another unit.
-
-    decimal : str, default="."
-        Decimal sign.
-
-    thousands : str, default=""
-        Sign between groups of three digits; none by default.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Number of features seen during fit.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during fit. Defined only if all feature names of X are strings.
-
-    See Also
-    --------
-    DateEncoder : Encode dates as numbers.
-    pandas.read_csv : Its arguments ``decimal`` and ``thousands`` apply to all columns of a file.
-
-    Examples
-    --------
-    >>> from moonnet.preprocessing import NumberEncoder
-    >>> NumberEncoder("€", decimal=",", thousands=".").fit_transform([["1.200,50 €"], ["-3 €"], [None]])
-    array([[1200.5],
-           [  -3. ],
-           [   nan]])
-    """
-
-    def __init__(self, unit: str = "", *, decimal: str = ".", thousands: str = "") -> None:
-        self.unit = unit
-        self.decimal = decimal
-        self.thousands = thousands
-
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check that X contains numbers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers as strings in the format, or as numbers. None and NaN are missing numbers.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : NumberEncoder
-            The encoder. It stores only the number and the names of the columns.
-
-        Raises
-        ------
-        ValueError
-            If X contains a value that is not a number in the format.
-
-        See Also
-        --------
-        transform : Convert the text to numbers.
-        """
-        self._encode(X, reset=True)
-        return self
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Convert text to numbers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers, as in :meth:`fit`.
-
-        Returns
-        -------
-        numbers : ndarray of shape (n_samples, n_features)
-            The numbers without their unit. Missing numbers are NaN.
-
-        Raises
-        ------
-        ValueError
-            If X contains a value that is not a number in the format.
-
-        sklearn.exceptions.NotFittedError
-            If the encoder is not fitted.
-
-        See Also
-        --------
-        fit : Check that X contains numbers.
-        """
-        check_is_fitted(self)
-        return self._encode(X, reset=False)
-
-    def _encode_column(self, column: np.ndarray) -> np.ndarray:
-        import pandas as pd
-
-        cells = pd.Series(column)
-        if cells.dtype.kind in "biuf":
-            return cells.to_numpy(float)
-        codes, distinct = pd.factorize(cells)  # -1 if missing
-        pattern = number_pattern(self.unit, self.decimal, self.thousands)
-        return np.append([self._parse(cell, pattern) for cell in distinct], np.nan)[codes]
-
-    def _parse(self, cell: Any, pattern: re.Pattern[str]) -> float:
-        if not isinstance(cell, str):
-            return float(cell)
-        match = pattern.fullmatch(cell) if len(cell) <= _MAX_LENGTH else None
-        if match is None:
-            signs = f"decimal={self.decimal!r}, thousands={self.thousands!r}"
-            raise ValueError(f"X must contain numbers with unit={self.unit!r}, {signs}. Got {cell!r} instead.")
-        number = match["number"].replace(self.thousands, "") if self.thousands else match["number"]
-        return float(match["sign"] + number.replace(self.decimal, "."))
-
-
-def number_pattern(unit: str = "", decimal: str = ".", thousands: str = "") -> re.Pattern[str]:
-    """Return the pattern of numbers in a format, with the groups ``sign`` and ``number``."""
-    required = "" if is_optional_unit(unit) else rf"(?=.*{re.escape(unit)})"
-    before, after = (rf"(?:{re.escape(unit)}\s?)?", rf"(?:\s?{re.escape(unit)})?") if unit else ("", "")
-    decimal = re.escape(decimal)
-    digits = rf"(?:[0-9]+|[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})+)" if thousands else "[0-9]+"
-    number = rf"(?:{digits}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
-    return re.compile(rf"\s*{required}{before}(?P<sign>[+-]?){before}(?P<number>{number}){after}\s*")
-
-
-def is_optional_unit(unit: str) -> bool:
-    """Return whether numbers may lack the unit, as with $ and %. Letters may be a multiple, as in 10K."""
-    return not unit[-1:].isalpha()
 
 
 def lacks_year(date_format: str) -> bool:
