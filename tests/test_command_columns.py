@@ -274,24 +274,21 @@ TABLES = {
     "date9999_iso": (
         "y",
         [
-            (
-                "valid_to  date, year-month-day, 9 after 2024-08-26 treated as that day"
-                "  days since 1970-01-01, standardised"
-            ),
+            ("valid_to  date, year-month-day, 9 after 2024-08-26 treated as that day  days since 1970-01-01, scaled"),
         ],
     ),
-    "de_mix2": ("klasse", ["umsatz  number             standardised"]),
-    "de_thousands_and_decimals": ("m2_price", ["surface            number                         standardised"]),
+    "de_mix2": ("klasse", ["umsatz  number             scaled"]),
+    "de_thousands_and_decimals": ("m2_price", ["surface            number                         scaled"]),
     "target_space": ("ok", ["ok      target: 2 classes"]),
-    "space_header": ("m2_price", ["surface            number                         standardised"]),
-    "many_categories": ("emissions", ["country    category, 60 values            target encoded, standardised"]),
+    "space_header": ("m2_price", ["surface            number                         scaled"]),
+    "many_categories": ("emissions", ["country    category, 60 values            target encoded, scaled"]),
     "mark_q": (
         "survived",
         [
-            "age       number, 77 treated as missing ('?')  missing values replaced by the median, standardised",
+            "age       number, 77 treated as missing ('?')  missing values replaced by the median, scaled",
         ],
     ),
-    "year_series": ("Population", ["Year        number                         standardised"]),
+    "year_series": ("Population", ["Year        number                         scaled"]),
     "index_gap": ("Horsepower", ["Unnamed: 0        index, unique in each row     dropped"]),
     "sep_line": ("m2_price", ["m2_price           target: numbers, 196 distinct"]),
 }
@@ -310,7 +307,7 @@ def test_format_columns_returns_one_line_per_column(table_of):
     target, columns = infer_columns(table_of(x=FRACTIONS, k=range(N)), "y", None, None, month_first=False)
     assert format_columns(target, columns) == [
         "column  content            preprocessing",
-        "x       number             standardised",
+        "x       number             scaled",
         "k       row number         dropped",
         "y       target: 2 classes",
     ]

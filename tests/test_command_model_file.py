@@ -1,6 +1,7 @@
 """Saving and loading the trained pipeline; test_hostile_models.py loads crafted and damaged files."""
 
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -63,6 +64,14 @@ def test_loaded_model_predicts_the_same(network, samples, tmp_path):
     assert {name.rpartition(".")[2] for name in skops.io.get_untrusted_types(file=path)} <= kinds | {"dtype"}
 
 
+def test_model_of_an_earlier_version_that_ends_with_one_network_is_loaded(samples, tmp_path):
+    X, y, columns = samples
+    encode = make_model(columns, KerasMoonClassifier())[0]
+    fitted = Pipeline([("columns", encode), ("network", KerasMoonClassifier((5,), epochs=2))]).fit(X, y)
+    save_model(fitted, tmp_path / "model.skops")
+    assert (load_model(tmp_path / "model.skops").predict_proba(X) == fitted.predict_proba(X)).all()
+
+
 @pytest.fixture
 def text_model(tmp_path, samples):
     """The file of a fitted classifier of text labels."""
@@ -119,11 +128,16 @@ def test_load_model_rejects_other_files(tmp_path, samples):
     path = tmp_path / "model.skops"
     X, y, columns = samples
     skops.io.dump(make_pipeline(StandardScaler(), KerasMoonClassifier((5,), epochs=1)).fit(X[["whole"]], y), path)
-    with pytest.raises(ValueError, match="expected a pipeline with the steps 'columns' and 'network'"):
+    with pytest.raises(ValueError, match="expected a pipeline with the steps 'columns' and 'ensemble'"):
         load_model(path)
-    skops.io.dump(make_model(columns[:3], StandardScaler()).fit(X, y), path)
-    with pytest.raises(ValueError, match=r"expected a network of moonnet\. Got StandardScaler"):
-        load_model(path)
+    for name, step, found in (
+        ("ensemble", KerasMoonClassifier((5,), epochs=1), "expected an ensemble of moonnet. Got KerasMoonClassifier"),
+        ("network", StandardScaler(), "expected a network of moonnet. Got StandardScaler"),
+    ):
+        model = Pipeline([("columns", make_model(columns[:3], KerasMoonClassifier())[0]), (name, step)])
+        skops.io.dump(model.fit(X, y), path)
+        with pytest.raises(ValueError, match=re.escape(found)):
+            load_model(path)
     skops.io.dump(make_model(columns, KerasMoonClassifier()), path)
     with pytest.raises(ValueError, match="not fitted yet"):
         load_model(path)

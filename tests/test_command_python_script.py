@@ -3,26 +3,27 @@
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 
 from moonnet import KerasMoonClassifier
 from moonnet.command._columns import Column
 from moonnet.command._pipeline import make_model
 from moonnet.command._python_script import pipeline_code
-from moonnet.preprocessing import DateEncoder
+from moonnet.ensemble import DeepEnsembleClassifier
+from moonnet.preprocessing import DateEncoder, SmoothClipScaler
 
-NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, StandardScaler, DateEncoder]
+NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, SmoothClipScaler, DateEncoder]
 
 
 def test_pipeline_code_recreates_pipeline():
     names = [f"a column of numbers {i}" for i in range(100)]
     columns = [Column(name, "number", "", "") for name in names]
     columns += [Column("it's", "category", "", ""), Column('"d"', "date", "", "", "%d.%m.%Y")]
-    model = make_model(columns, KerasMoonClassifier((7, 3) * 20, epochs=5, batch_size=9, random_state=4))
-    scope = {kind.__name__: kind for kind in [*NEEDED, KerasMoonClassifier]}
+    model = make_model(columns, KerasMoonClassifier((7, 3) * 20, epochs=5, batch_size=9), "high", seed=4)
+    scope = {kind.__name__: kind for kind in [*NEEDED, DeepEnsembleClassifier, KerasMoonClassifier]}
     exec(pipeline_code(model), scope)
     assert scope["model"].__repr__(N_CHAR_MAX=10**6) == model.__repr__(N_CHAR_MAX=10**6)
-    assert scope["model"]["network"].hidden_layer_sizes == (7, 3) * 20
+    assert scope["model"]["ensemble"].estimator.hidden_layer_sizes == (7, 3) * 20
     assert [names for _, _, names in scope["columns"].transformers] == [names, ["it's"], ['"d"']]
     shortened = pipeline_code(model, shorten=True)
     assert len(shortened) < 1500

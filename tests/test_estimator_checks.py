@@ -5,6 +5,7 @@ import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 
 DECAYING_RATE = {  # momentum, and a learning rate that decays to 0
     "optimizer": keras.optimizers.SGD(momentum=0.9, name="sgd"),
@@ -79,6 +80,8 @@ ESTIMATORS = {
     "huber": (KerasMoonRegressor(loss="huber"), TRAINING),
     "poisson": (KerasMoonRegressor(loss="poisson"), None),  # checks y for negative numbers, and has other tags
     "pinball": (KerasMoonRegressor(loss="pinball", quantile=0.4), TRAINING),
+    "ensemble of classifiers": (DeepEnsembleClassifier(n_estimators=2), None),
+    "ensemble of regressors": (DeepEnsembleRegressor(n_estimators=2), None),
 }
 # Those that one engine could break alone: test_training_loop.py compares losses and penalties on each engine
 DEPEND_ON_ENGINE = (

@@ -60,8 +60,13 @@ def step(pipeline, index):
     return attributes(pipeline)["steps"]["content"][index]["content"][1]
 
 
-def network(schema):
+def ensemble(schema):
     return attributes(step(schema, 1))
+
+
+def network(schema):
+    """Return the attributes of the ensemble's first network."""
+    return attributes(ensemble(schema)["estimators_"]["content"][0])
 
 
 def encoder(schema, index):
@@ -146,7 +151,15 @@ CHANGES = {  # by name: a function that changes the schema and the members
     ),
     "one class": setting(network, "classes_", value(1)),
     "features": setting(network, "n_features_in_", value(10**9)),
-    "network is text": setting(lambda s: attributes(s)["steps"]["content"][1]["content"], 1, EVIL),
+    "no networks": setting(ensemble, "estimators_", values("ListNode", "list")),
+    "networks are text": setting(ensemble, "estimators_", values("ListNode", "list", EVIL)),
+    "no attribute of networks": setting(ensemble, "estimators_", None),
+    "network is an encoder": lambda s, members: ensemble(s)["estimators_"]["content"].append(encoder(s, 1)),
+    "classes of the ensemble": setting(ensemble, "classes_", value(["no", "yes", "maybe"])),
+    "several labels": setting(ensemble, "_is_multilabel", value(True)),
+    "features of the ensemble": setting(ensemble, "n_features_in_", value(3)),
+    "a million threads": setting(ensemble, "n_jobs", value(10**6)),
+    "ensemble is text": setting(lambda s: attributes(s)["steps"]["content"][1]["content"], 1, EVIL),
     "weights of another shape": coef(npy(np.zeros((3, 2)))),
     "weights are NaN": coef(npy(np.full((8, 5), np.nan))),
     "weights are integers": coef(npy(np.zeros((8, 5), int))),

@@ -350,5 +350,5 @@ def test_script_of_a_hostile_table_trains_the_same_model(kind, folder, monkeypat
     (folder / "out/model.skops").unlink()
     runpy.run_path("out/model.py")
     again = load_model(folder / "out/model.skops")
-    for first, second in zip(trained["network"].coefs_, again["network"].coefs_, strict=True):
-        assert first.tobytes() == second.tobytes()
+    for first, second in zip(trained["ensemble"].estimators_, again["ensemble"].estimators_, strict=True):
+        assert [coef.tobytes() for coef in first.coefs_] == [coef.tobytes() for coef in second.coefs_]

@@ -40,7 +40,7 @@ from moonnet._unknown_keywords import explain
 _MAX_FAST_CHECK_SIZE = 2**16
 
 
-def _restore_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
+def restore_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a method so that it restores the estimator's attributes if it raises."""
 
     @functools.wraps(method)
@@ -134,7 +134,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self.verbose = verbose
         self.random_state = random_state
 
-    @_restore_on_error
+    @restore_on_error
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the estimator.
 
@@ -225,7 +225,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=5)
         return self
 
-    @_restore_on_error
+    @restore_on_error
     @with_callbacks
     def _check_and_train(
         self,
@@ -274,7 +274,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         """Return X as an array or CSR, and y as an array; a resumed training keeps its dtype."""
         dtype = (np.float64, np.float32) if previous is None else self.coefs_[0].dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
-        return X, _ravel_single_column(y, "y")
+        return X, ravel_single_column(y, "y")
 
     def _check_validation_set(
         self, X: Any, y: Any, sample_weight: Any, targets: BaseTargets, dtype: np.dtype
@@ -287,18 +287,18 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         for name in ("X_val", "y_val"):
             if arguments[name] is None:
                 raise ValueError(f"{name} must be given together with {given[0]}. Got None instead.")
-        with _name_in_errors("X_val"):
+        with name_in_errors("X_val"):
             array = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
             self._check_columns_of_x_val(X, array)
-        with _name_in_errors("y_val"):
+        with name_in_errors("y_val"):
             checked = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y_val")
-            y = _ravel_single_column(checked, "y_val")
+            y = ravel_single_column(checked, "y_val")
             targets.check(y, "y_val")
         if array.shape[0] != len(y):
             raise ValueError(
                 f"X_val and y_val must contain the same number of samples. Got {array.shape[0]} and {len(y)}."
             )
-        with _name_in_errors("sample_weight_val"):
+        with name_in_errors("sample_weight_val"):
             return _ValidationSet(*drop_zero_weights(array, y, sample_weight, None), sample_weight is not None)
 
     def _check_columns_of_x_val(self, X: Any, array: Any) -> None:
@@ -523,6 +523,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             },
         }
 
+    def _drop_optimizer_state(self) -> None:
+        """Keep only what predictions need, and the random state: training resumes with a new optimizer."""
+        self._checkpoint: Any = self._checkpoint | {"weights": None, "optimizer_state": []}
+
     def _previous_result(self) -> Any:
         """Return the result of the previous fit, from which training resumes; None if there was no fit."""
         if not hasattr(self, "coefs_"):
@@ -693,7 +697,7 @@ def _make_optimizer(cls: Any, settings: dict[str, Any]) -> Any:
     return cls.from_config(dict(settings))
 
 
-def _ravel_single_column(y: Any, name: str) -> np.ndarray:
+def ravel_single_column(y: Any, name: str) -> np.ndarray:
     """Return y, the argument ``name``, as a dense array; warn if it has a single column, and return that column."""
     if sparse.issparse(y):
         y = y.toarray()
@@ -709,7 +713,7 @@ def _ravel_single_column(y: Any, name: str) -> np.ndarray:
 
 
 @contextmanager
-def _name_in_errors(argument: str) -> Iterator[None]:
+def name_in_errors(argument: str) -> Iterator[None]:
     """Add the name of the argument to errors that do not mention it."""
     try:
         yield

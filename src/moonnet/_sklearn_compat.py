@@ -12,7 +12,7 @@ import sklearn
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_n_features as check_n_features
 from sklearn.utils.validation import _check_sample_weight
@@ -43,6 +43,7 @@ except ModuleNotFoundError as error:  # before 1.9
 
 __all__ = [
     "HAS_CALLBACKS",
+    "HasMethods",
     "InternalsMixin",
     "Interval",
     "Options",

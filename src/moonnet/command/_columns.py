@@ -23,6 +23,8 @@ from moonnet.command._number_format import (
 )
 from moonnet.command._read_csv import Table
 from moonnet.preprocessing._dates import days_since_1970
+from moonnet.tables._columns import MAX_ONE_HOT
+from moonnet.tables._pipeline import MIN_FREQUENCY
 
 # A target of integers with more distinct values than this is a regression
 MAX_CLASSES = 20
@@ -31,10 +33,6 @@ MAX_LINES = 40
 # Beyond it, float64 no longer distinguishes all integers
 _LARGEST_EXACT = 2**53
 _INTEGER = re.compile("[+-]?[0-9]+")
-# A category with more values than this is target encoded; one-hot encoding would treat the frequent ones as rare
-MAX_ONE_HOT = 30
-# A value in fewer rows than this is rare
-MIN_FREQUENCY = 3
 # If all integers of a column differ, only its name distinguishes an identifier from a measurement
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[\W_])?(?:id|key|index|uuid|guid|no|nr|number|code)[\W_]*)|.*[a-z](?:Id|ID|Key|Nr|No)"
@@ -202,7 +200,7 @@ def infer_column(table: Table, name: str, *, required: bool, month_first: bool) 
         return Column(name, "", reason, "dropped")
     missing = f", {len(table.text) - len(cells)} missing" if len(cells) < len(table.text) else ""
     if markers is not None and not _loses_digits(cells):
-        preprocessing = "missing values replaced by the median, standardised" if missing or markers else "standardised"
+        preprocessing = "missing values replaced by the median, scaled" if missing or markers else "scaled"
         content = f"number{_in_unit(table, cells)}{missing}{_marked(cells, markers)}"
         number_format = None if table.pandas_reads_numbers(name) else table.number_format(name)
         return Column(name, "number", content, preprocessing, missing_markers=markers, number_format=number_format)
@@ -218,7 +216,7 @@ def infer_column(table: Table, name: str, *, required: bool, month_first: bool) 
             how = "days since 1970-01-01"
         if len(formats) > 1:
             content += " (ambiguous: --month-first is set)" if month_first else " (ambiguous: see --month-first)"
-        return Column(name, "date", content, f"{how}, standardised", date_format, bounds, markers)
+        return Column(name, "date", content, f"{how}, scaled", date_format, bounds, markers)
     return _describe_category(table, name, missing)
 
 
@@ -226,7 +224,7 @@ def _describe_category(table: Table, name: str, missing: str) -> Column:
     counts = table.text[name].value_counts(dropna=False)
     content = f"category, {_count(table.text[name].nunique(), 'value')}{missing}"
     if len(counts) > MAX_ONE_HOT:
-        return Column(name, "category", content, "target encoded, standardised", has_many_values=True)
+        return Column(name, "category", content, "target encoded, scaled", has_many_values=True)
     rare = counts[counts < MIN_FREQUENCY]
     if len(rare):
         content += f", {len(rare)} of them rare, in {rare.sum() / len(table.text):.1%} of the rows"

@@ -7,7 +7,7 @@ from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet.command._dataset import Dataset
-from moonnet.command._train_and_report import make_network, make_output_folder, save_pictures, train_and_report
+from moonnet.command._train_and_report import make_output_folder, network_options, save_pictures, train_and_report
 
 
 def run_lecture(options: argparse.Namespace) -> None:
@@ -18,6 +18,6 @@ def run_lecture(options: argparse.Namespace) -> None:
     X_held_out, y_held_out = make_moons(n_samples, noise=noise, random_state=options.seed + 1)
     dataset = Dataset(X, y, X_held_out, y_held_out, ["x", "y"], np.array([[-2.0, 2.0]]))
     folder = make_output_folder(options)
-    network = make_network(KerasMoonClassifier, options)
-    train_and_report(dataset, network, network, n_epochs=options.epochs)
+    network = KerasMoonClassifier(**network_options(options), random_state=options.seed)
+    train_and_report(dataset, network)
     save_pictures(dataset, network, folder)

@@ -34,12 +34,15 @@ from moonnet._class_targets import ClassTargets
 from moonnet._numpy_forward import ACTIVATIONS
 from moonnet._regression_losses import LOSSES
 from moonnet.command._output_files import replacing
-from moonnet.preprocessing import DateEncoder, NumberEncoder
+from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from moonnet.preprocessing import DateEncoder, NumberEncoder, SmoothClipScaler
 
 # The classes of the objects in a model. A pipeline with another transformer needs it here.
 TRUSTED_CLASSES = (
     ColumnTransformer,
     DateEncoder,
+    DeepEnsembleClassifier,
+    DeepEnsembleRegressor,
     KFold,  # of TargetEncoder
     KerasMoonClassifier,
     KerasMoonRegressor,
@@ -48,7 +51,8 @@ TRUSTED_CLASSES = (
     OneHotEncoder,
     Pipeline,
     SimpleImputer,
-    StandardScaler,
+    SmoothClipScaler,
+    StandardScaler,  # of earlier versions
     TargetEncoder,
 )
 # All types in a model by the kind of skops's node, which decides how a value is made
@@ -250,12 +254,16 @@ def _check_npy(content: bytes, *, is_scalar: bool) -> None:
 def _check_model(model: Any) -> None:
     """Check that a loaded object is a fitted pipeline as ``make_model`` makes it, and that it can predict."""
     steps = model.named_steps if isinstance(model, Pipeline) else {}
-    if list(steps) != ["columns", "network"] or not isinstance(steps["columns"], ColumnTransformer):
-        raise ValueError("expected a pipeline with the steps 'columns' and 'network'")
-    if not isinstance(steps["network"], KerasMoonClassifier | KerasMoonRegressor):
-        raise ValueError(f"expected a network of moonnet. Got {type(steps['network']).__name__}")
+    # Models of earlier versions end with one network
+    if list(steps) not in (["columns", "ensemble"], ["columns", "network"]):
+        raise ValueError("expected a pipeline with the steps 'columns' and 'ensemble'")
+    if not isinstance(steps["columns"], ColumnTransformer):
+        raise ValueError(f"expected a ColumnTransformer. Got {type(steps['columns']).__name__}")
     check_is_fitted(model)
-    _check_network(steps["network"])
+    if "network" in steps:
+        _check_network(steps["network"])
+    else:
+        _check_ensemble(steps["ensemble"])
     names = model.feature_names_in_
     if names.ndim != 1 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError("expected unique names of columns")
@@ -266,8 +274,26 @@ def _check_model(model: Any) -> None:
         raise ValueError("it predicts numbers that are not finite")
 
 
+def _check_ensemble(ensemble: Any) -> None:
+    """Check the attributes of a fitted ensemble that predictions use."""
+    if not isinstance(ensemble, DeepEnsembleClassifier | DeepEnsembleRegressor):
+        raise ValueError(f"expected an ensemble of moonnet. Got {type(ensemble).__name__}")
+    if not isinstance(ensemble.estimators_, list) or not ensemble.estimators_:
+        raise ValueError("expected an ensemble with members")
+    for network in ensemble.estimators_:
+        _check_network(network)
+        if is_classifier(network) != is_classifier(ensemble) or network.n_features_in_ != ensemble.n_features_in_:
+            raise ValueError("expected members that fit to the ensemble")
+        if is_classifier(ensemble) and not np.array_equal(network.classes_, ensemble.classes_):
+            raise ValueError("expected members with the classes of the ensemble")
+    if is_classifier(ensemble) and ensemble._is_multilabel is not False:
+        raise ValueError("expected one label per sample")
+
+
 def _check_network(network: Any) -> None:
     """Check the types, shapes and values of a fitted network's attributes that predictions use."""
+    if not isinstance(network, KerasMoonClassifier | KerasMoonRegressor):
+        raise ValueError(f"expected a network of moonnet. Got {type(network).__name__}")
     n_outputs = _check_classes(network) if is_classifier(network) else _check_regression(network)
     activation = network._trained_with["activation"]
     if activation not in ACTIVATIONS:

@@ -11,7 +11,7 @@ from moonnet.command._terminal import one_line
 
 # Options that are valid for the half-moons only, for training on a CSV file only, and for training only
 HALF_MOON_OPTIONS = {"samples", "noise"}
-CSV_TRAINING_OPTIONS = {"target", "features", "task", "month_first"}
+CSV_TRAINING_OPTIONS = {"target", "features", "task", "month_first", "effort"}
 TRAINING_OPTIONS = {"epochs", "batch_size", "hidden", "seed"}
 
 
@@ -71,16 +71,18 @@ def _main_parser() -> Parser:
 
 def _add_training_options(group: Any) -> None:
     group.add_argument(
-        "--epochs", type=_number(int, 1), default=100, metavar="N", help="number of epochs (default: 100)"
+        "--epochs",
+        type=_number(int, 1),
+        metavar="N",
+        help="number of epochs (default: 100; with --csv at most 300, until early stopping)",
     )
     group.add_argument(
-        "--batch-size", type=_number(int, 1), default=50, metavar="N", help="number of samples per batch (default: 50)"
+        "--batch-size", type=_number(int, 1), metavar="N", help="number of samples per batch (default: 50)"
     )
     group.add_argument(
         "--hidden",
         type=_number(int, 1),
         nargs="+",
-        default=[50, 20],
         metavar="UNITS",
         help="number of units of each hidden layer (default: 50 20)",
     )
@@ -119,6 +121,12 @@ def _add_csv_options(group: Any) -> None:
         choices=["classification", "regression"],
         help="how to treat the target (default: regression for numbers with fractions or more than 20 different "
         "values, else classification)",
+    )
+    group.add_argument(
+        "--effort",
+        choices=["default", "high"],
+        default="default",
+        help="default: an ensemble of 5 networks; high: of 20, which takes four times as long",
     )
     group.add_argument(
         "--month-first",

@@ -7,26 +7,25 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from moonnet._sklearn_compat import make_target_encoder
-from moonnet.command._columns import MAX_ONE_HOT, MIN_FREQUENCY, Column, Target
+from moonnet.command._columns import Column, Target
 from moonnet.command._number_format import NumberFormat
 from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder, NumberEncoder
+from moonnet.tables._pipeline import make_ensemble, many_categories_steps, number_steps, one_hot_encoder
 
 
-def make_model(columns: Sequence[Column], network: Any) -> Pipeline:
-    """Return an unfitted pipeline that preprocesses these columns of a dataframe and trains the network."""
+def make_model(columns: Sequence[Column], member: Any, effort: str = "default", seed: int = 0) -> Pipeline:
+    """Return an unfitted pipeline that preprocesses these columns of a dataframe and trains an ensemble of networks."""
     groups: dict[str, list[Column]] = {}
     for column in columns:
         groups.setdefault(_group_name(column), []).append(column)
     transformers = [
-        (name, _make_encoder(group[0], network), [column.name for column in group]) for name, group in groups.items()
+        (name, _make_encoder(group[0], seed, is_class=is_classifier(member)), [column.name for column in group])
+        for name, group in groups.items()
     ]
-    return Pipeline([("columns", ColumnTransformer(transformers)), ("network", network)])
+    return Pipeline([("columns", ColumnTransformer(transformers)), ("ensemble", make_ensemble(member, effort, seed))])
 
 
 def _group_name(column: Column) -> str:
@@ -40,20 +39,12 @@ def _group_name(column: Column) -> str:
     return f"number{unit and f' in {unit}'} like 1{column.number_format.thousands}000{column.number_format.decimal}5"
 
 
-def _make_encoder(column: Column, network: Any) -> Any:
+def _make_encoder(column: Column, seed: int, *, is_class: bool) -> Any:
     if column.has_many_values:
-        target_type = "auto" if is_classifier(network) else "continuous"  # "auto" takes whole numbers for classes
-        return make_pipeline(make_target_encoder(target_type, network.random_state), StandardScaler())
+        return make_pipeline(*(step for _, step in many_categories_steps(seed, is_class=is_class)))
     if column.kind == "category":
-        # A value not seen in training is treated as a rare one
-        return OneHotEncoder(
-            handle_unknown="infrequent_if_exist",
-            min_frequency=MIN_FREQUENCY,
-            max_categories=MAX_ONE_HOT,
-            sparse_output=False,
-        )
-    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    steps = [impute, StandardScaler()]
+        return one_hot_encoder()
+    steps = [step for _, step in number_steps()]
     if column.kind == "date":
         return make_pipeline(
             DateEncoder(column.date_format, earliest=column.date_bounds[0], latest=column.date_bounds[1]), *steps

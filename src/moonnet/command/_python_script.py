@@ -44,15 +44,17 @@ model.fit(X_train, y_train)
 print("score on the held-out samples:", model.score(X_test, y_test))
 skops.io.dump(model, {path!r}, compression=zipfile.ZIP_DEFLATED)
 '''
+_MAX_LINE = 100
 # The names that a script may import, by module
 IMPORTS = {
     "sklearn.compose": ["ColumnTransformer"],
     "sklearn.impute": ["SimpleImputer"],
     "sklearn.model_selection": ["KFold", "train_test_split"],
     "sklearn.pipeline": ["Pipeline", "make_pipeline"],
-    "sklearn.preprocessing": ["OneHotEncoder", "StandardScaler", "TargetEncoder"],
+    "sklearn.preprocessing": ["OneHotEncoder", "TargetEncoder"],
     "moonnet": ["KerasMoonClassifier", "KerasMoonRegressor"],
-    "moonnet.preprocessing": ["DateEncoder", "NumberEncoder"],
+    "moonnet.ensemble": ["DeepEnsembleClassifier", "DeepEnsembleRegressor"],
+    "moonnet.preprocessing": ["DateEncoder", "NumberEncoder", "SmoothClipScaler"],
 }
 
 
@@ -66,7 +68,9 @@ def pipeline_code(model: Pipeline, *, shorten: bool = False) -> str:
     )
     return (
         f"columns = ColumnTransformer(\n    [\n{transformers}    ]\n)\n"
-        f"model = Pipeline([('columns', columns), ('network', {_estimator_code(model['network'])})])\n"
+        f"network = {_estimator_code(model['ensemble'].estimator)}\n"
+        f"ensemble = {_estimator_code(model['ensemble'], estimator='network')}\n"
+        "model = Pipeline([('columns', columns), ('ensemble', ensemble)])\n"
     )
 
 
@@ -118,15 +122,21 @@ def reading_code(table: Table, dtypes: Mapping[str, str], missing: Mapping[str, 
     )
 
 
-def _estimator_code(estimator: Any) -> str:
+def _estimator_code(estimator: Any, /, **names: str) -> str:
+    """Return the code that makes an unfitted estimator; ``names`` are variables that hold some of its parameters."""
     if isinstance(estimator, Pipeline):
         steps = "".join(f"    {_estimator_code(step)},\n" for _, step in estimator.steps)
         return f"make_pipeline(\n{steps})"
     # scikit-learn's repr shortens long parameters
     defaults = {name: parameter.default for name, parameter in signature(type(estimator)).parameters.items()}
     parameters = estimator.get_params(deep=False).items()
-    changed = [f"{name}={value!r}" for name, value in parameters if repr(value) != repr(defaults[name])]
-    return f"{type(estimator).__name__}({', '.join(changed)})"
+    changed = [
+        f"{name}={names.get(name, repr(value))}" for name, value in parameters if repr(value) != repr(defaults[name])
+    ]
+    code = f"{type(estimator).__name__}({', '.join(changed)})"
+    if len(code) <= _MAX_LINE:
+        return code
+    return f"{type(estimator).__name__}(\n" + "".join(f"    {argument},\n" for argument in changed) + ")"
 
 
 def _literal_code(value: Any) -> str:

@@ -35,24 +35,27 @@ def make_output_folder(options: argparse.Namespace) -> Path:
     return folder
 
 
-def make_network(estimator_class: type, options: argparse.Namespace) -> Any:
-    """Return an unfitted estimator with the hyperparameters that the options set."""
-    return estimator_class(
-        tuple(options.hidden), epochs=options.epochs, batch_size=options.batch_size, random_state=options.seed
-    )
+def network_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of a network that the options set."""
+    hidden = None if options.hidden is None else tuple(options.hidden)
+    values = {"hidden_layer_sizes": hidden, "epochs": options.epochs, "batch_size": options.batch_size}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def train_and_report(dataset: Dataset, model: Any, network: Any, *, n_epochs: int) -> None:
-    """Train the model, evaluate it and predict one sample; ``network`` is the model or the last step of it."""
+def train_and_report(dataset: Dataset, model: Any) -> None:
+    """Train the model, a network or a pipeline that ends with an ensemble; evaluate it and predict one sample."""
     _print_samples(dataset)
     with _print_time("Importing Keras and its engine"):
         import moonnet.training._loop  # noqa: F401
     with _print_time("The fit, with compilation,"):
         _fit(model, dataset.X, dataset.y)
     echo()
-    network.model_.summary()
-    echo()
-    _print_history(network.history_, n_epochs)
+    if dataset.is_dataframe:
+        _print_members(model[-1].estimators_)
+    else:
+        model.model_.summary()
+        echo()
+        _print_history(model.history_)
     echo()
     _evaluate(dataset, model)
     with _print_time("One prediction"):
@@ -93,11 +96,28 @@ def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
     return model
 
 
-def _print_history(history: dict[str, list[float]], n_epochs: int) -> None:
+def _print_members(networks: list[Any]) -> None:
+    """Print the layers of an ensemble's networks, and how long each was trained."""
+    first = networks[0]
+    layers = " - ".join(map(str, (first.n_features_in_, *(len(bias) for bias in first.intercepts_))))
+    n_weights = sum(array.size for array in (*first.coefs_, *first.intercepts_))
+    echo(
+        f"{len(networks)} networks with layers of {layers} units ({n_weights:,} weights each), each trained until the "
+        "loss on samples of its own\nno longer improved:"
+    )
+    for number, network in enumerate(networks, start=1):
+        echo(
+            f"network {number:2d}: best validation loss {-network.best_validation_score_:.4g} "
+            f"after {network.best_iteration_} of {network.n_iter_} epochs"
+        )
+
+
+def _print_history(history: dict[str, list[float]]) -> None:
     """Print every tenth epoch and the last one, of many epochs ten or so."""
     from moonnet.training._progress import format_value
 
     echo("Training history (means over the batches of an epoch, while the weights change):")
+    n_epochs = len(history["loss"])
     step = 10 * math.ceil(n_epochs / 100)
     for epoch in sorted({*range(step, n_epochs + 1, step), n_epochs}):
         metrics = ", ".join(f"{name} {format_value(values[epoch - 1])}" for name, values in history.items())

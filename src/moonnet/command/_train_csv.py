@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._columns import Column, Target, format_columns, infer_columns
 from moonnet.command._dataset import Dataset
 from moonnet.command._model_file import save_model
@@ -18,7 +17,8 @@ from moonnet.command._pipeline import make_model, read_samples
 from moonnet.command._python_script import pipeline_code, training_script
 from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
-from moonnet.command._train_and_report import make_network, make_output_folder, save_pictures, train_and_report
+from moonnet.command._train_and_report import make_output_folder, network_options, save_pictures, train_and_report
+from moonnet.tables._pipeline import make_member
 
 MIN_ROWS = 20
 # One of them is held out, and the three others are enough for three folds of a cross-validation
@@ -35,13 +35,13 @@ def train_csv(options: argparse.Namespace) -> None:
     )
     target = _leave_out_rare_classes(table, target)
     dataset = _split(*read_samples(table, target, columns), target, options.seed)
-    network = make_network(KerasMoonRegressor if target.is_regression else KerasMoonClassifier, options)
-    model = make_model([column for column in columns if column.kind], network)
+    member = make_member("regressor" if target.is_regression else "classifier").set_params(**network_options(options))
+    model = make_model([column for column in columns if column.kind], member, options.effort, options.seed)
     folder = make_output_folder(options)
 
     _print_table(table, target, columns)
     echo(f"\nThe model is this scikit-learn pipeline:\n\n{pipeline_code(model, shorten=True)}")
-    train_and_report(dataset, model, network, n_epochs=options.epochs)
+    train_and_report(dataset, model)
     path = folder / "model.skops"
     save_model(model, path)  # first, because the pictures may fail or be interrupted
     echo(f"wrote {path}: the trained pipeline, which predicts other files with --model")

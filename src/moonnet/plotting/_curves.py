@@ -30,8 +30,8 @@ _CRITERIA = {
 class TrainingCurveDisplay:
     """Training curves: loss, accuracy and score by epoch, for training and validation.
 
-    For several training runs, such as the folds of a cross-validation, each has a thin line and their mean a thick one.
-    The mean ends at the last epoch of the shortest run.
+    For several training runs, such as the folds of a cross-validation or the members of an ensemble, each has a thin
+    line and their mean a thick one. The mean ends at the last epoch of the shortest run.
 
     Create a display with :meth:`from_estimator` or :meth:`from_cv_results`. The constructor only stores what
     :meth:`plot` draws.
@@ -90,8 +90,8 @@ class TrainingCurveDisplay:
         ----------
         estimator : fitted classifier, regressor, pipeline or search
             An estimator with the attribute ``history_``, such as :class:`~moonnet.KerasMoonClassifier`, or
-            ``loss_curve_``, such as ``MLPClassifier``. For a pipeline, this is its last step; for a search, its best
-            estimator.
+            ``loss_curve_``, such as ``MLPClassifier``, or an ensemble of them, whose members are drawn like folds. For
+            a pipeline, this is its last step; for a search, its best estimator.
 
         ax : matplotlib.axes.Axes or sequence of them, default=None
             Axes to draw on, one per metric. If None, a new figure is created.
@@ -115,7 +115,7 @@ class TrainingCurveDisplay:
         TrainingCurveDisplay.plot : Draw the display again, for example with other metrics.
         """
         check_plot_options(cls.plot, plot_options)
-        return cls(histories=[_get_history(estimator)]).plot(ax=ax, **plot_options)
+        return cls(histories=_get_histories(estimator)).plot(ax=ax, **plot_options)
 
     @classmethod
     def from_cv_results(cls, cv_results: Mapping[str, Any], *, ax: Any = None, **plot_options: Any) -> Self:
@@ -313,6 +313,12 @@ def unwrap_estimator(estimator: Any) -> Any:
         if hasattr(estimator, name):
             return unwrap_estimator(getattr(estimator, name))
     return estimator
+
+
+def _get_histories(estimator: Any) -> list[Mapping[str, Any]]:
+    """Return the training history of a fitted estimator, or those of an ensemble's members."""
+    members = getattr(unwrap_estimator(estimator), "estimators_", None)
+    return list(map(_get_history, np.ravel(members))) if members is not None else [_get_history(estimator)]
 
 
 def _get_history(estimator: Any) -> Mapping[str, Any]:

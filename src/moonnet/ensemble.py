@@ -1,0 +1,490 @@
+"""Ensembles of networks that differ in their random numbers only, and predict with the mean."""
+
+from __future__ import annotations  # so that help() shows ArrayLike by its name
+
+import warnings
+from abc import ABC, abstractmethod
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
+from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from moonnet._classifier import KerasMoonClassifier
+from moonnet._estimator import BaseKerasMoon, name_in_errors, ravel_single_column, restore_on_error
+from moonnet._regressor import KerasMoonRegressor
+from moonnet._sklearn_compat import HasMethods, Interval
+
+
+class _BaseDeepEnsemble(BaseEstimator, ABC):
+    """Fits copies of an estimator with different random states on all samples."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        n_estimators: int,
+        *,
+        n_jobs: int | None,
+        random_state: int | np.random.RandomState | None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @abstractmethod
+    def _member(self) -> Any:
+        """Return ``estimator``, or the default estimator."""
+
+    @abstractmethod
+    def _check_member(self, member: Any) -> None:
+        """Raise ValueError if the estimator is of the wrong kind."""
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_set: tuple[Any, Any, Any]) -> np.ndarray:
+        """Fit the members, and return y as an array."""
+        self._validate_params()
+        member = self._member()
+        self._check_member(member)
+        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32))
+        y = ravel_single_column(y, "y")
+        X_val, y_val, sample_weight_val = validation_set
+        if X_val is not None:
+            with name_in_errors("X_val"):
+                X_val = self._check(X_val)
+        options = {
+            "sample_weight": sample_weight,
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        members = [_with_random_state(clone(member), seed) for seed in self._draw_seeds()]
+        with warnings.catch_warnings():
+            # An ensemble with members that were cut short would be another one
+            warnings.filterwarnings("error", message="Training interrupted by user")
+            try:
+                # On threads, which share the compiled program
+                self.estimators_ = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+                    delayed(_fit_member)(member, X, y, options) for member in members
+                )
+            except UserWarning as warning:
+                if "Training interrupted by user" not in str(warning):
+                    raise
+                raise KeyboardInterrupt from None
+        return y
+
+    def _draw_seeds(self) -> list[int]:
+        """Return a random state for each member; with None, the operating system provides the entropy."""
+        entropy = np.random.SeedSequence().generate_state(1)[0] if self.random_state is None else self.random_state
+        return check_random_state(entropy).randint(np.iinfo(np.int32).max, size=self.n_estimators).tolist()
+
+    def _check(self, X: Any) -> Any:
+        """Return X as an array or CSR of floats, with the columns of fit."""
+        return validate_data(self, X, accept_sparse="csr", reset=False, dtype=(np.float64, np.float32))
+
+    def _mean(self, method: str, X: Any) -> np.ndarray:
+        """Return the mean of the members' predictions."""
+        check_is_fitted(self)
+        X = self._check(X)
+        # In order, so that the last bit does not depend on n_jobs
+        first, *others = self.estimators_
+        total = getattr(first, method)(X)
+        for member in others:
+            total = total + getattr(member, method)(X)
+        return total / len(self.estimators_)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare what the members support."""
+        tags = super().__sklearn_tags__()
+        of_member = get_tags(self._member())
+        tags.input_tags.sparse = of_member.input_tags.sparse
+        tags.target_tags.multi_output = of_member.target_tags.multi_output
+        tags.target_tags.positive_only = of_member.target_tags.positive_only
+        return tags
+
+
+class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
+    """Ensemble of networks that differ in their random numbers only; probabilities are the mean of the members'.
+
+    Each member trains on all samples with a random state of its own, and so with other initial weights, another order
+    of the samples and, with early stopping, other held-out samples. This is a deep ensemble [1]_. Unlike
+    :class:`sklearn.ensemble.BaggingClassifier`, it draws no samples, it passes sample weights to its members, and it
+    supports several labels per sample.
+
+    Parameters
+    ----------
+    estimator : object, default=None
+        A classifier with ``predict_proba``. None is ``KerasMoonClassifier()``.
+
+    n_estimators : int, default=5
+        Number of members, at least 1.
+
+    n_jobs : int, default=None
+        Number of threads that train members: -1 uses all processors, and None means 1 unless in a
+        :class:`joblib.parallel_config` context. The results are the same for any number.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the ``random_state`` of each member, which replaces the one of ``estimator``. Pass an int for
+        reproducible results.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted members. Those of moonnet do not keep the state of their optimizer: ``partial_fit`` of a member
+        continues with a new one.
+
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted; of a multilabel problem the indices of the columns of y.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if all feature names of X are strings.
+
+    See Also
+    --------
+    DeepEnsembleRegressor : The same for numbers.
+    moonnet.tables.tabular_pipeline : A pipeline that ends with an ensemble.
+    sklearn.ensemble.BaggingClassifier : Members trained on random samples and features.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel and Blundell, "Simple and Scalable Predictive Uncertainty Estimation using Deep
+       Ensembles", 2017.
+
+    Examples
+    --------
+    >>> from moonnet.ensemble import DeepEnsembleClassifier
+    >>> from sklearn.datasets import make_moons
+    >>> X, y = make_moons(200, noise=0.2, random_state=0)
+    >>> clf = DeepEnsembleClassifier(random_state=0).fit(X, y)
+    >>> len(clf.estimators_)
+    5
+    >>> clf.predict_proba(X[:1]).shape
+    (1, 2)
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        n_estimators: int = 5,
+        *,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(estimator, n_estimators, n_jobs=n_jobs, random_state=random_state)
+
+    def _member(self) -> Any:
+        return KerasMoonClassifier() if self.estimator is None else self.estimator
+
+    def _check_member(self, member: Any) -> None:
+        if not is_classifier(member) or not hasattr(member, "predict_proba"):
+            raise ValueError(
+                "The 'estimator' parameter of DeepEnsembleClassifier must be a classifier with predict_proba. "
+                f"Got {member!r} instead."
+            )
+
+    @restore_on_error
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the members.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples of finite numbers.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels; for multilabel classification one column of 0 and 1 per label.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, which each member receives. None passes no weights.
+
+        X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
+            Validation samples with the same columns as X, which each member receives.
+
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
+            Labels of ``X_val``.
+
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of ``X_val``.
+
+        Returns
+        -------
+        self : DeepEnsembleClassifier
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an argument is invalid, or if the training of a member diverges.
+
+        TypeError
+            If X cannot be converted to numbers, or if the members do not take an argument that was passed.
+
+        KeyboardInterrupt
+            If Ctrl-C interrupts training, because members that were cut short would make another ensemble.
+
+        See Also
+        --------
+        predict : Predict labels.
+        """
+        y = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        self.classes_ = self.estimators_[0].classes_
+        self._is_multilabel = y.ndim == 2
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict probabilities: the mean of the members' probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Probability of each class in the order of ``classes_``, or of each label.
+
+        Raises
+        ------
+        ValueError
+            If X contains NaN or infinity, or has other columns than X in ``fit``.
+
+        sklearn.exceptions.NotFittedError
+            If the ensemble is not fitted.
+
+        See Also
+        --------
+        predict : Predict labels.
+        """
+        return self._mean("predict_proba", X)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the most probable class, or the labels with a probability of more than 0.5.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0 and 1 for each label of a multilabel problem.
+
+        Raises
+        ------
+        ValueError
+            If X contains NaN or infinity, or has other columns than X in ``fit``.
+
+        sklearn.exceptions.NotFittedError
+            If the ensemble is not fitted.
+
+        See Also
+        --------
+        predict_proba : Predict probabilities.
+        """
+        probabilities = self.predict_proba(X)
+        if self._is_multilabel:
+            return (probabilities > 0.5).astype(np.int64)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare whether multilabel y is supported."""
+        tags = super().__sklearn_tags__()
+        of_member = get_tags(self._member()).classifier_tags
+        tags.classifier_tags.multi_label = of_member is not None and of_member.multi_label
+        return tags
+
+
+class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
+    """Ensemble of networks that differ in their random numbers only; predictions are the mean of the members'.
+
+    Each member trains on all samples with a random state of its own, and so with other initial weights, another order
+    of the samples and, with early stopping, other held-out samples. This is a deep ensemble [1]_. Unlike
+    :class:`sklearn.ensemble.BaggingRegressor`, it draws no samples, and it passes sample weights to its members.
+
+    Parameters
+    ----------
+    estimator : object, default=None
+        A regressor. None is ``KerasMoonRegressor()``.
+
+    n_estimators : int, default=5
+        Number of members, at least 1.
+
+    n_jobs : int, default=None
+        Number of threads that train members: -1 uses all processors, and None means 1 unless in a
+        :class:`joblib.parallel_config` context. The results are the same for any number.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the ``random_state`` of each member, which replaces the one of ``estimator``. Pass an int for
+        reproducible results.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted members. Those of moonnet do not keep the state of their optimizer: ``partial_fit`` of a member
+        continues with a new one.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if all feature names of X are strings.
+
+    See Also
+    --------
+    DeepEnsembleClassifier : The same for labels.
+    moonnet.tables.tabular_pipeline : A pipeline that ends with an ensemble.
+    sklearn.ensemble.BaggingRegressor : Members trained on random samples and features.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel and Blundell, "Simple and Scalable Predictive Uncertainty Estimation using Deep
+       Ensembles", 2017.
+
+    Examples
+    --------
+    >>> from moonnet.ensemble import DeepEnsembleRegressor
+    >>> from sklearn.datasets import make_friedman1
+    >>> X, y = make_friedman1(200, random_state=0)
+    >>> reg = DeepEnsembleRegressor(random_state=0).fit(X, y)
+    >>> reg.predict(X[:3]).shape
+    (3,)
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        n_estimators: int = 5,
+        *,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(estimator, n_estimators, n_jobs=n_jobs, random_state=random_state)
+
+    def _member(self) -> Any:
+        return KerasMoonRegressor() if self.estimator is None else self.estimator
+
+    def _check_member(self, member: Any) -> None:
+        if not is_regressor(member):
+            raise ValueError(
+                f"The 'estimator' parameter of DeepEnsembleRegressor must be a regressor. Got {member!r} instead."
+            )
+
+    @restore_on_error
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the members.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples of finite numbers.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers to predict.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, which each member receives. None passes no weights.
+
+        X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
+            Validation samples with the same columns as X, which each member receives.
+
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Numbers to predict for ``X_val``.
+
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of ``X_val``.
+
+        Returns
+        -------
+        self : DeepEnsembleRegressor
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an argument is invalid, or if the training of a member diverges.
+
+        TypeError
+            If X cannot be converted to numbers, or if the members do not take an argument that was passed.
+
+        KeyboardInterrupt
+            If Ctrl-C interrupts training, because members that were cut short would make another ensemble.
+
+        See Also
+        --------
+        predict : Predict numbers.
+        """
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict numbers: the mean of the members' predictions.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions in the unit of y.
+
+        Raises
+        ------
+        ValueError
+            If X contains NaN or infinity, or has other columns than X in ``fit``.
+
+        sklearn.exceptions.NotFittedError
+            If the ensemble is not fitted.
+
+        See Also
+        --------
+        fit : Train the members.
+        """
+        return self._mean("predict", X)
+
+
+def _with_random_state(estimator: Any, seed: int) -> Any:
+    """Return the estimator with this random state, if it has one."""
+    return estimator.set_params(random_state=seed) if "random_state" in estimator.get_params(deep=False) else estimator
+
+
+def _fit_member(member: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:
+    member.fit(X, y, **options)
+    if isinstance(member, BaseKerasMoon):
+        member._drop_optimizer_state()
+    return member

@@ -1,0 +1,330 @@
+"""What the columns of a dataframe hold, by their dtypes, and their conversion to floats and to text."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from numbers import Real
+from textwrap import shorten
+from typing import Any, Literal, Self
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+# A category with more values than this is target encoded; one-hot encoding would treat the frequent ones as rare
+MAX_ONE_HOT = 30
+
+Kind = Literal["number", "category", "many categories"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
+
+class ColumnsOfKind:
+    """Select the columns of a kind, for :class:`sklearn.compose.ColumnTransformer`, which calls it in fit.
+
+    Parameters
+    ----------
+    kind : {"number", "category", "many categories"}
+        Numbers are columns of numbers, booleans, dates, times and durations. Categories are columns of text and
+        categories; they are "many categories" if they have more than 30 distinct values.
+
+    See Also
+    --------
+    sklearn.compose.make_column_selector : Select columns of a pandas dataframe by name or dtype.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from moonnet.tables import ColumnsOfKind
+    >>> table = pd.DataFrame({"age": [31, 58], "city": ["Rome", "Oslo"], "member": [True, False]})
+    >>> ColumnsOfKind("number")(table)
+    ['age', 'member']
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    def __call__(self, X: Any) -> list[Any]:
+        """Return the columns of this kind.
+
+        Parameters
+        ----------
+        X : dataframe or ndarray of shape (n_samples, n_features)
+            The table, of pandas, polars or NumPy.
+
+        Returns
+        -------
+        columns : list of str or list of int
+            Their names, or their positions if they have no names.
+
+        Raises
+        ------
+        ValueError
+            If columns have equal names, or a dtype that is neither a number nor a category.
+
+        TypeError
+            If X is sparse.
+        """
+        return [name for name, column in _columns(X) if _kind(name, column) == self.kind]
+
+    def __repr__(self) -> str:
+        return f"ColumnsOfKind({self.kind!r})"
+
+
+class _ColumnConverter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
+    """Base class of transformers that convert each column of a dataframe by itself and learn nothing from it."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check that the columns can be converted.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            The columns.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator instance
+            The transformer. It stores only the number and the names of the columns.
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be converted.
+
+        See Also
+        --------
+        transform : Convert the columns.
+        """
+        self._convert_all(X, reset=True)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Convert the columns.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            The columns, as in :meth:`fit`.
+
+        Returns
+        -------
+        converted : ndarray of shape (n_samples, n_features)
+            The values.
+
+        Raises
+        ------
+        ValueError
+            If a column cannot be converted.
+
+        sklearn.exceptions.NotFittedError
+            If the transformer is not fitted.
+
+        See Also
+        --------
+        fit : Check that the columns can be converted.
+        """
+        check_is_fitted(self)
+        return self._convert_all(X, reset=False)
+
+    def _convert_all(self, X: Any, *, reset: bool) -> np.ndarray:
+        columns = list(_columns(X))
+        if not hasattr(X, "__array__"):
+            X = np.asarray(X, object)
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        converted = np.column_stack([self._convert(name, column) for name, column in columns])
+        return check_array(converted, dtype=None, ensure_all_finite=False, estimator=self)
+
+    @abstractmethod
+    def _convert(self, name: Any, column: Any) -> np.ndarray:
+        """Return a column, a series of narwhals or an array, as an array of shape (n_samples,)."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether fit has been called."""
+        return hasattr(self, "n_features_in_")
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare that missing values are accepted."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class ColumnsToFloat(_ColumnConverter):
+    """Convert columns of numbers, booleans, dates, times and durations to floats.
+
+    Missing values, such as None and pandas's NA, become NaN. Dates become days since 1970-01-01 in UTC, durations
+    become days, and a time of day becomes a fraction of a day.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if all feature names of X are strings.
+
+    See Also
+    --------
+    moonnet.preprocessing.DateEncoder : Encode dates that are written as text.
+    moonnet.preprocessing.NumberEncoder : Encode numbers that are written as text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from moonnet.tables import ColumnsToFloat
+    >>> table = pd.DataFrame({"day": pd.to_datetime(["1970-01-02", None]), "paid": [True, False]})
+    >>> ColumnsToFloat().fit_transform(table)
+    array([[ 1.,  1.],
+           [nan,  0.]])
+    """
+
+    def _convert(self, name: Any, column: Any) -> np.ndarray:
+        values = self._floats(name, column)
+        if np.isinf(values).any():
+            raise ValueError(f"Column {name!r} of X must hold finite numbers or missing values. Got infinity instead.")
+        return values
+
+    def _floats(self, name: Any, column: Any) -> np.ndarray:
+        if isinstance(column, np.ndarray):
+            if column.dtype.kind in "biuf":
+                return column.astype(np.float64, copy=False)
+            return _days(column) if column.dtype.kind in "mM" else _objects_to_float(name, column)
+        dtype = column.dtype
+        if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
+            return _days(column.to_numpy())
+        if dtype.is_numeric() or isinstance(dtype, nw.Boolean):
+            return column.cast(nw.Float64).to_numpy()
+        return _objects_to_float(name, np.array(column.to_list(), object))
+
+
+class ColumnsToText(_ColumnConverter):
+    """Convert columns of text and categories to strings, with an empty string for a missing value.
+
+    An integer is the same text whether it is stored as an integer or as a float, as it is beside missing values.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if all feature names of X are strings.
+
+    See Also
+    --------
+    sklearn.preprocessing.OneHotEncoder : Encode categories as columns of 0 and 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from moonnet.tables import ColumnsToText
+    >>> table = pd.DataFrame({"city": ["Rome", None], "floor": pd.Categorical([2.0, None])})
+    >>> ColumnsToText().fit_transform(table)
+    array([['Rome', '2'],
+           ['', '']], dtype=object)
+    """
+
+    def _convert(self, name: Any, column: Any) -> np.ndarray:
+        values = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
+        return np.array([value if type(value) is str else _text(value) for value in values], object)
+
+
+def _columns(X: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the columns with their names: series of narwhals, or arrays with positions if there are no names."""
+    try:
+        frame = nw.from_native(X, eager_only=True, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"The columns of X must have different names. {error}") from None
+    if isinstance(frame, nw.DataFrame):
+        has_names = all(isinstance(name, str) for name in frame.columns)
+        for index, name in enumerate(frame.columns):
+            yield name if has_names else index, frame[:, index]
+    else:
+        yield from enumerate(check_array(X, dtype=None, ensure_all_finite=False).T)
+
+
+def _kind(name: Any, column: Any) -> Kind:
+    """Return the kind of a column; raise ValueError if it has none."""
+    if isinstance(column, np.ndarray):
+        is_number = column.dtype.kind in "biufmM" or (column.dtype.kind == "O" and _are_numbers(column.tolist()))
+        is_category = column.dtype.kind in "OU" and not _has_containers(column.tolist())
+    else:
+        dtype = column.dtype
+        is_number = dtype.is_numeric() or dtype.is_temporal() or isinstance(dtype, nw.Boolean)
+        is_object = isinstance(dtype, nw.Object) or (isinstance(dtype, nw.Unknown) and column.is_null().all())
+        is_number = is_number or (is_object and _are_numbers(column.to_list()))
+        is_category = isinstance(dtype, nw.String | nw.Categorical | nw.Enum)
+        is_category = is_category or (is_object and not _has_containers(column.to_list()))
+    if is_number:
+        return "number"
+    if not is_category:
+        dtype = column.dtype if isinstance(column, np.ndarray) else column.to_native().dtype
+        raise ValueError(
+            f"Column {name!r} of X must hold numbers, dates, text or categories. Got the dtype {dtype} instead."
+        )
+    n_distinct = len(set(ColumnsToText()._convert(name, column)))
+    return "many categories" if n_distinct > MAX_ONE_HOT else "category"
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """Return whether all Python objects that are not missing are numbers, dates, times or durations."""
+    present = [value for value in values if not _is_missing(value)]
+    return bool(present) and all(isinstance(value, Real | Decimal | date | time | timedelta) for value in present)
+
+
+def _has_containers(values: list[Any]) -> bool:
+    """Return whether Python objects are lists and the like, which are no categories."""
+    return any(isinstance(value, list | tuple | dict | set | np.ndarray) for value in values)
+
+
+def _is_missing(value: Any) -> bool:
+    # pandas's NA compares with nothing, and NaN and NaT are unequal to themselves
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
+def _days(values: np.ndarray) -> np.ndarray:
+    """Return dates or durations of NumPy as days, NaN for NaT."""
+    if values.dtype.kind == "M":
+        values = values - np.datetime64("1970-01-01")
+    return values / np.timedelta64(1, "D")
+
+
+def _objects_to_float(name: Any, values: np.ndarray) -> np.ndarray:
+    return np.array([_object_to_float(name, value) for value in values.tolist()], np.float64)
+
+
+def _object_to_float(name: Any, value: Any) -> float:
+    if _is_missing(value):
+        return np.nan
+    match value:
+        case Real() | Decimal():
+            return float(value)
+        case datetime():
+            return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH) / _DAY
+        case date():
+            return float((value - _EPOCH.date()).days)
+        case timedelta():
+            return value / _DAY
+        case time():
+            seconds = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
+            return (seconds + timedelta(microseconds=value.microsecond)) / _DAY
+    raise ValueError(
+        f"Column {name!r} of X must hold numbers or dates, as in fit. "
+        f"Got {shorten(repr(value), 60, placeholder=' ...')} instead."
+    )
+
+
+def _text(value: Any) -> str:
+    if _is_missing(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

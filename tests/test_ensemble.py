@@ -1,0 +1,181 @@
+"""Ensembles of networks: the mean of members that differ in their random states only."""
+
+import pickle
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import make_friedman1, make_multilabel_classification
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import Perceptron
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state
+
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from moonnet.training import _compiled_program, _loop
+
+CLASSIFIER = KerasMoonClassifier((9,), epochs=12, early_stopping=True)
+REGRESSOR = KerasMoonRegressor((9,), epochs=12)
+
+
+@pytest.fixture(scope="module")
+def ensemble(moons):
+    return DeepEnsembleClassifier(CLASSIFIER, 3, random_state=7).fit(*moons)
+
+
+def fit_members(estimator, n_members, random_state, X, y, **options):
+    """Fit copies of an estimator by hand."""
+    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_members)
+    return [clone(estimator).set_params(random_state=int(seed)).fit(X, y, **options) for seed in seeds]
+
+
+@pytest.mark.trains
+def test_classifier_predicts_mean_of_members_fitted_by_hand(moons, ensemble):
+    X, y = moons
+    members = fit_members(CLASSIFIER, 3, 7, X, y)
+    mean = (members[0].predict_proba(X) + members[1].predict_proba(X) + members[2].predict_proba(X)) / 3
+    assert_array_equal(ensemble.predict_proba(X), mean)
+    assert_array_equal(ensemble.predict(X), mean.argmax(axis=1))
+    assert ensemble.predict_proba(X[:1]).shape == (1, 2)
+    assert len({member.coefs_[0].tobytes() for member in ensemble.estimators_}) == 3
+
+
+def test_regressor_predicts_mean_of_members_fitted_by_hand():
+    X, y = make_friedman1(60, random_state=0)
+    Y = np.column_stack([y, -2 * y])
+    for target in (y, Y):
+        fitted = DeepEnsembleRegressor(REGRESSOR, 2, random_state=np.random.RandomState(3)).fit(X, target)
+        first, second = fit_members(REGRESSOR, 2, np.random.RandomState(3), X, target)
+        assert_array_equal(fitted.predict(X), (first.predict(X) + second.predict(X)) / 2)
+
+
+@pytest.mark.trains
+def test_bits_are_the_same_on_threads(moons, ensemble):
+    X, y = moons
+    for n_jobs in (2, -1):
+        on_threads = clone(ensemble).set_params(n_jobs=n_jobs).fit(X, y)
+        assert_array_equal(on_threads.predict_proba(X), ensemble.predict_proba(X))
+    with parallel_config(n_jobs=2):
+        assert_array_equal(clone(ensemble).fit(X, y).predict_proba(X), ensemble.predict_proba(X))
+
+
+def test_members_share_one_compiled_program(moons):
+    # No other test trains this architecture
+    ensemble = DeepEnsembleClassifier(KerasMoonClassifier((11, 3), epochs=1), 4, random_state=0).fit(*moons)
+    specs = [program.spec.network.layer_sizes for program in _compiled_program._idle_programs]
+    assert specs.count((2, 11, 3, 1)) == 1
+    assert len(ensemble.estimators_) == 4
+
+
+def test_random_state_decides_the_members(moons):
+    X, y = moons
+    member = KerasMoonClassifier((9,), epochs=1, random_state=5)
+
+    def predict(random_state):
+        return DeepEnsembleClassifier(member, 2, random_state=random_state).fit(X, y).predict_proba(X)
+
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert_array_equal(predict(0), predict(0))
+    assert (predict(0) != predict(1)).any()
+    assert (predict(None) != predict(None)).any()
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_labels_may_be_text_or_several(moons):
+    X, y = moons
+    labels = np.array(["no", "yes"])[y]
+    as_text = DeepEnsembleClassifier(CLASSIFIER, 2, random_state=0).fit(X, labels)
+    as_numbers = clone(as_text).fit(X, y)
+    assert as_text.classes_.tolist() == ["no", "yes"]
+    assert_array_equal(as_text.predict(X), np.array(["no", "yes"])[as_numbers.predict(X)])
+
+    X, Y = make_multilabel_classification(80, n_classes=3, random_state=0)
+    X = X / X.max()
+    several = DeepEnsembleClassifier(KerasMoonClassifier((9,), epochs=100), 2, random_state=0).fit(X, Y)
+    assert_array_equal(several.predict(X), (several.predict_proba(X) > 0.5).astype(int))
+    assert (several.predict(X) == Y).mean() > 0.6
+
+
+def test_members_receive_weights_and_validation_set(moons):
+    X, y = moons
+    weight = np.linspace(0, 1, len(y))
+    options = {"sample_weight": weight, "X_val": X[:50], "y_val": y[:50], "sample_weight_val": weight[:50]}
+    fitted = DeepEnsembleClassifier(CLASSIFIER, 2, random_state=7).fit(X, y, **options)
+    for member, expected in zip(fitted.estimators_, fit_members(CLASSIFIER, 2, 7, X, y, **options), strict=True):
+        assert member.history_ == expected.history_
+        assert_array_equal(member.coefs_[0], expected.coefs_[0])
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    with pytest.raises(ValueError, match=r"In X_val: .*feature names"):
+        DeepEnsembleClassifier(CLASSIFIER, 2).fit(frame, y, X_val=frame[["b", "a"]], y_val=y)
+
+
+def test_sparse_samples_are_supported(moons, ensemble):
+    X, y = moons
+    on_sparse = clone(ensemble).fit(sparse.csr_array(X), y)
+    assert_array_equal(on_sparse.predict(sparse.csr_array(X)), ensemble.predict(X))
+
+
+def test_any_classifier_with_probabilities_can_be_a_member(moons):
+    X, y = moons
+    member = MLPClassifier((5,), max_iter=5, early_stopping=True, n_iter_no_change=1, tol=1)
+    fitted = DeepEnsembleClassifier(member, 2, random_state=7).fit(X, y)
+    first, second = fit_members(member, 2, 7, X, y)
+    assert_array_equal(fitted.predict_proba(X), (first.predict_proba(X) + second.predict_proba(X)) / 2)
+    without_random_state = DeepEnsembleRegressor(DummyRegressor(), 2).fit(X, y)
+    assert (without_random_state.predict(X) == y.mean()).all()
+
+
+@pytest.mark.trains
+def test_members_resume_with_a_new_optimizer(moons, ensemble):
+    X, y = moons
+    member = pickle.loads(pickle.dumps(ensemble.estimators_[0]))
+    assert member._checkpoint["optimizer_state"] == []
+    n_epochs, before = member.n_iter_, member.score(X, y)
+    for _ in range(20):
+        member.partial_fit(X, y)
+    assert member.n_iter_ == n_epochs + 20
+    assert member.score(X, y) > before
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "message"),
+    [
+        (DeepEnsembleClassifier(REGRESSOR), r"'estimator' parameter of DeepEnsembleClassifier .*\. Got KerasMoonReg"),
+        (DeepEnsembleClassifier(Perceptron()), r"must be a classifier with predict_proba\. Got Perceptron\(\) instead"),
+        (DeepEnsembleRegressor(CLASSIFIER), r"DeepEnsembleRegressor must be a regressor\. Got KerasMoonClassifier"),
+        (DeepEnsembleClassifier(n_estimators=0), "'n_estimators' parameter of DeepEnsembleClassifier .* Got 0 instead"),
+        (DeepEnsembleClassifier(3), "'estimator' parameter of DeepEnsembleClassifier .* Got 3 instead"),
+    ],
+)
+def test_invalid_parameters_are_reported(ensemble, message, moons):
+    with pytest.raises(ValueError, match=message):
+        ensemble.fit(*moons)
+
+
+def test_failed_and_interrupted_fits_leave_the_ensemble_as_it_was(moons, monkeypatch):
+    X, y = moons
+    fitted = DeepEnsembleClassifier(KerasMoonClassifier((9,), epochs=3), 3, random_state=0).fit(X, y)
+    expected = fitted.predict_proba(X)
+    with pytest.raises(ValueError, match="y must contain at least 2 classes"):
+        fitted.fit(X[:, :1], np.zeros(len(y)))
+    assert_array_equal(fitted.predict_proba(X), expected)
+
+    runs, run = [], _loop.Training._run_steps
+
+    def press_ctrl_c(self, *arguments):
+        runs.append(self)
+        if len(runs) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return run(self, *arguments)
+
+    monkeypatch.setattr(_loop.Training, "_run_steps", press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.set_params(estimator__epochs=1).fit(X, 1 - y)
+    assert len(runs) == 2
+    assert_array_equal(fitted.predict_proba(X), expected)
