@@ -24,6 +24,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import sklearn
+from hypothesis import settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from matplotlib.image import imread
@@ -37,6 +38,8 @@ from moonnet.command._cli import main
 from moonnet.training import _keras
 
 mpl.use("Agg")
+settings.register_profile("moonnet", deadline=None)  # an example may take long on a busy machine
+settings.load_profile("moonnet")
 
 
 def pytest_collection_modifyitems(items):

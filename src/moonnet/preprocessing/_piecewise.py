@@ -239,7 +239,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return Bins(
             column,
             start,
-            width=np.maximum(end - start, np.finfo(dtype).tiny),  # edges in float64 may be equal in float32
+            # Edges in float64 may be equal in float32
+            width=np.maximum(end - start, np.finfo(dtype).smallest_subnormal),
             lowest=np.where(is_first, -_N_WIDTHS_BEYOND, 0).astype(dtype),
             highest=np.where(is_last, 1 + _N_WIDTHS_BEYOND, 1).astype(dtype),
         )

@@ -14,7 +14,7 @@ from moonnet._sklearn_compat import Interval
 
 _DTYPES = np.float64, np.float32
 # A number this many times the bound is scaled to the bound in every dtype, and its square is finite in every dtype
-_SATURATED = 1e9
+SATURATED = 1e9
 
 
 class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -142,14 +142,12 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         numbers = self._check(X, reset=False)
-        dtype = numbers.dtype
-        smallest = np.finfo(dtype).tiny  # what is smaller in float64 may be 0 in float32
-        divisor = np.where(self.scale_ == 0, np.inf, np.maximum(self.scale_, smallest))
+        center, divisor = self._center_and_divisor(numbers.dtype)
         with np.errstate(over="ignore"):
-            scaled = numbers - self.center_.astype(dtype)
-            scaled /= divisor.astype(dtype)
+            scaled = numbers - center
+            scaled /= divisor
             scaled /= self.max_absolute_value
-        np.clip(scaled, -_SATURATED, _SATURATED, out=scaled)
+        np.clip(scaled, -SATURATED, SATURATED, out=scaled)
         root = scaled * scaled
         root += 1
         np.sqrt(root, out=root)
@@ -200,6 +198,13 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         z[np.isinf(z) & (self.scale_ == 0)] = 0
         with np.errstate(over="ignore"):
             return z * self.scale_.astype(dtype) + self.center_.astype(dtype)
+
+    def _center_and_divisor(self, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return what transform subtracts from each column and divides it by, in this dtype."""
+        smallest = np.finfo(dtype).tiny  # a smaller scale in float64 may be 0 in float32
+        divisor = np.where(self.scale_ == 0, np.inf, np.maximum(self.scale_, smallest))
+        with np.errstate(over="ignore"):
+            return self.center_.astype(dtype), divisor.astype(dtype)
 
     def _check(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
         return validate_data(self, X, dtype=_DTYPES, ensure_all_finite="allow-nan", reset=reset)

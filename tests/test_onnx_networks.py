@@ -1,4 +1,4 @@
-"""ONNX conversion: predictions of ONNX Runtime, compared with those of the estimator."""
+"""ONNX conversion of both estimators: predictions of ONNX Runtime, compared with those of the estimator."""
 
 import copy
 import pickle
@@ -21,8 +21,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor, onnx
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._numpy_forward import ACTIVATIONS
+from moonnet.onnx import _activations
 
 NETWORK = KerasMoonClassifier((6, 5), epochs=4, random_state=0)
 WITHOUT_ZIPMAP = {"zipmap": False}
@@ -70,7 +71,7 @@ def test_erfc_approximation_has_float64_precision():
     x = np.concatenate([np.linspace(0, 27, 5000), [1e3, 1e8]])
     u = 4 / (x + 2) - 1
     with np.errstate(under="ignore"):
-        found = np.exp(-(x**2)) * np.polyval(onnx._erfcx_coefficients(), u)
+        found = np.exp(-(x**2)) * np.polyval(_activations._erfcx_coefficients(), u)
         assert_allclose(found, special.erfc(x), rtol=1e-13, atol=1e-300)
 
 

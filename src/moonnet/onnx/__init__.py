@@ -1,0 +1,87 @@
+"""Conversion of estimators, transformers and whole pipelines to ONNX.
+
+Importing this module registers converters with skl2onnx. ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then
+convert a fitted ``KerasMoonClassifier`` or ``KerasMoonRegressor`` and the transformers of ``moonnet.preprocessing``,
+also as a step of a ``Pipeline`` or ``ColumnTransformer`` and as the best estimator of a search.
+:func:`moonnet.onnx.to_onnx` also converts pipelines for tables with text and missing values. This module needs the
+extra ``onnx``.
+
+The graph computes in float64 if its input is declared as float64, and otherwise in float32.
+
+The graph of a classifier has two outputs. The first contains the labels of ``predict``, of shape (n_samples,) or
+(n_samples, n_labels); booleans become integers. The second contains the probabilities of ``predict_proba``, of shape
+(n_samples, n_classes). Two options of skl2onnx change the second output:
+
+- ``zipmap``, which is on by default, converts each row to a dictionary. ONNX Runtime supports this only in float32.
+- ``raw_scores`` returns logits instead of probabilities, in two columns for two classes.
+
+Probabilities below the rounding error of 1 may be 0.
+
+The graph of a regressor has one output, the predictions of ``predict`` with shape (n_samples, n_outputs). In float32,
+they have the resolution of float32 in the unit of y.
+
+The graphs of transformers take numbers, with NaN for missing values. ONNX cannot parse text: where ``DateEncoder``
+takes dates, its graph takes days since 1970-01-01, to which it applies the bounds. The graph of ``NumberEncoder`` takes
+the numbers without their unit, and returns them.
+
+Importing raises ``ImportError`` if skl2onnx is not installed. The conversion raises
+
+- ``ValueError`` if the declared input has another number of columns than X in fit, or if labels are neither integers
+  nor strings;
+- ``TypeError`` if the declared input is not numeric.
+
+See also :class:`moonnet.KerasMoonClassifier` and :class:`moonnet.KerasMoonRegressor`.
+
+>>> import numpy as np
+>>> import onnxruntime
+>>> import skl2onnx
+>>> from sklearn.datasets import make_moons
+>>> import moonnet.onnx
+>>> X, y = make_moons(200, noise=0.2, random_state=0)
+>>> clf = moonnet.KerasMoonClassifier(random_state=0).fit(X, y)
+>>> graph = skl2onnx.to_onnx(clf, X, options={"zipmap": False})
+>>> session = onnxruntime.InferenceSession(graph.SerializeToString())
+>>> labels, probabilities = session.run(None, {"X": X})
+>>> bool((labels == clf.predict(X)).all())
+True
+>>> bool(np.allclose(probabilities, clf.predict_proba(X), rtol=1e-10))
+True
+"""
+
+try:
+    from skl2onnx import update_registered_converter
+except ImportError as error:
+    raise ImportError("moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'") from error
+
+from moonnet import preprocessing
+from moonnet._classifier import KerasMoonClassifier
+from moonnet._regressor import KerasMoonRegressor
+from moonnet.onnx import _networks, _transformers
+from moonnet.onnx._conversion import to_onnx
+
+__all__ = ["to_onnx"]
+
+update_registered_converter(
+    KerasMoonClassifier,
+    "MoonnetKerasMoonClassifier",
+    _networks.set_classifier_types,
+    _networks.convert_classifier,
+    options={
+        "zipmap": [True, False, "columns"],
+        "output_class_labels": [False, True],
+        "nocl": [False],
+        "raw_scores": [False, True],
+    },
+)
+update_registered_converter(
+    KerasMoonRegressor, "MoonnetKerasMoonRegressor", _networks.set_regressor_types, _networks.convert_regressor
+)
+for _transformer, _convert in (
+    (preprocessing.SmoothClipScaler, _transformers.convert_smooth_clip_scaler),
+    (preprocessing.PiecewiseLinearEncoder, _transformers.convert_piecewise_linear_encoder),
+    (preprocessing.DateEncoder, _transformers.convert_date_encoder),
+    (preprocessing.NumberEncoder, _transformers.convert_number_encoder),
+):
+    update_registered_converter(
+        _transformer, f"Moonnet{_transformer.__name__}", _transformers.set_transformer_types, _convert
+    )

@@ -1,0 +1,140 @@
+"""The conversion of whole pipelines."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from skl2onnx import convert_sklearn
+from skl2onnx.common import data_types as types
+from sklearn.base import is_classifier
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+
+from moonnet.onnx import _sklearn_transformers as converters
+from moonnet.onnx._operators import numeric_type
+
+
+def to_onnx(
+    model: Any, X: Any, *, dtype: Any = np.float64, target_opset: Any = None, options: dict | None = None
+) -> Any:
+    """Convert a fitted model to ONNX, also a pipeline for tables with numbers, text and missing values.
+
+    The conversion is skl2onnx's, with converters of moonnet for :class:`sklearn.impute.SimpleImputer`,
+    :class:`sklearn.preprocessing.OneHotEncoder` and :class:`sklearn.preprocessing.TargetEncoder`, which
+    ``skl2onnx.to_onnx`` converts in part only. Each column of a dataframe becomes an input of the graph.
+
+    Parameters
+    ----------
+    model : estimator instance
+        A fitted estimator or pipeline.
+
+    X : array-like or dataframe of shape (n_samples, n_features)
+        Samples with the columns of the graph's inputs; one row is enough, and its values do not matter. Columns of
+        numbers, booleans and dates become inputs of ``dtype``, in which missing values are NaN and dates are days since
+        1970-01-01. Other columns become text. The columns of a ``DateEncoder`` or ``NumberEncoder`` must be numbers.
+
+    dtype : {numpy.float64, numpy.float32}, default=numpy.float64
+        The dtype of numbers in the inputs, within the graph and in its outputs.
+
+    target_opset : int, dict or None, default=None
+        The version of ONNX, as in ``skl2onnx.to_onnx``. None is the newest one that skl2onnx supports.
+
+    options : dict, default=None
+        Options of converters, as in ``skl2onnx.to_onnx``. For a classifier the default is ``{"zipmap": False}``, with
+        which probabilities are an array.
+
+    Returns
+    -------
+    graph : onnx.ModelProto
+        The graph.
+
+    Raises
+    ------
+    ValueError
+        If ``dtype`` is another dtype, or if the model cannot be converted.
+
+    TypeError
+        If a column is text where the model needs numbers.
+
+    See Also
+    --------
+    moonnet.KerasMoonClassifier : A classifier that this function converts.
+
+    Notes
+    -----
+    Where the pipeline replaces missing values of text, the graph needs the text that stands for them in the encoder's
+    ``categories_``; None and NaN are ``"None"`` and ``"nan"``. If a ``OneHotEncoder`` refuses unknown categories, the
+    graph encodes them as zeros, because ONNX cannot raise errors. A ``SimpleImputer`` of text is not converted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> import pandas as pd
+    >>> from sklearn.compose import ColumnTransformer
+    >>> from sklearn.impute import SimpleImputer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder
+    >>> from moonnet import KerasMoonClassifier
+    >>> from moonnet.onnx import to_onnx
+    >>> from moonnet.preprocessing import SmoothClipScaler
+    >>> table = pd.DataFrame({"age": [31.0, 58.0, None, 40.0] * 10, "city": ["Rome", "Oslo"] * 20})
+    >>> numbers = make_pipeline(SimpleImputer(add_indicator=True), SmoothClipScaler())
+    >>> cities = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, sparse_output=False)
+    >>> columns = ColumnTransformer([("numbers", numbers, ["age"]), ("cities", cities, ["city"])])
+    >>> model = make_pipeline(columns, KerasMoonClassifier(random_state=0)).fit(table, ["yes", "no"] * 20)
+    >>> session = onnxruntime.InferenceSession(to_onnx(model, table).SerializeToString())
+    >>> new = {"age": np.array([[58.0], [np.nan]]), "city": np.array([["Oslo"], ["Rome"]])}
+    >>> labels, probabilities = session.run(None, new)
+    >>> labels.tolist()
+    ['no', 'yes']
+    """
+    dtype = np.dtype(dtype).type
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64. Got {dtype.__name__} instead.")
+    if options is None and is_classifier(model):
+        options = {"zipmap": False}
+    parse, set_types, convert = (
+        partial(function, dtype=dtype)
+        for function in (
+            converters.parse_category_encoder,
+            converters.set_category_encoder_types,
+            converters.convert_category_encoder,
+        )
+    )
+    return convert_sklearn(
+        model,
+        initial_types=_input_types(X, dtype),
+        target_opset=target_opset,
+        options=options,
+        custom_parsers={OneHotEncoder: parse, TargetEncoder: parse},
+        custom_shape_calculators={
+            SimpleImputer: converters.set_imputer_types,
+            OneHotEncoder: set_types,
+            TargetEncoder: set_types,
+        },
+        custom_conversion_functions={
+            SimpleImputer: converters.convert_imputer,
+            OneHotEncoder: convert,
+            TargetEncoder: convert,
+        },
+    )
+
+
+def _input_types(X: Any, dtype: type) -> list[tuple[str, Any]]:
+    """Return the names and skl2onnx's types of the graph's inputs."""
+    number = numeric_type(dtype)
+    if hasattr(X, "columns"):
+        return [
+            (str(name), (number if _is_numeric(X[name].dtype) else types.StringTensorType)([None, 1]))
+            for name in X.columns
+        ]
+    array = np.asarray(X)
+    return [("X", (number if _is_numeric(array.dtype) else types.StringTensorType)([None, array.shape[1]]))]
+
+
+def _is_numeric(dtype: Any) -> bool:
+    """Return whether a dtype of NumPy, pandas or polars is of numbers, booleans or dates."""
+    if hasattr(dtype, "is_numeric"):  # of polars
+        return dtype.is_numeric() or dtype.is_temporal() or str(dtype) == "Boolean"
+    return dtype.kind in "biufmM"

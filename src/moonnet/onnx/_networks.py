@@ -1,0 +1,87 @@
+"""Converters of both estimators."""
+
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+from skl2onnx.common import data_types as types
+from sklearn.utils.validation import check_is_fitted
+
+from moonnet._classifier import KerasMoonClassifier
+from moonnet.onnx._activations import ACTIVATIONS
+from moonnet.onnx._operators import Operators, check_inputs, operators_and_input, output_type
+
+
+def _onnx_labels(clf: KerasMoonClassifier) -> np.ndarray:
+    """Return the classes as int64 or strings, the types that ONNX supports."""
+    classes = clf.classes_
+    if all(isinstance(label, str) for label in classes):
+        return classes.astype(str)
+    integers = classes.astype(np.int64) if classes.dtype.kind in "biuf" else None
+    if integers is None or (integers != classes).any():
+        raise ValueError(
+            f"Labels must be integers or strings for the conversion to ONNX. Got {classes.tolist()} instead."
+        )
+    return integers
+
+
+def set_classifier_types(operator: Any) -> None:
+    """Check the inputs of skl2onnx's operator, and declare its outputs."""
+    clf = operator.raw_operator
+    check_is_fitted(clf, "coefs_")
+    check_inputs(operator)
+    n_samples, n_classes = operator.inputs[0].get_first_dimension(), len(clf.classes_)
+    labels, probabilities = operator.outputs
+    if clf._targets.multilabel:
+        labels.type = types.Int64TensorType([n_samples, n_classes])
+    else:
+        has_strings = _onnx_labels(clf).dtype.kind == "U"
+        labels.type = (types.StringTensorType if has_strings else types.Int64TensorType)([n_samples])
+    probabilities.type = output_type(operator, n_classes)
+
+
+def set_regressor_types(operator: Any) -> None:
+    """Check the inputs of skl2onnx's operator, and declare its output."""
+    reg = operator.raw_operator
+    check_is_fitted(reg, "coefs_")
+    check_inputs(operator)
+    operator.outputs[0].type = output_type(operator, reg._targets.n_outputs)
+
+
+def _raw_predictions(operator: Any, container: Any) -> tuple[Operators, Any]:
+    """Return the graph's operators, and the outputs before the last activation."""
+    estimator = operator.raw_operator
+    op, values = operators_and_input(operator, container)
+    activate = ACTIVATIONS[estimator._trained_with["activation"]]
+    weights = [array.astype(op.dtype) for array in estimator._weights]
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        values = activate(op, op.Add(op.MatMul(values, kernel), bias))
+    return op, op.Add(op.MatMul(values, weights[-2]), weights[-1])
+
+
+def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    """Add the network to skl2onnx's graph."""
+    clf = operator.raw_operator
+    op, logits = _raw_predictions(operator, container)
+    if clf._targets.loss == "categorical_crossentropy":
+        probabilities = op.Softmax(logits, axis=1)
+        labels = op.Gather(_onnx_labels(clf), op.ArgMax(logits, axis=1, keepdims=0))
+    else:
+        probabilities = op.Sigmoid(logits)
+        labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
+        if not clf._targets.multilabel:
+            probabilities = op.Concat(op.Sigmoid(op.Neg(logits)), probabilities, axis=1)
+            labels = op.Gather(_onnx_labels(clf), op.Reshape(labels, np.array([-1])))
+            logits = op.Concat(op.Neg(logits), logits, axis=1)
+    if container.get_options(clf, {"raw_scores": False})["raw_scores"]:
+        probabilities = logits
+    for output, values in zip(operator.outputs, (labels, probabilities), strict=True):
+        op.Identity(values, output_names=[output]).add_to(scope, container)
+
+
+def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """Add the network to skl2onnx's graph."""
+    op, numbers = _raw_predictions(operator, container)
+    if operator.raw_operator._targets.loss == "poisson":
+        numbers = op.Exp(numbers)
+    op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)
