@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.onnx import to_onnx
 from moonnet.preprocessing import DateEncoder, PiecewiseLinearEncoder, SmoothClipScaler
+from moonnet.tables import ColumnsToFloat, ColumnsToText, tabular_pipeline
 
 N = 200
 RANDOM = np.random.default_rng(0)
@@ -105,6 +106,33 @@ def test_pipeline_for_a_table_agrees(kind, dtype):
         assert_allclose(outputs[1], pipeline.predict_proba(dates), rtol=tolerance, atol=tolerance)
     else:
         assert_allclose(outputs[0][:, 0], pipeline.predict(dates), rtol=tolerance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_tabular_pipeline_agrees(kind, container):
+    frame = TABLE.assign(
+        flag=TABLE["width"] > 0,
+        days=pd.to_datetime(TABLE["days"], unit="D"),
+        colour=TABLE["colour"].replace("", None),
+        floor=pd.Categorical(RANDOM.choice(["1", "2", "10"], N)),
+    )
+    frame = pl.from_pandas(frame) if container == "polars" else frame
+    network = (KerasMoonRegressor if kind == "numbers" else KerasMoonClassifier)((6,), epochs=3)
+    pipeline = tabular_pipeline(network, random_state=0).fit(frame, TARGETS[kind])
+    numbers = [*NUMBERS, "days", "flag"]
+    inputs = {name: ColumnsToFloat().fit_transform(frame[[name]]) for name in numbers}
+    inputs |= {name: ColumnsToText().fit_transform(frame[[name]]) for name in ("colour", "town", "floor")}
+    graph = to_onnx(pipeline, frame)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = dict(zip(frame.columns, (each.name for each in graph.graph.input), strict=True))
+    outputs = session.run(None, {names[name]: column for name, column in inputs.items()})
+    if is_classifier(pipeline):
+        assert_array_equal(outputs[0], pipeline.predict(frame))
+        assert_allclose(outputs[1], pipeline.predict_proba(frame), rtol=1e-12, atol=1e-12)
+    else:
+        assert_allclose(outputs[0][:, 0], pipeline.predict(frame), rtol=1e-12)
 
 
 @pytest.mark.parametrize("order", [(1, 2, 0), (1, 2), (2,)])
@@ -242,5 +270,10 @@ def test_errors_say_what_to_do_instead():
     assert len(to_onnx(pipeline, X[:1]).graph.output) == 2
     with pytest.raises(ValueError, match=r"dtype must be float32 or float64\. Got int64 instead"):
         to_onnx(pipeline, X, dtype=np.int64)
+    text = ColumnsToText().fit(TABLE[["town"]])
+    with pytest.raises(
+        TypeError, match=r"The ONNX inputs of ColumnsToText must be text\. Got DoubleTensorType for .*'X'"
+    ):
+        to_onnx(text, X)
     with pytest.raises(TypeError, match=r"The ONNX inputs of SimpleImputer must be float32.* Got StringTensorType"):
         to_onnx(pipeline, TABLE[["width", "price in $", "empty", "colour"]].to_numpy())

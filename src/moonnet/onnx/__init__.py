@@ -1,19 +1,19 @@
 """Conversion of estimators, transformers and whole pipelines to ONNX.
 
 Importing this module registers converters with skl2onnx. ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` then
-convert a fitted ``KerasMoonClassifier`` or ``KerasMoonRegressor`` and the transformers of ``moonnet.preprocessing``,
-also as a step of a ``Pipeline`` or ``ColumnTransformer`` and as the best estimator of a search.
-:func:`moonnet.onnx.to_onnx` also converts pipelines for tables with text and missing values. This module needs the
-extra ``onnx``.
+convert a fitted ``KerasMoonClassifier`` or ``KerasMoonRegressor``, the ensembles of ``moonnet.ensemble`` and the
+transformers of ``moonnet.preprocessing``, also as a step of a ``Pipeline`` or ``ColumnTransformer`` and as the best
+estimator of a search. :func:`moonnet.onnx.to_onnx` also converts pipelines for tables with text and missing values,
+such as those of :func:`moonnet.tables.tabular_pipeline`. This module needs the extra ``onnx``.
 
 The graph computes in float64 if its input is declared as float64, and otherwise in float32.
 
 The graph of a classifier has two outputs. The first contains the labels of ``predict``, of shape (n_samples,) or
 (n_samples, n_labels); booleans become integers. The second contains the probabilities of ``predict_proba``, of shape
-(n_samples, n_classes). Two options of skl2onnx change the second output:
+(n_samples, n_classes). Options of skl2onnx change the second output:
 
 - ``zipmap``, which is on by default, converts each row to a dictionary. ONNX Runtime supports this only in float32.
-- ``raw_scores`` returns logits instead of probabilities, in two columns for two classes.
+- ``raw_scores`` returns logits instead of probabilities, in two columns for two classes. Ensembles do not have it.
 
 Probabilities below the rounding error of 1 may be 0.
 
@@ -53,35 +53,40 @@ try:
 except ImportError as error:
     raise ImportError("moonnet.onnx needs skl2onnx: pip install 'moonnet[onnx]'") from error
 
-from moonnet import preprocessing
+from moonnet import ensemble, preprocessing, tables
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._regressor import KerasMoonRegressor
-from moonnet.onnx import _networks, _transformers
+from moonnet.onnx import _ensembles, _networks, _transformers
 from moonnet.onnx._conversion import to_onnx
 
 __all__ = ["to_onnx"]
 
-update_registered_converter(
-    KerasMoonClassifier,
-    "MoonnetKerasMoonClassifier",
-    _networks.set_classifier_types,
-    _networks.convert_classifier,
-    options={
-        "zipmap": [True, False, "columns"],
-        "output_class_labels": [False, True],
-        "nocl": [False],
-        "raw_scores": [False, True],
-    },
-)
-update_registered_converter(
-    KerasMoonRegressor, "MoonnetKerasMoonRegressor", _networks.set_regressor_types, _networks.convert_regressor
-)
-for _transformer, _convert in (
-    (preprocessing.SmoothClipScaler, _transformers.convert_smooth_clip_scaler),
-    (preprocessing.PiecewiseLinearEncoder, _transformers.convert_piecewise_linear_encoder),
-    (preprocessing.DateEncoder, _transformers.convert_date_encoder),
-    (preprocessing.NumberEncoder, _transformers.convert_number_encoder),
+_OPTIONS = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True], "nocl": [False]}
+for _classifier, _converters, _options in (
+    (KerasMoonClassifier, _networks, _OPTIONS | {"raw_scores": [False, True]}),
+    (ensemble.DeepEnsembleClassifier, _ensembles, _OPTIONS),
 ):
     update_registered_converter(
-        _transformer, f"Moonnet{_transformer.__name__}", _transformers.set_transformer_types, _convert
+        _classifier,
+        f"Moonnet{_classifier.__name__}",
+        _converters.set_classifier_types,
+        _converters.convert_classifier,
+        options=_options,
     )
+for _regressor, _converters in ((KerasMoonRegressor, _networks), (ensemble.DeepEnsembleRegressor, _ensembles)):
+    update_registered_converter(
+        _regressor, f"Moonnet{_regressor.__name__}", _converters.set_regressor_types, _converters.convert_regressor
+    )
+for _transformer, _set_types, _convert in (
+    (preprocessing.SmoothClipScaler, _transformers.set_number_types, _transformers.convert_smooth_clip_scaler),
+    (
+        preprocessing.PiecewiseLinearEncoder,
+        _transformers.set_number_types,
+        _transformers.convert_piecewise_linear_encoder,
+    ),
+    (preprocessing.DateEncoder, _transformers.set_number_types, _transformers.convert_date_encoder),
+    (preprocessing.NumberEncoder, _transformers.set_number_types, _transformers.convert_to_numbers),
+    (tables.ColumnsToFloat, _transformers.set_number_types, _transformers.convert_to_numbers),
+    (tables.ColumnsToText, _transformers.set_text_types, _transformers.convert_to_text),
+):
+    update_registered_converter(_transformer, f"Moonnet{_transformer.__name__}", _set_types, _convert)

@@ -12,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from moonnet.onnx import _sklearn_transformers as converters
 from moonnet.onnx._operators import numeric_type
+from moonnet.tables import ColumnsOfKind
 
 
 def to_onnx(
@@ -29,9 +30,9 @@ def to_onnx(
         A fitted estimator or pipeline.
 
     X : array-like or dataframe of shape (n_samples, n_features)
-        Samples with the columns of the graph's inputs; one row is enough, and its values do not matter. Columns of
-        numbers, booleans and dates become inputs of ``dtype``, in which missing values are NaN and dates are days since
-        1970-01-01. Other columns become text. The columns of a ``DateEncoder`` or ``NumberEncoder`` must be numbers.
+        Samples, of which only the names and types of the columns matter. Columns of numbers, booleans and dates become
+        inputs of ``dtype``, in which missing values are NaN, and dates are days since 1970-01-01. Columns of text and
+        categories become text. The columns of a ``DateEncoder`` or ``NumberEncoder`` must be numbers.
 
     dtype : {numpy.float64, numpy.float32}, default=numpy.float64
         The dtype of numbers in the inputs, within the graph and in its outputs.
@@ -58,31 +59,25 @@ def to_onnx(
 
     See Also
     --------
-    moonnet.KerasMoonClassifier : A classifier that this function converts.
+    moonnet.tables.tabular_pipeline : A pipeline for tables, which this function converts as a whole.
 
     Notes
     -----
-    Where the pipeline replaces missing values of text, the graph needs the text that stands for them in the encoder's
-    ``categories_``; None and NaN are ``"None"`` and ``"nan"``. If a ``OneHotEncoder`` refuses unknown categories, the
-    graph encodes them as zeros, because ONNX cannot raise errors. A ``SimpleImputer`` of text is not converted.
+    Text has no missing values in ONNX. A missing value is an empty text for pipelines of
+    :func:`moonnet.tables.tabular_pipeline`; for a ``OneHotEncoder`` that learnt None or NaN as a category, it is
+    ``"None"`` or ``"nan"``. A ``SimpleImputer`` of text is not converted.
+
+    ONNX cannot raise errors: if a ``OneHotEncoder`` refuses unknown categories, the graph encodes them as zeros.
 
     Examples
     --------
     >>> import numpy as np
     >>> import onnxruntime
     >>> import pandas as pd
-    >>> from sklearn.compose import ColumnTransformer
-    >>> from sklearn.impute import SimpleImputer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import OneHotEncoder
-    >>> from moonnet import KerasMoonClassifier
     >>> from moonnet.onnx import to_onnx
-    >>> from moonnet.preprocessing import SmoothClipScaler
-    >>> table = pd.DataFrame({"age": [31.0, 58.0, None, 40.0] * 10, "city": ["Rome", "Oslo"] * 20})
-    >>> numbers = make_pipeline(SimpleImputer(add_indicator=True), SmoothClipScaler())
-    >>> cities = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, sparse_output=False)
-    >>> columns = ColumnTransformer([("numbers", numbers, ["age"]), ("cities", cities, ["city"])])
-    >>> model = make_pipeline(columns, KerasMoonClassifier(random_state=0)).fit(table, ["yes", "no"] * 20)
+    >>> from moonnet.tables import tabular_pipeline
+    >>> table = pd.DataFrame({"age": [31, 58, None, 40] * 10, "city": ["Rome", "Oslo", "Rome", None] * 10})
+    >>> model = tabular_pipeline("classifier", random_state=0).fit(table, ["yes", "no"] * 20)
     >>> session = onnxruntime.InferenceSession(to_onnx(model, table).SerializeToString())
     >>> new = {"age": np.array([[58.0], [np.nan]]), "city": np.array([["Oslo"], ["Rome"]])}
     >>> labels, probabilities = session.run(None, new)
@@ -123,18 +118,13 @@ def to_onnx(
 
 def _input_types(X: Any, dtype: type) -> list[tuple[str, Any]]:
     """Return the names and skl2onnx's types of the graph's inputs."""
-    number = numeric_type(dtype)
+    number, text = numeric_type(dtype), types.StringTensorType
+    X = X if hasattr(X, "columns") else np.asarray(X)
+    are_numbers = set(ColumnsOfKind("number")(X))
     if hasattr(X, "columns"):
+        has_names = all(isinstance(name, str) for name in X.columns)
         return [
-            (str(name), (number if _is_numeric(X[name].dtype) else types.StringTensorType)([None, 1]))
-            for name in X.columns
+            (str(name), (number if (name if has_names else index) in are_numbers else text)([None, 1]))
+            for index, name in enumerate(X.columns)
         ]
-    array = np.asarray(X)
-    return [("X", (number if _is_numeric(array.dtype) else types.StringTensorType)([None, array.shape[1]]))]
-
-
-def _is_numeric(dtype: Any) -> bool:
-    """Return whether a dtype of NumPy, pandas or polars is of numbers, booleans or dates."""
-    if hasattr(dtype, "is_numeric"):  # of polars
-        return dtype.is_numeric() or dtype.is_temporal() or str(dtype) == "Boolean"
-    return dtype.kind in "biufmM"
+    return [("X", (number if len(are_numbers) == X.shape[1] else text)([None, X.shape[1]]))]

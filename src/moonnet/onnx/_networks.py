@@ -7,12 +7,11 @@ from onnx import TensorProto
 from skl2onnx.common import data_types as types
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet._classifier import KerasMoonClassifier
 from moonnet.onnx._activations import ACTIVATIONS
 from moonnet.onnx._operators import Operators, check_inputs, operators_and_input, output_type
 
 
-def _onnx_labels(clf: KerasMoonClassifier) -> np.ndarray:
+def onnx_labels(clf: Any) -> np.ndarray:
     """Return the classes as int64 or strings, the types that ONNX supports."""
     classes = clf.classes_
     if all(isinstance(label, str) for label in classes):
@@ -30,12 +29,18 @@ def set_classifier_types(operator: Any) -> None:
     clf = operator.raw_operator
     check_is_fitted(clf, "coefs_")
     check_inputs(operator)
+    declare_label_outputs(operator, is_multilabel=clf._targets.multilabel)
+
+
+def declare_label_outputs(operator: Any, *, is_multilabel: bool) -> None:
+    """Declare the outputs of skl2onnx's operator for a classifier: labels and probabilities."""
+    clf = operator.raw_operator
     n_samples, n_classes = operator.inputs[0].get_first_dimension(), len(clf.classes_)
     labels, probabilities = operator.outputs
-    if clf._targets.multilabel:
+    if is_multilabel:
         labels.type = types.Int64TensorType([n_samples, n_classes])
     else:
-        has_strings = _onnx_labels(clf).dtype.kind == "U"
+        has_strings = onnx_labels(clf).dtype.kind == "U"
         labels.type = (types.StringTensorType if has_strings else types.Int64TensorType)([n_samples])
     probabilities.type = output_type(operator, n_classes)
 
@@ -65,13 +70,13 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     op, logits = _raw_predictions(operator, container)
     if clf._targets.loss == "categorical_crossentropy":
         probabilities = op.Softmax(logits, axis=1)
-        labels = op.Gather(_onnx_labels(clf), op.ArgMax(logits, axis=1, keepdims=0))
+        labels = op.Gather(onnx_labels(clf), op.ArgMax(logits, axis=1, keepdims=0))
     else:
         probabilities = op.Sigmoid(logits)
         labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
         if not clf._targets.multilabel:
             probabilities = op.Concat(op.Sigmoid(op.Neg(logits)), probabilities, axis=1)
-            labels = op.Gather(_onnx_labels(clf), op.Reshape(labels, np.array([-1])))
+            labels = op.Gather(onnx_labels(clf), op.Reshape(labels, np.array([-1])))
             logits = op.Concat(op.Neg(logits), logits, axis=1)
     if container.get_options(clf, {"raw_scores": False})["raw_scores"]:
         probabilities = logits

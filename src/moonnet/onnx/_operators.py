@@ -16,14 +16,14 @@ class Operators:
 
     def __init__(self, dtype: type, opset: int) -> None:
         self.dtype = dtype
-        self._opset = opset
+        self.opset = opset
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         operator = getattr(onnx_ops, f"Onnx{name}")
 
         def node(*inputs: Any, **attributes: Any) -> Any:
             constants = (np.array([value], self.dtype) if isinstance(value, int | float) else value for value in inputs)
-            return operator(*constants, **{"op_version": self._opset} | attributes)
+            return operator(*constants, **{"op_version": self.opset} | attributes)
 
         return node
 

@@ -1,15 +1,17 @@
-"""Converters of the transformers of ``moonnet.preprocessing``."""
+"""Converters of the transformers of ``moonnet.preprocessing`` and ``moonnet.tables``."""
 
 from typing import Any
 
+import numpy as np
+from skl2onnx.common.data_types import StringTensorType
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet.onnx._activations import clip
-from moonnet.onnx._operators import check_inputs, operators_and_input, output_type
+from moonnet.onnx._operators import Operators, check_inputs, operators_and_input, output_type
 from moonnet.preprocessing._scaling import SATURATED
 
 
-def set_transformer_types(operator: Any) -> None:
+def set_number_types(operator: Any) -> None:
     """Check the inputs of skl2onnx's operator, and declare its output."""
     check_is_fitted(operator.raw_operator)
     check_inputs(operator)
@@ -42,7 +44,27 @@ def convert_date_encoder(scope: Any, operator: Any, container: Any) -> None:
     op.Identity(days, output_names=operator.outputs[:1]).add_to(scope, container)
 
 
-def convert_number_encoder(scope: Any, operator: Any, container: Any) -> None:
-    """Pass numbers on in skl2onnx's graph."""
+def convert_to_numbers(scope: Any, operator: Any, container: Any) -> None:
+    """Pass numbers on in skl2onnx's graph, in place of a transformer that parses them."""
     op, numbers = operators_and_input(operator, container)
     op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)
+
+
+def set_text_types(operator: Any) -> None:
+    """Check that the inputs of skl2onnx's operator are text, and declare its output."""
+    check_is_fitted(operator.raw_operator)
+    for variable in operator.inputs:
+        if not isinstance(variable.type, StringTensorType):
+            raise TypeError(
+                f"The ONNX inputs of {type(operator.raw_operator).__name__} must be text. "
+                f"Got {type(variable.type).__name__} for the input {variable.raw_name!r} instead."
+            )
+    shape = [operator.inputs[0].get_first_dimension(), operator.raw_operator.n_features_in_]
+    operator.outputs[0].type = StringTensorType(shape)
+
+
+def convert_to_text(scope: Any, operator: Any, container: Any) -> None:
+    """Pass text on in skl2onnx's graph."""
+    op = Operators(np.float32, container.target_opset)
+    text = op.Concat(*operator.inputs, axis=1) if len(operator.inputs) > 1 else operator.inputs[0]
+    op.Identity(text, output_names=operator.outputs[:1]).add_to(scope, container)

@@ -141,10 +141,10 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         inverse_transform : Convert scaled numbers back.
         """
         check_is_fitted(self)
-        numbers = self._check(X, reset=False)
-        center, divisor = self._center_and_divisor(numbers.dtype)
+        scaled = self._check(X, reset=False, copy=True)
+        center, divisor = self._center_and_divisor(scaled.dtype)
         with np.errstate(over="ignore"):
-            scaled = numbers - center
+            scaled -= center
             scaled /= divisor
             scaled /= self.max_absolute_value
         np.clip(scaled, -SATURATED, SATURATED, out=scaled)
@@ -206,8 +206,8 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         with np.errstate(over="ignore"):
             return self.center_.astype(dtype), divisor.astype(dtype)
 
-    def _check(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
-        return validate_data(self, X, dtype=_DTYPES, ensure_all_finite="allow-nan", reset=reset)
+    def _check(self, X: ArrayLike, *, reset: bool, copy: bool = False) -> np.ndarray:
+        return validate_data(self, X, dtype=_DTYPES, ensure_all_finite="allow-nan", reset=reset, copy=copy)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
