@@ -102,3 +102,36 @@ def test_deep_network_retains_float64_precision():
     assert_allclose(
         _numpy_forward.raw_predictions(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max()
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=5),
+    n_networks=st.integers(1, 12),
+    n_samples=st.integers(1, 70),
+    activation=st.sampled_from(sorted(_numpy_forward.ACTIVATIONS)),
+    dtype=st.sampled_from(["float32", "float64"]),
+    chunk_bytes=st.sampled_from([1, 5000, 2**18]),
+    is_sparse=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_predictions_of_stacked_networks_equal_those_of_each_bit_for_bit(
+    sizes, n_networks, n_samples, activation, dtype, chunk_bytes, is_sparse, seed
+):
+    rng = np.random.default_rng(seed)
+    shapes = [shape for pair in pairwise(sizes) for shape in (pair, pair[1:])]
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    # Views of one matrix with a row for each network, as a compiled program returns them
+    flat = rng.normal(size=(n_networks, ends[-1])).astype(dtype) / 2
+    parts = np.split(flat, ends[:-1], axis=1)
+    weights = [part.reshape(n_networks, *shape) for part, shape in zip(parts, shapes, strict=True)]
+    X = rng.normal(size=(n_samples, sizes[0])).astype(dtype)
+    X = sparse.csr_array(X) if is_sparse else X
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(_numpy_forward, "_CHUNK_BYTES", chunk_bytes)
+        groups = list(_numpy_forward.raw_predictions_of_each(X, weights[::2], weights[1::2], activation))
+        expected = [
+            _numpy_forward.raw_predictions(X, coefs, intercepts, activation)
+            for coefs, intercepts in zip(zip(*weights[::2], strict=True), zip(*weights[1::2], strict=True), strict=True)
+        ]
+    assert np.concatenate(groups).tobytes() == np.stack(expected).tobytes()

@@ -1,16 +1,23 @@
 """Early stopping, compared with scores of scikit-learn and with the stopping rule of MLPClassifier."""
 
 import math
+import os
+import signal
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.training import _compiled_program
+from moonnet.training._keras import keras as keras_module
 
 pytestmark = pytest.mark.trains
 
@@ -338,3 +345,170 @@ def test_pickle_without_the_scoring_parameter_loads(moons):
     old.__setstate__(state)
     assert old.get_params() == clf.get_params()
     assert (old.predict(moons[0]) == clf.predict(moons[0])).all()
+
+
+# A block of the compiled program holds several epochs if only validation follows them. A Keras callback, even one that
+# does nothing, ends a block after each epoch, which must not change a bit.
+
+
+def one_epoch_per_block(estimator):
+    return clone(estimator).set_params(callbacks=[keras_module.callbacks.Callback()])
+
+
+@pytest.fixture
+def blocks(monkeypatch):
+    """The list of the numbers of steps of each block that a program runs."""
+    run, blocks = _compiled_program.Program.run, []
+    monkeypatch.setattr(_compiled_program.Program, "run", lambda self, *b: blocks.append(len(b[0])) or run(self, *b))
+    return blocks
+
+
+def state_of(estimator):
+    """Return everything that a fit has learned, arrays as bytes."""
+
+    def plain(value):
+        if isinstance(value, np.ndarray):
+            return value.dtype, value.shape, value.tobytes()
+        if isinstance(value, dict):
+            return {name: plain(item) for name, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, list) else value
+
+    names = ("coefs_", "intercepts_", "history_", "_checkpoint", "best_iteration_", "best_validation_score_")
+    return {name: plain(getattr(estimator, name)) for name in names}
+
+
+def never_twice(estimator, X, y):
+    """A scorer whose values are all different, so that the best epoch is the last one."""
+    return float(np.abs(estimator.coefs_[0]).sum())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "dtype"),
+    [
+        (KerasMoonClassifier(), "float64"),
+        (KerasMoonClassifier(n_iter_no_change=np.inf, dropout=0.2, l2=0.01), "float32"),
+        (KerasMoonClassifier(n_iter_no_change=1, learning_rate=0.01), "float64"),
+        (KerasMoonClassifier(n_iter_no_change=3, learning_rate=0.02, tol=0.0, batch_size=7), "float64"),
+        (KerasMoonClassifier(optimizer="adam", activation="tanh", class_weight="balanced"), "float32"),
+        (KerasMoonClassifier((256, 128), batch_size=100, epochs=8), "float32"),  # few epochs fit into a block
+        (KerasMoonClassifier(scoring="neg_log_loss", learning_rate=0.01), "float64"),
+        (KerasMoonClassifier(scoring=never_twice), "float64"),
+        (KerasMoonRegressor(loss="huber", l2=0.001), "float64"),
+        (KerasMoonRegressor(scoring="r2"), "float32"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_blocks_of_several_epochs_do_not_change_a_bit(moons, blocks, estimator, dtype, n_classes):
+    X, y = moons[0].astype(dtype), np.arange(200) % 3 * moons[1] if n_classes == 3 else moons[1]
+    estimator = clone(estimator).set_params(early_stopping=True, warm_start=True, random_state=0)
+    other = one_epoch_per_block(estimator)
+    n_blocks = [0, 0]
+    for epochs in (5, 40):
+        for index, fitted in enumerate([estimator, other]):
+            del blocks[:]
+            fitted.set_params(epochs=epochs).fit(X, y)
+            n_blocks[index] += len(blocks)
+        assert state_of(estimator) == state_of(other)
+    assert n_blocks[0] < n_blocks[1]
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "weighted", "sparse", "large"])
+def test_validation_of_blocks_of_several_epochs_does_not_change_a_bit(moons, blocks, kind):
+    X, y = moons
+    options = {"X_val": X[::3], "y_val": y[::3]}
+    if kind == "multilabel":
+        y = np.column_stack([y, X[:, 0] > 0, X[:, 1] > 0]).astype(int)
+        options["y_val"] = y[::3]
+    elif kind == "weighted":
+        options["sample_weight_val"] = np.random.default_rng(0).uniform(0.1, 2, len(y[::3]))
+    elif kind == "sparse":
+        X, options["X_val"] = csr_array(X), csr_array(X[::3])
+    else:
+        options = {"X_val": np.tile(X, (20, 1)), "y_val": np.tile(y, 20)}
+    clf = KerasMoonClassifier(epochs=40, random_state=0)
+    expected = one_epoch_per_block(clf).fit(X, y, **options)
+    assert len(blocks) == 40
+    assert state_of(clf.fit(X, y, **options)) == state_of(expected)
+    assert blocks[40:] == [128, 32]
+
+
+def test_moving_averages_are_validated_after_each_epoch(blocks):
+    X, y = make_moons(100, noise=0.2, random_state=0)
+    optimizer = keras_module.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
+    KerasMoonClassifier(optimizer=optimizer, early_stopping=True, epochs=6, random_state=0).fit(X, y)
+    assert len(blocks) == 6
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    scores=st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0]), min_size=40, max_size=40),
+    tol=st.sampled_from([0.0, 0.6]),
+    n_iter_no_change=st.sampled_from([1, 2, 5, 30, np.inf]),
+    is_resumed=st.booleans(),
+)
+def test_no_step_runs_after_the_epoch_that_stops_the_training(scores, tol, n_iter_no_change, is_resumed):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    n_scored, n_steps, run = 0, 0, _compiled_program.Program.run
+
+    def next_score(estimator, X, y):
+        nonlocal n_scored
+        n_scored += 1
+        return scores[n_scored - 1 - (n_scored > first) * is_resumed]
+
+    def counting_run(self, X, *arguments):
+        nonlocal n_steps
+        n_steps += len(X)
+        return run(self, X, *arguments)
+
+    clf = KerasMoonClassifier((3,), early_stopping=True, scoring=next_score, tol=tol, random_state=0, batch_size=20)
+    clf.set_params(n_iter_no_change=n_iter_no_change, warm_start=True)
+    first = n_epochs_of_mlpclassifier([-score for score in scores[:7]], tol, n_iter_no_change) if is_resumed else 40
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_compiled_program.Program, "run", counting_run)
+        clf.set_params(epochs=7 if is_resumed else 40).fit(X, y)
+        assert clf.n_iter_ == n_epochs_of_mlpclassifier([-s for s in scores[: clf.epochs]], tol, n_iter_no_change)
+    assert n_steps == 3 * clf.n_iter_
+
+
+@pytest.mark.parametrize("learning_rate", [5.0, 1e3])
+def test_divergence_within_a_block_names_its_epoch(moons, learning_rate, blocks):
+    clf = KerasMoonClassifier((), optimizer="sgd", activation="linear", l2=1.0, learning_rate=learning_rate)
+    clf.set_params(early_stopping=True, n_iter_no_change=1000, random_state=0)
+    with pytest.raises(ValueError, match="Training diverged") as expected:
+        one_epoch_per_block(clf).fit(*moons)
+    n_epochs = len(blocks)
+    with pytest.raises(ValueError, match=f"non-finite weights within {n_epochs} epochs") as error:
+        clf.fit(*moons)
+    assert n_epochs % 32 > 1
+    assert len(blocks) - n_epochs == -(-n_epochs // 32)
+    assert str(error.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("by_signal", [True, False])
+def test_interrupt_within_a_block_keeps_the_epochs_that_were_scored(moons, by_signal, blocks):
+    calls = []
+
+    def interrupt(estimator, X, y):
+        calls.append(1)
+        if len(calls) == 5:
+            if not by_signal:
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
+        return 1 / len(calls)
+
+    clf = KerasMoonClassifier(early_stopping=True, scoring=interrupt, epochs=20, n_iter_no_change=30, random_state=0)
+    clf.set_params(dropout=0.1, warm_start=True)
+    states = []
+    for interrupted in (clf, one_epoch_per_block(clf)):
+        del calls[:], blocks[:]
+        with pytest.warns(UserWarning, match=r"Training interrupted by user after 5 epochs\."):
+            interrupted.fit(*moons)
+        if not states:
+            assert blocks == [80, 20]  # 20 epochs, and the first five of them again
+        states.append([state_of(interrupted)])
+        states[-1].append(state_of(interrupted.set_params(callbacks=None, epochs=15).fit(*moons)))
+    assert str(states[0]) == str(states[1])  # NaN is not equal to itself
+    without_interrupt = clone(clf).set_params(scoring="loss", epochs=20, callbacks=None).fit(*moons)
+    assert clf.history_["loss"] == without_interrupt.history_["loss"]

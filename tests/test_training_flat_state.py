@@ -61,6 +61,10 @@ def test_flatten_and_unflatten_are_inverse(name):
     # The weights alone
     assert len(layout.flatten(arrays[:4], np)) == 1
     assert len(layout.unflatten(values[:1], np)) == 4
+    # Several states at once
+    stacked = layout.unflatten([np.stack([value, value + 1]) for value in values], np, (2,))
+    for first, second in zip(arrays, stacked, strict=True):
+        np.testing.assert_array_equal(np.stack([first, first + 1]), second)
 
 
 @pytest.mark.slow

@@ -63,7 +63,10 @@ class BaseTargets(ABC):
 
     @abstractmethod
     def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
-        """Return the loss of each sample, a mean over its outputs, shape (n_samples,)."""
+        """Return the loss of each sample, a mean over its outputs, shape (n_samples,).
+
+        Outputs may have further leading axes, for example one for several networks; the losses then have them, too.
+        """
 
     @property
     def rescaling(self) -> tuple[Any, Any] | None:
@@ -80,5 +83,5 @@ class BaseTargets(ABC):
         return [l2] * n_layers
 
     def metrics(self, outputs: np.ndarray, encoded: np.ndarray) -> dict[str, np.ndarray]:
-        """Return further metrics by name, each with a value per sample, shape (n_samples,)."""
+        """Return further metrics by name, each with a value per sample, in the shape of ``losses``."""
         return {}

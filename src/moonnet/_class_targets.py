@@ -155,15 +155,15 @@ class ClassTargets(BaseTargets):
     def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
         """Return the cross-entropy of each sample in nats, averaged over labels in multilabel problems."""
         if self.loss == "binary_crossentropy":
-            return (np.logaddexp(0, outputs) - encoded * outputs).mean(axis=1)
-        return -(encoded * special.log_softmax(outputs, axis=1)).sum(axis=1)
+            return (np.logaddexp(0, outputs) - encoded * outputs).mean(axis=-1)
+        return -(encoded * special.log_softmax(outputs, axis=-1)).sum(axis=-1)
 
     def metrics(self, outputs: np.ndarray, encoded: np.ndarray) -> dict[str, np.ndarray]:
         """Return the accuracy of each sample: 0 or 1, or the fraction of correct labels in multilabel problems."""
         if self.loss == "binary_crossentropy":
-            correct = ((outputs > 0) == (encoded > 0)).mean(axis=1)
+            correct = ((outputs > 0) == (encoded > 0)).mean(axis=-1)
         else:
-            correct = outputs.argmax(axis=1) == encoded.argmax(axis=1)
+            correct = outputs.argmax(axis=-1) == encoded.argmax(axis=-1)
         return {"accuracy": correct}
 
 

@@ -1,6 +1,6 @@
 """The forward pass of a stack of Dense layers in NumPy, without Keras."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -155,6 +155,40 @@ def raw_predictions(
             activate(values)
         _matmul(values, output_coef, out=outputs[rows])
     outputs += output_intercept
+    return outputs
+
+
+def raw_predictions_of_each(
+    X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str
+) -> Iterator[np.ndarray]:
+    """Yield the outputs of ``raw_predictions`` for stacked networks, bit for bit, in groups of networks.
+
+    Each coef and intercept has a leading axis for the networks. Outputs have shape (networks of a group, n_samples,
+    n_outputs).
+    """
+    n_networks, n_samples = len(coefs[0]), X.shape[0]
+    widest = max(intercept.shape[1] for intercept in intercepts)
+    size = 1 if sparse.issparse(X) else max(1, _CHUNK_BYTES // (n_samples * widest * coefs[0].dtype.itemsize))
+    for start in range(0, n_networks, size):
+        group = slice(start, start + size)
+        if size == 1:
+            yield raw_predictions(X, [coef[start] for coef in coefs], [b[start] for b in intercepts], activation)[None]
+        else:
+            yield _predict_stack(X, [coef[group] for coef in coefs], [b[group] for b in intercepts], activation)
+
+
+def _predict_stack(
+    X: np.ndarray, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str
+) -> np.ndarray:
+    """Return the outputs of stacked networks for few samples, shape (n_networks, n_samples, n_outputs)."""
+    activate = ACTIVATIONS[activation]
+    values = X
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        values = np.matmul(values, coef)
+        values += intercept[:, np.newaxis]
+        activate(values)
+    outputs = np.matmul(values, coefs[-1])
+    outputs += intercepts[-1][:, np.newaxis]
     return outputs
 
 

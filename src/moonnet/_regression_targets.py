@@ -132,7 +132,7 @@ class RegressionTargets(BaseTargets):
 
     def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
         """Return the loss of each sample for standardised y, a mean over its outputs."""
-        return LOSSES[self.loss_name](np, encoded, outputs, self.loss_parameter).mean(axis=1)
+        return LOSSES[self.loss_name](np, encoded, outputs, self.loss_parameter).mean(axis=-1)
 
     def unscale_weights(self, weights: list[np.ndarray]) -> list[np.ndarray]:
         """Convert the weights of training to those of a network that predicts in the unit of y."""

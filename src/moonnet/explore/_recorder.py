@@ -23,6 +23,10 @@ class Recorder(ValidationObserver):
         self.weights: list[list[np.ndarray]] = []
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "test_loss": [], "test_accuracy": []}
 
+    def epochs_per_block(self) -> float:
+        """Return 1: a newer request may stop the training after each epoch."""
+        return 1
+
     def train_begin(self, training: Training) -> None:
         """Store the initial weights."""
         super().train_begin(training)
@@ -32,7 +36,7 @@ class Recorder(ValidationObserver):
         """Store the weights and metrics of the epoch."""
         weights = self._training.final_weights()
         self.weights.append(weights)
-        metrics = self._evaluate(weights)
+        (metrics,) = self._evaluate([array[np.newaxis] for array in weights])
         metrics = {"test_loss": metrics["val_loss"], "test_accuracy": metrics["val_accuracy"]}
         for name, values in self.history.items():
             values.append({**logs, **metrics}[name])

@@ -27,6 +27,9 @@ ops = keras.ops
 _MAX_STEPS = 512
 _MAX_ELEMENTS = 2**20
 _ALIGNMENT = 64  # bytes
+# Limits of the weights that a block records at the end of each epoch: their rows, and their elements
+_MAX_RECORDED_EPOCHS = 32
+_MAX_RECORDED_ELEMENTS = 2**20
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
 # would therefore cost more memory than caching it.
 _MAX_IDLE_PROGRAMS = 128
@@ -44,6 +47,7 @@ class ProgramSpec:
     batch_size: int
     dropout: bool
     dtype: str
+    records_epochs: bool = False  # whether a block returns the weights at the end of each of its epochs
     device: Any = field(default_factory=engine.device)
 
     @property
@@ -69,6 +73,7 @@ class Program:
         self._hyperparameters: list[float] = []
         self._stored_state: list[Any] = []  # in the layout of the program, arrays of NumPy or of the engine
         self._state: list[np.ndarray] | None = None  # the same by layer; None until it is needed
+        self._records: list[Any] = []  # the trained arrays at the end of each epoch of the last block
         with self.scope():
             self._initial_optimizer_state = _find_copied_weights(engine.initial_values(self._build), self._weights)
             self._compile()
@@ -127,11 +132,18 @@ class Program:
 
     def _compile(self) -> None:
         spec = self.spec
+        n_weights = sum(math.prod(variable.shape) for variable in self._weights)
+        # Weights that are finalized are not those that are recorded
+        self.max_recorded_epochs = (
+            max(1, min(_MAX_RECORDED_EPOCHS, _MAX_RECORDED_ELEMENTS // n_weights))
+            if spec.records_epochs and not self._finalizes_weights
+            else 1
+        )
         # Few arguments: passing one to a compiled function can take longer than a step
         self._block_specs = [((spec.steps_per_block, spec.batch_size * spec.values_per_sample), spec.dtype)]
         if spec.dropout:
             self._block_specs.append(((spec.steps_per_block, 2), self._seeds.state.dtype))
-        numbers = ((4,), spec.dtype)
+        numbers = ((5,), spec.dtype)
         state = [(tuple(variable.shape), variable.dtype) for variable in self._variables]
         self._run = engine.compile(self._run_block, [numbers, self._block_specs, state], spec.device)
 
@@ -167,8 +179,13 @@ class Program:
         """Return whether an optimizer state has the array shapes of this program's optimizer."""
         return [array.shape for array in optimizer_state] == self._layout.layer_shapes[len(self._weights) :]
 
-    def run(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    def run(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray, n_recorded_epochs: int = 1
+    ) -> np.ndarray:
         """Run a block of at most ``spec.steps_per_block`` steps.
+
+        ``recorded_weights`` then returns the weights at the end of each of ``n_recorded_epochs`` parts of equal length,
+        at most ``max_recorded_epochs``.
 
         X has shape (steps, batch_size, n_features), y (steps, batch_size, n_outputs), sample_weight (steps, batch_size)
         and the dropout seeds (steps, 2).
@@ -182,9 +199,9 @@ class Program:
             columns[:n_steps] = values.reshape(n_steps, -1)
         for array in dropout_seeds:
             array[:n_steps] = seeds
-        numbers = np.array([n_steps, *self._hyperparameters], self.spec.dtype)
+        numbers = np.array([n_steps, *self._hyperparameters, n_steps // n_recorded_epochs], self.spec.dtype)
         with self.scope():
-            metrics, self._stored_state = self._run(numbers, self._block, self._stored_state)
+            metrics, self._records, self._stored_state = self._run(numbers, self._block, self._stored_state)
             # Wait for the result: JAX reads the block in place, so the block must not change before
             metrics = np.asarray(metrics)
         self._state = None
@@ -192,7 +209,7 @@ class Program:
 
     def unload(self) -> None:
         """End a training, and release its block and its state."""
-        self._block, self._stored_state, self._state = [], [], None
+        self._block, self._stored_state, self._state, self._records = [], [], None, []
 
     def snapshot(self) -> list[Any]:
         """Return the current state for ``restore``, without copying it from the device."""
@@ -241,14 +258,29 @@ class Program:
             self._optimizer.finalize_variable_values(self._trained)
             return self._layout.unflatten([engine.read(variable) for variable in self._trained], np)
 
-    def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any]]:
-        """Run a block's steps from a state; return their metrics and the new state. This is what is compiled."""
+    def recorded_weights(self, n_epochs: int) -> list[np.ndarray]:
+        """Return the weights at the end of each recorded epoch of the last block, each array of shape (n_epochs, ...).
+
+        They are read-only views.
+        """
+        return self._layout.unflatten([np.asarray(record)[:n_epochs] for record in self._records], np, (n_epochs,))
+
+    def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+        """Run a block's steps from a state; return their metrics, the records and the new state.
+
+        This is what is compiled.
+        """
         n_steps, l2, dropout, loss_parameter = ops.cast(numbers[0], "int32"), numbers[1], numbers[2], numbers[3]
 
         def step(state: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
             return self._run_step(state, row, l2, dropout, loss_parameter)
 
-        return engine.loop(step, len(self.spec.network.metric_names), n_steps, block, self._variables, state)
+        arguments = step, len(self.spec.network.metric_names), n_steps, block, self._variables, state
+        if self.max_recorded_epochs == 1:
+            metrics, state = engine.loop(*arguments)
+            return metrics, [], state
+        steps_per_epoch = ops.cast(numbers[4], "int32")
+        return engine.loop_over_epochs(*arguments, steps_per_epoch, self.max_recorded_epochs, len(self._trained))
 
     def _run_step(
         self, state: list[Any], row: list[Any], l2: Any, dropout: Any, loss_parameter: Any

@@ -52,26 +52,36 @@ class EarlyStopping(ValidationObserver):
                 self._update_no_improvement_count(self._sign * value)
         if self._no_improvement_count > self._n_iter_no_change:  # the previous fit had stopped early
             self._no_improvement_count = 0
-        self._best_score = self._sign * self._evaluate(self._previous.weights)[self._monitored_metric]
+        (metrics,) = self._evaluate([array[np.newaxis] for array in self._previous.weights])
+        self._best_score = self._sign * self._with_score(metrics, self._previous.weights)[self._monitored_metric]
         best_epoch = training.first_epoch if self._previous.best_epoch is None else self._previous.best_epoch
         training.best = BestEpoch(self._previous.weights, best_epoch, self._best_score)
+
+    def epochs_per_block(self) -> float:
+        """Return after how many epochs the training can stop at the earliest."""
+        return self._n_iter_no_change - self._no_improvement_count + 1
 
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score the network, store its weights if they are the best, and stop if the score no longer improves."""
         super().epoch_end(epoch, logs)
         score = self._sign * logs[self._monitored_metric]
         if score > self._best_score or self._training.best is None:
-            self._training.best = BestEpoch(self._weights, epoch + 1, score)
+            self._training.best = BestEpoch(self._epoch_weights(epoch), epoch + 1, score)
         self._update_no_improvement_count(score)
         if self._no_improvement_count > self._n_iter_no_change:
             self._training.stopped = True
 
-    def _evaluate(self, weights: list[np.ndarray]) -> dict[str, float]:
-        """Return the validation metrics, including the score."""
-        metrics = super()._evaluate(weights)
-        if self._score is not None:  # the training raises an error if the network diverges
-            metrics["val_score"] = self._score(weights) if math.isfinite(metrics["val_loss"]) else -math.inf
-        return metrics
+    def _epoch_metrics(self, epoch: int) -> dict[str, float]:
+        """Return the validation metrics of an epoch of the last block, including the score."""
+        metrics = super()._epoch_metrics(epoch)
+        return metrics if self._score is None else self._with_score(metrics, self._epoch_weights(epoch))
+
+    def _with_score(self, metrics: dict[str, float], weights: list[np.ndarray]) -> dict[str, float]:
+        """Return the validation metrics of a network, including the score."""
+        if self._score is None:
+            return metrics
+        # The training raises an error if the network diverges
+        return metrics | {"val_score": self._score(weights) if math.isfinite(metrics["val_loss"]) else -math.inf}
 
     def _update_no_improvement_count(self, score: float) -> None:
         has_improved = score >= self._best_score + self._tol  # False if the score is NaN

@@ -58,14 +58,14 @@ class StateLayout:
             if group[-1] < len(arrays)
         ]
 
-    def unflatten(self, stored: Sequence[Any], xp: Any) -> list[Any]:
-        """Return the arrays that ``flatten`` was given."""
+    def unflatten(self, stored: Sequence[Any], xp: Any, stack: tuple[int, ...] = ()) -> list[Any]:
+        """Return the arrays that ``flatten`` was given; with ``stack``, the stored arrays have these leading axes."""
         arrays = {}
         for group, array in zip(self.groups, stored, strict=False):
-            flat, start = xp.reshape(array, [-1]), 0
+            flat, start = xp.reshape(array, (*stack, -1)), 0
             for index in group:
                 end = start + math.prod(self.layer_shapes[index])
-                arrays[index] = xp.reshape(flat[start:end], self.layer_shapes[index])
+                arrays[index] = xp.reshape(flat[..., start:end], (*stack, *self.layer_shapes[index]))
                 start = end
         return [arrays[index] for index in sorted(arrays)]
 

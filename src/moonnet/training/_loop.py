@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self, TypedDict
 
 import numpy as np
@@ -111,6 +111,14 @@ class Observer:
 
     has_step_hooks = False  # whether to call step_begin and step_end, which requires one block per step
 
+    def epochs_per_block(self) -> float:
+        """Return how many epochs the next block may hold; the observer can stop the training after the last one only.
+
+        With more than one, ``epoch_end`` runs for each epoch, but after the block: use ``Training.block_weights``
+        there, because ``final_weights`` and ``result`` are those of the block's last epoch.
+        """
+        return 1
+
     def train_begin(self, training: "Training") -> None:
         """Run before the first epoch."""
 
@@ -151,6 +159,7 @@ def train(
     Ctrl-C ends the training after the current block. During compilation, it raises KeyboardInterrupt as soon as
     the program is compiled: an exception at any moment could leave Keras or the engine in an undefined state.
     """
+    spec = replace(spec, records_epochs=_may_record_epochs(spec, samples, hyperparameters, observers))
     with _defer_first_interrupt() as interrupt, borrow_program(spec) as program, ExitStack() as cleanup:
         if interrupt.received:
             raise KeyboardInterrupt
@@ -164,6 +173,31 @@ def train(
         except KeyboardInterrupt:
             training.interrupted = True
         return training.end(observers)
+
+
+def _may_record_epochs(
+    spec: ProgramSpec, samples: Samples, hyperparameters: Hyperparameters, observers: Sequence[Observer]
+) -> bool:
+    """Return whether observers need the weights of several epochs of a block."""
+    n_epochs = min(
+        hyperparameters.epochs,
+        spec.steps_per_block // _n_batches(samples, spec),
+        *(observer.epochs_per_block() for observer in observers),
+    )
+    return bool(observers) and n_epochs > 1
+
+
+def _n_batches(samples: Samples, spec: ProgramSpec) -> int:
+    """Return the number of batches in the samples, including an incomplete last one."""
+    return -(-len(samples.y) // spec.batch_size)
+
+
+class _Block(NamedTuple):
+    """A block of epochs, and the state before it."""
+
+    epochs: range
+    program_state: list[Any]
+    stream_states: dict[str, Any]
 
 
 @dataclass
@@ -197,6 +231,7 @@ class Training:
         self.first_epoch = self.epoch
         self.last_epoch = self.epoch + hyperparameters.epochs
         self._load_program(previous)
+        self._block = self._begin_block(0)
 
     def _load_program(self, previous: TrainingResult | None) -> None:
         """Load the initial state into the program; the optimizer resumes if it is the one of the previous fit."""
@@ -235,7 +270,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """The number of batches in the samples, including an incomplete last one."""
-        return -(-len(self.samples.y) // self.program.spec.batch_size)
+        return _n_batches(self.samples, self.program.spec)
 
     @property
     def epoch(self) -> int:
@@ -262,46 +297,85 @@ class Training:
 
     def run(self, observers: Sequence[Observer]) -> None:
         """Train until all epochs are completed, or until an observer or Ctrl-C stops the training."""
-        # Without observers, a block may hold several epochs
-        steps_per_block = self.program.spec.steps_per_block
-        epochs_per_block = 1 if observers else max(1, steps_per_block // self.steps_per_epoch)
         while self.epoch < self.last_epoch and not (self.stopped or self.interrupted):
-            self._run_epochs(min(epochs_per_block, self.last_epoch - self.epoch), observers)
+            self._run_epochs(self._epochs_per_block(observers), observers)
+
+    def _epochs_per_block(self, observers: Sequence[Observer]) -> int:
+        """Return the number of epochs of the next block; an epoch may also be longer than a block."""
+        n_epochs = self.program.spec.steps_per_block // self.steps_per_epoch
+        if observers:
+            wishes = [observer.epochs_per_block() for observer in observers]
+            n_epochs = int(min(n_epochs, self.program.max_recorded_epochs, *wishes))
+        return min(max(1, n_epochs), self.last_epoch - self.epoch)
 
     def _run_epochs(self, n_epochs: int, observers: Sequence[Observer]) -> None:
-        """Run and record some epochs, or one if there are observers; undo them if Ctrl-C cuts them short."""
-        epoch = self.epoch
-        program_state, stream_states = self.program.snapshot(), self._streams.states()
+        """Run and record some epochs; undo them if Ctrl-C cuts them short."""
+        self._block = self._begin_block(n_epochs)
+        epochs = self._block.epochs
         try:
-            for observer in observers:
-                observer.epoch_begin(epoch)
+            for epoch in epochs:
+                for observer in observers:
+                    observer.epoch_begin(epoch)
             batches, seeds = self._draw_batches(n_epochs)
             step_observers = [observer for observer in observers if observer.has_step_hooks]
-            results = self._run_steps(batches, seeds, step_observers)
+            results = self._run_steps(batches, seeds, step_observers, n_epochs if observers else 1)
             is_incomplete = self.interrupted and len(results) < len(batches)
         except KeyboardInterrupt:
             self.interrupted = is_incomplete = True
         if is_incomplete:
-            self.program.restore(program_state)
-            self._streams = RandomStreams.resume(stream_states)
-            return
-        if not np.isfinite(results).all():
-            raise _divergence_error(epoch + n_epochs)
-        logs = self._record_epochs(results, n_epochs)
-        for observer in observers:
-            observer.epoch_end(epoch, logs)
+            self._undo_block()
+        elif observers:
+            self._observe_epochs(epochs, results, observers)
+        elif np.isfinite(results).all():
+            for name, values in self._epoch_means(results, n_epochs).items():
+                self.history[name] += values
+        else:
+            raise _divergence_error(epochs.stop)
 
-    def _record_epochs(self, results: np.ndarray, n_epochs: int) -> dict[str, float]:
-        """Add the means of each epoch to the history, and return those of the last epoch."""
+    def _observe_epochs(self, epochs: range, results: np.ndarray, observers: Sequence[Observer]) -> None:
+        """Record the epochs of a block one by one, and call the observers for each, until the training is stopped."""
+        are_finite = np.isfinite(results).reshape(len(epochs), -1).all(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = self._epoch_means(results, len(epochs))
+        for index, epoch in enumerate(epochs):
+            if not are_finite[index]:
+                raise _divergence_error(epoch + 1)
+            logs = {name: values[index] for name, values in means.items()}
+            for name, value in logs.items():
+                self.history[name].append(value)
+            for observer in observers:
+                observer.epoch_end(epoch, logs)
+            if self.stopped or self.interrupted:
+                break
+
+    def _begin_block(self, n_epochs: int) -> _Block:
+        """Return a block of epochs that starts now."""
+        epochs = range(self.epoch, self.epoch + n_epochs)
+        return _Block(epochs, self.program.snapshot(), self._streams.states())
+
+    def _undo_block(self) -> None:
+        """Return to the state before the last block."""
+        self.program.restore(self._block.program_state)
+        self._streams = RandomStreams.resume(self._block.stream_states)
+        self._block = self._begin_block(0)
+
+    def _drop_unrecorded_epochs(self) -> None:
+        """Return to the state after the last recorded epoch, if Ctrl-C came before all of its block were recorded."""
+        if self.epoch < self._block.epochs.stop:
+            n_epochs = self.epoch - self._block.epochs.start
+            self._undo_block()
+            if n_epochs:
+                self._run_steps(*self._draw_batches(n_epochs))
+
+    def _epoch_means(self, results: np.ndarray, n_epochs: int) -> dict[str, list[float]]:
+        """Return the loss and the metrics of each epoch by name."""
         # Each (n_epochs, steps), and contiguous: NumPy's order of summation, and so the last bit, depends on that
         losses, *metric_sums, weights = np.ascontiguousarray(
             results.reshape(n_epochs, -1, results.shape[1]).transpose(2, 0, 1)
         )
         sums = [(losses * weights).sum(axis=1), *(values.sum(axis=1) for values in metric_sums)]
         means = self._weighted_means(sums, weights.sum(axis=1))
-        for name, values in means.items():
-            self.history[name] += values.tolist()
-        return {name: float(values[-1]) for name, values in means.items()}
+        return {name: values.tolist() for name, values in means.items()}
 
     def _weighted_means(self, sums: Iterable[Any], total_weight: Any) -> dict[str, Any]:
         """Return the loss and the metrics by name, from their weighted sums over some steps."""
@@ -324,8 +398,12 @@ class Training:
         seeds = self._streams.dropout.integers(2**31, size=size) if self.program.spec.dropout else np.zeros(size, int)
         return order.reshape(-1, batch_size), seeds
 
-    def _run_steps(self, batches: np.ndarray, seeds: np.ndarray, observers: Sequence[Observer]) -> np.ndarray:
+    def _run_steps(
+        self, batches: np.ndarray, seeds: np.ndarray, observers: Sequence[Observer] = (), n_recorded_epochs: int = 1
+    ) -> np.ndarray:
         """Run one step for each row of ``batches``, or fewer if the training is stopped.
+
+        With ``n_recorded_epochs`` above 1, all steps must fit into one block.
 
         Return the program's results and the total sample weight of each step, shape (steps, n_metrics + 1).
         """
@@ -338,11 +416,12 @@ class Training:
             rows = batches[start : start + steps_per_block]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather_samples(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
-            metrics = self.program.run(*block, seeds[start : start + steps_per_block])
+            metrics = self.program.run(*block, seeds[start : start + steps_per_block], n_recorded_epochs)
             batch_weights = weight.sum(axis=1, dtype=float)
             results.append(np.column_stack([metrics, batch_weights]))
-            sums += [metrics[:, 0] @ batch_weights, *metrics[:, 1:].sum(axis=0)]
-            total_weight += batch_weights.sum()
+            if observers:
+                sums += [metrics[:, 0] @ batch_weights, *metrics[:, 1:].sum(axis=0)]
+                total_weight += batch_weights.sum()
             for observer in observers:
                 means = self._weighted_means(sums, total_weight)
                 observer.step_end(start, {name: float(mean) for name, mean in means.items()})
@@ -352,6 +431,7 @@ class Training:
 
     def end(self, observers: Sequence[Observer]) -> TrainingResult:
         """Call train_end of the observers, which may change the weights, and return the result."""
+        self._drop_unrecorded_epochs()
         program = self.program
         last, final = program.weights, self._weights_of_result()
         if observers:
@@ -365,6 +445,16 @@ class Training:
                 last = program.weights
                 final = self._in_data_dtype(last)
         return self._result(last, final)
+
+    def block_weights(self) -> tuple[range, list[np.ndarray]]:
+        """Return the epochs of the last block, and the weights that predict if the training ends after each of them.
+
+        The weights are in the dtype of X, each array of shape (n_epochs, ...).
+        """
+        epochs = self._block.epochs
+        if len(epochs) == 1:
+            return epochs, [array[np.newaxis] for array in self.final_weights()]
+        return epochs, self._in_data_dtype(self.program.recorded_weights(len(epochs)))
 
     def final_weights(self) -> list[np.ndarray]:
         """Return the weights that predict if the training ends now, in the dtype of X."""

@@ -44,31 +44,57 @@ class ValidationObserver(Observer):
         self._total_weight = samples.weight.sum()
         self._targets = targets
         self._activation = activation
+        self._block_epochs = range(0)  # of the last block, with their weights and metrics
 
     def train_begin(self, training: Training) -> None:
         """Store the training."""
         self._training = training
 
+    def epochs_per_block(self) -> float:
+        """Return infinity: validation neither changes nor stops the training."""
+        return math.inf
+
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Add the validation metrics of the epoch to the logs and to the history."""
-        self._weights = self._training.final_weights()
-        metrics = self._evaluate(self._weights)
+        if epoch not in self._block_epochs:
+            self._block_epochs, self._block_weights = self._training.block_weights()
+            self._block_metrics = self._evaluate(self._block_weights)
+        metrics = self._epoch_metrics(epoch)
         logs.update(metrics)
         self._training.record(epoch, metrics)
 
-    def _evaluate(self, weights: list[np.ndarray]) -> dict[str, float]:
-        """Return the loss, including the L2 penalty, and the metrics: means weighted by sample weight."""
+    def _epoch_metrics(self, epoch: int) -> dict[str, float]:
+        """Return the validation metrics of an epoch of the last block."""
+        return self._block_metrics[epoch - self._block_epochs.start]
+
+    def _epoch_weights(self, epoch: int) -> list[np.ndarray]:
+        """Return a copy of the weights at the end of an epoch of the last block."""
+        return [np.array(array[epoch - self._block_epochs.start]) for array in self._block_weights]
+
+    def _evaluate(self, weights: list[np.ndarray]) -> list[dict[str, float]]:
+        """Return the loss, including the L2 penalty, and the metrics of each network in stacked weights.
+
+        They are means weighted by sample weight. Each array of the weights has shape (n_networks, ...).
+        """
         X, y, _ = self._samples
         with np.errstate(over="ignore", invalid="ignore"):  # the training raises an error if the network diverges
-            outputs = _numpy_forward.raw_predictions(X, weights[::2], weights[1::2], self._activation)
-            loss = self._weighted_mean(self._targets.losses(outputs, y))
+            groups = _numpy_forward.raw_predictions_of_each(X, weights[::2], weights[1::2], self._activation)
+            scores = [metrics for outputs in groups for metrics in self._means(outputs, y)]
             if l2 := self._training.hyperparameters.l2:
-                loss += l2 * sum(float(np.square(kernel).sum()) for kernel in weights[::2])
-            loss *= self._training.hyperparameters.loss_scale
-            metrics = {
-                f"val_{name}": self._weighted_mean(values) for name, values in self._targets.metrics(outputs, y).items()
-            }
-        return {"val_loss": loss, **metrics}
+                for index, metrics in enumerate(scores):
+                    metrics["val_loss"] += l2 * sum(float(np.square(kernel[index]).sum()) for kernel in weights[::2])
+        for metrics in scores:
+            metrics["val_loss"] *= self._training.hyperparameters.loss_scale
+        return scores
+
+    def _means(self, outputs: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
+        """Return the loss and the metrics of each network's outputs, shape (n_networks, n_samples, n_outputs)."""
+        values = {"loss": self._targets.losses(outputs, y), **self._targets.metrics(outputs, y)}
+        # One product for each network: a product with a matrix would round differently
+        return [
+            {f"val_{name}": self._weighted_mean(rows[index]) for name, rows in values.items()}
+            for index in range(len(outputs))
+        ]
 
     def _weighted_mean(self, values: np.ndarray) -> float:
         return float(values @ self._samples.weight / self._total_weight)

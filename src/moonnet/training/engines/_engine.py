@@ -67,6 +67,25 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def loop_over_epochs(
+        self,
+        step: Step,
+        n_metrics: int,
+        n_steps: Any,
+        block: list[Any],
+        variables: Sequence[Any],
+        state: list[Any],
+        steps_per_epoch: Any,
+        max_epochs: int,
+        n_recorded: int,
+    ) -> tuple[Any, list[Any], list[Any]]:
+        """Run ``loop``, and record the first ``n_recorded`` arrays of the state at the end of each epoch.
+
+        Return the metrics, the records, each of shape (max_epochs, *shape of the array), and the final state. Rows of
+        epochs that did not run are 0.
+        """
+
+    @abstractmethod
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: Any) -> Callable[..., Any]:
         """Compile a function for arguments with these nested lists of (shape, dtype); it accepts NumPy arrays too."""
 

@@ -82,14 +82,39 @@ class _Jax(Engine):
     def loop(
         self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
-        def body(i: Any, carry: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
-            metrics, state = carry
-            state, row = step(state, [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block])
-            return jax.lax.dynamic_update_index_in_dim(metrics, jax.numpy.stack(row), i, 0), state
+        metrics = jax.numpy.zeros((block[0].shape[0], n_metrics), block[0].dtype)
+        metrics, state = jax.lax.fori_loop(0, n_steps, _loop_body(step, block), (metrics, state))
+        return metrics, state
+
+    def loop_over_epochs(
+        self,
+        step: Step,
+        n_metrics: int,
+        n_steps: Any,
+        block: list[Any],
+        variables: Sequence[Any],
+        state: list[Any],
+        steps_per_epoch: Any,
+        max_epochs: int,
+        n_recorded: int,
+    ) -> tuple[Any, list[Any], list[Any]]:
+        body = _loop_body(step, block)
+
+        def run_epoch(epoch: Any, carry: tuple[Any, list[Any], list[Any]]) -> tuple[Any, list[Any], list[Any]]:
+            metrics, records, state = carry
+            begin = epoch * steps_per_epoch
+            metrics, state = jax.lax.fori_loop(begin, begin + steps_per_epoch, body, (metrics, state))
+            records = [
+                jax.lax.dynamic_update_index_in_dim(record, array, epoch, 0)
+                for record, array in zip(records, state, strict=False)
+            ]
+            return metrics, records, state
 
         metrics = jax.numpy.zeros((block[0].shape[0], n_metrics), block[0].dtype)
-        metrics, state = jax.lax.fori_loop(0, n_steps, body, (metrics, state))
-        return metrics, state
+        records = [jax.numpy.zeros((max_epochs, *array.shape), array.dtype) for array in state[:n_recorded]]
+        n_epochs = n_steps // steps_per_epoch
+        metrics, records, state = jax.lax.fori_loop(0, n_epochs, run_epoch, (metrics, records, state))
+        return metrics, records, state
 
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: jax.Device) -> Callable[..., Any]:
         sharding = jax.sharding.SingleDeviceSharding(device)
@@ -113,6 +138,17 @@ class _Jax(Engine):
 
     def write(self, variable: Any, value: np.ndarray) -> None:
         variable.assign(value)
+
+
+def _loop_body(step: Step, block: list[Any]) -> Callable[[Any, tuple[Any, list[Any]]], tuple[Any, list[Any]]]:
+    """Return the body of a loop over steps, which carries the metrics of all steps and the state."""
+
+    def body(i: Any, carry: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
+        metrics, state = carry
+        state, row = step(state, [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block])
+        return jax.lax.dynamic_update_index_in_dim(metrics, jax.numpy.stack(row), i, 0), state
+
+    return body
 
 
 def _broadcast(value: Any, *, shape: Sequence[int], broadcast_dimensions: Sequence[int], **_: Any) -> np.ndarray:

@@ -72,16 +72,43 @@ class _TensorFlow(Engine):
     def loop(
         self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
     ) -> tuple[Any, list[Any]]:
-        for variable, value in zip(variables, state, strict=True):
-            variable.assign(value)
+        _assign(variables, state)
+        metrics = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_metrics,))
+        body = _loop_body(step, block, variables)
+        _, metrics = tf.while_loop(lambda i, _: i < n_steps, body, [0, metrics])
+        return metrics.stack(), _values(variables)
 
-        def body(i: Any, metrics: Any) -> tuple[Any, Any]:
-            _, row = step([variable.value for variable in variables], [array[i] for array in block])
-            return i + 1, metrics.write(i, row)
+    def loop_over_epochs(
+        self,
+        step: Step,
+        n_metrics: int,
+        n_steps: Any,
+        block: list[Any],
+        variables: Sequence[Any],
+        state: list[Any],
+        steps_per_epoch: Any,
+        max_epochs: int,
+        n_recorded: int,
+    ) -> tuple[Any, list[Any], list[Any]]:
+        _assign(variables, state)
+        recorded = variables[:n_recorded]
+        body = _loop_body(step, block, variables)
+
+        def run_epoch(epoch: Any, metrics: Any, records: list[Any]) -> tuple[Any, Any, list[Any]]:
+            begin = epoch * steps_per_epoch
+            _, metrics = tf.while_loop(lambda i, _: i < begin + steps_per_epoch, body, [begin, metrics])
+            values = _values(recorded)
+            return (
+                epoch + 1,
+                metrics,
+                [record.write(epoch, value) for record, value in zip(records, values, strict=True)],
+            )
 
         metrics = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_metrics,))
-        _, metrics = tf.while_loop(lambda i, _: i < n_steps, body, [0, metrics])
-        return metrics.stack(), [tf.identity(variable.value) for variable in variables]
+        records = [tf.TensorArray(array.dtype, max_epochs, element_shape=array.shape) for array in recorded]
+        n_epochs = n_steps // steps_per_epoch
+        _, metrics, records = tf.while_loop(lambda epoch, *_: epoch < n_epochs, run_epoch, [0, metrics, records])
+        return metrics.stack(), [record.stack() for record in records], _values(variables)
 
     def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: str) -> Callable[..., Any]:
         # A concrete function has fixed shapes, and compiling many of them triggers no retracing warning
@@ -97,6 +124,26 @@ class _TensorFlow(Engine):
 
     def write(self, variable: Any, value: np.ndarray) -> None:
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.constant(value))
+
+
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    """Return the present values of Keras variables."""
+    return [tf.identity(variable.value) for variable in variables]
+
+
+def _loop_body(step: Step, block: list[Any], variables: Sequence[Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Return the body of a loop over steps, which carries the metrics of all steps; the state is in the variables."""
+
+    def body(i: Any, metrics: Any) -> tuple[Any, Any]:
+        _, row = step([variable.value for variable in variables], [array[i] for array in block])
+        return i + 1, metrics.write(i, row)
+
+    return body
 
 
 def _to_tensor_specs(specs: Any) -> Any:
