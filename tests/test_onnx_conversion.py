@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.onnx import to_onnx
@@ -228,6 +228,16 @@ def test_imputer_agrees(imputer, dtype):
         X = X.fillna(1.0)
     imputer = clone(imputer).fit(X[:N])
     assert_allclose(run(imputer, X, dtype)[0], imputer.transform(X), rtol=2 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_standard_scaler_of_a_dataframe_agrees(options, dtype):
+    scaler = StandardScaler(**options).fit(TABLE[NUMBERS[:2]])
+    (scaled,) = run(scaler, TABLE[NUMBERS[:2]], dtype)
+    assert scaled.dtype == dtype
+    tolerance = 4 * np.finfo(dtype).eps
+    assert_allclose(scaled, scaler.transform(TABLE[NUMBERS[:2]]), rtol=tolerance, atol=tolerance)
 
 
 def test_dataframes_of_pandas_and_polars_and_arrays_declare_inputs():

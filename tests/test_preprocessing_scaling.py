@@ -122,3 +122,10 @@ def test_invalid_bound_raises(bound):
         ValueError, match=rf"'max_absolute_value' parameter of SmoothClipScaler .* Got {bound!r} instead"
     ):
         SmoothClipScaler(bound).fit([[1.0], [2.0]])
+
+
+def test_scaler_of_a_crafted_file_returns_no_other_shape():
+    scaler = SmoothClipScaler().fit([[1.0], [2.0]])
+    scaler.center_ = np.zeros((10_000, 1))
+    with pytest.raises(ValueError, match="broadcast"):
+        scaler.transform([[1.0]])

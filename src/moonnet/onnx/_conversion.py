@@ -8,7 +8,7 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common import data_types as types
 from sklearn.base import is_classifier
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from moonnet.onnx import _sklearn_transformers as converters
 from moonnet.onnx._operators import numeric_type
@@ -21,8 +21,9 @@ def to_onnx(
     """Convert a fitted model to ONNX, also a pipeline for tables with numbers, text and missing values.
 
     The conversion is skl2onnx's, with converters of moonnet for :class:`sklearn.impute.SimpleImputer`,
-    :class:`sklearn.preprocessing.OneHotEncoder` and :class:`sklearn.preprocessing.TargetEncoder`, which
-    ``skl2onnx.to_onnx`` converts in part only. Each column of a dataframe becomes an input of the graph.
+    :class:`sklearn.preprocessing.OneHotEncoder`, :class:`sklearn.preprocessing.TargetEncoder` and
+    :class:`sklearn.preprocessing.StandardScaler`, which ``skl2onnx.to_onnx`` converts in part only. Each column of a
+    dataframe becomes an input of the graph.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def to_onnx(
     :func:`moonnet.tables.tabular_pipeline`; for a ``OneHotEncoder`` that learnt None or NaN as a category, it is
     ``"None"`` or ``"nan"``. A ``SimpleImputer`` of text is not converted.
 
+    Some other transformers and estimators of scikit-learn, which skl2onnx converts, compute in float32 only.
+
     ONNX cannot raise errors: if a ``OneHotEncoder`` refuses unknown categories, the graph encodes them as zeros.
 
     Examples
@@ -107,11 +110,13 @@ def to_onnx(
             SimpleImputer: converters.set_imputer_types,
             OneHotEncoder: set_types,
             TargetEncoder: set_types,
+            StandardScaler: converters.set_scaler_types,
         },
         custom_conversion_functions={
             SimpleImputer: converters.convert_imputer,
             OneHotEncoder: convert,
             TargetEncoder: convert,
+            StandardScaler: converters.convert_scaler,
         },
     )
 

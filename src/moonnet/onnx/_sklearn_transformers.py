@@ -1,7 +1,7 @@
 """Converters for transformers of scikit-learn that skl2onnx 1.20 converts in part only.
 
-skl2onnx leaves out SimpleImputer's indicators and float64, OneHotEncoder's unknown and infrequent categories, and
-TargetEncoder's several classes and float64.
+skl2onnx leaves out SimpleImputer's indicators and float64, OneHotEncoder's unknown and infrequent categories,
+TargetEncoder's several classes and float64, and StandardScaler's float64 for several inputs.
 """
 
 import warnings
@@ -47,6 +47,23 @@ def _kept_columns(imputer: Any) -> np.ndarray:
 def _marked_columns(imputer: Any) -> np.ndarray:
     """Return the positions of the columns whose missing values get an indicator."""
     return imputer.indicator_.features_ if imputer.add_indicator else np.array([], np.int64)
+
+
+def set_scaler_types(operator: Any) -> None:
+    """Check the inputs of skl2onnx's operator for a StandardScaler, and declare its output."""
+    check_inputs(operator)
+    operator.outputs[0].type = output_type(operator, operator.raw_operator.n_features_in_)
+
+
+def convert_scaler(scope: Any, operator: Any, container: Any) -> None:
+    """Add the scaling by mean and standard deviation to skl2onnx's graph."""
+    scaler = operator.raw_operator
+    op, numbers = operators_and_input(operator, container)
+    if scaler.with_mean:
+        numbers = op.Sub(numbers, scaler.mean_.astype(op.dtype))
+    if scaler.with_std:
+        numbers = op.Div(numbers, scaler.scale_.astype(op.dtype))
+    op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)
 
 
 def parse_category_encoder(scope: Any, encoder: Any, inputs: list, custom_parsers: Any = None, *, dtype: type) -> list:
