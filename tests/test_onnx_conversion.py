@@ -15,6 +15,9 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.command._columns import Column
+from moonnet.command._number_format import NumberFormat
+from moonnet.command._pipeline import make_model
 from moonnet.onnx import to_onnx
 from moonnet.preprocessing import DateEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 from moonnet.tables import ColumnsToFloat, ColumnsToText, tabular_pipeline
@@ -133,6 +136,30 @@ def test_tabular_pipeline_agrees(kind, container):
         assert_allclose(outputs[1], pipeline.predict_proba(frame), rtol=1e-12, atol=1e-12)
     else:
         assert_allclose(outputs[0][:, 0], pipeline.predict(frame), rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_pipeline_of_the_command_takes_parsed_dates_and_numbers():
+    columns = [
+        Column("width", "number", "", ""),
+        Column("colour", "category", "", ""),
+        Column("town", "category", "", "", has_many_values=True),
+        Column("day", "date", "", "", "%d.%m.%Y", date_bounds=(None, "2020-06-01")),
+        Column("price", "number", "", "", number_format=NumberFormat(unit="$", thousands=",")),
+    ]
+    days = pd.Series(pd.date_range("2020-01-01", periods=N))
+    cells = TABLE[["width", "colour", "town"]].assign(
+        day=days.dt.strftime("%d.%m.%Y"), price=[f"${1000 + i:,}" for i in range(N)]
+    )
+    cells.loc[::9, ["day", "price"]] = None
+    model = make_model(columns, KerasMoonClassifier((6,), epochs=3)).fit(cells, TARGETS["three classes"])
+    parsed = cells.assign(
+        day=((days - pd.Timestamp(1970, 1, 1)) / pd.Timedelta(days=1)).where(cells["day"].notna()),
+        price=pd.Series(1000.0 + np.arange(N)).where(cells["price"].notna()),
+    )
+    labels, probabilities = run(model, parsed)
+    assert_array_equal(labels, model.predict(cells))
+    assert_allclose(probabilities, model.predict_proba(cells), rtol=1e-12)
 
 
 @pytest.mark.parametrize("order", [(1, 2, 0), (1, 2), (2,)])
