@@ -37,14 +37,14 @@ def test_error_is_reported_in_one_line(options, message, iris_csv, assert_comman
     assert model.read_text() == "a model"
 
 
-# Each of the five members of an ensemble runs its only epoch in one block.
+# An ensemble is five networks of folds and eight members, each of which runs its only epoch in one block.
 # By name of the step: the function during which Ctrl-C is pressed, the call of it, and what is printed before
 STEPS = {
     "reading": (_train_csv, "read_table", 1, ""),
     "first fit": (_loop.Training, "_run_steps", 1, "First training sample"),
     "evaluation": (_train_and_report, "_metrics_text", 2, "training samples: loss"),
-    "first fold": (_loop.Training, "_run_steps", 6, "held-out samples: loss"),
-    "last fold": (_loop.Training, "_run_steps", 26, "held-out samples: loss"),
+    "first fold": (_loop.Training, "_run_steps", 14, "held-out samples: loss"),
+    "last fold": (_loop.Training, "_run_steps", 5 * 13 + 1, "held-out samples: loss"),
     "saving": (_train_csv, "save_model", 1, "Prediction for the held-out sample"),
     "pictures": (_pictures, "_draw_regions", 1, "training.png"),
 }

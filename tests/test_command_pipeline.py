@@ -67,7 +67,9 @@ def test_columns_are_encoded_by_kind(model, frame):
     assert encoded["category__kind_red"].tolist() == (frame["kind"] == "red").astype(float).tolist()
     rare = encoded["category__kind_infrequent_sklearn"]  # two values that occur once, and two missing ones
     assert rare.sum() == 4
-    assert encoded.shape == (N, 7)
+    bins = [name for name in encoded if "_bin" in name]
+    assert len(bins) == 3 * 4 + 1  # four of each number and date, and one of the indicator
+    assert encoded.shape == (N, 7 + len(bins))
 
 
 def test_predict_finds_columns_by_name_and_accepts_new_values(model, frame):

@@ -2,7 +2,7 @@
 
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder
 
 from moonnet import KerasMoonClassifier
@@ -10,9 +10,12 @@ from moonnet.command._columns import Column
 from moonnet.command._pipeline import make_model
 from moonnet.command._python_script import pipeline_code
 from moonnet.ensemble import DeepEnsembleClassifier
-from moonnet.preprocessing import DateEncoder, SmoothClipScaler
+from moonnet.preprocessing import DateEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 
-NEEDED = [ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, OneHotEncoder, SmoothClipScaler, DateEncoder]
+NEEDED = [
+    *(ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, make_union, OneHotEncoder),
+    *(PiecewiseLinearEncoder, SmoothClipScaler, DateEncoder),
+]
 
 
 def test_pipeline_code_recreates_pipeline():
@@ -26,5 +29,5 @@ def test_pipeline_code_recreates_pipeline():
     assert scope["model"]["ensemble"].estimator.hidden_layer_sizes == (7, 3) * 20
     assert [names for _, _, names in scope["columns"].transformers] == [names, ["it's"], ['"d"']]
     shortened = pipeline_code(model, shorten=True)
-    assert len(shortened) < 1500
+    assert len(shortened) < 2000
     assert "'a column of numbers 0', " in shortened

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_friedman1, make_multilabel_classification
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Perceptron
+from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
@@ -179,3 +180,68 @@ def test_failed_and_interrupted_fits_leave_the_ensemble_as_it_was(moons, monkeyp
         fitted.set_params(estimator__epochs=1).fit(X, 1 - y)
     assert len(runs) == 2
     assert_array_equal(fitted.predict_proba(X), expected)
+
+
+def test_cross_validation_chooses_the_number_of_epochs(moons):
+    X, y = moons
+    member = KerasMoonClassifier((9,), optimizer="adam", learning_rate=0.03, epochs=60, n_iter_no_change=5)
+    ensemble = DeepEnsembleClassifier(member, 2, cv=4, random_state=3).fit(X, y)
+    rng = np.random.RandomState(3)
+    folds = list(StratifiedKFold(4, shuffle=True, random_state=rng).split(X, y))
+    best = []
+    for (train, left_out), seed, history in zip(
+        folds, rng.randint(np.iinfo(np.int32).max, size=4), ensemble.fold_histories_, strict=True
+    ):
+        network = clone(member).set_params(random_state=int(seed), early_stopping=True)
+        network.fit(X[train], y[train], X_val=X[left_out], y_val=y[left_out])
+        assert network.history_ == history
+        best.append(network.best_iteration_)
+    assert ensemble.epochs_ == round(np.median(best))
+    for fitted, seed in zip(ensemble.estimators_, rng.randint(np.iinfo(np.int32).max, size=2), strict=True):
+        alone = clone(member).set_params(random_state=int(seed), epochs=ensemble.epochs_).fit(X, y)
+        assert_array_equal(fitted.coefs_[0], alone.coefs_[0])
+    on_threads = clone(ensemble).set_params(n_jobs=2).fit(X, y)
+    assert_array_equal(on_threads.predict_proba(X), ensemble.predict_proba(X))
+
+
+def test_samples_without_weight_are_absent_from_folds(moons):
+    X, y = moons
+    weight = np.arange(len(y)) % 3 / 2
+    present = weight > 0
+    ensemble = DeepEnsembleClassifier(CLASSIFIER, 2, cv=3, random_state=0)
+    weighted = clone(ensemble).fit(X, y, sample_weight=weight)
+    without = clone(ensemble).fit(X[present], y[present], sample_weight=weight[present])
+    assert weighted.fold_histories_ == without.fold_histories_
+    assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+
+
+@pytest.mark.parametrize("counts", [(30, 1), (30, 2), (3, 3), (2, 2, 1)])
+def test_rare_classes_stay_in_every_fold(counts):
+    y = np.repeat(np.arange(len(counts)), counts)
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    ensemble = DeepEnsembleClassifier(KerasMoonClassifier((4,), epochs=2), 2, cv=5, random_state=0).fit(X, y)
+    assert len(ensemble.fold_histories_) == min(5, max(counts))
+    assert ensemble.predict_proba(X).shape == (len(y), len(counts))
+
+
+def test_folds_of_the_user_are_used():
+    X, y = make_friedman1(60, random_state=0)
+    folds = [(np.arange(40), np.arange(40, 60))]
+    ensemble = DeepEnsembleRegressor(REGRESSOR, 1, cv=folds, random_state=0).fit(X, y)
+    assert len(ensemble.fold_histories_) == 1
+    with_splitter = DeepEnsembleRegressor(REGRESSOR, 1, cv=ShuffleSplit(2, random_state=0), random_state=0).fit(X, y)
+    assert len(with_splitter.fold_histories_) == 2
+
+
+def test_unsuitable_cross_validations_are_reported(moons):
+    X, y = moons
+    with pytest.raises(ValueError, match=r"'cv' parameter .* unless 'estimator' is one of moonnet's\. Got 5 with MLP"):
+        DeepEnsembleClassifier(MLPClassifier(), cv=5).fit(X, y)
+    with pytest.raises(ValueError, match=r"'cv' parameter .* must be None if a validation set is passed\. Got 5"):
+        DeepEnsembleClassifier(cv=5).fit(X, y, X_val=X, y_val=y)
+    with pytest.raises(ValueError, match=r"must be None for so few samples\. Got 5 with 2 samples of as many classes"):
+        DeepEnsembleClassifier(cv=5).fit(X[:2], [0, 1])
+    with pytest.raises(ValueError, match=r"must be None for so few samples\. Got 5 with 1 samples"):
+        DeepEnsembleRegressor(cv=5).fit(X[:1], [1])
+    with pytest.raises(ValueError, match="'cv' parameter of DeepEnsembleRegressor must be"):
+        DeepEnsembleRegressor(cv=1).fit(X, y)

@@ -133,9 +133,9 @@ def test_tabular_pipeline_agrees(kind, container):
     outputs = session.run(None, {names[name]: column for name, column in inputs.items()})
     if is_classifier(pipeline):
         assert_array_equal(outputs[0], pipeline.predict(frame))
-        assert_allclose(outputs[1], pipeline.predict_proba(frame), rtol=1e-12, atol=1e-12)
+        assert_allclose(outputs[1], pipeline.predict_proba(frame), atol=1e-6)  # the networks are in float32
     else:
-        assert_allclose(outputs[0][:, 0], pipeline.predict(frame), rtol=1e-12)
+        assert_allclose(outputs[0][:, 0], pipeline.predict(frame), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_pipeline_of_the_command_takes_parsed_dates_and_numbers():
     )
     labels, probabilities = run(model, parsed)
     assert_array_equal(labels, model.predict(cells))
-    assert_allclose(probabilities, model.predict_proba(cells), rtol=1e-12)
+    assert_allclose(probabilities, model.predict_proba(cells), atol=1e-6)  # the networks are in float32
 
 
 @pytest.mark.parametrize("order", [(1, 2, 0), (1, 2), (2,)])

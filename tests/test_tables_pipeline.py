@@ -47,6 +47,10 @@ def test_columns_of_every_kind_are_learned(fitted):
     assert names == [
         *("numbers__x", "numbers__member", "numbers__day"),
         *("numbers__missingindicator_x", "numbers__missingindicator_member"),
+        *(f"numbers__x_bin{i}" for i in range(4)),
+        "numbers__member_bin0",
+        *(f"numbers__day_bin{i}" for i in range(4)),
+        *("numbers__missingindicator_x_bin0", "numbers__missingindicator_member_bin0"),
         *("categories__color_", "categories__color_green", "categories__color_red"),
         "many categories__city",
     ]
@@ -107,11 +111,12 @@ def test_tables_of_other_kinds_are_learned_and_may_be_all_missing_later(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(100_000, 5), (150, 2_000)])
 def test_large_tables_are_learned(shape):
-    X = np.random.default_rng(0).normal(size=shape)
-    y = X[:, 0] > 0
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=shape[0])
+    X, y = latent[:, np.newaxis] + rng.normal(size=shape), latent > 0
     model = tabular_pipeline("classifier", random_state=0).set_params(ensemble__estimator__epochs=2)
     model.fit(pd.DataFrame(X).add_prefix("c"), y)
-    assert model.score(pd.DataFrame(X).add_prefix("c"), y) > 0.9
+    assert model.score(pd.DataFrame(X).add_prefix("c"), y) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_results_are_the_same_for_the_same_random_state(fitted):
 
 
 def test_effort_sets_the_number_of_members():
-    assert tabular_pipeline("classifier")[-1].n_estimators == 5
+    assert tabular_pipeline("classifier")[-1].n_estimators == 8
     assert tabular_pipeline("regressor", effort="high")[-1].n_estimators == 20
 
 

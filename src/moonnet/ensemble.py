@@ -10,14 +10,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from moonnet._class_targets import ClassTargets
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._estimator import BaseKerasMoon, name_in_errors, ravel_single_column, restore_on_error
 from moonnet._regressor import KerasMoonRegressor
-from moonnet._sklearn_compat import HasMethods, Interval
+from moonnet._sklearn_compat import HasMethods, Interval, check_sample_weight
+
+_INTERRUPTED = "Training interrupted by user"
 
 
 class _BaseDeepEnsemble(BaseEstimator, ABC):
@@ -26,6 +30,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -35,11 +40,13 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         estimator: Any,
         n_estimators: int,
         *,
+        cv: Any,
         n_jobs: int | None,
         random_state: int | np.random.RandomState | None,
     ) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
+        self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -69,25 +76,86 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
             "sample_weight_val": sample_weight_val,
         }
         options = {name: value for name, value in options.items() if value is not None}
-        members = [_with_random_state(clone(member), seed) for seed in self._draw_seeds()]
-        with warnings.catch_warnings():
-            # An ensemble with members that were cut short would be another one
-            warnings.filterwarnings("error", message="Training interrupted by user")
-            try:
-                # On threads, which share the compiled program
-                self.estimators_ = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                    delayed(_fit_member)(member, X, y, options) for member in members
-                )
-            except UserWarning as warning:
-                if "Training interrupted by user" not in str(warning):
-                    raise
-                raise KeyboardInterrupt from None
+        rng = self._random_generator()
+        self.epochs_: int | None = None
+        self.fold_histories_: list[dict[str, list[float]]] = []
+        if self.cv is not None:
+            member = self._choose_epochs(member, X, y, options, rng)
+        tasks = [(X, y, options)] * self.n_estimators
+        self.estimators_ = self._fit_copies(member, tasks, rng)
         return y
 
-    def _draw_seeds(self) -> list[int]:
-        """Return a random state for each member; with None, the operating system provides the entropy."""
+    def _choose_epochs(self, member: Any, X: Any, y: np.ndarray, options: dict[str, Any], rng: Any) -> Any:
+        """Return a member with the number of epochs that a cross-validation finds."""
+        if not isinstance(member, BaseKerasMoon):
+            raise ValueError(
+                f"The 'cv' parameter of {type(self).__name__} must be None unless 'estimator' is one of moonnet's. "
+                f"Got {self.cv!r} with {member!r} instead."
+            )
+        if options.keys() - {"sample_weight"}:
+            raise ValueError(
+                f"The 'cv' parameter of {type(self).__name__} must be None if a validation set is passed. "
+                f"Got {self.cv!r} instead."
+            )
+        weight = check_sample_weight(options.get("sample_weight"), X)
+        present = np.flatnonzero(weight)
+        X, y, weight = X[present], y[present], weight[present]
+        has_weights = "sample_weight" in options
+        tasks = []
+        for train, left_out in self._folds(X, y, rng):
+            fold = {"X_val": X[left_out], "y_val": y[left_out]}
+            if has_weights:
+                fold |= {"sample_weight": weight[train], "sample_weight_val": weight[left_out]}
+            tasks.append((X[train], y[train], fold))
+        networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng)
+        self.fold_histories_ = [network.history_ for network in networks]
+        self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
+        return clone(member).set_params(early_stopping=False, epochs=self.epochs_)
+
+    def _folds(self, X: Any, y: np.ndarray, rng: np.random.RandomState) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the indices of the samples to train on and of those left out, for each fold."""
+        if not isinstance(self.cv, Integral):
+            return list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
+        candidates, largest = np.arange(len(y)), len(y)
+        is_stratified = is_classifier(self) and y.ndim == 1
+        if is_stratified:  # the only sample of a class is never left out
+            ClassTargets.from_y(y)
+            _, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
+            candidates, largest = candidates[counts[classes] > 1], int(counts.max())
+        n_folds = min(int(self.cv), largest)
+        if n_folds < 2:
+            raise ValueError(
+                f"The 'cv' parameter of {type(self).__name__} must be None for so few samples. "
+                f"Got {self.cv!r} with {len(y)} samples{' of as many classes' * is_stratified}."
+            )
+        splitter = (StratifiedKFold if is_stratified else KFold)(n_folds, shuffle=True, random_state=rng)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class")
+            folds = [candidates[left_out] for _, left_out in splitter.split(candidates, y[candidates])]
+        return [(np.setdiff1d(np.arange(len(y)), left_out), left_out) for left_out in folds]
+
+    def _fit_copies(self, estimator: Any, tasks: list[tuple[Any, np.ndarray, dict[str, Any]]], rng: Any) -> list[Any]:
+        """Return fitted copies of an estimator, one for each tuple of X, y and further arguments of fit."""
+        seeds = rng.randint(np.iinfo(np.int32).max, size=len(tasks)).tolist()
+        copies = [_with_random_state(clone(estimator), seed) for seed in seeds]
+        with warnings.catch_warnings():
+            # An ensemble with members that were cut short would be another one
+            warnings.filterwarnings("error", message=_INTERRUPTED)
+            try:
+                # On threads, which share the compiled program
+                fitted: list[Any] = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+                    delayed(_fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
+                )
+            except UserWarning as warning:
+                if _INTERRUPTED not in str(warning):
+                    raise
+                raise KeyboardInterrupt from None
+        return fitted
+
+    def _random_generator(self) -> np.random.RandomState:
+        """Return the generator that draws random states; with None, the operating system provides the entropy."""
         entropy = np.random.SeedSequence().generate_state(1)[0] if self.random_state is None else self.random_state
-        return check_random_state(entropy).randint(np.iinfo(np.int32).max, size=self.n_estimators).tolist()
+        return check_random_state(entropy)
 
     def _check(self, X: Any) -> Any:
         """Return X as an array or CSR of floats, with the columns of fit."""
@@ -130,6 +198,12 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     n_estimators : int, default=5
         Number of members, at least 1.
 
+    cv : int, cross-validation generator or iterable, default=None
+        How the number of epochs is chosen. If given, a network is trained with early stopping on each fold, which is
+        scored on the samples left out; then the members are trained on all samples for the median of the best epochs.
+        An int is the number of folds, which are shuffled and, for a classification, stratified. This needs an
+        ``estimator`` of moonnet. If None, the members are trained as ``estimator`` says.
+
     n_jobs : int, default=None
         Number of threads that train members: -1 uses all processors, and None means 1 unless in a
         :class:`joblib.parallel_config` context. The results are the same for any number.
@@ -146,6 +220,12 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
 
     classes_ : ndarray of shape (n_classes,)
         Labels, sorted; of a multilabel problem the indices of the columns of y.
+
+    epochs_ : int or None
+        Number of epochs for which the members were trained, as chosen by cross-validation. None if ``cv`` is None.
+
+    fold_histories_ : list of dict
+        The ``history_`` of the network of each fold, also with losses of the samples left out. Empty if ``cv`` is None.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -181,10 +261,11 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         estimator: Any = None,
         n_estimators: int = 5,
         *,
+        cv: Any = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(estimator, n_estimators, n_jobs=n_jobs, random_state=random_state)
+        super().__init__(estimator, n_estimators, cv=cv, n_jobs=n_jobs, random_state=random_state)
 
     def _member(self) -> Any:
         return KerasMoonClassifier() if self.estimator is None else self.estimator
@@ -334,6 +415,12 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     n_estimators : int, default=5
         Number of members, at least 1.
 
+    cv : int, cross-validation generator or iterable, default=None
+        How the number of epochs is chosen. If given, a network is trained with early stopping on each fold, which is
+        scored on the samples left out; then the members are trained on all samples for the median of the best epochs.
+        An int is the number of folds, which are shuffled and, for a classification, stratified. This needs an
+        ``estimator`` of moonnet. If None, the members are trained as ``estimator`` says.
+
     n_jobs : int, default=None
         Number of threads that train members: -1 uses all processors, and None means 1 unless in a
         :class:`joblib.parallel_config` context. The results are the same for any number.
@@ -347,6 +434,12 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     estimators_ : list of estimators
         The fitted members. Those of moonnet do not keep the state of their optimizer: ``partial_fit`` of a member
         continues with a new one.
+
+    epochs_ : int or None
+        Number of epochs for which the members were trained, as chosen by cross-validation. None if ``cv`` is None.
+
+    fold_histories_ : list of dict
+        The ``history_`` of the network of each fold, also with losses of the samples left out. Empty if ``cv`` is None.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -380,10 +473,11 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         estimator: Any = None,
         n_estimators: int = 5,
         *,
+        cv: Any = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(estimator, n_estimators, n_jobs=n_jobs, random_state=random_state)
+        super().__init__(estimator, n_estimators, cv=cv, n_jobs=n_jobs, random_state=random_state)
 
     def _member(self) -> Any:
         return KerasMoonRegressor() if self.estimator is None else self.estimator

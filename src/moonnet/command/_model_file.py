@@ -20,7 +20,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import KFold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,7 +35,7 @@ from moonnet._numpy_forward import ACTIVATIONS
 from moonnet._regression_losses import LOSSES
 from moonnet.command._output_files import replacing
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
-from moonnet.preprocessing import DateEncoder, NumberEncoder, SmoothClipScaler
+from moonnet.preprocessing import DateEncoder, NumberEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 
 # The classes of the objects in a model. A pipeline with another transformer needs it here.
 TRUSTED_CLASSES = (
@@ -43,12 +43,14 @@ TRUSTED_CLASSES = (
     DateEncoder,
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
+    FeatureUnion,
     KFold,  # of TargetEncoder
     KerasMoonClassifier,
     KerasMoonRegressor,
     MissingIndicator,
     NumberEncoder,
     OneHotEncoder,
+    PiecewiseLinearEncoder,
     Pipeline,
     SimpleImputer,
     SmoothClipScaler,
@@ -278,7 +280,7 @@ def _check_ensemble(ensemble: Any) -> None:
     """Check the attributes of a fitted ensemble that predictions use."""
     if not isinstance(ensemble, DeepEnsembleClassifier | DeepEnsembleRegressor):
         raise ValueError(f"expected an ensemble of moonnet. Got {type(ensemble).__name__}")
-    if not isinstance(ensemble.estimators_, list) or not ensemble.estimators_:
+    if type(ensemble.estimators_) is not list or not ensemble.estimators_:
         raise ValueError("expected an ensemble with members")
     for network in ensemble.estimators_:
         _check_network(network)

@@ -44,7 +44,7 @@ def _make_encoder(column: Column, seed: int, *, is_class: bool) -> Any:
         return make_pipeline(*(step for _, step in many_categories_steps(seed, is_class=is_class)))
     if column.kind == "category":
         return one_hot_encoder()
-    steps = [step for _, step in number_steps()]
+    steps = [step for _, step in number_steps(is_class=is_class)]
     if column.kind == "date":
         return make_pipeline(
             DateEncoder(column.date_format, earliest=column.date_bounds[0], latest=column.date_bounds[1]), *steps

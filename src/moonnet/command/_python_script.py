@@ -8,7 +8,7 @@ from pprint import pformat
 from textwrap import indent
 from typing import Any
 
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from moonnet.command._columns import Column, Target
 from moonnet.command._pipeline import dtypes_of, make_number_encoder, missing_markers_of
@@ -50,11 +50,11 @@ IMPORTS = {
     "sklearn.compose": ["ColumnTransformer"],
     "sklearn.impute": ["SimpleImputer"],
     "sklearn.model_selection": ["KFold", "train_test_split"],
-    "sklearn.pipeline": ["Pipeline", "make_pipeline"],
+    "sklearn.pipeline": ["Pipeline", "make_pipeline", "make_union"],
     "sklearn.preprocessing": ["OneHotEncoder", "TargetEncoder"],
     "moonnet": ["KerasMoonClassifier", "KerasMoonRegressor"],
     "moonnet.ensemble": ["DeepEnsembleClassifier", "DeepEnsembleRegressor"],
-    "moonnet.preprocessing": ["DateEncoder", "NumberEncoder", "SmoothClipScaler"],
+    "moonnet.preprocessing": ["DateEncoder", "NumberEncoder", "PiecewiseLinearEncoder", "SmoothClipScaler"],
 }
 
 
@@ -125,18 +125,23 @@ def reading_code(table: Table, dtypes: Mapping[str, str], missing: Mapping[str, 
 def _estimator_code(estimator: Any, /, **names: str) -> str:
     """Return the code that makes an unfitted estimator; ``names`` are variables that hold some of its parameters."""
     if isinstance(estimator, Pipeline):
-        steps = "".join(f"    {_estimator_code(step)},\n" for _, step in estimator.steps)
-        return f"make_pipeline(\n{steps})"
+        return _call_code("make_pipeline", [_estimator_code(step) for _, step in estimator.steps])
+    if isinstance(estimator, FeatureUnion):
+        parts = [_estimator_code(part) for _, part in estimator.transformer_list]
+        return _call_code("make_union", [*parts, f"verbose_feature_names_out={estimator.verbose_feature_names_out}"])
     # scikit-learn's repr shortens long parameters
     defaults = {name: parameter.default for name, parameter in signature(type(estimator)).parameters.items()}
     parameters = estimator.get_params(deep=False).items()
     changed = [
         f"{name}={names.get(name, repr(value))}" for name, value in parameters if repr(value) != repr(defaults[name])
     ]
-    code = f"{type(estimator).__name__}({', '.join(changed)})"
-    if len(code) <= _MAX_LINE:
-        return code
-    return f"{type(estimator).__name__}(\n" + "".join(f"    {argument},\n" for argument in changed) + ")"
+    name, code = type(estimator).__name__, ", ".join(changed)
+    return f"{name}({code})" if len(name + code) < _MAX_LINE else _call_code(name, changed)
+
+
+def _call_code(function: str, arguments: Sequence[str]) -> str:
+    """Return the code of a call with each argument on a line of its own."""
+    return f"{function}(\n" + "".join(indent(f"{argument},", "    ") + "\n" for argument in arguments) + ")"
 
 
 def _literal_code(value: Any) -> str:

@@ -51,7 +51,7 @@ def train_and_report(dataset: Dataset, model: Any) -> None:
         _fit(model, dataset.X, dataset.y)
     echo()
     if dataset.is_dataframe:
-        _print_members(model[-1].estimators_)
+        _print_ensemble(model[-1])
     else:
         model.model_.summary()
         echo()
@@ -96,20 +96,18 @@ def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
     return model
 
 
-def _print_members(networks: list[Any]) -> None:
-    """Print the layers of an ensemble's networks, and how long each was trained."""
-    first = networks[0]
+def _print_ensemble(ensemble: Any) -> None:
+    """Print the layers of an ensemble's networks, and how the number of epochs was chosen."""
+    first = ensemble.estimators_[0]
     layers = " - ".join(map(str, (first.n_features_in_, *(len(bias) for bias in first.intercepts_))))
     n_weights = sum(array.size for array in (*first.coefs_, *first.intercepts_))
-    echo(
-        f"{len(networks)} networks with layers of {layers} units ({n_weights:,} weights each), each trained until the "
-        "loss on samples of its own\nno longer improved:"
-    )
-    for number, network in enumerate(networks, start=1):
-        echo(
-            f"network {number:2d}: best validation loss {-network.best_validation_score_:.4g} "
-            f"after {network.best_iteration_} of {network.n_iter_} epochs"
-        )
+    echo(f"Networks with layers of {layers} units ({n_weights:,} weights), each trained on the other folds:")
+    for fold, history in enumerate(ensemble.fold_histories_, start=1):
+        losses = history["val_loss"]
+        best = int(np.argmin(losses))
+        echo(f"fold {fold}: lowest validation loss {losses[best]:.4g} after {best + 1} of {len(losses)} epochs")
+    epochs = f"{ensemble.epochs_} epoch{'s' * (ensemble.epochs_ > 1)}"
+    echo(f"The ensemble has {len(ensemble.estimators_)} such networks, trained on all training samples for {epochs}.")
 
 
 def _print_history(history: dict[str, list[float]]) -> None:

@@ -90,7 +90,7 @@ class TrainingCurveDisplay:
         ----------
         estimator : fitted classifier, regressor, pipeline or search
             An estimator with the attribute ``history_``, such as :class:`~moonnet.KerasMoonClassifier`, or
-            ``loss_curve_``, such as ``MLPClassifier``, or an ensemble of them, whose members are drawn like folds. For
+            ``loss_curve_``, such as ``MLPClassifier``, or an ensemble of them, whose folds or members are drawn. For
             a pipeline, this is its last step; for a search, its best estimator.
 
         ax : matplotlib.axes.Axes or sequence of them, default=None
@@ -316,8 +316,11 @@ def unwrap_estimator(estimator: Any) -> Any:
 
 
 def _get_histories(estimator: Any) -> list[Mapping[str, Any]]:
-    """Return the training history of a fitted estimator, or those of an ensemble's members."""
-    members = getattr(unwrap_estimator(estimator), "estimators_", None)
+    """Return the training history of a fitted estimator, or those of an ensemble's folds or members."""
+    ensemble = unwrap_estimator(estimator)
+    if getattr(ensemble, "fold_histories_", None):
+        return ensemble.fold_histories_
+    members = getattr(ensemble, "estimators_", None)
     return list(map(_get_history, np.ravel(members))) if members is not None else [_get_history(estimator)]
 
 

@@ -65,6 +65,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         numbers with a fractional part as continuous, and everything else, also integers, as class labels. Not used for
         quantiles.
 
+    dtype : {"float32", "float64"} or None, default=None
+        Type of the encoded numbers. None is the type of X if that is float32, and otherwise float64.
+
     Attributes
     ----------
     bin_edges_ : list of ndarray
@@ -117,6 +120,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Interval(Real, 0, 1, closed="neither"),
         ],
         "target_type": [StrOptions({"auto", "classes", "continuous"})],
+        "dtype": [StrOptions({"float32", "float64"}), None],
     }
 
     def __init__(
@@ -126,11 +130,13 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         binning: Literal["quantile", "tree"] = "quantile",
         min_samples_leaf: float = 20,
         target_type: Literal["auto", "classes", "continuous"] = "auto",
+        dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self.n_bins = n_bins
         self.binning = binning
         self.min_samples_leaf = min_samples_leaf
         self.target_type = target_type
+        self.dtype = dtype
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Choose the edges of the bins.
@@ -201,7 +207,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         encoded : ndarray of shape (n_samples, n_bins_of_all_columns)
             The bins of the first column, then those of the second, and so on: numbers from 0 to 1, or from -2 to 3 in
-            outer bins; NaN where X is missing. float32 if X is float32, and otherwise float64.
+            outer bins; NaN where X is missing. Their type is ``dtype``.
 
         Raises
         ------
@@ -225,7 +231,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         with np.errstate(over="ignore"):
             encoded -= bins.start
             encoded /= bins.width
-        return np.clip(encoded, bins.lowest, bins.highest, out=encoded)
+        np.clip(encoded, bins.lowest, bins.highest, out=encoded)
+        return encoded if self.dtype is None else encoded.astype(self.dtype, copy=False)
 
     def _bins(self, dtype: Any) -> Bins:
         """Return the bins as arrays of this dtype."""

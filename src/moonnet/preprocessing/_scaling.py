@@ -3,14 +3,14 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from moonnet._sklearn_compat import Interval
+from moonnet._sklearn_compat import Interval, StrOptions
 
 _DTYPES = np.float64, np.float32
 # A number this many times the bound is scaled to the bound in every dtype, and its square is finite in every dtype
@@ -33,6 +33,9 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     max_absolute_value : float, default=3.0
         Bound of the scaled numbers. 3 is the value of the paper.
+
+    dtype : {"float32", "float64"} or None, default=None
+        Type of the scaled numbers. None is the type of X if that is float32, and otherwise float64.
 
     Attributes
     ----------
@@ -71,10 +74,14 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
            [ 3.   ]])
     """
 
-    _parameter_constraints: ClassVar[dict] = {"max_absolute_value": [Interval(Real, 0, None, closed="neither")]}
+    _parameter_constraints: ClassVar[dict] = {
+        "max_absolute_value": [Interval(Real, 0, None, closed="neither")],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+    }
 
-    def __init__(self, max_absolute_value: float = 3.0) -> None:
+    def __init__(self, max_absolute_value: float = 3.0, *, dtype: Literal["float32", "float64"] | None = None) -> None:
         self.max_absolute_value = max_absolute_value
+        self.dtype = dtype
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Compute the median and the scale of each column.
@@ -122,8 +129,8 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         scaled : ndarray of shape (n_samples, n_features)
-            Numbers between ``-max_absolute_value`` and ``max_absolute_value``; NaN where X is missing. float32 if X
-            is float32, and otherwise float64.
+            Numbers between ``-max_absolute_value`` and ``max_absolute_value``; NaN where X is missing. Their type
+            is ``dtype``.
 
         Raises
         ------
@@ -153,7 +160,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         np.sqrt(root, out=root)
         scaled /= root
         scaled *= self.max_absolute_value
-        return scaled
+        return scaled if self.dtype is None else scaled.astype(self.dtype, copy=False)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Convert scaled numbers back.
