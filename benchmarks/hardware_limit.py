@@ -18,7 +18,7 @@ from jobs import X, Y, time_call
 from rivals import SETTINGS, build_moonnet_classifier
 from threadpoolctl import threadpool_limits
 
-from moonnet.training._compiled_program import Program  # imports the engine, which the first fit must not include
+from moonnet.training._program_state import ProgramState  # imports the engine, which the first fit must not include
 
 
 def count_product_operations(layer_sizes: tuple[int, ...], n_samples: int, epochs: int) -> int:
@@ -91,16 +91,16 @@ def count_step_operations(n_steps: int) -> int:
 def time_fits(n_fits: int) -> tuple[float, float]:
     """Return the median seconds of a fit, and those that it spends in the compiled program."""
     program_seconds = []
-    original = Program.run
+    original = ProgramState.run
 
     def timed_run(*arguments: Any) -> Any:
         seconds, result = time_call(lambda: original(*arguments))
         program_seconds.append(seconds)
         return result
 
-    Program.run = timed_run
+    ProgramState.run = timed_run
     fit_seconds = [time_call(lambda: build_moonnet_classifier().fit(X, Y))[0] for _ in range(n_fits)]
-    Program.run = original
+    ProgramState.run = original
     assert len(program_seconds) == n_fits  # one block per fit
     return statistics.median(fit_seconds), statistics.median(program_seconds)
 

@@ -66,7 +66,7 @@ def main() -> None:
         if number in (1, 20) or number % 50 == 0 or number == options.fits:
             gc.collect()
             megabytes[number] = process.memory_info().rss / 1e6
-            n_cached = len(_compiled_program._idle_programs)
+            n_cached = len(_compiled_program._programs)
             print(f"after fit {number:4d}: {megabytes[number]:7.1f} MB, {n_cached} cached programs", flush=True)
     print(f"growth from fit 20 to the last: {megabytes[options.fits] - megabytes[20]:.1f} MB")
 

@@ -86,7 +86,7 @@ def count_compiled_programs(layers):
     """Return how many programs this process has compiled for networks with these hidden layers."""
     from moonnet.training import _compiled_program
 
-    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _compiled_program._idle_programs)
+    return sum(program.spec.network.layer_sizes[1:-1] == layers for program in _compiled_program._programs.values())
 
 
 def test_each_worker_compiles_a_network_once(client, moons):

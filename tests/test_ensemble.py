@@ -69,7 +69,7 @@ def test_bits_are_the_same_on_threads(moons, ensemble):
 def test_members_share_one_compiled_program(moons):
     # No other test trains this architecture
     ensemble = DeepEnsembleClassifier(KerasMoonClassifier((11, 3), epochs=1), 4, random_state=0).fit(*moons)
-    specs = [program.spec.network.layer_sizes for program in _compiled_program._idle_programs]
+    specs = [program.spec.network.layer_sizes for program in _compiled_program._programs.values()]
     assert specs.count((2, 11, 3, 1)) == 1
     assert len(ensemble.estimators_) == 4
 

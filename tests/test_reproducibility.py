@@ -148,7 +148,7 @@ def test_settings_of_keras_do_not_change_results(monkeypatch, keras_settings, fl
     network = KerasMoonClassifier((5,), epochs=2, optimizer=optimizer, random_state=0)
 
     def results():
-        monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+        monkeypatch.setattr(_compiled_program, "_programs", {})
         network.fit(X, y)
         return fingerprint(network), network.predict_proba(X).tobytes(), network.history_
 

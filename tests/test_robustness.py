@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._sklearn_compat import HAS_CALLBACKS
-from moonnet.training import _compiled_program
+from moonnet.training import _compiled_program, _program_state
 from moonnet.training._keras import keras
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -140,9 +140,9 @@ def test_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_sto
 
 
 def test_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
-    run, blocks = _compiled_program.Program.run, []
+    run, blocks = _program_state.ProgramState.run, []
 
     def interrupting_run(self, *block):
         blocks.append(1)
@@ -152,12 +152,12 @@ def test_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
 
     clf = KerasMoonClassifier(epochs=8, random_state=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.Program, "run", interrupting_run)
+        patch.setattr(_program_state.ProgramState, "run", interrupting_run)
         with pytest.warns(UserWarning, match="after 2 epochs"):
             clf.fit(*moons)
     assert len(blocks) == 5
     assert (clf.coefs_[0] == KerasMoonClassifier(epochs=2, random_state=0).fit(*moons).coefs_[0]).all()
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
 
 
 def test_completed_epochs_remain_if_the_interruption_warning_is_an_error(moons):
@@ -214,7 +214,7 @@ def test_interrupts_at_random_moments_leave_the_next_fit_and_the_handler_as_they
 
     def clear_cache():
         if not is_compiled:
-            monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+            monkeypatch.setattr(_compiled_program, "_programs", {})
 
     try:
         expected = weight_bytes(fit())
@@ -230,7 +230,7 @@ def test_interrupts_at_random_moments_leave_the_next_fit_and_the_handler_as_they
             seconds = min(seconds, duration) if is_compiled else seconds
     finally:
         signal.signal(signal.SIGALRM, before)
-        monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+        monkeypatch.setattr(_compiled_program, "_programs", {})
 
 
 def test_diverging_candidate_gets_error_score_and_the_search_continues(moons):

@@ -16,7 +16,7 @@ from sklearn.datasets import make_moons
 from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.training import _compiled_program
+from moonnet.training import _program_state
 from moonnet.training._keras import keras as keras_module
 
 pytestmark = pytest.mark.trains
@@ -358,8 +358,8 @@ def one_epoch_per_block(estimator):
 @pytest.fixture
 def blocks(monkeypatch):
     """The list of the numbers of steps of each block that a program runs."""
-    run, blocks = _compiled_program.Program.run, []
-    monkeypatch.setattr(_compiled_program.Program, "run", lambda self, *b: blocks.append(len(b[0])) or run(self, *b))
+    run, blocks = _program_state.ProgramState.run, []
+    monkeypatch.setattr(_program_state.ProgramState, "run", lambda self, *b: blocks.append(len(b[0])) or run(self, *b))
     return blocks
 
 
@@ -397,7 +397,18 @@ def never_twice(estimator, X, y):
         (KerasMoonRegressor(loss="huber", l2=0.001), "float64"),
         (KerasMoonRegressor(scoring="r2"), "float32"),
     ],
-    ids=repr,
+    ids=[
+        "default",
+        "never stops",
+        "patience 1",
+        "small batches",
+        "adam",
+        "large network",
+        "scorer",
+        "own scorer",
+        "huber",
+        "r2",
+    ],
 )
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_blocks_of_several_epochs_do_not_change_a_bit(moons, blocks, estimator, dtype, n_classes):
@@ -450,7 +461,7 @@ def test_moving_averages_are_validated_after_each_epoch(blocks):
 )
 def test_no_step_runs_after_the_epoch_that_stops_the_training(scores, tol, n_iter_no_change, is_resumed):
     X, y = make_moons(60, noise=0.2, random_state=0)
-    n_scored, n_steps, run = 0, 0, _compiled_program.Program.run
+    n_scored, n_steps, run = 0, 0, _program_state.ProgramState.run
 
     def next_score(estimator, X, y):
         nonlocal n_scored
@@ -466,7 +477,7 @@ def test_no_step_runs_after_the_epoch_that_stops_the_training(scores, tol, n_ite
     clf.set_params(n_iter_no_change=n_iter_no_change, warm_start=True)
     first = n_epochs_of_mlpclassifier([-score for score in scores[:7]], tol, n_iter_no_change) if is_resumed else 40
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.Program, "run", counting_run)
+        patch.setattr(_program_state.ProgramState, "run", counting_run)
         clf.set_params(epochs=7 if is_resumed else 40).fit(X, y)
         assert clf.n_iter_ == n_epochs_of_mlpclassifier([-s for s in scores[: clf.epochs]], tol, n_iter_no_change)
     assert n_steps == 3 * clf.n_iter_

@@ -138,16 +138,16 @@ import keras
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
 from moonnet._numpy_forward import ACTIVATIONS
-from moonnet.training import _network, _compiled_program
+from moonnet.training import _network, _program_state
 used = []
-run = _compiled_program.Program.run
+run = _program_state.ProgramState.run
 
 def recorded(self, *block):
     metrics = run(self, *block)
     used.append(str(getattr(self._stored_state[0], "device", None)).lower().rpartition("_")[2][-1])
     return metrics
 
-_compiled_program.Program.run = recorded
+_program_state.ProgramState.run = recorded
 X, y = make_moons(60, noise=0.2, random_state=0)
 clf = KerasMoonClassifier((3,), epochs=2, random_state=0).fit(X, y)
 with keras.device("cpu:1"):
@@ -229,7 +229,7 @@ def test_process_on_jax_neither_imports_tensorflow_nor_warns(run_python):
 @pytest.fixture
 def empty_program_cache(monkeypatch):
     """Empty the cache of compiled programs."""
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
 
 
 @cache
@@ -261,7 +261,7 @@ def test_preparing_a_program_compiles_nothing(monkeypatch, name):
         network, optimizer, 50, dropout=True, dtype=optimizer.training_dtype("float64")
     )
     before = len(recorded_compilations())
-    _compiled_program.Program(spec)
+    _compiled_program.CompiledProgram(spec)
     assert len(recorded_compilations()) == before
 
 
@@ -273,7 +273,7 @@ def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypa
     expected = weight_bytes(clf.fit(*moons))
     monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_cpu_of_another_version", True)
     monkeypatch.setattr(engine, "_unknown_options", set(engine._unknown_options))
-    _compiled_program._idle_programs.clear()
+    _compiled_program._programs.clear()
     assert weight_bytes(clf.fit(*moons)) == expected
     assert "xla_cpu_of_another_version" in engine._unknown_options
 
@@ -339,7 +339,7 @@ def test_fit_is_identical_within_transformations_and_scopes_of_jax(
 
     def fit(name):
         if not compiled_before:
-            monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+            monkeypatch.setattr(_compiled_program, "_programs", {})
         found[name] = weight_bytes(clf.fit(*moons))
 
     def traced(name):

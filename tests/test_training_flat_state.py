@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet.training import _compiled_program
+from moonnet.training import _compiled_program, _program_state
 from moonnet.training._flat_state import StateLayout, is_elementwise
 from moonnet.training._keras import keras
 
@@ -109,12 +109,12 @@ def test_training_is_the_same_with_flat_state_and_by_layer(monkeypatch, paramete
     X, y = make_moons(60, noise=0.2, random_state=0)
     clf = KerasMoonClassifier((6, 5), epochs=4, batch_size=20, random_state=0, **parameters)
     n_vectors = []
-    run = _compiled_program.Program.run
+    run = _program_state.ProgramState.run
     monkeypatch.setattr(
-        _compiled_program.Program, "run", lambda self, *b: n_vectors.append(len(self._stored_state)) or run(self, *b)
+        _program_state.ProgramState, "run", lambda self, *b: n_vectors.append(len(self._stored_state)) or run(self, *b)
     )
     flat = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
     monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 0)
     by_layer = clone(clf).fit(X, y)
     assert n_vectors[0] < n_vectors[1]
@@ -124,6 +124,6 @@ def test_training_is_the_same_with_flat_state_and_by_layer(monkeypatch, paramete
     # A fit by layer resumes with a flat state, and the reverse
     resumed = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 2**14)
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
     resumed.fit(X, y)
     np.testing.assert_allclose(resumed.coefs_[0], flat.coefs_[0], rtol=1e-12, atol=1e-14)

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.training import _compiled_program, _loop, _network
+from moonnet.training import _loop, _network, _program_state
 from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
@@ -222,9 +222,9 @@ def test_live_model_has_the_hyperparameters_of_the_training(moons):
 
 def test_only_callbacks_with_batch_hooks_need_a_block_per_step(monkeypatch, tmp_path):
     blocks = []
-    run = _compiled_program.Program.run
+    run = _program_state.ProgramState.run
     monkeypatch.setattr(
-        _compiled_program.Program, "run", lambda self, X, *rest: blocks.append(len(X)) or run(self, X, *rest)
+        _program_state.ProgramState, "run", lambda self, X, *rest: blocks.append(len(X)) or run(self, X, *rest)
     )
     for callbacks, expected in [
         ([], [36]),

@@ -1,7 +1,9 @@
 """Training, compared with a plain training loop in Keras, and the sharing of compiled programs."""
 
+import gc
 import threading
 import tracemalloc
+import weakref
 from contextlib import nullcontext
 from functools import partial
 
@@ -17,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._regression_losses import LOSSES
-from moonnet.training import _compiled_program, _loop, _network
+from moonnet.training import _compiled_program, _loop, _network, _program_state
 from moonnet.training._keras import keras
 from moonnet.training.engines import engine
 
@@ -431,10 +433,10 @@ def test_number_of_steps_per_block_does_not_change_the_result(monkeypatch):
     X, y = ragged_moons()
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
     monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)
     cut = clone(clf).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
+    monkeypatch.setattr(_compiled_program, "_programs", {})
     monkeypatch.undo()
     observed = clone(clf).set_params(verbose=2).fit(X, y)
     for other in (cut, observed):
@@ -458,14 +460,14 @@ def test_dropout_drops_the_rate_and_keeps_the_mean():
 def compiled_specs(monkeypatch):
     """Empty the cache of programs; return a list to which the spec of each compiled program is added."""
     specs = []
-    build = _compiled_program.Program.__init__
+    build = _compiled_program.CompiledProgram.__init__
 
     def counted(self, spec):
         specs.append(spec)
         build(self, spec)
 
-    monkeypatch.setattr(_compiled_program, "_idle_programs", [])
-    monkeypatch.setattr(_compiled_program.Program, "__init__", counted)
+    monkeypatch.setattr(_compiled_program, "_programs", {})
+    monkeypatch.setattr(_compiled_program.CompiledProgram, "__init__", counted)
     return specs
 
 
@@ -496,17 +498,23 @@ def test_instances_of_an_optimizer_share_a_program(compiled_specs):
 
 
 def test_cache_evicts_the_least_recently_used_program(compiled_specs, monkeypatch):
-    monkeypatch.setattr(_compiled_program, "_MAX_IDLE_PROGRAMS", 2)
+    monkeypatch.setattr(_compiled_program, "_MAX_PROGRAMS", 2)
     X, y = make_moons(20, random_state=0)
     for units in (2, 3, 2, 4, 2, 3):
         KerasMoonClassifier((units,), epochs=1).fit(X, y)
     assert [spec.network.layer_sizes[1] for spec in compiled_specs] == [2, 3, 4, 3]
-    assert len(_compiled_program._idle_programs) == 2
+    assert len(_compiled_program._programs) == 2
 
 
-def test_cached_program_holds_no_block_of_data(compiled_specs):
-    KerasMoonClassifier(epochs=1).fit(*make_moons(20, random_state=0))
-    assert _compiled_program._idle_programs[0]._block == []
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"verbose": 2}], ids=repr)
+def test_nothing_holds_the_state_and_the_block_of_a_training_after_it(monkeypatch, parameters):
+    states = weakref.WeakSet()
+    build = _program_state.ProgramState.__init__
+    monkeypatch.setattr(_program_state.ProgramState, "__init__", lambda self, p: states.add(self) or build(self, p))
+    clf = KerasMoonClassifier(epochs=3, **parameters).fit(*make_moons(20, random_state=0))
+    gc.collect()
+    assert list(states) == []
+    assert clf.n_iter_ == 3
 
 
 def test_optimizers_with_inner_optimizers_share_a_program(compiled_specs):
@@ -531,36 +539,94 @@ def test_floatx_affects_neither_a_fit_nor_later_ones():
     assert (other == before).all()
 
 
-def test_concurrent_fits_never_share_a_program(compiled_specs):
-    X, y = make_moons(60, noise=0.2, random_state=0)
-    expected = KerasMoonClassifier(epochs=5, random_state=0).fit(X, y)
-    in_use, clashes, results = set(), [], []
-    run = _compiled_program.Program.run
+def run_on_threads(n_threads, work):
+    """Call ``work`` at the same time on several threads; return the results and the errors."""
+    results, barrier = [], threading.Barrier(n_threads)
 
-    def recording_run(self, *block):
-        clashes.append(self in in_use)
-        in_use.add(self)
-        result = run(self, *block)
-        in_use.remove(self)
-        return result
-
-    barrier = threading.Barrier(3)
-
-    def fit_often():
+    def run():
         barrier.wait()
-        results.extend(KerasMoonClassifier(epochs=5, random_state=0).fit(X, y) for _ in range(10))
+        try:
+            results.append(work())
+        except ValueError as error:
+            results.append(error)
 
+    threads = [threading.Thread(target=run) for _ in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"early_stopping": True, "dropout": 0.1},
+        {"optimizer": keras.optimizers.Adam(0.01, use_ema=True), "early_stopping": True},
+    ],
+    ids=["plain", "early stopping", "moving average"],
+)
+def test_concurrent_fits_share_a_program_and_give_the_same_bits(compiled_specs, monkeypatch, weight_bytes, parameters):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    clfs = [KerasMoonClassifier(epochs=40, random_state=seed, **parameters) for seed in range(6)]
+    expected = [weight_bytes(clone(clf).fit(X, y)) for clf in clfs]
+    running, most = 0, 0
+    run = _compiled_program.CompiledProgram.run
+
+    def counting_run(self, *arguments):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return run(self, *arguments)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(_compiled_program.CompiledProgram, "run", counting_run)
+    results = run_on_threads(3, lambda: [weight_bytes(clone(clf).fit(X, y)) for clf in clfs for _ in range(3)])
+    assert results == [[bits for bits in expected for _ in range(3)]] * 3
+    assert most > 1
+    assert len(compiled_specs) == 1
+
+
+def test_threads_wait_for_the_compilation_of_a_program_that_they_share(compiled_specs, weight_bytes):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    first, *others = run_on_threads(3, lambda: weight_bytes(KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)))
+    assert others == [first, first]
+    assert len(compiled_specs) == 1
+
+
+def test_error_in_compilation_reaches_each_thread_that_waits(monkeypatch):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    attempts = []
+
+    def fail(self, spec):
+        attempts.append(spec)
+        raise ValueError(f"attempt {len(attempts)}")
+
+    monkeypatch.setattr(_compiled_program, "_programs", {})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.Program, "run", recording_run)
-        threads = [threading.Thread(target=fit_often) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert len(results) == 30
-    assert not any(clashes)
-    assert len(compiled_specs) <= 3
-    assert all((result.coefs_[0] == expected.coefs_[0]).all() for result in results)
+        patch.setattr(_compiled_program.CompiledProgram, "__init__", fail)
+        errors = run_on_threads(3, lambda: KerasMoonClassifier(epochs=2, random_state=0).fit(X, y))
+    assert sorted(map(str, errors)) == ["attempt 1", "attempt 2", "attempt 3"]
+    assert KerasMoonClassifier(epochs=2, random_state=0).fit(X, y).n_iter_ == 2
+    assert _compiled_program._compilation_locks == {}
+
+
+def test_fit_in_a_callback_shares_the_program_of_the_outer_fit(compiled_specs, weight_bytes):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    inner = []
+
+    def fit(epoch, logs):
+        inner.append(KerasMoonClassifier(epochs=4, random_state=1).fit(X, y))
+
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=fit)]
+    outer = KerasMoonClassifier(epochs=4, random_state=0, callbacks=callbacks).fit(X, y)
+    assert weight_bytes(outer) == weight_bytes(KerasMoonClassifier(epochs=4, random_state=0).fit(X, y))
+    expected = weight_bytes(KerasMoonClassifier(epochs=4, random_state=1).fit(X, y))
+    assert [weight_bytes(clf) for clf in inner] == [expected] * 4
+    assert len(compiled_specs) == 1
 
 
 def test_compiled_batch_size_is_limited_for_few_samples():

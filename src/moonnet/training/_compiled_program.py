@@ -7,10 +7,11 @@ batches are padded with samples of weight 0, and the caller passes the number of
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ _MAX_RECORDED_EPOCHS = 32
 _MAX_RECORDED_ELEMENTS = 2**20
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
 # would therefore cost more memory than caching it.
-_MAX_IDLE_PROGRAMS = 128
+_MAX_PROGRAMS = 128
 
 # In a network with more weights, matrix products take most of a step's time (see _flat_state.py)
 _MAX_FLAT_WEIGHTS = 2**14
@@ -56,24 +57,27 @@ class ProgramSpec:
         return min(_MAX_STEPS, max(1, _MAX_ELEMENTS // (self.batch_size * self.values_per_sample)))
 
     @property
+    def max_recorded_epochs(self) -> int:
+        """The number of epochs of a block that can be recorded; 1 for a large network."""
+        n_weights = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.network.layer_sizes))
+        return max(1, min(_MAX_RECORDED_EPOCHS, _MAX_RECORDED_ELEMENTS // n_weights))
+
+    @property
     def values_per_sample(self) -> int:
         """The number of values in a sample: its features, its targets and its weight."""
         return self.network.layer_sizes[0] + self.network.layer_sizes[-1] + 1
 
 
-class Program:
-    """A Keras model, optimizer and loss, and a compiled loop over them. Only one fit uses it at a time.
+class CompiledProgram:
+    """A Keras model, optimizer and loss, and a compiled loop over them, which any number of fits share.
 
-    The state of the training (weights and optimizer state) is an argument and a result of each block.
+    It does not change once it is compiled. The state of a training (weights and optimizer state) is an argument and a
+    result of each call: see _program_state.py.
     """
 
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
-        self._block: list[np.ndarray] = []
-        self._hyperparameters: list[float] = []
-        self._stored_state: list[Any] = []  # in the layout of the program, arrays of NumPy or of the engine
-        self._state: list[np.ndarray] | None = None  # the same by layer; None until it is needed
-        self._records: list[Any] = []  # the trained arrays at the end of each epoch of the last block
+        self._finalizing_lock = threading.Lock()
         with self.scope():
             self._initial_optimizer_state = _find_copied_weights(engine.initial_values(self._build), self._weights)
             self._compile()
@@ -109,6 +113,7 @@ class Program:
         new_optimizer = partial(spec.optimizer.build_for_training, partial(engine.constant, spec.dtype))
         optimizer = new_optimizer()
         optimizer.build(self._weights)
+        self.n_weight_arrays = len(self._weights)
         self._dtypes = [variable.dtype for variable in (*self._weights, *optimizer.variables)]
         if spec.optimizer.has_numeric_learning_rate:
             is_learning_rate = [variable is optimizer.learning_rate for variable in optimizer.variables]
@@ -118,54 +123,47 @@ class Program:
             self._trained = [keras.Variable(np.zeros(n_weights, spec.dtype), dtype=spec.dtype, name="weights")]
             self._optimizer = new_optimizer()
             self._optimizer.build(self._trained)
-            self._layout = StateLayout.flat(self._weights, optimizer, self._trained, self._optimizer)
+            self.layout = StateLayout.flat(self._weights, optimizer, self._trained, self._optimizer)
         else:
             self._trained, self._optimizer = self._weights, optimizer
-            self._layout = StateLayout.by_layer([*self._weights, *optimizer.variables])
+            self.layout = StateLayout.by_layer([*self._weights, *optimizer.variables])
+        self.n_trained = len(self._trained)  # arrays of the stored state that hold the weights
         self._variables = [*self._trained, *self._optimizer.variables]
         # Some optimizers replace the weights at the end of training, for example by their moving average
         finalize = type(optimizer).finalize_variable_values
-        self._finalizes_weights = (
+        self.finalizes_weights = (
             optimizer.use_ema or finalize is not keras.optimizers.Optimizer.finalize_variable_values
         )
         return optimizer.variables
 
     def _compile(self) -> None:
         spec = self.spec
-        n_weights = sum(math.prod(variable.shape) for variable in self._weights)
         # Weights that are finalized are not those that are recorded
-        self.max_recorded_epochs = (
-            max(1, min(_MAX_RECORDED_EPOCHS, _MAX_RECORDED_ELEMENTS // n_weights))
-            if spec.records_epochs and not self._finalizes_weights
-            else 1
-        )
+        records_epochs = spec.records_epochs and not self.finalizes_weights
+        self.max_recorded_epochs = spec.max_recorded_epochs if records_epochs else 1
         # Few arguments: passing one to a compiled function can take longer than a step
         self._block_specs = [((spec.steps_per_block, spec.batch_size * spec.values_per_sample), spec.dtype)]
         if spec.dropout:
             self._block_specs.append(((spec.steps_per_block, 2), self._seeds.state.dtype))
         numbers = ((5,), spec.dtype)
         state = [(tuple(variable.shape), variable.dtype) for variable in self._variables]
-        self._run = engine.compile(self._run_block, [numbers, self._block_specs, state], spec.device)
+        self._run = engine.compile(self._run_block, [numbers, self._block_specs, state], spec.device, self._variables)
 
-    def load(
+    def new_block(self) -> list[np.ndarray]:
+        """Return arrays to pass to ``run``: for the samples, see ``split_columns``, and with dropout for its seeds."""
+        return [_aligned_zeros(shape, dtype) for shape, dtype in self._block_specs]
+
+    def initial_state(
         self,
         weights: Sequence[np.ndarray],
         optimizer_state: Sequence[np.ndarray] | None,
         learning_rate: float | None,
-        l2: float,
-        dropout: float,
-        loss_parameter: float,
-    ) -> None:
-        """Start a training with these weights and hyperparameters.
+    ) -> list[np.ndarray]:
+        """Return the state by layer from which a training starts.
 
         With ``optimizer_state`` None, the optimizer starts afresh. With ``learning_rate`` None, the learning rate of
         ``optimizer_state`` or of the compiled schedule applies.
         """
-        # New arrays: after an interrupt, the engine may still read those of the previous training
-        self._block = [_aligned_zeros(shape, dtype) for shape, dtype in self._block_specs]
-        # The L2 factor is rounded to float32, as in Keras's regularizers.L2
-        with np.errstate(over="ignore"):  # the training raises an error if the network diverges
-            self._hyperparameters = [float(np.float32(l2)), dropout, loss_parameter]
         if optimizer_state is None:
             optimizer_state = [
                 weights[value] if isinstance(value, int) else value for value in self._initial_optimizer_state
@@ -173,102 +171,38 @@ class Program:
         state = [np.asarray(a, dtype) for a, dtype in zip([*weights, *optimizer_state], self._dtypes, strict=True)]
         if learning_rate is not None:
             state[self._learning_rate_index] = np.asarray(learning_rate, self._dtypes[self._learning_rate_index])
-        self.state = state
+        return state
 
     def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether an optimizer state has the array shapes of this program's optimizer."""
-        return [array.shape for array in optimizer_state] == self._layout.layer_shapes[len(self._weights) :]
+        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[self.n_weight_arrays :]
 
     def run(
-        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray, n_recorded_epochs: int = 1
-    ) -> np.ndarray:
-        """Run a block of at most ``spec.steps_per_block`` steps.
+        self, numbers: np.ndarray, block: list[np.ndarray], state: list[Any]
+    ) -> tuple[np.ndarray, list[Any], list[Any]]:
+        """Run a block; return the metrics of each step, the records of epochs, and the new state.
 
-        ``recorded_weights`` then returns the weights at the end of each of ``n_recorded_epochs`` parts of equal length,
-        at most ``max_recorded_epochs``.
-
-        X has shape (steps, batch_size, n_features), y (steps, batch_size, n_outputs), sample_weight (steps, batch_size)
-        and the dropout seeds (steps, 2).
-
-        Return an array of shape (steps, n_metrics): the loss of each step and, for a classifier, the total weight of
-        the correctly classified samples.
+        The states are in the layout of the program, and may be arrays of NumPy or of the engine. ``numbers`` are those
+        of ``_run_block``.
         """
-        n_steps = len(X)
-        samples, *dropout_seeds = self._block
-        for columns, values in zip(self._split_columns(samples), (X, y, sample_weight), strict=True):
-            columns[:n_steps] = values.reshape(n_steps, -1)
-        for array in dropout_seeds:
-            array[:n_steps] = seeds
-        numbers = np.array([n_steps, *self._hyperparameters, n_steps // n_recorded_epochs], self.spec.dtype)
         with self.scope():
-            metrics, self._records, self._stored_state = self._run(numbers, self._block, self._stored_state)
+            metrics, records, state = self._run(numbers, block, state)
             # Wait for the result: JAX reads the block in place, so the block must not change before
-            metrics = np.asarray(metrics)
-        self._state = None
-        return metrics[:n_steps]
+            return np.asarray(metrics), records, state
 
-    def unload(self) -> None:
-        """End a training, and release its block and its state."""
-        self._block, self._stored_state, self._state, self._records = [], [], None, []
-
-    def snapshot(self) -> list[Any]:
-        """Return the current state for ``restore``, without copying it from the device."""
-        return self._stored_state
-
-    def restore(self, snapshot: list[Any]) -> None:
-        """Return to the state of a snapshot."""
-        self._stored_state, self._state = snapshot, None
-
-    @property
-    def state(self) -> list[np.ndarray]:
-        """The state of the training: kernel and bias of each layer, then the optimizer state.
-
-        Each change of the state creates a new list; a list that was returned is never modified.
-        """
-        if self._state is None:
-            self._state = self._layout.unflatten([np.array(value) for value in self._stored_state], np)
-        return self._state
-
-    @state.setter
-    def state(self, values: Sequence[np.ndarray]) -> None:
-        self._state = list(values)
-        self._stored_state = self._layout.flatten(values, np)
-
-    @property
-    def weights(self) -> list[np.ndarray]:
-        """Kernel and bias of each layer after the last step."""
-        if self._state is None:
-            trained = self._stored_state[: len(self._trained)]
-            return self._layout.unflatten([np.array(value) for value in trained], np)
-        return self._state[: len(self._weights)]
-
-    @property
-    def optimizer_state(self) -> list[np.ndarray]:
-        """The values of the optimizer's variables."""
-        return self.state[len(self._weights) :]
-
-    @property
-    def final_weights(self) -> list[np.ndarray]:
-        """The weights if the training ends now: for some optimizers an average over its steps."""
-        if not self._finalizes_weights:
-            return self.weights
-        with self.scope():
-            for variable, value in zip(self._variables, self._stored_state, strict=True):
+    def finalized_weights(self, state: list[Any]) -> list[np.ndarray]:
+        """Return the weights of the optimizer for a training that ends in this state, such as an average over steps."""
+        with self.scope(), self._finalizing_lock:
+            for variable, value in zip(self._variables, state, strict=True):
                 variable.assign(value)
             self._optimizer.finalize_variable_values(self._trained)
-            return self._layout.unflatten([engine.read(variable) for variable in self._trained], np)
-
-    def recorded_weights(self, n_epochs: int) -> list[np.ndarray]:
-        """Return the weights at the end of each recorded epoch of the last block, each array of shape (n_epochs, ...).
-
-        They are read-only views.
-        """
-        return self._layout.unflatten([np.asarray(record)[:n_epochs] for record in self._records], np, (n_epochs,))
+            return self.layout.unflatten([engine.read(variable) for variable in self._trained], np)
 
     def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Run a block's steps from a state; return their metrics, the records and the new state.
 
-        This is what is compiled.
+        This is what is compiled. ``numbers`` are the number of steps, the L2 factor, the dropout rate, the parameter of
+        the loss, and the number of steps after which the trained arrays are recorded.
         """
         n_steps, l2, dropout, loss_parameter = ops.cast(numbers[0], "int32"), numbers[1], numbers[2], numbers[3]
 
@@ -280,17 +214,17 @@ class Program:
             metrics, state = engine.loop(*arguments)
             return metrics, [], state
         steps_per_epoch = ops.cast(numbers[4], "int32")
-        return engine.loop_over_epochs(*arguments, steps_per_epoch, self.max_recorded_epochs, len(self._trained))
+        return engine.loop_over_epochs(*arguments, steps_per_epoch, self.max_recorded_epochs, self.n_trained)
 
     def _run_step(
         self, state: list[Any], row: list[Any], l2: Any, dropout: Any, loss_parameter: Any
     ) -> tuple[list[Any], list[Any]]:
         """Run a step on a row of the block's arrays; return the new state and the step's metrics."""
         samples, *seeds = row
-        n_trained = len(self._trained)
+        n_trained = self.n_trained
         optimizer_values = zip(self._optimizer.variables, state[n_trained:], strict=True)
         values = [(self._dropout, dropout), *((self._seeds.state, pair) for pair in seeds), *optimizer_values]
-        X, y, sample_weight = self._split_columns(samples)
+        X, y, sample_weight = self.split_columns(samples)
         X, y = ops.reshape(X, (-1, self._n_features)), ops.reshape(y, (-1, self._n_outputs))
         normalized_weight = sample_weight / ops.sum(sample_weight)  # padding has weight 0, so it has no effect
 
@@ -301,9 +235,9 @@ class Program:
                 loss = ops.sum(normalized_weight * self._sample_losses(y, outputs, loss_parameter)) + penalty
                 return self._optimizer.scale_loss(loss), (loss, outputs)
 
-        weights = self._layout.unflatten(state[:n_trained], ops)
+        weights = self.layout.unflatten(state[:n_trained], ops)
         gradients, (loss, outputs) = engine.gradients(compute_loss, weights)
-        state = engine.apply(self._optimizer, self._layout.flatten(gradients, ops), self._trained, state)
+        state = engine.apply(self._optimizer, self.layout.flatten(gradients, ops), self._trained, state)
         metrics = [loss]
         if "accuracy" in self.spec.network.metric_names:
             metrics.append(ops.sum(sample_weight * self._sample_accuracies(y, outputs)))
@@ -317,7 +251,7 @@ class Program:
     def _n_outputs(self) -> int:
         return self.spec.network.layer_sizes[-1]
 
-    def _split_columns(self, samples: Any) -> tuple[Any, Any, Any]:
+    def split_columns(self, samples: Any) -> tuple[Any, Any, Any]:
         """Split the block's samples (..., batch_size * values_per_sample) into X, y and sample_weight."""
         X_end = self.spec.batch_size * self._n_features
         y_end = X_end + self.spec.batch_size * self._n_outputs
@@ -365,28 +299,36 @@ def _find_copied_weights(values: Sequence[np.ndarray], weights: Sequence[Any]) -
     ]
 
 
-# Cached programs that no fit uses, the most recently used one last
-_idle_programs: list[Program] = []
-_idle_lock = threading.Lock()
+# Cached programs, the most recently used one last
+_programs: dict[ProgramSpec, CompiledProgram] = {}
+_compilation_locks: dict[ProgramSpec, threading.RLock] = {}
+_cache_lock = threading.Lock()
 
 
-@contextmanager
-def borrow_program(spec: ProgramSpec) -> Iterator[Program]:
-    """Provide a program for exclusive use: a cached one with this spec, or else a new one.
+def compiled_program(spec: ProgramSpec) -> CompiledProgram:
+    """Return the cached program with this spec, or else a new one; threads that need the same one wait for it."""
+    program = _cached(spec)
+    if program is not None:
+        return program
+    with _cache_lock:
+        lock = _compilation_locks.setdefault(spec, threading.RLock())
+    with lock:
+        try:
+            program = _cached(spec) or CompiledProgram(spec)
+        finally:
+            with _cache_lock:
+                _compilation_locks.pop(spec, None)
+        with _cache_lock:
+            _programs[spec] = program
+            for oldest in list(_programs)[:-_MAX_PROGRAMS]:
+                del _programs[oldest]
+    return program
 
-    If another fit uses the cached program (on another thread, or a fit whose callback calls this one), a new program is
-    compiled: waiting for the other fit could deadlock.
-    """
-    with _idle_lock:
-        program = next((program for program in reversed(_idle_programs) if program.spec == spec), None)
+
+def _cached(spec: ProgramSpec) -> CompiledProgram | None:
+    """Return the cached program with this spec, as the most recently used one; None if there is none."""
+    with _cache_lock:
+        program = _programs.pop(spec, None)
         if program is not None:
-            _idle_programs.remove(program)
-    if program is None:
-        program = Program(spec)
-    try:
-        yield program
-    finally:
-        program.unload()
-        with _idle_lock:
-            _idle_programs.append(program)
-            del _idle_programs[:-_MAX_IDLE_PROGRAMS]
+            _programs[spec] = program
+        return program

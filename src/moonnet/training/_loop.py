@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, Self, TypedDict
 import numpy as np
 from scipy import sparse
 
-from moonnet.training._compiled_program import Program, ProgramSpec, borrow_program
+from moonnet.training._compiled_program import ProgramSpec, compiled_program
 from moonnet.training._network import initial_weights
+from moonnet.training._program_state import ProgramState
 
 # Batch sizes up to this one are never reduced to the number of samples, so that cross-validation folds of unequal size
 # share a program.
@@ -156,11 +157,12 @@ def train(
 ) -> TrainingResult:
     """Train a new network, or resume the training of ``previous``.
 
-    Ctrl-C ends the training after the current block. During compilation, it raises KeyboardInterrupt as soon as
+    Ctrl-C ends the training after the current block, or after the epoch that observers are called for. During compilation, it raises KeyboardInterrupt as soon as
     the program is compiled: an exception at any moment could leave Keras or the engine in an undefined state.
     """
     spec = replace(spec, records_epochs=_may_record_epochs(spec, samples, hyperparameters, observers))
-    with _defer_first_interrupt() as interrupt, borrow_program(spec) as program, ExitStack() as cleanup:
+    with _defer_first_interrupt() as interrupt, ExitStack() as cleanup:
+        program = ProgramState(compiled_program(spec))
         if interrupt.received:
             raise KeyboardInterrupt
         for observer in observers:
@@ -182,6 +184,7 @@ def _may_record_epochs(
     n_epochs = min(
         hyperparameters.epochs,
         spec.steps_per_block // _n_batches(samples, spec),
+        spec.max_recorded_epochs,
         *(observer.epochs_per_block() for observer in observers),
     )
     return bool(observers) and n_epochs > 1
@@ -212,7 +215,7 @@ class Training:
 
     def __init__(
         self,
-        program: Program,
+        program: ProgramState,
         samples: Samples,
         hyperparameters: Hyperparameters,
         streams: RandomStreams,

@@ -86,8 +86,14 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: Any) -> Callable[..., Any]:
-        """Compile a function for arguments with these nested lists of (shape, dtype); it accepts NumPy arrays too."""
+    def compile(
+        self, function: Callable[..., Any], specs: Sequence[Any], device: Any, variables: Sequence[Any]
+    ) -> Callable[..., Any]:
+        """Compile a function for arguments with these nested lists of (shape, dtype); it accepts NumPy arrays too.
+
+        Several threads may call the result at a time, although ``function`` may assign to the Keras ``variables``,
+        whose values before a call must not matter.
+        """
 
     @abstractmethod
     def read(self, variable: Any) -> np.ndarray:

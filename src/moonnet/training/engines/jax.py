@@ -116,7 +116,9 @@ class _Jax(Engine):
         metrics, records, state = jax.lax.fori_loop(0, n_epochs, run_epoch, (metrics, records, state))
         return metrics, records, state
 
-    def compile(self, function: Callable[..., Any], specs: Sequence[Any], device: jax.Device) -> Callable[..., Any]:
+    def compile(
+        self, function: Callable[..., Any], specs: Sequence[Any], device: jax.Device, variables: Sequence[Any]
+    ) -> Callable[..., Any]:
         sharding = jax.sharding.SingleDeviceSharding(device)
         shapes = _to_jax_specs(list(specs), sharding)
         lowered = jax.jit(function).lower(*shapes)

@@ -1,0 +1,128 @@
+"""The state of one training, which a compiled program takes and returns in each block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from moonnet.training._compiled_program import CompiledProgram, ProgramSpec
+
+
+class ProgramState:
+    """The weights, optimizer state and hyperparameters of one training, and the blocks that it runs in a program."""
+
+    def __init__(self, program: CompiledProgram) -> None:
+        self._program = program
+        self._layout = program.layout
+        # New arrays for each training: after an interrupt, the engine may still read those of the previous one
+        self._block = program.new_block()
+        self._hyperparameters: list[float] = []
+        self._stored_state: list[Any] = []  # in the layout of the program, arrays of NumPy or of the engine
+        self._state: list[np.ndarray] | None = None  # the same by layer; None until it is needed
+        self._records: list[Any] = []  # the trained arrays at the end of each epoch of the last block
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """The spec of the program."""
+        return self._program.spec
+
+    @property
+    def max_recorded_epochs(self) -> int:
+        """How many epochs of a block can be recorded."""
+        return self._program.max_recorded_epochs
+
+    def load(
+        self,
+        weights: Sequence[np.ndarray],
+        optimizer_state: Sequence[np.ndarray] | None,
+        learning_rate: float | None,
+        l2: float,
+        dropout: float,
+        loss_parameter: float,
+    ) -> None:
+        """Start a training with these weights and hyperparameters.
+
+        With ``optimizer_state`` None, the optimizer starts afresh. With ``learning_rate`` None, the learning rate of
+        ``optimizer_state`` or of the compiled schedule applies.
+        """
+        # The L2 factor is rounded to float32, as in Keras's regularizers.L2
+        with np.errstate(over="ignore"):  # the training raises an error if the network diverges
+            self._hyperparameters = [float(np.float32(l2)), dropout, loss_parameter]
+        self.state = self._program.initial_state(weights, optimizer_state, learning_rate)
+
+    def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
+        """Return whether an optimizer state has the array shapes of the program's optimizer."""
+        return self._program.is_compatible(optimizer_state)
+
+    def run(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, seeds: np.ndarray, n_recorded_epochs: int = 1
+    ) -> np.ndarray:
+        """Run a block of at most ``spec.steps_per_block`` steps.
+
+        ``recorded_weights`` then returns the weights at the end of each of ``n_recorded_epochs`` parts of equal length,
+        at most ``max_recorded_epochs``.
+
+        X has shape (steps, batch_size, n_features), y (steps, batch_size, n_outputs), sample_weight (steps, batch_size)
+        and the dropout seeds (steps, 2).
+
+        Return an array of shape (steps, n_metrics): the loss of each step and, for a classifier, the total weight of
+        the correctly classified samples.
+        """
+        n_steps = len(X)
+        samples, *dropout_seeds = self._block
+        for columns, values in zip(self._program.split_columns(samples), (X, y, sample_weight), strict=True):
+            columns[:n_steps] = values.reshape(n_steps, -1)
+        for array in dropout_seeds:
+            array[:n_steps] = seeds
+        numbers = np.array([n_steps, *self._hyperparameters, n_steps // n_recorded_epochs], self.spec.dtype)
+        metrics, self._records, self._stored_state = self._program.run(numbers, self._block, self._stored_state)
+        self._state = None
+        return metrics[:n_steps]
+
+    def snapshot(self) -> list[Any]:
+        """Return the current state for ``restore``, without copying it from the device."""
+        return self._stored_state
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Return to the state of a snapshot."""
+        self._stored_state, self._state = snapshot, None
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """The state of the training: kernel and bias of each layer, then the optimizer state.
+
+        Each change of the state creates a new list; a list that was returned is never modified.
+        """
+        if self._state is None:
+            self._state = self._layout.unflatten([np.array(value) for value in self._stored_state], np)
+        return self._state
+
+    @state.setter
+    def state(self, values: Sequence[np.ndarray]) -> None:
+        self._state = list(values)
+        self._stored_state = self._layout.flatten(values, np)
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """Kernel and bias of each layer after the last step."""
+        if self._state is None:
+            trained = self._stored_state[: self._program.n_trained]
+            return self._layout.unflatten([np.array(value) for value in trained], np)
+        return self._state[: self._program.n_weight_arrays]
+
+    @property
+    def optimizer_state(self) -> list[np.ndarray]:
+        """The values of the optimizer's variables."""
+        return self.state[self._program.n_weight_arrays :]
+
+    @property
+    def final_weights(self) -> list[np.ndarray]:
+        """The weights if the training ends now: for some optimizers an average over its steps."""
+        return self._program.finalized_weights(self._stored_state) if self._program.finalizes_weights else self.weights
+
+    def recorded_weights(self, n_epochs: int) -> list[np.ndarray]:
+        """Return the weights at the end of each recorded epoch of the last block, each array of shape (n_epochs, ...).
+
+        They are read-only views.
+        """
+        return self._layout.unflatten([np.asarray(record)[:n_epochs] for record in self._records], np, (n_epochs,))
