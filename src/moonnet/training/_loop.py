@@ -157,8 +157,9 @@ def train(
 ) -> TrainingResult:
     """Train a new network, or resume the training of ``previous``.
 
-    Ctrl-C ends the training after the current block, or after the epoch that observers are called for. During compilation, it raises KeyboardInterrupt as soon as
-    the program is compiled: an exception at any moment could leave Keras or the engine in an undefined state.
+    Ctrl-C ends the training after the current block, or after the epoch for which observers are called. During
+    compilation, it raises KeyboardInterrupt as soon as the program is compiled: an exception at any moment could leave
+    Keras or the engine in an undefined state.
     """
     spec = replace(spec, records_epochs=_may_record_epochs(spec, samples, hyperparameters, observers))
     with _defer_first_interrupt() as interrupt, ExitStack() as cleanup:
