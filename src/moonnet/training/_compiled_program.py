@@ -29,7 +29,7 @@ _MAX_STEPS = 512
 _MAX_ELEMENTS = 2**20
 _ALIGNMENT = 64  # bytes
 # Limits of the weights that a block records at the end of each epoch: their rows, and their elements
-_MAX_RECORDED_EPOCHS = 32
+_MAX_RECORDED_EPOCHS = 64
 _MAX_RECORDED_ELEMENTS = 2**20
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
 # would therefore cost more memory than caching it.
