@@ -98,11 +98,19 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
                 f"Got {self.cv!r} instead."
             )
         weight = check_sample_weight(options.get("sample_weight"), X)
-        present = np.flatnonzero(weight)
-        X, y, weight = X[present], y[present], weight[present]
+        if not isinstance(self.cv, Integral):
+            # The indices of the user's folds are those of all samples; samples of weight 0 are absent from each fold
+            folds = [
+                tuple(rows[weight[rows] > 0] for rows in map(np.asarray, fold))
+                for fold in check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+            ]
+        else:
+            present = np.flatnonzero(weight)
+            X, y, weight = X[present], y[present], weight[present]
+            folds = self._shuffled_folds(y, rng)
         has_weights = "sample_weight" in options
         tasks = []
-        for train, left_out in self._folds(X, y, rng):
+        for train, left_out in folds:
             fold = {"X_val": X[left_out], "y_val": y[left_out]}
             if has_weights:
                 fold |= {"sample_weight": weight[train], "sample_weight_val": weight[left_out]}
@@ -112,10 +120,8 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
         return clone(member).set_params(early_stopping=False, epochs=self.epochs_)
 
-    def _folds(self, X: Any, y: np.ndarray, rng: np.random.RandomState) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _shuffled_folds(self, y: np.ndarray, rng: np.random.RandomState) -> list[tuple[Any, ...]]:
         """Return the indices of the samples to train on and of those left out, for each fold."""
-        if not isinstance(self.cv, Integral):
-            return list(check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y))
         candidates, largest = np.arange(len(y)), len(y)
         is_stratified = is_classifier(self) and y.ndim == 1
         if is_stratified:  # the only sample of a class is never left out
