@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import statistics
 import time
 import warnings
@@ -231,8 +232,9 @@ def fingerprint(method: str, table: str) -> str:
 
 
 def describe_model(model: Any) -> str:
-    """Return the parameters of an unfitted model in a line."""
-    return " ".join(model.__repr__(N_CHAR_MAX=10**6).split())
+    """Return the parameters of an unfitted model in a line, the same in each process."""
+    without_addresses = re.sub(r" object at 0x[0-9a-f]+", "", model.__repr__(N_CHAR_MAX=10**6))
+    return " ".join(without_addresses.split())
 
 
 def read_rows(folder: Path) -> dict[tuple[str, str, int], dict[str, Any]]:

@@ -24,6 +24,20 @@ COLORS = {
     "MLPRegressor": "tab:cyan",
 }
 MARKERS = dict(zip(COLORS, "oodDs^vPX", strict=True))
+# Methods of the accuracy benchmark
+BOOSTING = "HistGradientBoosting"
+PIPELINE = "moonnet, tabular_pipeline"
+RECIPE_METRICS = ("log loss", "error", "RMSE")
+CLASS_METRICS = ("log loss", "error", "1 - AUC")
+HALVES = {"reported": "reported tables", "chosen with": "tables for choosing"}
+ACCURACY_STYLES = {
+    PIPELINE: ("black", "o"),
+    "moonnet, lecture's defaults": ("0.55", "o"),
+    "RealMLP-TD": ("tab:purple", "D"),
+    "MLP": ("tab:blue", "P"),
+    "random forest": ("tab:green", "^"),
+    "linear model": ("tab:orange", "X"),
+}
 AXIS_LABELS = {"width": "width (units per hidden layer)", "depth": "depth (hidden layers)"}
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -49,6 +63,7 @@ def substitutions() -> dict[str, str]:
         **hardware_limit_figures(),
         **search_estimates(),
         **large_data_estimates(),
+        **accuracy_figures(),
     }
 
 
@@ -169,6 +184,60 @@ def serving_table() -> str:
         )
     header = ["Method", "File size", "1 sample", "1,000 samples", "100,000 samples", "Start", "Memory"]
     return markdown_table("lrrrrrr", header, rows)
+
+
+def accuracy_table(half: str, metrics: tuple[str, ...]) -> str:
+    """Return a row for each method with its ratio to gradient boosting and its rank in each metric, best first."""
+    summary = read("accuracy")["summary"][half]
+    first = summary[metrics[0]]
+    rows = []
+    for method in sorted(first, key=lambda name: first[name]["rank"]):
+        row = [method.replace(" ", NBSP)]
+        for metric in metrics:
+            measured = summary[metric][method]
+            interval = f"({measured['low']:.2f} to {measured['high']:.2f})".replace(" ", NBSP)
+            row += [f"{measured['ratio']:.2f}{NBSP}{interval}", f"{measured['rank']:.1f}"]
+        rows.append(row)
+    header = ["Method", *(name for metric in metrics for name in (metric, "Rank"))]
+    return markdown_table("l" + "r" * (len(header) - 1), header, rows)
+
+
+def accuracy_candidates_table() -> str:
+    """Return a row for each candidate that was compared on the half for choosing."""
+    rows = []
+    for look in read("accuracy_looks")["chosen with"]:
+        ratios = look["ratio to HistGradientBoosting"]
+        rows.append([look["candidate"], *(f"{ratios[name]:.3f}" if name in ratios else "" for name in RECIPE_METRICS)])
+    return markdown_table("lrrr", ["Candidate", *RECIPE_METRICS], rows)
+
+
+def accuracy_time_table() -> str:
+    """Return a row for each method with the times of its fits and, for 1,000 samples, of predictions, and its size."""
+    record = read("accuracy")
+    rows = []
+    for method, measured in record["1,000 x 20"].items():
+        rows.append(
+            [
+                method.replace(" ", NBSP),
+                format_duration(record["seconds"][method]["fit"]),
+                format_duration(measured["fit"]),
+                format_duration(measured["predict"]),
+                f"{measured['bytes'] / 1e3:,.0f}{NBSP}kB",
+            ]
+        )
+    header = ["Method", "Fit, median of all tables", "Fit, 1,000 rows", "Predict 10,000 rows", "Pickled"]
+    return markdown_table("lrrrr", header, rows)
+
+
+def accuracy_tables_table() -> str:
+    """Return a row for each table of the accuracy benchmark."""
+    rows = []
+    for half, tables in read("accuracy")["tables"].items():
+        for name, table in tables.items():
+            target = f"{table['classes']} classes" if table["classes"] else "numbers"
+            sizes = [f"{table[key]:,}" for key in ("rows", "numbers", "categories")]
+            rows.append([name, "reported" if half == "reported" else "for choosing", target, *sizes])
+    return markdown_table("lllrrr", ["Table", "Half", "Target", "Rows", "Numbers", "Categories"], rows)
 
 
 # Sentences and single figures
@@ -304,7 +373,89 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def accuracy_figures() -> dict[str, str]:
+    """Return the tables and figures of the page on accuracy."""
+    record, looks = read("accuracy"), read("accuracy_looks")
+    reported = "reported"
+    preprocessing = record["1,000 x 20"][PIPELINE]
+    return {
+        "accuracy_machine": machine("accuracy"),
+        "accuracy_classes_table": accuracy_table(reported, CLASS_METRICS),
+        "accuracy_numbers_table": accuracy_table(reported, ("RMSE",)),
+        "accuracy_chosen_classes_table": accuracy_table("chosen with", CLASS_METRICS),
+        "accuracy_chosen_numbers_table": accuracy_table("chosen with", ("RMSE",)),
+        "accuracy_time_table": accuracy_time_table(),
+        "accuracy_tables_table": accuracy_tables_table(),
+        "accuracy_candidates_table": accuracy_candidates_table(),
+        "accuracy_losses": accuracy_losses(),
+        "accuracy_preprocessing": f"{100 * preprocessing['preprocess'] / preprocessing['fit']:.0f}%",
+        "accuracy_candidates": str(len(looks["chosen with"])),
+    }
+
+
+def accuracy_losses() -> str:
+    """Return a list of the reported tables on which gradient boosting is better than ``tabular_pipeline``."""
+    lines = []
+    for metric in RECIPE_METRICS:
+        ratios = _ratios(metric, "reported", PIPELINE)
+        worse = {name: ratio for name, ratio in ratios.items() if ratio > 1}
+        names = ", ".join(f"{name} ({ratio:.2f})" for name, ratio in worse.items()) or "none"
+        lines.append(f"- {metric}: {len(worse)} of {len(ratios)} tables: {names}")
+    return "\n".join(lines)
+
+
+def _ratios(metric: str, half: str, method: str) -> dict[str, float]:
+    """Return a method's score divided by that of gradient boosting, by table, largest first."""
+    record = read("accuracy")
+    scores = {name: row for name, row in record["scores"][metric].items() if name in record["tables"][half]}
+    ratios = {name: row[method] / row[BOOSTING] for name, row in scores.items()}
+    return dict(sorted(ratios.items(), key=lambda item: -item[1]))
+
+
 # Plots
+
+
+def draw_accuracy() -> Figure:
+    """Draw each method's log loss or RMSE relative to gradient boosting, one line per table; a column for each half."""
+    heights = [len(_ratios(metric, "chosen with", PIPELINE)) + 2 for metric in ("log loss", "RMSE")]
+    figure, panels = plt.subplots(
+        2, 2, figsize=(10, 0.3 * sum(heights) + 1.2), layout="constrained", sharex=True, height_ratios=heights
+    )
+    for row, metric in zip(panels, ("log loss", "RMSE"), strict=True):
+        for ax, half in zip(row, ("reported", "chosen with"), strict=True):
+            _draw_accuracy_of(ax, metric, half)
+    for ax in panels[1]:
+        ax.set_xlabel(f"relative to {BOOSTING}; left of the line: better")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center", frameon=False)
+    return figure
+
+
+def _draw_accuracy_of(ax: Axes, metric: str, half: str) -> None:
+    order = list(_ratios(metric, half, PIPELINE))
+    for line in range(len(order)):
+        ax.axhline(line, color="0.92", zorder=0)
+    ax.axvline(1, color="0.4", linewidth=1, zorder=1)
+    for method, (color, marker) in ACCURACY_STYLES.items():
+        ratios = _ratios(metric, half, method)
+        is_ours = method == PIPELINE
+        ax.plot(
+            [min(ratios[name], 4) for name in order],  # a worse one is drawn at the edge
+            range(len(order)),
+            marker,
+            color=color,
+            markersize=9 if is_ours else 6,
+            fillstyle="none" if is_ours else "full",  # a ring does not hide the others
+            markeredgewidth=2 if is_ours else 1,
+            zorder=4 if is_ours else 3,
+            clip_on=False,
+            label=method,
+        )
+    ax.set(xscale="log", xlim=(0.15, 4), ylim=(len(order) - 0.5, -0.5), title=f"{metric}, {HALVES[half]}")
+    ax.set_xticks([0.2, 0.5, 1, 2, 4], ["0.2", "0.5", "1", "2", "≥ 4"])
+    ax.minorticks_off()
+    ax.set_yticks(range(len(order)), order)
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
 
 
 def draw_comparison() -> Figure:
