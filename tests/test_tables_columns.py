@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -30,6 +31,10 @@ NUMBERS = {
     "durations": (pd.to_timedelta(["1 day", None, "12 h"]), [1, np.nan, 0.5]),
     "dates": ([dt.date(1970, 1, 3), None, dt.date(1969, 12, 31)], [2, np.nan, -1]),
     "times of day": ([dt.time(6), None, dt.time(18, 0, 0, 864)], [0.25, np.nan, 0.75 + 1e-8]),
+    "dates of pyarrow": (
+        pd.Series([dt.date(1970, 1, 3), None, dt.date(1969, 12, 31)], dtype=pd.ArrowDtype(pa.date32())),
+        [2, np.nan, -1],
+    ),
     "aware datetimes": (
         pd.Series([dt.datetime(1970, 1, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))), None, None], dtype=object),
         [1, np.nan, np.nan],
@@ -114,6 +119,7 @@ def test_columns_without_names_are_found_by_position():
         (pd.DataFrame({"p": pd.period_range("2020", "2021", freq="Y")}), ValueError, r"Column 'p' .*dtype period"),
         (pl.DataFrame({"p": [[1], [2]]}), ValueError, r"Column 'p' .*dtype List"),
         (pd.DataFrame({"p": [[1], [2]]}), ValueError, "Column 'p' of X must hold numbers, dates, text or categories"),
+        (pd.DataFrame({"p": [np.ones(2), None]}), ValueError, "Column 'p' .*dtype object"),
         (pd.DataFrame({"p": [1j, 2]}), ValueError, "Column 'p' .*dtype complex128"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, "must have different names"),
         (sparse.csr_array(np.eye(2)), TypeError, "Sparse data was passed"),
@@ -131,6 +137,8 @@ def test_error_names_column_and_value():
         encoder.transform(frame.assign(b=["x", "y"]))
     with pytest.raises(ValueError, match=r"Column 'b' of X must hold finite numbers .* Got infinity"):
         encoder.transform(frame.assign(b=[1, -np.inf]))
+    with pytest.raises(ValueError, match=r"Column 'b' of X must hold finite numbers .* Got infinity"):
+        encoder.transform(frame.assign(b=[1, 10**400]))
     with pytest.raises(ValueError, match="feature names"):
         encoder.transform(frame[["b", "a"]])
 
@@ -140,6 +148,11 @@ def test_columns_may_be_all_missing_in_other_rows():
     for missing in (pd.DataFrame({"x": [None, None]}), pd.DataFrame({"x": [np.nan, np.nan]})):
         assert np.isnan(ColumnsToFloat().fit(numbers).transform(missing)).all()
         assert ColumnsToText().fit(text).transform(missing).tolist() == [[""], [""]]
+
+
+def test_unknown_kind_is_reported():
+    with pytest.raises(ValueError, match=r"kind must be one of \['number', 'category', 'many .*\. Got 'text' instead"):
+        ColumnsOfKind("text")(pd.DataFrame({"a": ["x"]}))
 
 
 def test_selector_is_copied_and_pickled():

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Real
 from textwrap import shorten
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -64,11 +64,14 @@ class ColumnsOfKind:
         Raises
         ------
         ValueError
-            If columns have equal names, or a dtype that is neither a number nor a category.
+            If ``kind`` is none of these, or if columns have equal names, or a dtype that is neither a number nor a
+            category.
 
         TypeError
             If X is sparse.
         """
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind must be one of {list(get_args(Kind))}. Got {self.kind!r} instead.")
         return [name for name, column in _columns(X) if _kind(name, column) == self.kind]
 
     def __repr__(self) -> str:
@@ -201,7 +204,9 @@ class ColumnsToFloat(_ColumnConverter):
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
-            return _days(column.to_numpy())
+            days = column.to_numpy()
+            if days.dtype.kind != "O":  # as the dates of pyarrow are beside missing values
+                return _days(days)
         if dtype.is_numeric() or isinstance(dtype, nw.Boolean):
             return column.cast(nw.Float64).to_numpy()
         return _objects_to_float(name, np.array(column.to_list(), object))
@@ -288,8 +293,10 @@ def _has_containers(values: list[Any]) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    # pandas's NA compares with nothing, and NaN and NaT are unequal to themselves
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+    if value is None or type(value).__name__ == "NAType":  # pandas's NA compares with nothing
+        return True
+    # NaN and NaT are unequal to themselves; arrays compare item by item
+    return not isinstance(value, np.ndarray) and bool(value != value)
 
 
 def _days(values: np.ndarray) -> np.ndarray:
@@ -308,7 +315,10 @@ def _object_to_float(name: Any, value: Any) -> float:
         return np.nan
     match value:
         case Real() | Decimal():
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:  # of a Python integer that no float64 can hold
+                return np.inf
         case datetime():
             return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH) / _DAY
         case date():
