@@ -70,6 +70,11 @@ autosummary_context = {
         "DateEncoder": ["csv_files"],
         "NumberEncoder": ["csv_files"],
         "Explorer": ["explorer"],
+        "tabular_pipeline": ["tables"],
+        "DeepEnsembleClassifier": ["tables"],
+        "DeepEnsembleRegressor": ["tables"],
+        "SmoothClipScaler": ["tables"],
+        "PiecewiseLinearEncoder": ["tables"],
     },
     "documented": {
         "KerasMoonClassifier": [
@@ -88,6 +93,10 @@ autosummary_context = {
         "DecisionRegionDisplay": ["from_estimator", "plot"],
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],
         "LearningFilm": ["animate", "save"],
+        "DeepEnsembleClassifier": ["fit", "predict", "predict_proba", "predict_log_proba", "score"],
+        "DeepEnsembleRegressor": ["fit", "predict", "score"],
+        "ColumnsToFloat": ["fit", "transform"],
+        "ColumnsToText": ["fit", "transform"],
         "SmoothClipScaler": ["fit", "transform", "inverse_transform"],
         "PiecewiseLinearEncoder": ["fit", "transform", "get_feature_names_out"],
         "DateEncoder": ["fit", "transform"],

@@ -2,6 +2,8 @@
 
 import pickle
 import signal
+import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,14 @@ from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_friedman1, make_multilabel_classification
-from sklearn.dummy import DummyRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import Perceptron
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
@@ -132,6 +137,37 @@ def test_any_classifier_with_probabilities_can_be_a_member(moons):
     assert (without_random_state.predict(X) == y.mean()).all()
 
 
+def test_random_state_decides_pipelines_as_members(moons):
+    X, y = moons
+    member = make_pipeline(StandardScaler(), KerasMoonClassifier((5,), epochs=2, random_state=0))
+    for nested in (member, CalibratedClassifierCV(member, cv=2)):
+        fitted = DeepEnsembleClassifier(nested, 3, random_state=7).fit(X, y)
+        assert_array_equal(clone(fitted).fit(X, y).predict_proba(X), fitted.predict_proba(X))
+        assert len({inner.predict_proba(X).tobytes() for inner in fitted.estimators_}) == 3
+
+
+def test_logarithms_are_those_of_the_probabilities(moons, ensemble):
+    assert_array_equal(ensemble.predict_log_proba(moons[0]), np.log(ensemble.predict_proba(moons[0])))
+
+
+def test_fits_in_threads_leave_the_filters_of_warnings(moons):
+    fitting, checked = threading.Event(), threading.Event()
+
+    class Waiting(DummyClassifier):
+        def fit(self, X, y):
+            fitting.set()
+            checked.wait(10)
+            return super().fit(X, y)
+
+    thread = threading.Thread(target=DeepEnsembleClassifier(Waiting(), 1).fit, args=moons)
+    thread.start()
+    assert fitting.wait(10)
+    filters = list(warnings.filters)
+    checked.set()
+    thread.join()
+    assert not [message for action, message, *_ in filters if action == "error" and "interrupted" in str(message)]
+
+
 @pytest.mark.trains
 def test_members_resume_with_a_new_optimizer(moons, ensemble):
     X, y = moons
@@ -243,5 +279,7 @@ def test_unsuitable_cross_validations_are_reported(moons):
         DeepEnsembleClassifier(cv=5).fit(X[:2], [0, 1])
     with pytest.raises(ValueError, match=r"must be None for so few samples\. Got 5 with 1 samples"):
         DeepEnsembleRegressor(cv=5).fit(X[:1], [1])
+    with pytest.raises(ValueError, match=r"'cv' parameter .* must have at least one fold\. Got \[\] instead"):
+        DeepEnsembleClassifier(cv=[]).fit(X, y)
     with pytest.raises(ValueError, match="'cv' parameter of DeepEnsembleRegressor must be"):
         DeepEnsembleRegressor(cv=1).fit(X, y)

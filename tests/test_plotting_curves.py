@@ -14,7 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleClassifier
 from moonnet.plotting import TrainingCurveDisplay
+from moonnet.plotting._curves import unwrap_estimator
 
 HISTORY = {
     "loss": [3.0, 2.0, 1.0],
@@ -121,6 +123,19 @@ def test_network_in_a_transformed_target_regressor_is_found():
     model = TransformedTargetRegressor(make_pipeline(StandardScaler(), network), func=np.log, inverse_func=np.exp)
     display = TrainingCurveDisplay.from_estimator(model.fit(X, np.exp(X[:, 0])))
     assert display.lines_["loss"][0].get_ydata().tolist() == model.regressor_[-1].history_["loss"]
+
+
+def test_folds_or_members_of_an_ensemble_are_drawn(moons):
+    network = KerasMoonClassifier((5,), epochs=2)
+    ensemble = DeepEnsembleClassifier(network, 2, cv=3, random_state=0).fit(*moons)
+    *folds, mean = TrainingCurveDisplay.from_estimator(ensemble).lines_["val_loss"]
+    assert [line.get_ydata().tolist() for line in folds] == [run["val_loss"] for run in ensemble.fold_histories_]
+    assert mean.get_label().endswith("mean of 3")
+    for member in (network, make_pipeline(StandardScaler(), network)):
+        ensemble = DeepEnsembleClassifier(member, 2, random_state=0).fit(*moons)
+        losses = [unwrap_estimator(fitted).history_["loss"] for fitted in ensemble.estimators_]
+        lines = TrainingCurveDisplay.from_estimator(ensemble).lines_["loss"]
+        assert [line.get_ydata().tolist() for line in lines[:2]] == losses
 
 
 def test_only_the_given_axes_are_drawn_on():

@@ -94,7 +94,7 @@ def _tanh_shrink(z: np.ndarray) -> None:
 
 
 # Keras's name -> the activation function, in place; constants are the defaults of keras.activations. The same functions
-# for ONNX are in onnx.py.
+# for ONNX are in onnx/_activations.py.
 ACTIVATIONS: dict[str, Callable[[np.ndarray], object]] = {
     "celu": _elu,  # equal to elu for alpha=1
     "elu": _elu,

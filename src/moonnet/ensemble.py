@@ -2,8 +2,10 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import threading
 import warnings
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -115,6 +117,9 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
             if has_weights:
                 fold |= {"sample_weight": weight[train], "sample_weight_val": weight[left_out]}
             tasks.append((X[train], y[train], fold))
+        if not tasks:
+            name = type(self).__name__
+            raise ValueError(f"The 'cv' parameter of {name} must have at least one fold. Got {self.cv!r} instead.")
         networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng)
         self.fold_histories_ = [network.history_ for network in networks]
         self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
@@ -143,10 +148,13 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
     def _fit_copies(self, estimator: Any, tasks: list[tuple[Any, np.ndarray, dict[str, Any]]], rng: Any) -> list[Any]:
         """Return fitted copies of an estimator, one for each tuple of X, y and further arguments of fit."""
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(tasks)).tolist()
-        copies = [_with_random_state(clone(estimator), seed) for seed in seeds]
-        with warnings.catch_warnings():
-            # An ensemble with members that were cut short would be another one
-            warnings.filterwarnings("error", message=_INTERRUPTED)
+        copies = [_with_random_states(clone(estimator), seed) for seed in seeds]
+        # Python's filters belong to all threads, and only the main thread is interrupted
+        is_main = threading.current_thread() is threading.main_thread()
+        with warnings.catch_warnings() if is_main else nullcontext():
+            if is_main:
+                # An ensemble with members that were cut short would be another one
+                warnings.filterwarnings("error", message=_INTERRUPTED)
             try:
                 # On threads, which share the compiled program
                 fitted: list[Any] = Parallel(n_jobs=self.n_jobs, prefer="threads")(
@@ -215,8 +223,8 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         :class:`joblib.parallel_config` context. The results are the same for any number.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the ``random_state`` of each member, which replaces the one of ``estimator``. Pass an int for
-        reproducible results.
+        Determines the ``random_state`` of each member and of the estimators in it, which replaces the one of
+        ``estimator``. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -398,6 +406,34 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
             return (probabilities > 0.5).astype(np.int64)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict the natural logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            Logarithms of the probabilities of ``predict_proba``: minus infinity if a probability is 0.
+
+        Raises
+        ------
+        ValueError
+            If X contains NaN or infinity, or has other columns than X in ``fit``.
+
+        sklearn.exceptions.NotFittedError
+            If the ensemble is not fitted.
+
+        See Also
+        --------
+        predict_proba : Predict probabilities.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def __sklearn_tags__(self) -> Tags:
         """Declare whether multilabel y is supported."""
         tags = super().__sklearn_tags__()
@@ -432,8 +468,8 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         :class:`joblib.parallel_config` context. The results are the same for any number.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the ``random_state`` of each member, which replaces the one of ``estimator``. Pass an int for
-        reproducible results.
+        Determines the ``random_state`` of each member and of the estimators in it, which replaces the one of
+        ``estimator``. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -578,9 +614,12 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         return self._mean("predict", X)
 
 
-def _with_random_state(estimator: Any, seed: int) -> Any:
-    """Return the estimator with this random state, if it has one."""
-    return estimator.set_params(random_state=seed) if "random_state" in estimator.get_params(deep=False) else estimator
+def _with_random_states(estimator: Any, seed: int) -> Any:
+    """Return the estimator with random states that the seed determines, also those of nested estimators."""
+    names = [name for name in estimator.get_params() if name.split("__")[-1] == "random_state"]
+    names.sort(key=lambda name: (name.count("__"), name))
+    others = check_random_state(seed).randint(np.iinfo(np.int32).max, size=len(names)).tolist()
+    return estimator.set_params(**dict(zip(names, [seed, *others], strict=False)))
 
 
 def _fit_member(member: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:

@@ -126,7 +126,7 @@ def _add_csv_options(group: Any) -> None:
         "--effort",
         choices=["default", "high"],
         default="default",
-        help="default: an ensemble of 5 networks; high: of 20, which takes four times as long",
+        help="default: an ensemble of 8 networks; high: of 20, which takes longer",
     )
     group.add_argument(
         "--month-first",

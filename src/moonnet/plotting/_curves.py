@@ -321,7 +321,10 @@ def _get_histories(estimator: Any) -> list[Mapping[str, Any]]:
     if getattr(ensemble, "fold_histories_", None):
         return ensemble.fold_histories_
     members = getattr(ensemble, "estimators_", None)
-    return list(map(_get_history, np.ravel(members))) if members is not None else [_get_history(estimator)]
+    if members is None:
+        return [_get_history(estimator)]
+    # NumPy would take pipelines for sequences of their steps
+    return list(map(_get_history, members.flat if isinstance(members, np.ndarray) else members))
 
 
 def _get_history(estimator: Any) -> Mapping[str, Any]:
