@@ -138,7 +138,7 @@ def test_error_names_column_and_value():
     with pytest.raises(ValueError, match=r"Column 'b' of X must hold finite numbers .* Got infinity"):
         encoder.transform(frame.assign(b=[1, -np.inf]))
     with pytest.raises(ValueError, match=r"Column 'b' of X must hold finite numbers .* Got infinity"):
-        encoder.transform(frame.assign(b=[1, 10**400]))
+        encoder.transform(frame.assign(b=pd.Series([1, 10**400], dtype=object)))
     with pytest.raises(ValueError, match="feature names"):
         encoder.transform(frame[["b", "a"]])
 
