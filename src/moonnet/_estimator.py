@@ -7,6 +7,7 @@ import functools
 import math
 import operator
 import sys
+import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,25 @@ from moonnet._unknown_keywords import explain
 # Up to this number of elements, X is checked here, because scikit-learn's checks take longer than predicting a row.
 # scikit-learn checks a larger X, with less memory.
 _MAX_FAST_CHECK_SIZE = 2**16
+
+
+_INTERRUPTED = "Training interrupted by user"
+
+
+@contextmanager
+def raise_on_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt where a fit would only warn that Ctrl-C ended it, as for one of several fits."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which is never interrupted; filters of warnings belong to all threads
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=_INTERRUPTED)
+        try:
+            yield
+        except UserWarning as warning:
+            if not str(warning).startswith(_INTERRUPTED):
+                raise
+            raise KeyboardInterrupt from None
 
 
 def restore_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -222,7 +242,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         This comes last, so that the estimator is fitted even if warnings are errors.
         """
         if interrupted:
-            warnings.warn(f"Training interrupted by user after {self.n_iter_} epochs.", stacklevel=5)
+            warnings.warn(f"{_INTERRUPTED} after {self.n_iter_} epochs.", stacklevel=5)
         return self
 
     @restore_on_error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
-import threading
 import warnings
 from abc import ABC, abstractmethod
-from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -19,11 +17,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moonnet._class_targets import ClassTargets
 from moonnet._classifier import KerasMoonClassifier
-from moonnet._estimator import BaseKerasMoon, name_in_errors, ravel_single_column, restore_on_error
+from moonnet._estimator import BaseKerasMoon, name_in_errors, raise_on_interrupt, ravel_single_column, restore_on_error
 from moonnet._regressor import KerasMoonRegressor
 from moonnet._sklearn_compat import HasMethods, Interval, check_sample_weight
-
-_INTERRUPTED = "Training interrupted by user"
 
 
 class _BaseDeepEnsemble(BaseEstimator, ABC):
@@ -149,21 +145,11 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         """Return fitted copies of an estimator, one for each tuple of X, y and further arguments of fit."""
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(tasks)).tolist()
         copies = [_with_random_states(clone(estimator), seed) for seed in seeds]
-        # Python's filters belong to all threads, and only the main thread is interrupted
-        is_main = threading.current_thread() is threading.main_thread()
-        with warnings.catch_warnings() if is_main else nullcontext():
-            if is_main:
-                # An ensemble with members that were cut short would be another one
-                warnings.filterwarnings("error", message=_INTERRUPTED)
-            try:
-                # On threads, which share the compiled program
-                fitted: list[Any] = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                    delayed(_fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
-                )
-            except UserWarning as warning:
-                if _INTERRUPTED not in str(warning):
-                    raise
-                raise KeyboardInterrupt from None
+        with raise_on_interrupt():  # an ensemble with members that were cut short would be another one
+            # On threads, which share the compiled program
+            fitted: list[Any] = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+                delayed(_fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
+            )
         return fitted
 
     def _random_generator(self) -> np.random.RandomState:

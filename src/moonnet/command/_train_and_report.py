@@ -3,7 +3,6 @@
 import argparse
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.model_selection import check_cv
 
+from moonnet._estimator import raise_on_interrupt
 from moonnet._sklearn_compat import safe_indexing
 from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import PICTURES, draw_pictures
@@ -85,15 +85,9 @@ def _print_samples(dataset: Dataset) -> None:
 
 
 def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
-    """Fit the model. Raises KeyboardInterrupt if Ctrl-C ended the training, of which an estimator only warns."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(X, y)
-    if any("interrupted by user" in str(warning.message) for warning in caught):
-        raise KeyboardInterrupt
-    for warning in caught:
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return model
+    """Return the fitted model. Raises KeyboardInterrupt if Ctrl-C ended the training."""
+    with raise_on_interrupt():
+        return model.fit(X, y)
 
 
 def _print_ensemble(ensemble: Any) -> None:
