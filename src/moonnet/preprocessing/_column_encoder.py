@@ -1,4 +1,4 @@
-"""The base class of encoders that convert text to numbers."""
+"""The base class of encoders that convert each column by itself."""
 
 from abc import ABC, abstractmethod
 

@@ -179,6 +179,11 @@ def days_since_1970(cells: Any, date_format: str) -> np.ndarray:
     return days
 
 
+def datetime_to_days(moment: datetime) -> float:
+    """Return a datetime, in UTC if it has no time zone, as days since 1970-01-01."""
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) / timedelta(days=1)
+
+
 def _distant_days(cell: Any, date_format: str) -> float:
     """Return a date before 1678 or after 2261 as days since 1970-01-01; NaN for anything else."""
     try:
@@ -187,7 +192,6 @@ def _distant_days(cell: Any, date_format: str) -> float:
             cell = datetime.fromisoformat(cell) if is_iso else datetime.strptime(cell, date_format)  # noqa: DTZ007
         if 1678 <= cell.year <= 2261:
             return np.nan  # pandas reads these, and refuses some that Python reads
-        aware = cell if cell.tzinfo else cell.replace(tzinfo=UTC)
-        return (aware - _EPOCH) / timedelta(days=1)
+        return datetime_to_days(cell)
     except (AttributeError, ValueError, OverflowError):
         return np.nan

@@ -1,6 +1,6 @@
 """What the columns of a dataframe hold, by their dtypes, and their conversion to floats and to text."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,16 +10,17 @@ from typing import Any, Literal, Self, get_args
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from moonnet.preprocessing._column_encoder import ColumnEncoder
+from moonnet.preprocessing._dates import datetime_to_days
 
 # A category with more values than this is target encoded; one-hot encoding would treat the frequent ones as rare
 MAX_ONE_HOT = 30
 
 Kind = Literal["number", "category", "many categories"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
@@ -72,14 +73,20 @@ class ColumnsOfKind:
         """
         if self.kind not in get_args(Kind):
             raise ValueError(f"kind must be one of {list(get_args(Kind))}. Got {self.kind!r} instead.")
-        return [name for name, column in _columns(X) if _kind(name, column) == self.kind]
+        return [name for name, column in _columns(X) if self._selects(name, column)]
+
+    def _selects(self, name: Any, column: Any) -> bool:
+        """Return whether a column is of this kind; only categories are counted."""
+        if _holds_numbers(name, column):
+            return self.kind == "number"
+        return self.kind != "number" and self.kind == _kind_of_category(column)
 
     def __repr__(self) -> str:
         return f"ColumnsOfKind({self.kind!r})"
 
 
-class _ColumnConverter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
-    """Base class of transformers that convert each column of a dataframe by itself and learn nothing from it."""
+class _DataFrameColumnEncoder(ColumnEncoder):
+    """Base class of transformers that convert each column of a dataframe by its dtype."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check that the columns can be converted.
@@ -106,7 +113,7 @@ class _ColumnConverter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, AB
         --------
         transform : Convert the columns.
         """
-        self._convert_all(X, reset=True)
+        self._encode(X, reset=True)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -135,23 +142,19 @@ class _ColumnConverter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, AB
         fit : Check that the columns can be converted.
         """
         check_is_fitted(self)
-        return self._convert_all(X, reset=False)
+        return self._encode(X, reset=False)
 
-    def _convert_all(self, X: Any, *, reset: bool) -> np.ndarray:
+    def _encode(self, X: Any, *, reset: bool) -> np.ndarray:
         columns = list(_columns(X))
         if not hasattr(X, "__array__"):
             X = np.asarray(X, object)
         validate_data(self, X, skip_check_array=True, reset=reset)
-        converted = np.column_stack([self._convert(name, column) for name, column in columns])
+        converted = np.column_stack([self._encode_column(column, name) for name, column in columns])
         return check_array(converted, dtype=None, ensure_all_finite=False, estimator=self)
 
     @abstractmethod
-    def _convert(self, name: Any, column: Any) -> np.ndarray:
-        """Return a column, a series of narwhals or an array, as an array of shape (n_samples,)."""
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return whether fit has been called."""
-        return hasattr(self, "n_features_in_")
+    def _encode_column(self, column: Any, name: Any = None) -> np.ndarray:
+        """Return a column, a series of narwhals or an array, as an array of shape (n_samples,). Raises ValueError."""
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that missing values are accepted."""
@@ -160,7 +163,7 @@ class _ColumnConverter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, AB
         return tags
 
 
-class ColumnsToFloat(_ColumnConverter):
+class ColumnsToFloat(_DataFrameColumnEncoder):
     """Convert columns of numbers, booleans, dates, times and durations to floats.
 
     Missing values, such as None and pandas's NA, become NaN. Dates become days since 1970-01-01 in UTC, durations
@@ -189,7 +192,7 @@ class ColumnsToFloat(_ColumnConverter):
            [nan,  0.]])
     """
 
-    def _convert(self, name: Any, column: Any) -> np.ndarray:
+    def _encode_column(self, column: Any, name: Any = None) -> np.ndarray:
         values = self._floats(name, column)
         if np.isinf(values).any():
             raise ValueError(f"Column {name!r} of X must hold finite numbers or missing values. Got infinity instead.")
@@ -212,7 +215,7 @@ class ColumnsToFloat(_ColumnConverter):
         return _objects_to_float(name, np.array(column.to_list(), object))
 
 
-class ColumnsToText(_ColumnConverter):
+class ColumnsToText(_DataFrameColumnEncoder):
     """Convert columns of text and categories to strings, with an empty string for a missing value.
 
     An integer is the same text whether it is stored as an integer or as a float, as it is beside missing values.
@@ -239,7 +242,7 @@ class ColumnsToText(_ColumnConverter):
            ['', '']], dtype=object)
     """
 
-    def _convert(self, name: Any, column: Any) -> np.ndarray:
+    def _encode_column(self, column: Any, name: Any = None) -> np.ndarray:
         values = column.tolist() if isinstance(column, np.ndarray) else column.to_list()
         return np.array([value if type(value) is str else _text(value) for value in values], object)
 
@@ -258,8 +261,8 @@ def _columns(X: Any) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(check_array(X, dtype=None, ensure_all_finite=False).T)
 
 
-def _kind(name: Any, column: Any) -> Kind:
-    """Return the kind of a column; raise ValueError if it has none."""
+def _holds_numbers(name: Any, column: Any) -> bool:
+    """Return whether a column holds numbers, or else categories; raise ValueError if it holds neither."""
     if isinstance(column, np.ndarray):
         is_number = column.dtype.kind in "biufmM" or (column.dtype.kind == "O" and _are_numbers(column.tolist()))
         is_category = column.dtype.kind in "OU" and not _has_containers(column.tolist())
@@ -270,14 +273,16 @@ def _kind(name: Any, column: Any) -> Kind:
         is_number = is_number or (is_object and _are_numbers(column.to_list()))
         is_category = isinstance(dtype, nw.String | nw.Categorical | nw.Enum)
         is_category = is_category or (is_object and not _has_containers(column.to_list()))
-    if is_number:
-        return "number"
-    if not is_category:
+    if not is_number and not is_category:
         dtype = column.dtype if isinstance(column, np.ndarray) else column.to_native().dtype
         raise ValueError(
             f"Column {name!r} of X must hold numbers, dates, text or categories. Got the dtype {dtype} instead."
         )
-    n_distinct = len(set(ColumnsToText()._convert(name, column)))
+    return bool(is_number)
+
+
+def _kind_of_category(column: Any) -> Kind:
+    n_distinct = len(set(ColumnsToText()._encode_column(column)))
     return "many categories" if n_distinct > MAX_ONE_HOT else "category"
 
 
@@ -320,9 +325,9 @@ def _object_to_float(name: Any, value: Any) -> float:
             except OverflowError:  # of a Python integer that no float64 can hold
                 return np.inf
         case datetime():
-            return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH) / _DAY
+            return datetime_to_days(value)
         case date():
-            return float((value - _EPOCH.date()).days)
+            return datetime_to_days(datetime(value.year, value.month, value.day, tzinfo=UTC))
         case timedelta():
             return value / _DAY
         case time():
