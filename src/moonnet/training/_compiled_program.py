@@ -314,15 +314,22 @@ def compiled_program(spec: ProgramSpec) -> CompiledProgram:
         lock = _compilation_locks.setdefault(spec, threading.RLock())
     with lock:
         try:
-            program = _cached(spec) or CompiledProgram(spec)
+            program = _cached(spec)
+            if program is None:
+                program = CompiledProgram(spec)
+                _store(program)
         finally:
-            with _cache_lock:
+            with _cache_lock:  # after the program is stored: a thread without the lock must find it
                 _compilation_locks.pop(spec, None)
-        with _cache_lock:
-            _programs[spec] = program
-            for oldest in list(_programs)[:-_MAX_PROGRAMS]:
-                del _programs[oldest]
     return program
+
+
+def _store(program: CompiledProgram) -> None:
+    """Add a program to the cache, which drops the least recently used ones."""
+    with _cache_lock:
+        _programs[program.spec] = program
+        for oldest in list(_programs)[:-_MAX_PROGRAMS]:
+            del _programs[oldest]
 
 
 def _cached(spec: ProgramSpec) -> CompiledProgram | None:
