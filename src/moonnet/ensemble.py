@@ -35,12 +35,12 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
 
     def __init__(
         self,
-        estimator: Any,
-        n_estimators: int,
+        estimator: Any = None,
+        n_estimators: int = 5,
         *,
-        cv: Any,
-        n_jobs: int | None,
-        random_state: int | np.random.RandomState | None,
+        cv: Any = None,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -96,21 +96,10 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
                 f"Got {self.cv!r} instead."
             )
         weight = check_sample_weight(options.get("sample_weight"), X)
-        if not isinstance(self.cv, Integral):
-            # The indices of the user's folds are those of all samples; samples of weight 0 are absent from each fold
-            folds = [
-                tuple(rows[weight[rows] > 0] for rows in map(np.asarray, fold))
-                for fold in check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
-            ]
-        else:
-            present = np.flatnonzero(weight)
-            X, y, weight = X[present], y[present], weight[present]
-            folds = self._shuffled_folds(y, rng)
-        has_weights = "sample_weight" in options
         tasks = []
-        for train, left_out in folds:
+        for train, left_out in self._folds(X, y, weight > 0, rng):
             fold = {"X_val": X[left_out], "y_val": y[left_out]}
-            if has_weights:
+            if "sample_weight" in options:
                 fold |= {"sample_weight": weight[train], "sample_weight_val": weight[left_out]}
             tasks.append((X[train], y[train], fold))
         if not tasks:
@@ -121,7 +110,20 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
         return clone(member).set_params(early_stopping=False, epochs=self.epochs_)
 
-    def _shuffled_folds(self, y: np.ndarray, rng: np.random.RandomState) -> list[tuple[Any, ...]]:
+    def _folds(
+        self, X: Any, y: np.ndarray, is_present: np.ndarray, rng: np.random.RandomState
+    ) -> list[tuple[np.ndarray, ...]]:
+        """Return the indices of the samples to train on and of those left out, for each fold.
+
+        Samples that are not present, because their weight is 0, are in no fold.
+        """
+        if isinstance(self.cv, Integral):
+            present = np.flatnonzero(is_present)
+            return [tuple(present[rows] for rows in fold) for fold in self._shuffled_folds(y[present], rng)]
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+        return [tuple(rows[is_present[rows]] for rows in map(np.asarray, fold)) for fold in splitter.split(X, y)]
+
+    def _shuffled_folds(self, y: np.ndarray, rng: np.random.RandomState) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the indices of the samples to train on and of those left out, for each fold."""
         candidates, largest = np.arange(len(y)), len(y)
         is_stratified = is_classifier(self) and y.ndim == 1
@@ -255,17 +257,6 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     >>> clf.predict_proba(X[:1]).shape
     (1, 2)
     """
-
-    def __init__(
-        self,
-        estimator: Any = None,
-        n_estimators: int = 5,
-        *,
-        cv: Any = None,
-        n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(estimator, n_estimators, cv=cv, n_jobs=n_jobs, random_state=random_state)
 
     def _member(self) -> Any:
         return KerasMoonClassifier() if self.estimator is None else self.estimator
@@ -495,17 +486,6 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     >>> reg.predict(X[:3]).shape
     (3,)
     """
-
-    def __init__(
-        self,
-        estimator: Any = None,
-        n_estimators: int = 5,
-        *,
-        cv: Any = None,
-        n_jobs: int | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(estimator, n_estimators, cv=cv, n_jobs=n_jobs, random_state=random_state)
 
     def _member(self) -> Any:
         return KerasMoonRegressor() if self.estimator is None else self.estimator
