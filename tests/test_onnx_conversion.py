@@ -314,3 +314,11 @@ def test_errors_say_what_to_do_instead():
         to_onnx(text, X)
     with pytest.raises(TypeError, match=r"The ONNX inputs of SimpleImputer must be float32.* Got StringTensorType"):
         to_onnx(pipeline, TABLE[["width", "price in $", "empty", "colour"]].to_numpy())
+
+
+def test_statistics_beyond_float32_need_float64():
+    X = pd.DataFrame({"x": [1e39, np.nan, 3e39, 4e39]})
+    pipeline = make_pipeline(SimpleImputer(), SmoothClipScaler()).fit(X)
+    assert_allclose(run(pipeline, X, np.float64)[0], pipeline.transform(X), rtol=1e-14)
+    with pytest.raises(ValueError, match=r"dtype must be float64 for SimpleImputer's replacement 2.66667e\+39, which"):
+        to_onnx(pipeline, X, dtype=np.float32)

@@ -69,6 +69,20 @@ def test_encoder_of_float64_agrees_in_float32():
         assert_allclose(run(fitted, rows), fitted.transform(rows), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")  # scikit-learn's search for infinity
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_encoders_agree_near_the_largest_number(dtype):
+    X = (np.finfo(dtype).max * np.array([[-1, -0.9], [-0.5, 0.8], [0, 0.9], [0.5, 0.9], [1, 1]])).astype(dtype)
+    for encoder in (ENCODERS["scaler"], ENCODERS["quantile"], PiecewiseLinearEncoder(2)):
+        fitted = clone(encoder).fit(X)
+        encoded = run(fitted, X)
+        assert np.isfinite(encoded).all()
+        assert_allclose(encoded, fitted.transform(X), rtol=4 * np.finfo(dtype).eps)
+    beyond = clone(ENCODERS["scaler"]).fit(np.array([[1e300], [3e300], [5e300]]))
+    rows = np.array([[0], [1e38]], np.float32)
+    assert_allclose(run(beyond, rows), beyond.transform(rows), rtol=1e-6)
+
+
 def test_integers_are_encoded_in_float32():
     X = np.arange(40).reshape(20, 2)
     for encoder in (ENCODERS["scaler"], ENCODERS["quantile"]):

@@ -21,6 +21,8 @@ TABLES = arrays(
     elements=st.one_of(st.floats(-1e9, 1e9, width=32), st.integers(-3, 3), st.just(math.nan)),
 )
 N_BINS = st.integers(1, 7)
+# scikit-learn adds up all numbers to find infinite ones
+OF_LARGE_NUMBERS = pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
 
 
 def encoded_by_hand(number, edges):
@@ -160,6 +162,22 @@ def test_no_columns_are_left_if_all_are_constant(binning):
 def test_one_bin_spans_the_data(binning):
     encoder = PiecewiseLinearEncoder(1, binning=binning).fit(np.arange(99.0)[:, None], np.arange(99) > 50)
     assert encoder.bin_edges_[0].tolist() == [0, 98]
+
+
+@OF_LARGE_NUMBERS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(unit=arrays(np.float64, (9, 2), elements=st.integers(-8, 8).map(lambda number: number / 8)), n_bins=N_BINS)
+def test_numbers_up_to_the_largest_one_are_encoded_as_in_another_unit(dtype, unit, n_bins):
+    X = np.ldexp(unit.astype(dtype), np.finfo(dtype).maxexp - 1)
+    expected = PiecewiseLinearEncoder(n_bins).fit_transform(unit)
+    assert_allclose(PiecewiseLinearEncoder(n_bins).fit_transform(X), expected, rtol=4 * np.finfo(dtype).eps, atol=1e-15)
+
+
+@OF_LARGE_NUMBERS
+def test_float32_is_encoded_by_edges_beyond_its_largest_number():
+    encoder = PiecewiseLinearEncoder().fit([[-1e39], [0], [4e38]])
+    encoded = encoder.transform(np.array([[-1e38], [1e38], [3e38], [np.nan]], np.float32))
+    assert_allclose(encoded, [[0.9, 0], [1, 0.25], [1, 0.75], [np.nan, np.nan]], rtol=1e-6)
 
 
 def test_edges_that_are_equal_in_float32_encode_float32():

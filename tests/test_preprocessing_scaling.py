@@ -19,6 +19,8 @@ TABLES = arrays(
     array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12),
     elements=st.one_of(NUMBERS, st.integers(-3, 3), st.just(math.nan)),
 )
+# scikit-learn adds up all numbers to find infinite ones
+OF_LARGE_NUMBERS = pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
 
 
 def scaled_by_hand(number, center, scale, bound):
@@ -107,6 +109,33 @@ def test_extreme_numbers_become_the_bound_without_a_warning(dtype):
     scaler = SmoothClipScaler().fit(np.array([[-1, -smallest], [0, 0], [1, smallest]], dtype))
     scaled = scaler.transform(np.array([[-largest, -largest], [0, 0], [largest, largest]], dtype))
     assert_allclose(scaled, [[-3, -3], [0, 0], [3, 3]], rtol=1e-6)
+
+
+@OF_LARGE_NUMBERS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(unit=arrays(np.float64, (7, 2), elements=st.integers(-8, 8).map(lambda number: number / 8)))
+def test_numbers_up_to_the_largest_one_are_scaled_as_in_another_unit(dtype, unit):
+    X = np.ldexp(unit.astype(dtype), np.finfo(dtype).maxexp - 1)
+    scaled = SmoothClipScaler().fit_transform(X)
+    assert scaled.dtype == dtype
+    assert_allclose(scaled, SmoothClipScaler().fit_transform(unit), rtol=4 * np.finfo(dtype).eps)
+
+
+@OF_LARGE_NUMBERS
+def test_range_beyond_the_largest_number_is_replaced_by_it():
+    largest = np.finfo(float).max
+    X = largest * np.array([[-1, -0.9, 0.5], [-1, 0, 0.5], [1, 0, 0.5], [1, 0, -0.5], [0, 0.9, 0.5]])
+    scaler = SmoothClipScaler().fit(X)  # an interquartile range of 2 and half a range of 0.9, of the largest number
+    assert_allclose(scaler.scale_ / largest, [1, 0.9, 0.5])
+    assert_allclose(scaler.transform(X)[0, :2], [-1 / math.sqrt(1 + 1 / 9)] * 2)
+    assert np.isfinite(scaler.inverse_transform(np.full((1, 3), 0.5))).all()
+
+
+@OF_LARGE_NUMBERS
+def test_float32_is_scaled_by_statistics_beyond_its_largest_number():
+    scaler = SmoothClipScaler().fit([[1e300], [3e300], [5e300]])  # a median of 3e300 and a scale of 2e300
+    scaled = scaler.transform(np.array([[0], [1e38], [np.nan]], np.float32))
+    assert_allclose(scaled[:, 0], [-1.5 / math.sqrt(1.25)] * 2 + [np.nan], rtol=1e-6)
 
 
 def test_scaler_of_float64_transforms_float32():

@@ -139,6 +139,10 @@ def test_error_names_column_and_value():
         encoder.transform(frame.assign(b=[1, -np.inf]))
     with pytest.raises(ValueError, match=r"Column 'b' of X must hold finite numbers .* Got infinity"):
         encoder.transform(frame.assign(b=pd.Series([1, 10**400], dtype=object)))
+    with pytest.raises(
+        ValueError, match=r"Column 'b' .* numbers from -9e\+307 to 9e\+307 or .* Got -1\.5e\+308 instead"
+    ):
+        encoder.transform(frame.assign(b=[1, -1.5e308]))
     with pytest.raises(ValueError, match="feature names"):
         encoder.transform(frame[["b", "a"]])
 

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import skops.io
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -117,6 +117,14 @@ def test_large_tables_are_learned(shape):
     model = tabular_pipeline("classifier", random_state=0).set_params(ensemble__estimator__epochs=2)
     model.fit(pd.DataFrame(X).add_prefix("c"), y)
     assert model.score(pd.DataFrame(X).add_prefix("c"), y) > 0.8
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")  # scikit-learn's search for infinity
+@pytest.mark.parametrize("unit", [1e39, 8e307])
+def test_numbers_beyond_float32_are_prepared_as_in_another_unit(unit):
+    columns = tabular_pipeline("classifier")[0]
+    expected = columns.fit_transform(MIXED[["x"]].clip(-1, 1), Y0)
+    assert_allclose(columns.fit_transform(MIXED[["x"]].clip(-1, 1) * unit, Y0), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

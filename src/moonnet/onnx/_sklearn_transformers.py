@@ -31,7 +31,13 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     op, numbers = operators_and_input(operator, container)
     value = imputer.missing_values
     is_missing = op.Equal(numbers, float(value)) if isinstance(value, Real) and value == value else op.IsNaN(numbers)
-    statistics: np.ndarray = np.asarray(imputer.statistics_, op.dtype)
+    with np.errstate(over="ignore"):
+        statistics: np.ndarray = np.asarray(imputer.statistics_, op.dtype)
+    for number in imputer.statistics_[np.isinf(statistics)][:1]:
+        raise ValueError(
+            f"dtype must be float64 for SimpleImputer's replacement {number:g}, which float32 cannot hold. "
+            "Got float32 instead."
+        )
     columns = op.Gather(op.Where(is_missing, statistics, numbers), _kept_columns(imputer), axis=1)
     marked = _marked_columns(imputer)
     if len(marked):

@@ -22,8 +22,9 @@ def convert_smooth_clip_scaler(scope: Any, operator: Any, container: Any) -> Non
     """Add the scaling to skl2onnx's graph."""
     scaler = operator.raw_operator
     op, numbers = operators_and_input(operator, container)
-    center, divisor = scaler._center_and_divisor(op.dtype)
-    ratio = op.Div(op.Div(op.Sub(numbers, center), divisor), float(scaler.max_absolute_value))
+    factor, center, divisor = scaler._factor_center_and_divisor(op.dtype)
+    ratio = op.Div(op.Sub(op.Mul(numbers, factor), center), divisor)
+    ratio = op.Div(ratio, float(scaler.max_absolute_value))
     ratio = clip(op, ratio, -SATURATED, SATURATED)
     scaled = op.Div(ratio, op.Sqrt(op.Add(op.Mul(ratio, ratio), 1)))
     op.Mul(scaled, float(scaler.max_absolute_value), output_names=operator.outputs[:1]).add_to(scope, container)
@@ -33,7 +34,10 @@ def convert_piecewise_linear_encoder(scope: Any, operator: Any, container: Any) 
     """Add the encoding to skl2onnx's graph."""
     op, numbers = operators_and_input(operator, container)
     bins = operator.raw_operator._bins(op.dtype)
-    position = op.Div(op.Sub(op.Gather(numbers, bins.column, axis=1), bins.start), bins.width)
+    columns = op.Gather(numbers, bins.column, axis=1)
+    if (bins.factor != 1).any():
+        columns = op.Mul(columns, bins.factor)
+    position = op.Div(op.Sub(columns, bins.start), bins.width)
     op.Min(op.Max(position, bins.lowest), bins.highest, output_names=operator.outputs[:1]).add_to(scope, container)
 
 

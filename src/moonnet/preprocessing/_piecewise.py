@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moonnet._sklearn_compat import Interval, StrOptions, check_feature_names_in
+from moonnet.preprocessing._overflow import quantiles, safe_factor
 
 _DTYPES = np.float64, np.float32
 # The outer bins go on by this many of their widths beyond the data
@@ -23,6 +24,7 @@ class Bins(NamedTuple):
     """The bins of all columns, one after the other: arrays of shape (n_bins_in_total,)."""
 
     column: np.ndarray
+    factor: np.ndarray  # in start and width, and to multiply numbers by, so that differences are finite
     start: np.ndarray
     width: np.ndarray
     lowest: np.ndarray  # bound of the encoded numbers
@@ -228,6 +230,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         numbers = validate_data(self, X, dtype=_DTYPES, ensure_all_finite="allow-nan", reset=False)
         bins = self._bins(numbers.dtype)
         encoded = numbers.take(bins.column, axis=1)
+        if (bins.factor != 1).any():
+            encoded *= bins.factor
         with np.errstate(over="ignore"):
             encoded -= bins.start
             encoded /= bins.width
@@ -238,13 +242,19 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """Return the bins as arrays of this dtype."""
         n_bins = [max(len(edges) - 1, 0) for edges in self.bin_edges_]
         column = np.repeat(np.arange(len(n_bins)), n_bins)
+        largest = np.array([max(-edges[0], edges[-1]) if len(edges) else 0 for edges in self.bin_edges_], np.float64)
+        factors = safe_factor(largest, dtype)
+        scaled = [
+            edges * factor if factor != 1 else edges for edges, factor in zip(self.bin_edges_, factors, strict=True)
+        ]
         start, end = (
-            np.concatenate([edges[part] for edges in self.bin_edges_]).astype(dtype)
+            np.concatenate([edges[part] for edges in scaled]).astype(dtype)
             for part in (slice(None, -1), slice(1, None))
         )
         is_first, is_last = np.diff(column, prepend=-1) > 0, np.diff(column, append=len(n_bins)) > 0
         return Bins(
             column,
+            factors[column].astype(dtype),
             start,
             # Edges in float64 may be equal in float32
             width=np.maximum(end - start, np.finfo(dtype).smallest_subnormal),
@@ -301,8 +311,7 @@ def _quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
     """Return the edges of bins at quantiles; none if all numbers are equal or there are none."""
     edges = np.unique(numbers)
     if len(edges) > n_bins + 1:
-        quantiles = np.quantile(numbers.astype(np.float64), np.linspace(0, 1, n_bins + 1))
-        edges = np.unique(quantiles.astype(numbers.dtype))
+        edges = np.unique(quantiles(numbers, np.linspace(0, 1, n_bins + 1)).astype(numbers.dtype))
     return edges if len(edges) > 1 else edges[:0]
 
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from moonnet._sklearn_compat import Interval, StrOptions
+from moonnet.preprocessing._overflow import quantiles, safe_factor
 
 _DTYPES = np.float64, np.float32
 # A number this many times the bound is scaled to the bound in every dtype, and its square is finite in every dtype
@@ -43,7 +44,8 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Median of each column, in float64.
 
     scale_ : ndarray of shape (n_features,)
-        Interquartile range of each column, or half of its range, in float64; 0 for a constant column.
+        Interquartile range of each column, or half of its range, in float64; 0 for a constant column. A range beyond
+        the largest number in float64 is replaced by that number.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -115,7 +117,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         numbers = self._check(X, reset=True)
         lowest, first, median, third, highest = _quantiles(numbers, [0, 0.25, 0.5, 0.75, 1])
         self.center_ = median
-        self.scale_ = np.where(third == first, (highest - lowest) / 2, third - first)
+        self.scale_ = np.where(third == first, _distance(lowest, highest, 2), _distance(first, third))
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -148,8 +150,9 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         inverse_transform : Convert scaled numbers back.
         """
         check_is_fitted(self)
-        scaled = self._check(X, reset=False, copy=True)
-        center, divisor = self._center_and_divisor(scaled.dtype)
+        numbers = self._check(X, reset=False)
+        factor, center, divisor = self._factor_center_and_divisor(numbers.dtype)
+        scaled = np.multiply(numbers, factor, out=np.empty_like(numbers))
         with np.errstate(over="ignore"):
             scaled -= center
             scaled /= divisor
@@ -206,15 +209,18 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         with np.errstate(over="ignore"):
             return z * self.scale_.astype(dtype) + self.center_.astype(dtype)
 
-    def _center_and_divisor(self, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return what transform subtracts from each column and divides it by, in this dtype."""
-        smallest = np.finfo(dtype).tiny  # a smaller scale in float64 may be 0 in float32
-        divisor = np.where(self.scale_ == 0, np.inf, np.maximum(self.scale_, smallest))
-        with np.errstate(over="ignore"):
-            return self.center_.astype(dtype), divisor.astype(dtype)
+    def _factor_center_and_divisor(self, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what transform multiplies each column by, subtracts from it and divides it by, in this dtype.
 
-    def _check(self, X: ArrayLike, *, reset: bool, copy: bool = False) -> np.ndarray:
-        return validate_data(self, X, dtype=_DTYPES, ensure_all_finite="allow-nan", reset=reset, copy=copy)
+        The factor keeps the difference finite; it is in the center and in the divisor, too.
+        """
+        factor = safe_factor(np.fmax(np.abs(self.center_), self.scale_), dtype) / 2
+        smallest = np.finfo(dtype).tiny  # a smaller scale in float64 may be 0 in float32
+        divisor = np.where(self.scale_ == 0, np.inf, np.maximum(self.scale_ * factor, smallest))
+        return factor.astype(dtype), (self.center_ * factor).astype(dtype), divisor.astype(dtype)
+
+    def _check(self, X: ArrayLike, *, reset: bool) -> np.ndarray:
+        return validate_data(self, X, dtype=_DTYPES, ensure_all_finite="allow-nan", reset=reset)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -225,7 +231,13 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def _quantiles(X: np.ndarray, levels: list[float]) -> np.ndarray:
     """Return quantiles of each column in float64, shape (n_levels, n_features); NaN for a column without numbers."""
-    columns = (column[~np.isnan(column)].astype(np.float64) for column in X.T)
-    return np.column_stack(
-        [np.quantile(column, levels) if column.size else np.full(len(levels), np.nan) for column in columns]
-    )
+    columns = (column[~np.isnan(column)] for column in X.T)
+    return np.column_stack([quantiles(column, levels) if column.size else [np.nan] * len(levels) for column in columns])
+
+
+def _distance(low: np.ndarray, high: np.ndarray, n_parts: int = 1) -> np.ndarray:
+    """Return the distance from low to high by the number of parts, and at most the largest number."""
+    with np.errstate(over="ignore"):
+        distance = high - low
+        distance = np.where(np.isinf(distance), high / n_parts - low / n_parts, distance / n_parts)
+    return np.minimum(distance, np.finfo(np.float64).max)

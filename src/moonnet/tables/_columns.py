@@ -18,6 +18,8 @@ from moonnet.preprocessing._dates import datetime_to_days
 
 # A category with more values than this is target encoded; one-hot encoding would treat the frequent ones as rare
 MAX_ONE_HOT = 30
+# The sum of two such numbers is finite, which SimpleImputer computes for a median
+_LARGEST = np.finfo(np.float64).max / 2
 
 Kind = Literal["number", "category", "many categories"]
 
@@ -194,8 +196,12 @@ class ColumnsToFloat(_DataFrameColumnEncoder):
 
     def _encode_column(self, column: Any, name: Any = None) -> np.ndarray:
         values = self._floats(name, column)
-        if np.isinf(values).any():
-            raise ValueError(f"Column {name!r} of X must hold finite numbers or missing values. Got infinity instead.")
+        for value in values[np.abs(values) > _LARGEST][:1]:
+            if np.isinf(value):
+                expected, got = "finite numbers", "infinity"
+            else:
+                expected, got = f"numbers from {-_LARGEST:.0e} to {_LARGEST:.0e}", f"{value:g}"
+            raise ValueError(f"Column {name!r} of X must hold {expected} or missing values. Got {got} instead.")
         return values
 
     def _floats(self, name: Any, column: Any) -> np.ndarray:
