@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
@@ -149,6 +151,30 @@ def test_later_rows_of_another_type_are_reported(fitted):
         fitted.predict(MIXED.drop(columns="day"))
     unknown = fitted.predict_proba(MIXED.assign(color="blue", city="Atlantis"))
     assert np.isfinite(unknown).all()
+
+
+def test_y_that_the_encoding_of_categories_does_not_take_is_reported_or_converted():
+    cities = MIXED[["city"]]
+    networks = KerasMoonRegressor((3,), epochs=1), KerasMoonClassifier((3,), epochs=1)
+    regressor, classifier = (
+        tabular_pipeline(network, random_state=0).set_params(ensemble__n_estimators=1) for network in networks
+    )
+    on_booleans = clone(regressor).fit(cities, X0 > 0)
+    assert_array_equal(on_booleans.predict(cities), clone(regressor).fit(cities, (X0 > 0) * 1.0).predict(cities))
+    with pytest.raises(ValueError, match=r"y must contain numbers\. Got \['"):
+        regressor.fit(cities, Y0)
+    both = np.column_stack([X0 > 0, X0 > 1]).astype(int)
+    for model, several in ((regressor, MultiOutputRegressor), (classifier, MultiOutputClassifier)):
+        with pytest.raises(ValueError, match=rf"y must be one column .* {several.__name__}"):
+            model.fit(cities, both)
+        assert several(model).fit(cities, both).predict(cities).shape == both.shape
+
+
+def test_metadata_routing_changes_nothing():
+    model = tabular_pipeline(KerasMoonClassifier((3,), epochs=1), random_state=0)
+    expected = clone(model).fit(MIXED, Y0).predict_proba(MIXED)
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert_array_equal(clone(model).fit(MIXED, Y0).predict_proba(MIXED), expected)
 
 
 @pytest.mark.trains

@@ -113,13 +113,3 @@ class InternalsMixin(CallbackSupportMixin):
         attributes = plain._get_fitted_attr_html(doc_link)
         attributes.estimator_class = type(self)
         return attributes
-
-
-def make_target_encoder(target_type: str, seed: int) -> Any:
-    """Return a TargetEncoder whose cross fitting is reproducible; from 1.9 on, the splitter takes the seed."""
-    from sklearn.model_selection import KFold
-    from sklearn.preprocessing import TargetEncoder
-
-    if HAS_CALLBACKS:
-        return TargetEncoder(target_type=target_type, cv=KFold(5, shuffle=True, random_state=seed))
-    return TargetEncoder(target_type=target_type, random_state=seed)

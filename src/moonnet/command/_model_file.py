@@ -35,16 +35,23 @@ from moonnet._numpy_forward import ACTIVATIONS
 from moonnet._regression_losses import LOSSES
 from moonnet.command._output_files import replacing
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
-from moonnet.preprocessing import DateEncoder, NumberEncoder, PiecewiseLinearEncoder, SmoothClipScaler
+from moonnet.preprocessing import (
+    CategoryTargetEncoder,
+    DateEncoder,
+    NumberEncoder,
+    PiecewiseLinearEncoder,
+    SmoothClipScaler,
+)
 
 # The classes of the objects in a model. A pipeline with another transformer needs it here.
 TRUSTED_CLASSES = (
+    CategoryTargetEncoder,
     ColumnTransformer,
     DateEncoder,
     DeepEnsembleClassifier,
     DeepEnsembleRegressor,
     FeatureUnion,
-    KFold,  # of TargetEncoder
+    KFold,  # of CategoryTargetEncoder
     KerasMoonClassifier,
     KerasMoonRegressor,
     MissingIndicator,
@@ -55,7 +62,7 @@ TRUSTED_CLASSES = (
     SimpleImputer,
     SmoothClipScaler,
     StandardScaler,  # of earlier versions
-    TargetEncoder,
+    TargetEncoder,  # of earlier versions
 )
 # All types in a model by the kind of skops's node, which decides how a value is made
 _TRUSTED_TYPES: dict[str, dict[str, type]] = {

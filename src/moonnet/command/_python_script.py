@@ -51,10 +51,16 @@ IMPORTS = {
     "sklearn.impute": ["SimpleImputer"],
     "sklearn.model_selection": ["KFold", "train_test_split"],
     "sklearn.pipeline": ["Pipeline", "make_pipeline", "make_union"],
-    "sklearn.preprocessing": ["OneHotEncoder", "TargetEncoder"],
+    "sklearn.preprocessing": ["OneHotEncoder"],
     "moonnet": ["KerasMoonClassifier", "KerasMoonRegressor"],
     "moonnet.ensemble": ["DeepEnsembleClassifier", "DeepEnsembleRegressor"],
-    "moonnet.preprocessing": ["DateEncoder", "NumberEncoder", "PiecewiseLinearEncoder", "SmoothClipScaler"],
+    "moonnet.preprocessing": [
+        "CategoryTargetEncoder",
+        "DateEncoder",
+        "NumberEncoder",
+        "PiecewiseLinearEncoder",
+        "SmoothClipScaler",
+    ],
 }
 
 

@@ -12,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from moonnet.onnx import _sklearn_transformers as converters
 from moonnet.onnx._operators import numeric_type
+from moonnet.preprocessing import CategoryTargetEncoder
 from moonnet.tables import ColumnsOfKind
 
 
@@ -105,17 +106,19 @@ def to_onnx(
         initial_types=_input_types(X, dtype),
         target_opset=target_opset,
         options=options,
-        custom_parsers={OneHotEncoder: parse, TargetEncoder: parse},
+        custom_parsers={OneHotEncoder: parse, TargetEncoder: parse, CategoryTargetEncoder: parse},
         custom_shape_calculators={
             SimpleImputer: converters.set_imputer_types,
             OneHotEncoder: set_types,
             TargetEncoder: set_types,
+            CategoryTargetEncoder: set_types,
             StandardScaler: converters.set_scaler_types,
         },
         custom_conversion_functions={
             SimpleImputer: converters.convert_imputer,
             OneHotEncoder: convert,
             TargetEncoder: convert,
+            CategoryTargetEncoder: convert,
             StandardScaler: converters.convert_scaler,
         },
     )

@@ -11,9 +11,9 @@ from sklearn.preprocessing import OneHotEncoder
 
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._regressor import KerasMoonRegressor
-from moonnet._sklearn_compat import make_target_encoder
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from moonnet.preprocessing import PiecewiseLinearEncoder, SmoothClipScaler
+from moonnet.preprocessing._target_encoder import make_target_encoder
 from moonnet.tables._columns import MAX_ONE_HOT, ColumnsOfKind, ColumnsToFloat, ColumnsToText
 
 # A value in fewer rows than this is rare
@@ -51,7 +51,7 @@ def tabular_pipeline(
       :class:`moonnet.preprocessing.PiecewiseLinearEncoder` adds their positions in 4 bins, for a regressor in 6;
     - text and categories of up to 30 distinct values: one column of 0 and 1 for each value. A missing value is one, and
       so are all values in fewer than 3 rows together, to which unknown values belong in predictions;
-    - text and categories of more values: :class:`sklearn.preprocessing.TargetEncoder`.
+    - text and categories of more values: :class:`moonnet.preprocessing.CategoryTargetEncoder`.
 
     All columns become float32. A cross-validation with early stopping on each of five folds chooses the number of
     epochs; then the networks of the ensemble are trained on all samples.
