@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,6 +147,14 @@ def test_few_distinct_numbers_have_an_edge_each_and_constant_columns_no_bins():
     assert_array_equal(encoder.transform([[1, 9, 1.5, 9, 9]]), [[1, 1, 0.5, 0]])
 
 
+def test_names_of_bins_differ_from_those_of_columns():
+    X = pd.DataFrame([[0, 5, 0, 1], [1, 6, 1, 2]], columns=["x", "x_bin0", "x_bin0_", "x_"])
+    encoder = PiecewiseLinearEncoder().fit(X)
+    assert encoder.get_feature_names_out().tolist() == ["x_bin0__", "x_bin0_bin0", "x_bin0__bin0", "x__bin0"]
+    both = FeatureUnion([("same", "passthrough"), ("bins", encoder)], verbose_feature_names_out=False).fit(X)
+    assert len(set(both.get_feature_names_out())) == 8
+
+
 @pytest.mark.parametrize("binning", ["quantile", "tree"])
 def test_no_columns_are_left_if_all_are_constant(binning):
     X = np.ones((5, 2), np.float32)
@@ -168,7 +177,8 @@ def test_one_bin_spans_the_data(binning):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(unit=arrays(np.float64, (9, 2), elements=st.integers(-8, 8).map(lambda number: number / 8)), n_bins=N_BINS)
 def test_numbers_up_to_the_largest_one_are_encoded_as_in_another_unit(dtype, unit, n_bins):
-    X = np.ldexp(unit.astype(dtype), np.finfo(dtype).maxexp - 1)
+    unit = unit.astype(dtype)
+    X = np.ldexp(unit, np.finfo(dtype).maxexp - 1)
     expected = PiecewiseLinearEncoder(n_bins).fit_transform(unit)
     assert_allclose(PiecewiseLinearEncoder(n_bins).fit_transform(X), expected, rtol=4 * np.finfo(dtype).eps, atol=1e-15)
 

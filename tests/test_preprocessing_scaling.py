@@ -115,7 +115,8 @@ def test_extreme_numbers_become_the_bound_without_a_warning(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(unit=arrays(np.float64, (7, 2), elements=st.integers(-8, 8).map(lambda number: number / 8)))
 def test_numbers_up_to_the_largest_one_are_scaled_as_in_another_unit(dtype, unit):
-    X = np.ldexp(unit.astype(dtype), np.finfo(dtype).maxexp - 1)
+    unit = unit.astype(dtype)
+    X = np.ldexp(unit, np.finfo(dtype).maxexp - 1)
     scaled = SmoothClipScaler().fit_transform(X)
     assert scaled.dtype == dtype
     assert_allclose(scaled, SmoothClipScaler().fit_transform(unit), rtol=4 * np.finfo(dtype).eps)

@@ -275,6 +275,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         -------
         names : ndarray of str
             The name of the column and the number of the bin, for example ``"age_bin0"``, in the order of ``transform``.
+            If a column of X has this name, an underscore is appended, so that a union with X has unique names.
 
         Raises
         ------
@@ -290,14 +291,15 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = check_feature_names_in(self, input_features)
-        return np.array(
-            [
-                f"{name}_bin{index}"
-                for name, edges in zip(names, self.bin_edges_, strict=True)
-                for index in range(len(edges) - 1)
-            ],
-            dtype=object,
-        )
+        bins: dict[str, None] = {}  # in order
+        taken = set(names)
+        for name, edges in zip(names, self.bin_edges_, strict=True):
+            for index in range(len(edges) - 1):
+                bin_name = f"{name}_bin{index}"
+                while bin_name in taken or bin_name in bins:
+                    bin_name += "_"
+                bins[bin_name] = None
+        return np.array(list(bins), dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
