@@ -269,6 +269,75 @@ def test_folds_of_the_user_are_used():
     assert len(with_splitter.fold_histories_) == 2
 
 
+@pytest.mark.parametrize("make", [np.array, list, pd.Series], ids=["array", "list", "series"])
+def test_folds_may_be_masks_or_count_from_the_end(make, moons):
+    X, y = moons
+    n = len(y)
+    is_left_out = np.arange(n) % 3 == 0
+    weight = np.arange(n) % 5 + 0.0
+    expected = DeepEnsembleClassifier(CLASSIFIER, 1, cv=[(np.flatnonzero(~is_left_out), np.flatnonzero(is_left_out))])
+    masks = DeepEnsembleClassifier(CLASSIFIER, 1, cv=[(make(~is_left_out), make(is_left_out))])
+    from_end = DeepEnsembleClassifier(
+        CLASSIFIER, 1, cv=[(make(np.flatnonzero(~is_left_out) - n), make(np.flatnonzero(is_left_out) - n))]
+    )
+    histories = [
+        ensemble.set_params(random_state=0).fit(X, y, sample_weight=weight).fold_histories_
+        for ensemble in (expected, masks, from_end)
+    ]
+    assert histories[0] == histories[1] == histories[2]
+
+
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        (
+            (range(40), range(40, 61)),
+            r"integers from 0 to 59 or masks of 60 booleans\. Got \(range\(0, 40",
+        ),
+        ((range(40), [-61]), "integers from 0 to 59 or masks"),
+        ((np.ones(40, bool), np.ones(20, bool)), "integers from 0 to 59 or masks"),
+        ((np.arange(40.0), np.arange(40, 60)), "integers from 0 to 59 or masks"),
+        ((np.arange(40)[:, None], np.arange(40, 60)), "integers from 0 to 59 or masks"),
+        ((range(40), range(40, 50), range(50, 60)), "integers from 0 to 59 or masks"),
+        ((1, 2), r"integers from 0 to 59 or masks.* Got \(1, 2\) instead"),
+        (None, r"integers from 0 to 59 or masks.* Got None instead"),
+        ((range(40), range(39, 60)), r"other samples to train on than those left out\. Got sample 39 in both"),
+        ((range(40), []), r"samples of positive weight .* Got 40 and 0"),
+        (([], range(40)), r"samples of positive weight .* Got 0 and 40"),
+        ((range(40), range(55, 60)), r"samples of positive weight .* Got 40 and 0"),  # which have a weight of 0
+        ((range(0, 40, 3), range(1, 60, 3)), r"at least two classes to train on, .*\. Got \['a'\] and"),
+        (
+            (np.flatnonzero(np.arange(60) % 3), range(0, 60, 3)),
+            r"among them all that are left out\. Got \['b' 'c'\] and \['a'\]",
+        ),
+    ],
+)
+def test_unsuitable_folds_are_reported(fold, message):
+    X, y = np.zeros((60, 2)), np.array(["a", "b", "c"] * 20)
+    weight = np.where(np.arange(60) < 55, 1.0, 0)
+    ensemble = DeepEnsembleClassifier(CLASSIFIER, 1, cv=[fold])
+    with pytest.raises(
+        ValueError, match=rf"Each fold of the 'cv' parameter of DeepEnsembleClassifier must have .*{message}"
+    ):
+        ensemble.fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("cv", [3, [(np.arange(0, 60), np.arange(60, 90))]], ids=["number", "folds"])
+def test_class_of_weight_0_is_known_to_every_fold(n_classes, cv):
+    X, y = np.random.default_rng(0).normal(size=(90, 2)), np.arange(90) % n_classes
+    weight = (y > 0) * 1.0
+    network = KerasMoonClassifier((4,), learning_rate=0.1, epochs=30)
+    ensemble = DeepEnsembleClassifier(network, 1, cv=cv, random_state=0).fit(X, y, sample_weight=weight)
+    assert ensemble.classes_.tolist() == list(range(n_classes))
+    assert ensemble.predict_proba(X)[:, 0].mean() < 0.1
+    assert min(ensemble.fold_histories_[0]["val_loss"]) < np.log(3)
+    without_weight = np.delete(np.arange(90), np.flatnonzero(y == 0)[2:])  # all but two of that class
+    if isinstance(cv, int):
+        again = clone(ensemble).fit(X[without_weight], y[without_weight], sample_weight=weight[without_weight])
+        assert again.fold_histories_ == ensemble.fold_histories_
+
+
 def test_unsuitable_cross_validations_are_reported(moons):
     X, y = moons
     with pytest.raises(ValueError, match=r"'cv' parameter .* unless 'estimator' is one of moonnet's\. Got 5 with MLP"):

@@ -5,12 +5,13 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral
+from textwrap import shorten
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -115,20 +116,53 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
     ) -> list[tuple[np.ndarray, ...]]:
         """Return the indices of the samples to train on and of those left out, for each fold.
 
-        Samples that are not present, because their weight is 0, are in no fold.
+        Samples that are not present, because their weight is 0, are in no fold. But those of a class without any weight
+        are in each training set, so that its network knows the class.
         """
+        present, absent = np.flatnonzero(is_present), np.array([], np.intp)
+        has_classes = is_classifier(self) and y.ndim == 1
+        if has_classes:
+            ClassTargets.from_y(y)
+            absent = np.flatnonzero(~np.isin(y, y[present]))
         if isinstance(self.cv, Integral):
-            present = np.flatnonzero(is_present)
-            return [tuple(present[rows] for rows in fold) for fold in self._shuffled_folds(y[present], rng)]
-        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
-        return [tuple(rows[is_present[rows]] for rows in map(np.asarray, fold)) for fold in splitter.split(X, y)]
+            folds = [(present[train], present[left_out]) for train, left_out in self._shuffled_folds(y[present], rng)]
+            return [(np.concatenate([train, absent]), left_out) for train, left_out in folds]
+        checked: list[tuple[np.ndarray, ...]] = []
+        for fold in self.cv.split(X, y) if hasattr(self.cv, "split") else self.cv:
+            train, left_out = (rows[is_present[rows]] for rows in self._fold_as_indices(fold, len(y)))
+            if not len(train) or not len(left_out):
+                got = f"{len(train)} and {len(left_out)}"
+                raise self._fold_error("samples of positive weight to train on and to leave out", got)
+            train = np.concatenate([train, absent])
+            if has_classes and (len(np.unique(y[train])) < 2 or not np.isin(y[left_out], y[train]).all()):
+                expected = "at least two classes to train on, among them all that are left out"
+                raise self._fold_error(expected, " and ".join(str(np.unique(y[rows])) for rows in (train, left_out)))
+            checked.append((train, left_out))
+        return checked
+
+    def _fold_as_indices(self, fold: Any, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices of the samples to train on and of those left out in a fold of the user."""
+        try:
+            train, left_out = (_as_indices(rows, n_samples) for rows in fold)
+        except (TypeError, ValueError):
+            expected = (
+                "the samples to train on and those left out, as integers "
+                f"from 0 to {n_samples - 1} or masks of {n_samples} booleans"
+            )
+            raise self._fold_error(expected, shorten(repr(fold), 200, placeholder=" ...")) from None
+        for index in np.intersect1d(train, left_out)[:1]:
+            raise self._fold_error("other samples to train on than those left out", f"sample {index} in both")
+        return train, left_out
+
+    def _fold_error(self, expected: str, got: str) -> ValueError:
+        name = type(self).__name__
+        return ValueError(f"Each fold of the 'cv' parameter of {name} must have {expected}. Got {got} instead.")
 
     def _shuffled_folds(self, y: np.ndarray, rng: np.random.RandomState) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the indices of the samples to train on and of those left out, for each fold."""
         candidates, largest = np.arange(len(y)), len(y)
         is_stratified = is_classifier(self) and y.ndim == 1
         if is_stratified:  # the only sample of a class is never left out
-            ClassTargets.from_y(y)
             _, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
             candidates, largest = candidates[counts[classes] > 1], int(counts.max())
         n_folds = min(int(self.cv), largest)
@@ -203,8 +237,9 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     cv : int, cross-validation generator or iterable, default=None
         How the number of epochs is chosen. If given, a network is trained with early stopping on each fold, which is
         scored on the samples left out; then the members are trained on all samples for the median of the best epochs.
-        An int is the number of folds, which are shuffled and, for a classification, stratified. This needs an
-        ``estimator`` of moonnet. If None, the members are trained as ``estimator`` says.
+        An int is the number of folds, which are shuffled and, for a classification, stratified. An iterable yields for
+        each fold the samples to train on and those left out, as indices or masks. This needs an ``estimator`` of
+        moonnet. If None, the members are trained as ``estimator`` says.
 
     n_jobs : int, default=None
         Number of threads that train members: -1 uses all processors, and None means 1 unless in a
@@ -437,8 +472,9 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     cv : int, cross-validation generator or iterable, default=None
         How the number of epochs is chosen. If given, a network is trained with early stopping on each fold, which is
         scored on the samples left out; then the members are trained on all samples for the median of the best epochs.
-        An int is the number of folds, which are shuffled and, for a classification, stratified. This needs an
-        ``estimator`` of moonnet. If None, the members are trained as ``estimator`` says.
+        An int is the number of folds, which are shuffled and, for a classification, stratified. An iterable yields for
+        each fold the samples to train on and those left out, as indices or masks. This needs an ``estimator`` of
+        moonnet. If None, the members are trained as ``estimator`` says.
 
     n_jobs : int, default=None
         Number of threads that train members: -1 uses all processors, and None means 1 unless in a
@@ -578,6 +614,18 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         fit : Train the members.
         """
         return self._mean("predict", X)
+
+
+def _as_indices(rows: Any, n_samples: int) -> np.ndarray:
+    """Return indices, or a mask, of samples as indices from 0. Raises ValueError."""
+    rows = np.asarray(rows)
+    if rows.shape == (n_samples,) and rows.dtype == bool:
+        return np.flatnonzero(rows)
+    is_valid = rows.ndim == 1 and (rows.dtype.kind in "iu" or not rows.size)
+    if not is_valid or ((rows < -n_samples) | (rows >= n_samples)).any():
+        raise ValueError
+    rows = rows.astype(np.intp)
+    return np.where(rows < 0, rows + n_samples, rows)
 
 
 def _with_random_states(estimator: Any, seed: int) -> Any:
