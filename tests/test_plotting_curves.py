@@ -6,6 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -188,10 +189,17 @@ def test_single_epoch_is_drawn_with_a_marker():
 def test_errors_name_the_parameter_and_the_value(moons):
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(KerasMoonClassifier())
-    with pytest.raises(
-        ValueError, match=r"estimator must have the attribute history_ or loss_curve_\. Got LogisticRegression"
+    for other in (
+        LogisticRegression(),
+        RandomForestClassifier(2),
+        GradientBoostingClassifier(n_estimators=2),
+        make_pipeline(StandardScaler(), BaggingClassifier(n_estimators=2)),
     ):
-        TrainingCurveDisplay.from_estimator(LogisticRegression().fit(*moons))
+        message = (
+            rf"estimator must have the attribute history_ or loss_curve_, or be an .* Got {type(other).__name__}\("
+        )
+        with pytest.raises(ValueError, match=message):
+            TrainingCurveDisplay.from_estimator(other.fit(*moons))
     with pytest.raises(ValueError, match=r"return_estimator=True\. Got only \['test_score'\]"):
         TrainingCurveDisplay.from_cv_results({"test_score": [1.0]})
     with pytest.raises(ValueError, match=r"Got an instance of dict instead\. .* to from_cv_results"):

@@ -324,7 +324,10 @@ def _get_histories(estimator: Any) -> list[Mapping[str, Any]]:
     if members is None:
         return [_get_history(estimator)]
     # NumPy would take pipelines for sequences of their steps
-    return list(map(_get_history, members.flat if isinstance(members, np.ndarray) else members))
+    members = list(members.flat if isinstance(members, np.ndarray) else members)
+    if not any(_has_history(unwrap_estimator(member)) for member in members):
+        return [_get_history(estimator)]  # which names the ensemble in its error
+    return list(map(_get_history, members))
 
 
 def _get_history(estimator: Any) -> Mapping[str, Any]:
@@ -342,4 +345,11 @@ def _get_history(estimator: Any) -> Mapping[str, Any]:
         validation_scores = getattr(network, "validation_scores_", None)
         series = "val_accuracy" if is_classifier(network) else "val_score"
         return {"loss": network.loss_curve_} | ({} if validation_scores is None else {series: validation_scores})
-    raise ValueError(f"estimator must have the attribute history_ or loss_curve_. Got {network!r} instead.")
+    raise ValueError(
+        "estimator must have the attribute history_ or loss_curve_, or be an ensemble of such estimators. "
+        f"Got {estimator!r} instead."
+    )
+
+
+def _has_history(network: Any) -> bool:
+    return hasattr(network, "history_") or hasattr(network, "loss_curve_")
