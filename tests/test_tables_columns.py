@@ -4,6 +4,7 @@ import datetime as dt
 import pickle
 from decimal import Decimal
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -34,6 +35,14 @@ NUMBERS = {
     "dates of pyarrow": (
         pd.Series([dt.date(1970, 1, 3), None, dt.date(1969, 12, 31)], dtype=pd.ArrowDtype(pa.date32())),
         [2, np.nan, -1],
+    ),
+    "dates of NumPy": (
+        pd.Series([np.datetime64("1970-01-03"), np.datetime64("NaT"), np.datetime64("1970-01-01T12")], dtype=object),
+        [2, np.nan, 0.5],
+    ),
+    "durations of NumPy": (
+        pd.Series([np.timedelta64(2, "D"), None, np.timedelta64(12, "h")], dtype=object),
+        [2, np.nan, 0.5],
     ),
     "aware datetimes": (
         pd.Series([dt.datetime(1970, 1, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))), None, None], dtype=object),
@@ -123,6 +132,8 @@ def test_columns_without_names_are_found_by_position():
         (pd.DataFrame({"p": [1j, 2]}), ValueError, "Column 'p' .*dtype complex128"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, "must have different names"),
         (sparse.csr_array(np.eye(2)), TypeError, "Sparse data was passed"),
+        (pl.LazyFrame({"a": [1]}), TypeError, r"X must be a dataframe in memory: for polars X\.collect\(\).*LazyFrame"),
+        (dd.from_pandas(pd.DataFrame({"a": [1]}), npartitions=1), TypeError, r"for dask X\.compute\(\)"),
     ],
 )
 def test_unsuitable_tables_are_reported(table, error, message):
@@ -145,6 +156,15 @@ def test_error_names_column_and_value():
         encoder.transform(frame.assign(b=[1, -1.5e308]))
     with pytest.raises(ValueError, match="feature names"):
         encoder.transform(frame[["b", "a"]])
+
+
+@pytest.mark.parametrize("unit", ["Y", "M"])
+def test_durations_in_months_and_years_are_refused(unit):
+    durations = np.array([[0, 1], [2, 3]], f"timedelta64[{unit}]")
+    with pytest.raises(ValueError, match=rf"Column 0 of X must hold durations in weeks or .* timedelta64\[{unit}\]"):
+        ColumnsToFloat().fit(durations)
+    dates = np.array([["1971", "1970-02"]], f"datetime64[{unit}]")  # the beginning of each
+    assert ColumnsToFloat().fit_transform(dates).tolist() == [[365, 31 if unit == "M" else 0]]
 
 
 def test_columns_may_be_all_missing_in_other_rows():

@@ -73,7 +73,8 @@ def test_polars_and_pandas_give_the_same_bits(fitted):
         }
     )
     on_polars = clone(fitted).fit(frame, Y0)
-    assert_array_equal(on_polars.predict_proba(frame), fitted.predict_proba(MIXED))
+    for table in (frame, frame.to_arrow()):
+        assert_array_equal(on_polars.predict_proba(table), fitted.predict_proba(MIXED))
 
 
 def with_rare_class():

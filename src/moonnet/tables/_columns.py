@@ -71,7 +71,7 @@ class ColumnsOfKind:
             category.
 
         TypeError
-            If X is sparse.
+            If X is sparse, or a lazy dataframe.
         """
         if self.kind not in get_args(Kind):
             raise ValueError(f"kind must be one of {list(get_args(Kind))}. Got {self.kind!r} instead.")
@@ -208,14 +208,14 @@ class ColumnsToFloat(_DataFrameColumnEncoder):
         if isinstance(column, np.ndarray):
             if column.dtype.kind in "biuf":
                 return column.astype(np.float64, copy=False)
-            return _days(column) if column.dtype.kind in "mM" else _objects_to_float(name, column)
+            return _days(name, column) if column.dtype.kind in "mM" else _objects_to_float(name, column)
         dtype = column.dtype
         if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
             column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
             days = column.to_numpy()
             if days.dtype.kind != "O":  # as the dates of pyarrow are beside missing values
-                return _days(days)
+                return _days(name, days)
         if dtype.is_numeric() or isinstance(dtype, nw.Boolean):
             return column.cast(nw.Float64).to_numpy()
         return _objects_to_float(name, np.array(column.to_list(), object))
@@ -263,6 +263,10 @@ def _columns(X: Any) -> Iterator[tuple[Any, Any]]:
         has_names = all(isinstance(name, str) for name in frame.columns)
         for index, name in enumerate(frame.columns):
             yield name if has_names else index, frame[:, index]
+    elif hasattr(type(X), "columns"):
+        raise TypeError(
+            f"X must be a dataframe in memory: for polars X.collect(), for dask X.compute(). Got a {type(X)} instead."
+        )
     else:
         yield from enumerate(check_array(X, dtype=None, ensure_all_finite=False).T)
 
@@ -295,7 +299,8 @@ def _kind_of_category(column: Any) -> Kind:
 def _are_numbers(values: list[Any]) -> bool:
     """Return whether all Python objects that are not missing are numbers, dates, times or durations."""
     present = [value for value in values if not _is_missing(value)]
-    return bool(present) and all(isinstance(value, Real | Decimal | date | time | timedelta) for value in present)
+    kinds = Real | Decimal | date | time | timedelta | np.datetime64 | np.timedelta64
+    return bool(present) and all(isinstance(value, kinds) for value in present)
 
 
 def _has_containers(values: list[Any]) -> bool:
@@ -310,10 +315,15 @@ def _is_missing(value: Any) -> bool:
     return not isinstance(value, np.ndarray) and bool(value != value)
 
 
-def _days(values: np.ndarray) -> np.ndarray:
-    """Return dates or durations of NumPy as days, NaN for NaT."""
+def _days(name: Any, values: np.ndarray) -> np.ndarray:
+    """Return dates or durations of NumPy as days, NaN for NaT. Raises ValueError."""
     if values.dtype.kind == "M":
         values = values - np.datetime64("1970-01-01")
+    if np.datetime_data(values.dtype)[0] in "YM":
+        raise ValueError(
+            f"Column {name!r} of X must hold durations in weeks or shorter units, because months and years differ in "
+            f"length. Got the dtype {values.dtype} instead."
+        )
     return values / np.timedelta64(1, "D")
 
 
@@ -325,6 +335,8 @@ def _object_to_float(name: Any, value: Any) -> float:
     if _is_missing(value):
         return np.nan
     match value:
+        case np.datetime64() | np.timedelta64():  # which NumPy counts as an integer
+            return float(_days(name, np.asarray(value)))
         case Real() | Decimal():
             try:
                 return float(value)
