@@ -71,12 +71,14 @@ def test_bits_are_the_same_on_threads(moons, ensemble):
         assert_array_equal(clone(ensemble).fit(X, y).predict_proba(X), ensemble.predict_proba(X))
 
 
-def test_members_share_one_compiled_program(moons):
-    # No other test trains this architecture
-    ensemble = DeepEnsembleClassifier(KerasMoonClassifier((11, 3), epochs=1), 4, random_state=0).fit(*moons)
+@pytest.mark.parametrize(("cv", "hidden_layer_sizes"), [(None, (11, 3)), (3, (11, 4))])
+def test_all_networks_share_one_compiled_program(moons, cv, hidden_layer_sizes):
+    # No other test trains these architectures
+    member = KerasMoonClassifier(hidden_layer_sizes, epochs=5)
+    ensemble = DeepEnsembleClassifier(member, 4, cv=cv, random_state=0).fit(*moons)
+    assert (cv is None) == (ensemble.epochs_ is None)
     specs = [program.spec.network.layer_sizes for program in _compiled_program._programs.values()]
-    assert specs.count((2, 11, 3, 1)) == 1
-    assert len(ensemble.estimators_) == 4
+    assert specs.count((2, *hidden_layer_sizes, 1)) == 1
 
 
 def test_random_state_decides_the_members(moons):

@@ -28,9 +28,10 @@ ops = keras.ops
 _MAX_STEPS = 512
 _MAX_ELEMENTS = 2**20
 _ALIGNMENT = 64  # bytes
-# Limits of the weights that a block records at the end of each epoch: their rows, and their elements
-_MAX_RECORDED_EPOCHS = 64
-_MAX_RECORDED_ELEMENTS = 2**20
+# Limits of the weights that a block records at the end of each epoch: their rows, and their elements. Larger records
+# would take time in blocks of one step, which are those of partial_fit.
+_MAX_RECORDED_EPOCHS = 20
+_MAX_RECORDED_ELEMENTS = 2**17
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
 # would therefore cost more memory than caching it.
 _MAX_PROGRAMS = 128
@@ -48,7 +49,6 @@ class ProgramSpec:
     batch_size: int
     dropout: bool
     dtype: str
-    records_epochs: bool = False  # whether a block returns the weights at the end of each of its epochs
     device: Any = field(default_factory=engine.device)
 
     @property
@@ -139,8 +139,7 @@ class CompiledProgram:
     def _compile(self) -> None:
         spec = self.spec
         # Weights that are finalized are not those that are recorded
-        records_epochs = spec.records_epochs and not self.finalizes_weights
-        self.max_recorded_epochs = spec.max_recorded_epochs if records_epochs else 1
+        self.max_recorded_epochs = 1 if self.finalizes_weights else spec.max_recorded_epochs
         # Few arguments: passing one to a compiled function can take longer than a step
         self._block_specs = [((spec.steps_per_block, spec.batch_size * spec.values_per_sample), spec.dtype)]
         if spec.dropout:

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, TypedDict
 
 import numpy as np
@@ -161,7 +161,6 @@ def train(
     compilation, it raises KeyboardInterrupt as soon as the program is compiled: an exception at any moment could leave
     Keras or the engine in an undefined state.
     """
-    spec = replace(spec, records_epochs=_may_record_epochs(spec, samples, hyperparameters, observers))
     with _defer_first_interrupt() as interrupt, ExitStack() as cleanup:
         program = ProgramState(compiled_program(spec))
         if interrupt.received:
@@ -176,24 +175,6 @@ def train(
         except KeyboardInterrupt:
             training.interrupted = True
         return training.end(observers)
-
-
-def _may_record_epochs(
-    spec: ProgramSpec, samples: Samples, hyperparameters: Hyperparameters, observers: Sequence[Observer]
-) -> bool:
-    """Return whether observers need the weights of several epochs of a block."""
-    n_epochs = min(
-        hyperparameters.epochs,
-        spec.steps_per_block // _n_batches(samples, spec),
-        spec.max_recorded_epochs,
-        *(observer.epochs_per_block() for observer in observers),
-    )
-    return bool(observers) and n_epochs > 1
-
-
-def _n_batches(samples: Samples, spec: ProgramSpec) -> int:
-    """Return the number of batches in the samples, including an incomplete last one."""
-    return -(-len(samples.y) // spec.batch_size)
 
 
 class _Block(NamedTuple):
@@ -274,7 +255,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """The number of batches in the samples, including an incomplete last one."""
-        return _n_batches(self.samples, self.program.spec)
+        return -(-len(self.samples.y) // self.program.spec.batch_size)
 
     @property
     def epoch(self) -> int:
