@@ -155,6 +155,20 @@ def test_names_of_bins_differ_from_those_of_columns():
     assert len(set(both.get_feature_names_out())) == 8
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_repeated_numbers_have_an_edge_each_if_there_are_enough_samples_of_them(dtype):
+    repeated, rare, many = np.arange(320) % 32, np.arange(320) % 33, np.r_[np.arange(310) % 31, [np.nan] * 10]
+    X = np.column_stack([repeated, rare, many]).astype(dtype)
+    counts = {
+        limit: [len(edges) for edges in PiecewiseLinearEncoder(3, min_samples_per_number=limit).fit(X).bin_edges_]
+        for limit in (None, 1, 10, 11)
+    }
+    # 33 distinct numbers are too many for any limit; missing numbers are no samples
+    assert counts == {None: [4, 4, 4], 1: [32, 4, 31], 10: [32, 4, 31], 11: [4, 4, 4]}
+    encoder = PiecewiseLinearEncoder(3, min_samples_per_number=10).fit(X)
+    assert encoder.bin_edges_[0].tolist() == list(range(32))
+
+
 @pytest.mark.parametrize("binning", ["quantile", "tree"])
 def test_no_columns_are_left_if_all_are_constant(binning):
     X = np.ones((5, 2), np.float32)
@@ -216,6 +230,7 @@ def test_y_is_required_for_trees_only():
         ("n_bins", [0, 1.5, "12"]),
         ("binning", ["quantiles", None]),
         ("min_samples_leaf", [0, 1.5, "20"]),
+        ("min_samples_per_number", [0, 1.5, "40"]),
         ("target_type", ["binary", None]),
     ],
 )

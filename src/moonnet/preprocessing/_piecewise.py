@@ -18,6 +18,8 @@ from moonnet.preprocessing._overflow import quantiles, safe_factor
 _DTYPES = np.float64, np.float32
 # The outer bins go on by this many of their widths beyond the data
 _N_WIDTHS_BEYOND = 2
+# Largest number of distinct numbers that min_samples_per_number applies to
+_MAX_DISTINCT = 32
 
 
 class Bins(NamedTuple):
@@ -48,7 +50,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_bins : int, default=12
-        Largest number of bins of a column.
+        Largest number of bins of a column, apart from those that ``min_samples_per_number`` adds.
 
     binning : {"quantile", "tree"}, default="quantile"
         How the edges of bins are chosen:
@@ -61,6 +63,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     min_samples_leaf : int or float, default=20
         Smallest number of samples in a bin with ``binning="tree"``, or their fraction if it is a float, as in
         :class:`sklearn.tree.DecisionTreeClassifier`. Not used for quantiles.
+
+    min_samples_per_number : int or None, default=None
+        With quantiles, a column of at most 32 distinct numbers has an edge at each, even if these are more bins than
+        ``n_bins``, provided that it has on average at least this many samples per distinct number. Counts, marks and
+        hours of the day are such columns: their effect may change at any number, and quantiles would skip some. None
+        gives no column more than ``n_bins`` bins. Not used for trees.
 
     target_type : {"auto", "classes", "continuous"}, default="auto"
         Kind of y with ``binning="tree"``: class labels, or numbers to be predicted by regression. ``"auto"`` takes
@@ -121,6 +129,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 1, closed="neither"),
         ],
+        "min_samples_per_number": [Interval(Integral, 1, None, closed="left"), None],
         "target_type": [StrOptions({"auto", "classes", "continuous"})],
         "dtype": [StrOptions({"float32", "float64"}), None],
     }
@@ -131,12 +140,14 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         *,
         binning: Literal["quantile", "tree"] = "quantile",
         min_samples_leaf: float = 20,
+        min_samples_per_number: int | None = None,
         target_type: Literal["auto", "classes", "continuous"] = "auto",
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self.n_bins = n_bins
         self.binning = binning
         self.min_samples_leaf = min_samples_leaf
+        self.min_samples_per_number = min_samples_per_number
         self.target_type = target_type
         self.dtype = dtype
 
@@ -173,7 +184,10 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         options = {"dtype": _DTYPES, "ensure_all_finite": "allow-nan"}
         if self.binning == "quantile":
             numbers = validate_data(self, X, **options)
-            self.bin_edges_ = [_quantile_edges(column[~np.isnan(column)], self.n_bins) for column in numbers.T]
+            self.bin_edges_ = [
+                _quantile_edges(column[~np.isnan(column)], self.n_bins, self.min_samples_per_number)
+                for column in numbers.T
+            ]
             return self
         numbers, y = validate_data(self, X, y, multi_output=True, **options)
         tree, targets = self._tree_and_targets(y)
@@ -309,10 +323,15 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _quantile_edges(numbers: np.ndarray, n_bins: int) -> np.ndarray:
+def _quantile_edges(numbers: np.ndarray, n_bins: int, min_samples_per_number: int | None) -> np.ndarray:
     """Return the edges of bins at quantiles; none if all numbers are equal or there are none."""
     edges = np.unique(numbers)
-    if len(edges) > n_bins + 1:
+    has_edge_at_each = len(edges) <= n_bins + 1 or (
+        min_samples_per_number is not None
+        and len(edges) <= _MAX_DISTINCT
+        and len(numbers) >= min_samples_per_number * len(edges)
+    )
+    if not has_edge_at_each:
         edges = np.unique(quantiles(numbers, np.linspace(0, 1, n_bins + 1)).astype(numbers.dtype))
     return edges if len(edges) > 1 else edges[:0]
 

@@ -18,7 +18,7 @@ from moonnet.tables._columns import MAX_ONE_HOT, ColumnsOfKind, ColumnsToFloat, 
 
 # A value in fewer rows than this is rare
 MIN_FREQUENCY = 3
-# Chosen on half of the tables of benchmarks/accuracy.py
+# Chosen on tables of benchmarks/accuracy.py, as are the bins
 _SETTINGS = {
     "optimizer": "adam",
     "learning_rate": 3e-3,
@@ -29,7 +29,8 @@ _SETTINGS = {
 _N_FOLDS = 5
 # In it, the ensemble's columns take half of the time and of the memory, and accuracy is the same
 _DTYPE: Literal["float32"] = "float32"
-_N_BINS_OF_CLASSIFIER, _N_BINS_OF_REGRESSOR = 4, 6
+_BINS_OF_CLASSIFIER: dict[str, Any] = {"n_bins": 4, "min_samples_per_number": 40}
+_BINS_OF_REGRESSOR: dict[str, Any] = {"n_bins": 6, "min_samples_per_number": 60}
 _NETWORKS = {"classifier": KerasMoonClassifier, "regressor": KerasMoonRegressor}
 # Members of an ensemble by effort
 _N_ESTIMATORS = {"default": 8, "high": 20}
@@ -48,7 +49,9 @@ def tabular_pipeline(
 
     - numbers, booleans, dates and durations: missing values are replaced by the median and marked in a column of their
       own; then :class:`moonnet.preprocessing.SmoothClipScaler` scales them, and
-      :class:`moonnet.preprocessing.PiecewiseLinearEncoder` adds their positions in 4 bins, for a regressor in 6;
+      :class:`moonnet.preprocessing.PiecewiseLinearEncoder` adds their positions in 4 bins, for a regressor in 6, or in
+      bins between all numbers if a column has at most 32 distinct ones and many samples of each: 40 on average, for a
+      regressor 60;
     - text and categories of up to 30 distinct values: one column of 0 and 1 for each value. A missing value is one, and
       so are all values in fewer than 3 rows together, to which unknown values belong in predictions;
     - text and categories of more values: :class:`moonnet.preprocessing.CategoryTargetEncoder`.
@@ -141,7 +144,7 @@ def make_ensemble(
 def number_steps(*, is_class: bool) -> list[tuple[str, Any]]:
     """Return the steps that prepare numbers, NaN if missing; ``is_class`` says whether y holds classes."""
     impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    bins = PiecewiseLinearEncoder(_N_BINS_OF_CLASSIFIER if is_class else _N_BINS_OF_REGRESSOR, dtype=_DTYPE)
+    bins = PiecewiseLinearEncoder(**(_BINS_OF_CLASSIFIER if is_class else _BINS_OF_REGRESSOR), dtype=_DTYPE)
     return [
         ("impute", impute),
         ("scale", make_union(SmoothClipScaler(dtype=_DTYPE), bins, verbose_feature_names_out=False)),
