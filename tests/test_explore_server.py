@@ -24,8 +24,8 @@ from numpy.testing import assert_array_equal
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
-import moonnet.explore
 from moonnet.explore import _server
+from moonnet.explore._bundle import PAGE, bundle
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._server import (
     MAX_MESSAGE_BYTES,
@@ -40,7 +40,6 @@ from moonnet.explore._session import Session
 from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Settings
 
 TOKEN = "0123456789abcdef" * 3
-PAGE = Path(moonnet.explore.__file__).parent / "page"
 SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
 LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 
@@ -170,7 +169,6 @@ def assert_headers(response, port):
     ("name", "file", "content_type"),
     [
         ("", "index.html", "text/html; charset=utf-8"),
-        ("explorer.js", "explorer.js", "text/javascript; charset=utf-8"),
         ("explorer.css", "explorer.css", "text/css; charset=utf-8"),
         ("icon.svg", "icon.svg", "image/svg+xml"),
     ],
@@ -184,12 +182,21 @@ def test_page_files_are_served(server, name, file, content_type):
     assert server.address == f"http://127.0.0.1:{server.port}/{TOKEN}/"
 
 
+def test_modules_of_page_are_served_as_one(server):
+    response = server.get(f"/{TOKEN}/bundle.js")
+    assert response.status == 200
+    assert response.body == bundle().encode()
+    assert response.getheader("Content-Type") == "text/javascript; charset=utf-8"
+    assert_headers(response, server.port)
+    assert server.get(f"/{TOKEN}/main.js").status == 404
+
+
 def test_page_loads_only_its_own_files():
     # The content security policy allows neither other hosts nor inline scripts
     page = (PAGE / "index.html").read_text()
     links = re.findall(r"(?:src|href)=[\"']?([^\"'> ]+)", page)
     assert links
-    assert set(links) <= {"explorer.js", "explorer.css", "icon.svg"}
+    assert set(links) <= {"bundle.js", "explorer.css", "icon.svg"}
     for tag in re.findall(r"<script[^>]*>", page):
         assert "src=" in tag or "type=" in tag
 
@@ -209,14 +216,14 @@ def test_server_listens_only_on_loopback_address(server):
         "/",
         "",
         "//",
-        "/explorer.js",
+        "/bundle.js",
         f"/{TOKEN[:-1]}/",
         f"/{TOKEN}0/",
         f"/{TOKEN.upper()}/",
         f"//{TOKEN}/",
         f"/x/{TOKEN}/",
         f"/?{TOKEN}/",
-        "/" + "0" * 48 + "/explorer.js",
+        "/" + "0" * 48 + "/bundle.js",
         f"http://127.0.0.1/{TOKEN}/",
         "*",
         "/%30123456789abcdef" + TOKEN[16:] + "/",
@@ -241,10 +248,10 @@ def test_request_without_token_is_forbidden(server, path):
         "//etc/passwd",
         "/./index.html",
         "/index.html",
-        "/explorer.js/",
-        "/explorer.js/..",
-        "/explorer.js?x=1",
-        "/explorer.js%00",
+        "/bundle.js/",
+        "/bundle.js/..",
+        "/bundle.js?x=1",
+        "/bundle.js%00",
         "/\\..\\_server.py",
         "/SOCKET",
         "/socket/",
@@ -362,7 +369,7 @@ def test_socket_without_token_is_forbidden(server, path):
 
 def test_socket_at_address_of_file_is_rejected(server):
     with pytest.raises(InvalidHandshake):
-        server.open_socket(f"/{TOKEN}/explorer.js")
+        server.open_socket(f"/{TOKEN}/bundle.js")
 
 
 def test_too_many_pages_are_rejected_until_one_is_closed(server, ask, unpack_message):

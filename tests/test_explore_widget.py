@@ -11,7 +11,6 @@ import sys
 import threading
 import urllib.request
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic, sleep
 from types import SimpleNamespace
 
@@ -23,10 +22,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from sklearn.datasets import load_iris, make_moons
 
-from moonnet import KerasMoonClassifier, explore
+from moonnet import KerasMoonClassifier
 from moonnet.explore import Explorer
-
-PAGE = Path(explore.__file__).parent / "page"
+from moonnet.explore._bundle import PAGE, bundle
 
 # ---- without a browser
 
@@ -84,7 +82,7 @@ def test_explorer_requires_both_x_and_y_or_neither(moons):
 
 def test_widget_state_contains_page_and_settings(make_explorer, moons):
     state = make_explorer().get_state()
-    assert state["_esm"] == (PAGE / "explorer.js").read_text(encoding="utf-8")
+    assert state["_esm"] == bundle()
     assert state["_css"] == (PAGE / "explorer.css").read_text(encoding="utf-8")
     assert state["settings"] == {}
     assert make_explorer(*moons).get_state("settings") == {"settings": {"data": "own"}}

@@ -21,6 +21,7 @@ try:
 except ImportError as error:
     raise ImportError("moonnet explore needs websockets: pip install 'moonnet[explore]'") from error
 
+from moonnet.explore._bundle import PAGE, bundle
 from moonnet.explore._datasets import UserTable
 from moonnet.explore._protocol import pack_message
 from moonnet.explore._session import Session
@@ -29,14 +30,14 @@ from moonnet.explore._user_tables import MAX_FILE_BYTES
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8642
 MAX_PAGES = 8
-TOO_MANY_PAGES = 4000  # close code of the socket; explorer.js knows it too
+TOO_MANY_PAGES = 4000  # close code of the socket; page/socket.js knows it too
 # The largest file in Base64, and the rest of its message
 MAX_MESSAGE_BYTES = MAX_FILE_BYTES * 4 // 3 + 2**16
 
-_PAGE = Path(__file__).parent / "page"
+# What the page may load: a file, or None for the bundle
 _FILES = {
     "": ("index.html", "text/html; charset=utf-8"),
-    "explorer.js": ("explorer.js", "text/javascript; charset=utf-8"),
+    "bundle.js": (None, "text/javascript; charset=utf-8"),
     "explorer.css": ("explorer.css", "text/css; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
@@ -145,7 +146,8 @@ class _Server:
         if not slash or name not in _FILES:  # without the slash, the page's relative links would break
             return self._make_response(HTTPStatus.NOT_FOUND)
         file, content_type = _FILES[name]
-        return self._make_response(HTTPStatus.OK, (_PAGE / file).read_bytes(), content_type)
+        content = bundle().encode() if file is None else (PAGE / file).read_bytes()
+        return self._make_response(HTTPStatus.OK, content, content_type)
 
     def _make_response(self, status: HTTPStatus, body: bytes = b"", content_type: str = "text/plain") -> Response:
         if status != HTTPStatus.OK:

@@ -3,7 +3,6 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import inspect
-from pathlib import Path
 from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
@@ -14,10 +13,9 @@ try:
 except ImportError as error:
     raise ImportError("moonnet.explore.Explorer needs anywidget: pip install 'moonnet[explore]'") from error
 
+from moonnet.explore._bundle import PAGE, bundle
 from moonnet.explore._session import Session
 from moonnet.explore._user_tables import ArrayTable
-
-_PAGE = Path(__file__).parent / "page"
 
 
 class Explorer(anywidget.AnyWidget):
@@ -73,8 +71,8 @@ class Explorer(anywidget.AnyWidget):
     """
 
     __signature__: ClassVar[inspect.Signature]  # for help(), which otherwise shows the arguments of traitlets' __new__
-    _esm = _PAGE / "explorer.js"
-    _css = _PAGE / "explorer.css"
+    _esm = bundle()
+    _css = PAGE / "explorer.css"
     settings = traitlets.Dict().tag(sync=True)
     # Created at the page's first request. A class attribute, since close() also runs if __init__ has failed.
     _session: Session | None = None

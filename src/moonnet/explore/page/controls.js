@@ -1,0 +1,202 @@
+import { element, button } from "./dom.js";
+import { formatNumber } from "./formats.js";
+import { nearestIndex } from "./scales.js";
+
+const GROUP_TITLES = { data: "Data", network: "Network", training: "Training" };
+const GROUPS = {
+  data: ["data", "target", "features", "n_samples", "noise", "random_state"],
+  network: ["hidden_layer_sizes", "activation", "dropout", "l2"],
+  training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping"],
+};
+
+// The settings panel: a control for each setting, from the descriptions that Python sends
+export class Controls {
+  constructor(page) {
+    this.page = page;
+    this.refreshers = {};
+    this.root = element("form", { onsubmit: (event) => event.preventDefault() });
+  }
+
+  build() {
+    const byName = Object.fromEntries(this.page.descriptions.map((control) => [control.name, control]));
+    this.root.replaceChildren(...Object.entries(GROUPS).map(([group, names]) => element(
+      "fieldset", {}, element("legend", {}, GROUP_TITLES[group]),
+      ...names.map((name) => this.buildRow(name, byName[name])),
+    )));
+    this.refresh();
+  }
+
+  buildRow(name, control) {
+    const id = `${this.page.prefix}-${name}`;
+    const { input, refresh, extra } = this.buildControl(name, control);
+    input.id = id;
+    const output = element("output", { for: id });
+    const doc = element("div", { id: `${id}-doc`, class: "doc", popover: true }, control.doc);
+    const help = element(
+      "button", { type: "button", class: "help", popovertarget: doc.id, "aria-label": `What is ${name}?` }, "?",
+    );
+    const label = element(input.tagName === "DIV" ? "span" : "label", { title: control.doc, for: id }, name);
+    const row = element("div", { class: `control row-${name}` }, element("div", { class: "name" }, label,
+      ...(control.doc ? [help, doc] : []), output), input, ...(extra ? [extra] : []));
+    input.setAttribute("data-setting", name);
+    if (input.tagName === "DIV") input.setAttribute("aria-label", name);
+    this.refreshers[name] = () => refresh(output, row);
+    return row;
+  }
+
+  // The control's element, a function that shows the setting's value, and sometimes a button beside it
+  buildControl(name, control) {
+    if (name === "data") return this.dataControl(control);
+    if (name === "target") return this.targetControl();
+    if (name === "features") return this.featuresControl();
+    const builders = {
+      choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
+      flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
+      layers: () => this.layersControl(name, control),
+    };
+    return builders[control.kind]();
+  }
+
+  choiceControl(name, { values }) {
+    const input = element("select", {
+      onchange: (event) => this.page.change({ [name]: input.value }, event),
+    }, ...values.map((value) => element("option", { value }, value)));
+    return { input, refresh: () => { input.value = this.page.value(name); } };
+  }
+
+  // The value "own" is the user's table, which has to be opened first
+  dataControl({ values }) {
+    const input = element("select", {
+      onchange: (event) => {
+        if (input.value === "own" && this.page.table === null) {
+          input.value = this.page.value("data");
+          this.page.upload.chooseFile();
+        } else this.page.change({ data: input.value }, event);
+      },
+    }, ...values.map((value) => element("option", { value }, value)));
+    const open = button("Open CSV", () => this.page.upload.chooseFile(), { class: "open" });
+    const refresh = () => {
+      input.querySelector("[value=own]").textContent = this.page.table?.name ?? "CSV file …";
+      input.value = this.page.value("data");
+    };
+    return { input, refresh, extra: open };
+  }
+
+  numberControl(name, { values }) {
+    const input = element("input", {
+      type: "range", min: 0, max: values.length - 1, step: 1,
+      oninput: (event) => this.page.change({ [name]: values[input.value] }, event),
+    });
+    const isForToyProblems = name === "noise" || name === "n_samples";
+    const refresh = (output, row) => {
+      const value = this.page.value(name);
+      const rate = formatNumber(this.page.learningRates[this.page.value("optimizer")] ?? null);
+      const text = value === null ? `None (${rate})` : formatNumber(value); // only learning_rate can be None
+      input.value = nearestIndex(values, value);
+      input.setAttribute("aria-valuetext", text);
+      output.textContent = text;
+      row.hidden = isForToyProblems && this.page.value("data") === "own";
+    };
+    return { input, refresh };
+  }
+
+  flagControl(name) {
+    const input = element("input", {
+      type: "checkbox", onchange: (event) => this.page.change({ [name]: input.checked }, event),
+    });
+    return { input, refresh: () => { input.checked = this.page.value(name); } };
+  }
+
+  seedControl(name, { bounds }) {
+    const input = element("input", {
+      type: "number", min: bounds[0], max: bounds[1], step: 1,
+      onchange: (event) => this.page.change({ [name]: Math.round(Number(input.value)) }, event),
+    });
+    const useNext = (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event);
+    const next = button("Next seed", useNext, { class: "next", title: "New samples and new initial weights" });
+    return { input, refresh: () => { input.value = this.page.value(name); }, extra: next };
+  }
+
+  layersControl(name, { max_layers: maxLayers, max_units: maxUnits }) {
+    const input = element("div", { role: "group" });
+    const addLayer = (event) => this.page.change({ [name]: [...this.page.value(name), 8] }, event);
+    const add = button("Add layer", addLayer, { class: "add" });
+    const refresh = () => {
+      const layers = Array.isArray(this.page.value(name)) ? this.page.value(name) : []; // Python reports invalid values
+      while (input.children.length > layers.length) input.lastChild.remove();
+      while (input.children.length < layers.length) input.append(this.layerRow(name, input.children.length, maxUnits));
+      layers.forEach((units, index) => {
+        const [range, output] = input.children[index].children;
+        range.value = units;
+        range.setAttribute("aria-valuetext", `${units} units`);
+        output.textContent = units;
+      });
+      add.disabled = layers.length >= maxLayers;
+    };
+    return { input, refresh, extra: add };
+  }
+
+  layerRow(name, index, maxUnits) {
+    const replaceLayer = (units, event) => {
+      const layers = [...this.page.value(name)];
+      layers.splice(index, 1, ...units);
+      this.page.change({ [name]: layers }, event);
+    };
+    const range = element("input", {
+      type: "range", min: 1, max: maxUnits, "aria-label": `Units in layer ${index + 1}`,
+      oninput: (event) => replaceLayer([Number(range.value)], event),
+    });
+    const remove = button("×", (event) => replaceLayer([], event), {
+      class: "remove", "aria-label": `Remove layer ${index + 1}`,
+    });
+    return element("div", { class: "layer" }, range, element("output"), remove);
+  }
+
+  targetControl() {
+    const input = element("select", {
+      onchange: (event) => this.page.change({ target: input.value, features: undefined }, event),
+    });
+    const refresh = (output, row) => {
+      row.hidden = this.page.value("data") !== "own" || this.page.table === null;
+      if (row.hidden) return;
+      const targets = this.page.table.features.map(([name]) => name);
+      input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
+      input.value = this.page.value("target") ?? targets.at(-1);
+    };
+    return { input, refresh };
+  }
+
+  featuresControl() {
+    const changeFeatures = (event) => {
+      if (first.value === "") this.page.change({ features: undefined }, event);
+      else {
+        const others = [...second.options].map((option) => option.value).filter((name) => name !== first.value);
+        const other = second.value === first.value ? others[0] : second.value;
+        this.page.change({ features: [first.value, other] }, event);
+      }
+    };
+    const first = element("select", { "aria-label": "First feature", onchange: changeFeatures });
+    const second = element("select", { "aria-label": "Second feature", onchange: changeFeatures });
+    const input = element("div", { role: "group", class: "features" }, first, second);
+    const refresh = (output, row) => {
+      row.hidden = this.page.value("data") !== "own" || this.page.table === null;
+      if (row.hidden) return;
+      const target = this.page.value("target") ?? this.page.table.features.at(-1)[0];
+      const [, names] = this.page.table.features.find(([name]) => name === target) ?? [target, []];
+      const features = this.page.value("features");
+      const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
+      const options = names.map((value) => [value, value]);
+      if (names.length > 2) options.unshift(["", "principal components of all"]);
+      first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+      second.replaceChildren(...names.map((value) => element("option", { value }, value)));
+      first.value = chosen?.[0] ?? "";
+      if (chosen) [, second.value] = chosen;
+      second.hidden = chosen === null;
+    };
+    return { input, refresh };
+  }
+
+  refresh() {
+    for (const refresh of Object.values(this.refreshers)) refresh();
+  }
+}

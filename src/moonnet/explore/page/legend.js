@@ -1,0 +1,39 @@
+// The legend below a downloaded picture of the plane
+
+import { PLANE_MARGIN } from "./plane_picture.js";
+import { drawPoints } from "./points.js";
+
+// The entries of a legend below the plane, in rows of at most this width, and the legend's height
+export function layoutLegend(context, width, header, palette, showsHeldOut) {
+  const [row, gap, left] = [20, 18, PLANE_MARGIN.left];
+  const marks = [["training", { isFilled: true }], ...(showsHeldOut ? [["held out", {}]] : [])];
+  const entries = [
+    ...header.classes.map((name, label) => (
+      { text: name.length > 40 ? `${name.slice(0, 39)}…` : name, label, color: palette.classes[label], isFilled: true }
+    )),
+    ...marks.map(([text, mark]) => ({ text, label: 0, color: palette.muted, ...mark })),
+    { text: "misclassified", label: 0, color: palette.muted, isFilled: true, isRinged: true },
+  ];
+  context.font = palette.font(12);
+  let [x, y] = [left, row / 2];
+  for (const entry of entries) {
+    const needed = 14 + context.measureText(entry.text).width;
+    if (x > left && x + needed > width - PLANE_MARGIN.right) [x, y] = [left, y + row];
+    Object.assign(entry, { x, y });
+    x += needed + gap;
+  }
+  return { entries, height: y + row };
+}
+
+export function drawLegend(context, top, entries, palette) {
+  context.font = palette.font(12);
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  for (const { text, label, color, isFilled, isRinged, x, y } of entries) {
+    const scale = { toX: () => x + 4, toY: () => top + y };
+    const colors = { ...palette, classes: { [label]: color } };
+    drawPoints(context, scale, [0, 0], [label], [isRinged], colors, { isFilled, zoom: 1 });
+    context.fillStyle = palette.text;
+    context.fillText(text, x + 16, top + y);
+  }
+}

@@ -1,0 +1,135 @@
+import { activationColor } from "./colors.js";
+import { element, prepareCanvas } from "./dom.js";
+import { networkLayout } from "./network_layout.js";
+
+function drawNetwork(context, layers, { header, arrays }, palette, selected) {
+  drawConnections(context, layers, header.layer_sizes, arrays.weights, palette);
+  const tiles = layers.flatMap((layer) => layer.tiles);
+  const atlas = unitAtlas(arrays.units, tiles.length, header.unit_resolution, palette);
+  tiles.forEach(({ x, y, size }, unit) => {
+    const [left, top] = atlas.positionOf(unit);
+    context.drawImage(atlas.canvas, left, top, atlas.side, atlas.side, x, y, size, size);
+    context.lineWidth = unit === selected ? 3 : 1;
+    context.strokeStyle = unit === selected ? palette.accent : palette.line;
+    context.strokeRect(x, y, size, size);
+  });
+}
+
+// One canvas with the activation images of all units
+function unitAtlas(units, nUnits, side, palette) {
+  const across = Math.min(nUnits, 32);
+  const positionOf = (unit) => [(unit % across) * side, Math.floor(unit / across) * side];
+  const image = new ImageData(across * side, Math.ceil(nUnits / across) * side);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let unit = 0; unit < nUnits; unit += 1) {
+    const [left, top] = positionOf(unit);
+    for (let row = 0; row < side; row += 1) {
+      const [from, to] = [(unit * side + side - 1 - row) * side, (top + row) * across * side + left];
+      for (let column = 0; column < side; column += 1) {
+        pixels[to + column] = activationColor(units[from + column], palette);
+      }
+    }
+  }
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return { canvas, side, positionOf };
+}
+
+// A line for each weight; its width is relative to the layer's largest weight. Each line is a separate stroke, because
+// browsers are much slower with one path of many crossing lines.
+function drawConnections(context, layers, layerSizes, weights, palette) {
+  let start = 0;
+  for (let layer = 0; layer + 1 < layerSizes.length; layer += 1) {
+    const [from, to] = [layers[layer].tiles, layers[layer + 1].tiles];
+    const kernel = weights.subarray(start, start + from.length * to.length);
+    start += kernel.length + to.length;
+    const opacity = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines can be told apart
+    const least = Math.min(0.4, Math.max(0.1, 1 - 1200 / kernel.length)); // smaller weights are too thin to be seen
+    let largest = 0;
+    for (const weight of kernel) largest = Math.max(largest, Math.abs(weight));
+    for (let index = 0; index < kernel.length; index += 1) {
+      const share = Math.abs(kernel[index]) / largest;
+      if (!(share >= least)) continue; // also skips NaN, when all weights are zero
+      const [a, b] = [from[Math.floor(index / to.length)], to[index % to.length]];
+      context.strokeStyle = kernel[index] > 0 ? palette.positiveLine : palette.negativeLine;
+      context.globalAlpha = (0.1 + 0.7 * share) * opacity;
+      context.lineWidth = 0.4 + 2.6 * share;
+      context.beginPath();
+      context.moveTo(a.x + a.size, a.y + a.size / 2);
+      context.lineTo(b.x, b.y + b.size / 2);
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+  }
+}
+
+// The picture of the network: its weights, and the activation of each unit; a selected unit is shown on the plane
+export class NetworkPicture {
+  constructor(page) {
+    this.page = page;
+    this.layers = null; // the tiles of each layer, once drawn
+    this.unit = null; // index of the selected unit, counted over all layers
+    this.title = element("h2", {}, "Network");
+    this.canvas = element("canvas", {
+      class: "network", tabindex: 0, role: "img", "aria-label": "Network, not trained yet",
+    });
+  }
+
+  listen(on) {
+    on(this.canvas, "pointermove", (event) => this.select(this.unitAt(event)));
+    on(this.canvas, "pointerdown", (event) => this.select(this.unitAt(event)));
+    on(this.canvas, "pointerleave", (event) => event.pointerType !== "touch" && this.select(null));
+    on(this.canvas, "blur", () => this.select(null));
+    on(this.canvas, "keydown", (event) => this.handleKey(event));
+  }
+
+  unitAt(event) {
+    if (this.layers === null) return null;
+    const { left, top } = this.canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const isWithin = (tile) => x >= tile.x && x <= tile.x + tile.size && y >= tile.y && y <= tile.y + tile.size;
+    const unit = this.layers.flatMap((layer) => layer.tiles).findIndex(isWithin);
+    return unit < 0 ? null : unit;
+  }
+
+  // A description of the selected unit
+  unitName() {
+    const { axes, classes, layer_sizes: sizes } = this.page.view.header;
+    let [layer, unit] = [0, this.unit];
+    while (unit >= sizes[layer]) {
+      unit -= sizes[layer];
+      layer += 1;
+    }
+    if (layer === 0) return `input ${axes[unit].name}`;
+    if (layer < sizes.length - 1) return `unit ${unit + 1} of layer ${layer}`;
+    return `logit of class ${classes[classes.length === 2 ? 1 : unit]}`;
+  }
+
+  select(unit) {
+    if (unit === this.unit || this.page.view === null) return;
+    this.unit = unit;
+    this.page.plane.draw();
+    this.draw();
+  }
+
+  handleKey(event) {
+    const moves = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+    if (event.key === "Escape") this.select(null);
+    if (!(event.key in moves) || this.layers === null) return;
+    event.preventDefault();
+    const nUnits = this.layers.reduce((sum, layer) => sum + layer.tiles.length, 0);
+    this.select(this.unit === null ? 0 : (this.unit + moves[event.key] + nUnits) % nUnits);
+  }
+
+  draw(palette = this.page.theme.palette()) {
+    if (!this.page.isVisible()) return;
+    const { view } = this.page;
+    const { context, width, height } = prepareCanvas(this.canvas);
+    const sizes = view.header.layer_sizes;
+    this.layers = networkLayout(sizes, width, height);
+    drawNetwork(context, this.layers, view, palette, this.unit);
+    const title = `Network ${sizes.join("-")}, ${view.arrays.weights.length.toLocaleString("en")} parameters`;
+    this.title.textContent = this.unit === null ? title : `${title}: ${this.unitName()}`;
+    this.canvas.setAttribute("aria-label", `${title}. The arrow keys select a unit, which is then shown on the plane.`);
+  }
+}

@@ -1,0 +1,74 @@
+import { element, prepareCanvas } from "./dom.js";
+import { formatPercent } from "./formats.js";
+import { layoutLegend, drawLegend } from "./legend.js";
+import { planeRectangle, planeScale, drawPlane } from "./plane_picture.js";
+
+// The plane: decision regions or the activation of a unit, and the samples
+export class Plane {
+  constructor(page) {
+    this.page = page;
+    this.canvas = element("canvas", {
+      class: "plane", tabindex: 0, role: "img", "aria-label": "Decision regions, not trained yet",
+      "aria-describedby": `${page.prefix}-drawing`,
+    });
+    this.keyboardHelp = element(
+      "p", { id: `${page.prefix}-drawing`, class: "visually-hidden" },
+      "With a drawing tool selected, the arrow keys move a crosshair, and Enter draws or erases points there.",
+    );
+    this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => page.draw() });
+    this.key = element(
+      "p", { class: "key" },
+      "Filled: training. Hollow: held out. Ringed: misclassified.",
+      element("label", {}, this.heldOut, element("span", {}, "Show held out")),
+    );
+  }
+
+  // Between coordinates and the canvas's pixels
+  scale() {
+    const { width, height } = this.canvas.getBoundingClientRect();
+    return planeScale(this.page.view.header, planeRectangle(width, height));
+  }
+
+  // The coordinates and pixel of a pointer event; null outside the plane
+  pointAt(event) {
+    const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    const rectangle = planeRectangle(width, height);
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
+      && y >= rectangle.y && y <= rectangle.y + rectangle.height;
+    const scale = planeScale(this.page.view.header, rectangle);
+    return isWithin ? { x: scale.fromX(x), y: scale.fromY(y), pixel: [x, y] } : null;
+  }
+
+  draw(palette = this.page.theme.palette()) {
+    if (!this.page.isVisible()) return;
+    const { view, network, drawing } = this.page;
+    const { context, width, height } = prepareCanvas(this.canvas);
+    const nUnits = view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
+    const unit = network.unit !== null && network.unit < nUnits ? network.unit : null;
+    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: drawing.cursor };
+    drawPlane(context, width, height, view, palette, options);
+    const content = unit === null ? "Decision regions" : `Activation of ${network.unitName()}`;
+    const [first, second] = view.header.axes.map((axis) => axis.name);
+    const accuracy = formatPercent(view.header.test_accuracy);
+    this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; held-out accuracy ${accuracy}`);
+  }
+
+  // A PNG of the decision regions with a legend
+  toBlob() {
+    const [size, ratio] = [640, 2];
+    const palette = this.page.theme.palette();
+    const canvas = new OffscreenCanvas(1, 1);
+    const context = canvas.getContext("2d");
+    const legend = layoutLegend(context, size, this.page.view.header, palette, this.heldOut.checked);
+    canvas.width = size * ratio;
+    canvas.height = (size + legend.height) * ratio;
+    context.scale(ratio, ratio);
+    context.fillStyle = palette.background;
+    context.fillRect(0, 0, size, size + legend.height);
+    const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
+    drawPlane(context, size, size, this.page.view, palette, options);
+    drawLegend(context, size, legend.entries, palette);
+    return canvas.convertToBlob({ type: "image/png" });
+  }
+}

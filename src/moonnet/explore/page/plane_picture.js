@@ -1,0 +1,151 @@
+// The picture of the plane on a canvas; a view is the header and arrays of a picture, a palette is from class Theme
+
+import { probabilityColor, activationColor } from "./colors.js";
+import { formatPercent } from "./formats.js";
+import { drawPoints } from "./points.js";
+import { ticks, tickLabels } from "./scales.js";
+
+export const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
+const NARROW = 480; // a plane of fewer pixels is on a phone
+
+export function planeRectangle(width, height) {
+  const { left, right, top, bottom } = PLANE_MARGIN;
+  return { x: left, y: top, width: width - left - right, height: height - top - bottom };
+}
+
+// Functions from coordinates on the plane to pixels, and back
+export function planeScale(header, rectangle) {
+  const [[left, right], [lower, upper]] = header.axes.map((axis) => axis.limits);
+  const { x, y, width, height } = rectangle;
+  return {
+    toX: (value) => x + ((value - left) / (right - left)) * width,
+    toY: (value) => y + ((upper - value) / (upper - lower)) * height,
+    fromX: (pixel) => left + ((pixel - x) / width) * (right - left),
+    fromY: (pixel) => upper - ((pixel - y) / height) * (upper - lower),
+  };
+}
+
+export function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
+  const { header, arrays } = view;
+  const rectangle = planeRectangle(width, height);
+  const zoom = Math.max(1, Math.min(1.5, width / 560)); // larger points and text on large screens
+  const scale = planeScale(header, rectangle);
+  context.save();
+  context.beginPath();
+  context.rect(rectangle.x, rectangle.y, rectangle.width, rectangle.height);
+  context.clip();
+  if (unit === null) {
+    drawGrid(context, rectangle, header.resolution, (index) => probabilityColor(arrays, header, index, palette));
+    drawBoundary(context, rectangle, view, palette);
+  } else {
+    const size = header.unit_resolution ** 2;
+    const bytes = arrays.units.subarray(unit * size, (unit + 1) * size);
+    drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
+  }
+  if (showsHeldOut) {
+    drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
+  }
+  drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, { isFilled: true, zoom });
+  if (cursor !== null) drawCrosshair(context, scale.toX(cursor[0]), scale.toY(cursor[1]), palette);
+  if (width < NARROW) drawAccuracy(context, rectangle, header, palette); // the results panel is off screen on a phone
+  context.restore();
+  drawAxes(context, rectangle, header, scale, palette, zoom);
+}
+
+function drawCrosshair(context, x, y, palette) {
+  context.strokeStyle = palette.text;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.moveTo(x - 9, y);
+  context.lineTo(x + 9, y);
+  context.moveTo(x, y - 9);
+  context.lineTo(x, y + 9);
+  context.stroke();
+}
+
+function drawAccuracy(context, rectangle, header, palette) {
+  context.font = palette.font(20, "bold");
+  context.textAlign = "right";
+  context.textBaseline = "top";
+  const text = formatPercent(header.test_accuracy);
+  const { width } = context.measureText(text);
+  const right = rectangle.x + rectangle.width;
+  context.globalAlpha = 0.8;
+  context.fillStyle = palette.background;
+  context.fillRect(right - width - 14, rectangle.y, width + 14, 28);
+  context.globalAlpha = 1;
+  context.fillStyle = palette.text;
+  context.fillText(text, right - 7, rectangle.y + 5);
+}
+
+// A smooth image of a grid's colours, row by row from the bottom; its outermost points are on the rectangle's edges
+function drawGrid(context, rectangle, resolution, colorOf) {
+  const image = new ImageData(resolution, resolution);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let row = 0; row < resolution; row += 1) {
+    const [from, to] = [(resolution - 1 - row) * resolution, row * resolution];
+    for (let column = 0; column < resolution; column += 1) pixels[to + column] = colorOf(from + column);
+  }
+  const pixelCanvas = new OffscreenCanvas(resolution, resolution);
+  pixelCanvas.getContext("2d").putImageData(image, 0, 0);
+  const stepX = rectangle.width / (resolution - 1);
+  const stepY = rectangle.height / (resolution - 1);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(
+    pixelCanvas, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY,
+  );
+}
+
+function drawBoundary(context, rectangle, { header, arrays }, palette) {
+  const step = [rectangle.width, rectangle.height].map((length) => length / (header.resolution - 1));
+  context.beginPath();
+  let start = 0;
+  for (const end of arrays.boundary_ends) {
+    for (let index = start; index < end; index += 1) {
+      const x = rectangle.x + arrays.boundary[2 * index] * step[0];
+      const y = rectangle.y + rectangle.height - arrays.boundary[2 * index + 1] * step[1];
+      if (index === start) context.moveTo(x, y);
+      else context.lineTo(x, y);
+    }
+    start = end;
+  }
+  context.strokeStyle = palette.text;
+  context.lineWidth = 1.5;
+  context.stroke();
+}
+
+function drawAxes(context, rectangle, header, scale, palette, zoom) {
+  context.strokeStyle = palette.line;
+  context.lineWidth = 1;
+  context.strokeRect(rectangle.x, rectangle.y, rectangle.width, rectangle.height);
+  context.fillStyle = palette.muted;
+  context.font = palette.font(11 * zoom);
+  header.axes.forEach((axis, index) => {
+    const limits = axis.limits.map((value) => value * axis.scale + axis.offset);
+    const values = ticks(limits[0], limits[1], 5);
+    tickLabels(values).forEach((label, at) => {
+      const value = (values[at] - axis.offset) / axis.scale;
+      if (index === 0) {
+        context.textAlign = "center";
+        context.textBaseline = "top";
+        const available = rectangle.width / values.length - 4;
+        const half = Math.min(context.measureText(label).width, available) / 2;
+        const x = Math.min(scale.toX(value), rectangle.x + rectangle.width + PLANE_MARGIN.right - half);
+        context.fillText(label, x, rectangle.y + rectangle.height + 4, available);
+      } else {
+        context.textAlign = "right";
+        context.textBaseline = "middle";
+        context.fillText(label, rectangle.x - 5, scale.toY(value), rectangle.x - 5 - 12 * zoom);
+      }
+    });
+  });
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  const bottom = rectangle.y + rectangle.height + PLANE_MARGIN.bottom - 2;
+  context.fillText(header.axes[0].name, rectangle.x + rectangle.width / 2, bottom, rectangle.width);
+  context.save();
+  context.translate(12 * zoom, rectangle.y + rectangle.height / 2);
+  context.rotate(-Math.PI / 2);
+  context.fillText(header.axes[1].name, 0, 0, rectangle.height);
+  context.restore();
+}

@@ -1,0 +1,25 @@
+import { element } from "./dom.js";
+import { formatPercent } from "./formats.js";
+
+// Accuracy and losses of the network on the page, as text
+export class Scores {
+  constructor(page) {
+    this.page = page;
+    this.label = element("p", { class: "accuracy-label" }, "Held-out accuracy");
+    this.accuracy = element("output", { class: "accuracy" }, "–");
+    this.details = element("p", { class: "figures" });
+  }
+
+  refresh() {
+    const { view: { header }, history, film, isHeldOutOutdated } = this.page;
+    this.accuracy.textContent = formatPercent(header.test_accuracy);
+    const index = (film.epoch ?? film.finalEpoch) - 1;
+    const formatLoss = (name) => history[name]?.[index]?.toFixed(3);
+    const losses = [["training", formatLoss("loss")], ["held-out", !isHeldOutOutdated && formatLoss("test_loss")]]
+      .filter(([, loss]) => loss);
+    this.details.replaceChildren(
+      element("span", {}, `training accuracy ${formatPercent(header.accuracy)}`),
+      element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
+    );
+  }
+}

@@ -1,0 +1,206 @@
+"""What the modules of the explorer's page compute, in the JavaScript engine of Chromium but without a browser."""
+
+import json
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from py_mini_racer import MiniRacer
+
+from moonnet.explore._bundle import bundle
+
+
+@cache
+def load(name):
+    """Return an engine in which a module of the page, and what it imports, are declared."""
+    engine = MiniRacer()
+    engine.eval(bundle(name))
+    return engine
+
+
+def evaluate(name, expression, *arguments):
+    """Return the value of a JavaScript expression of ``args`` in a module of the page; numbers are floats."""
+    value = load(name).eval(f"JSON.stringify(((...args) => {expression})(...{json.dumps(arguments)}))")
+    return json.loads(value, parse_int=float)
+
+
+# ---- scales.js
+
+TICKS = {
+    (-1.75, 2.75): [-1, 0, 1, 2],
+    (0.58, 1): [0.6, 0.7, 0.8, 0.9, 1],
+    (1699999000, 1700001000): [1699999000, 1699999500, 1700000000, 1700000500, 1700001000],
+    (1 - 2**-53, 1 + 2**-52): [1, 1 + 2**-52],
+    (-1.7e308, 1.7e308): [-1e308, 0, 1e308],
+    (0, 1e-310): [0, 2e-311, 4e-311, 6e-311, 8e-311, 1e-310],
+    (0, 5e-324): [],
+    (1, 1): [],
+    (1, 0): [],
+}
+
+
+@pytest.mark.parametrize("limits", TICKS, ids=str)
+def test_ticks_are_round_numbers_between_limits(limits):
+    assert evaluate("scales.js", "ticks(...args, 5)", *limits) == TICKS[limits]
+
+
+def test_tick_labels_have_exponents_where_these_are_shorter():
+    assert evaluate("scales.js", "tickLabels(args)", -2e-5, 0, 2e-5) == ["-2e-5", "0", "2e-5"]
+    assert evaluate("scales.js", "tickLabels(args)", 0, 1e4, 3e4) == ["0", "10000", "30000"]
+    assert evaluate("scales.js", "tickLabels(args)", -1e308, 0, 1e308) == ["-1e308", "0", "1e308"]
+    assert evaluate("scales.js", "tickLabels(args)", -1, 0, 2.5) == ["-1", "0", "2.5"]
+
+
+magnitudes = st.floats(-320, 307).map(lambda exponent: 10**exponent)
+lowers = st.just(0) | magnitudes | magnitudes.map(lambda magnitude: -magnitude)
+ranges = st.tuples(lowers, magnitudes).map(lambda drawn: (drawn[0], drawn[0] + drawn[1]))
+ranges_of_rounding_errors = lowers.map(lambda lower: (lower, lower + abs(lower) * 2**-50))
+
+
+@given(ranges | ranges_of_rounding_errors)
+@example((1e9 - 0.03, 1e9 + 0.03))
+@example((2.0**53, 2.0**53 + 40))
+@example((1e300, 1e300 * (1 + 2**-50)))
+@example((-5e-324, 3e-323))
+@example((-1.7e308, 1.7e308))
+def test_ticks_and_coordinates_of_any_range(limits):
+    n_ticks, (lower, upper) = 5, limits
+    coordinate = max(lower, min(upper, lower / 1.5 + upper / 3))
+    values, labels, rounded = evaluate(
+        "scales.js",
+        "[ticks(...args[0], args[1]), tickLabels(ticks(...args[0], args[1])), roundCoordinate(args[2], args[0])]",
+        limits,
+        n_ticks,
+        coordinate,
+    )
+    assert len(values) <= n_ticks + 2
+    assert values == sorted(set(values))
+    tolerance = 5e-9 * (upper / n_ticks - lower / n_ticks)
+    assert all(lower - tolerance <= value <= upper + tolerance for value in values)
+    assert [float(label) for label in labels] == values
+    if lower < upper:
+        assert lower <= rounded <= upper
+        assert abs(rounded - coordinate) <= max(upper / 100 - lower / 100, 1e-100)
+
+
+def test_coordinates_are_rounded_to_a_thousandth_of_the_range():
+    assert evaluate("scales.js", "roundCoordinate(0.1234567, [-1.75, 2.75])") == 0.123
+    assert evaluate("scales.js", "roundCoordinate(123.4567, [0, 1000])") == 123
+    assert evaluate("scales.js", "roundCoordinate(7, [-1.75, 2.75])") == 2.75
+
+
+def test_slider_shows_nearest_value():
+    values = [None, 0.001, 0.01, 0.1]  # of the learning rate
+    assert evaluate("scales.js", "args[1].map((value) => nearestIndex(args[0], value))", values, values) == [0, 1, 2, 3]
+    assert evaluate("scales.js", "[0.02, 0.9, 0].map((value) => nearestIndex(args[0], value))", values) == [2, 3, 1]
+
+
+# ---- formats.js
+
+
+def test_numbers_are_formatted():
+    assert evaluate("formats.js", "[0.925, 1, 0.33333].map(formatPercent)") == ["92.5 %", "100.0 %", "33.3 %"]
+    numbers = evaluate("formats.js", "[null, 0, 0.001, 1e-4, 2.5e-7, 200].map(formatNumber)")
+    assert numbers == ["None", "0", "0.001", "1e\N{MINUS SIGN}4", "2.5e\N{MINUS SIGN}7", "200"]
+    assert evaluate("formats.js", "[0.4, 12.3, 999, 1499].map(formatDuration)") == ["0 ms", "12 ms", "999 ms", "1.5 s"]
+
+
+# ---- colors.js
+
+PALETTE = "{ shades: args[0], positive: args[1], negative: args[2] }"
+
+
+def as_rgba(pixels):
+    return np.array(pixels, np.uint32).view(np.uint8).reshape(-1, 4)
+
+
+def test_color_map_mixes_two_colors():
+    assert evaluate("colors.js", "rgbOfHex('#0f6fb5')") == [0x0F, 0x6F, 0xB5]
+    start, end = [255, 255, 255], [0x0F, 0x6F, 0xB5]
+    found = as_rgba(evaluate("colors.js", "[...colorMap(...args)]", start, end, 0.12, 0.62))
+    shares = np.linspace(0.12, 0.62, 256)[:, np.newaxis]
+    expected = np.array(start) + shares * (np.array(end) - np.array(start))
+    assert_allclose(found[:, :3], expected, atol=0.5 + 1e-9)
+    assert_array_equal(found[:, 3], 255)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_shade_of_probabilities_is_that_of_the_likeliest_class(n_classes):
+    probability = np.random.default_rng(0).dirichlet(np.ones(n_classes), 50)
+    probability[:2] = np.eye(n_classes)[:2]  # certain
+    probability[2] = 1 / n_classes  # undecided
+    shades = np.arange(256 * n_classes).reshape(n_classes, 256)  # each pixel tells its class and shade
+    found = evaluate(
+        "colors.js",
+        f"args[4].map((_, index) => probabilityColor({{ probability: args[3] }}, "
+        f"{{ classes: [...Array(args[5])] }}, index, {PALETTE}))",
+        shades.tolist(),
+        [],
+        [],
+        (probability[:, 1] if n_classes == 2 else probability.ravel()).tolist(),
+        [0] * len(probability),
+        n_classes,
+    )
+    label, shade = np.divmod(found, 256)
+    assert_array_equal(label, probability.argmax(axis=1))
+    lead = (probability.max(axis=1) - 1 / n_classes) / (1 - 1 / n_classes)
+    assert_allclose(shade, 255 * lead, atol=0.5 + 1e-9)
+    assert_array_equal(shade[:3], [255, 255, 0])
+
+
+def test_color_of_activation_has_its_sign_and_size():
+    colors = evaluate(
+        "colors.js",
+        f"[0, 1, 64, 127, 128, 129, 192, 255].map((byte) => activationColor(byte, {PALETTE}))",
+        [],
+        list(range(256)),
+        [-value for value in range(256)],
+    )
+    assert colors == [-255, -254, -128, -2, 0, 2, 128, 254]
+
+
+# ---- plane_picture.js
+
+
+@given(st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_coordinates_of_plane_are_those_of_pixels(shares):
+    limits = np.array([[-1.75, 2.75], [30.0, 40.0]])
+    point = limits[:, 0] + shares * (limits[:, 1] - limits[:, 0])
+    pixel, back = evaluate(
+        "plane_picture.js",
+        "((scale, [x, y]) => [[scale.toX(x), scale.toY(y)], [scale.fromX(scale.toX(x)), scale.fromY(scale.toY(y))]])"
+        "(planeScale({ axes: args[0].map((limits) => ({ limits })) }, planeRectangle(600, 500)), args[1])",
+        limits.tolist(),
+        point.tolist(),
+    )
+    width, height = 600 - 46 - 12, 500 - 10 - 38
+    assert_allclose(pixel, [46 + shares[0] * width, 10 + (1 - shares[1]) * height])
+    assert_allclose(back, point, atol=1e-12)
+
+
+# ---- network_layout.js
+
+
+@given(
+    st.lists(st.integers(1, 64), max_size=6).map(lambda hidden: [2, *hidden, 1]),
+    st.floats(300, 2000),
+    st.floats(150, 800),
+)
+def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, height):
+    layers = evaluate("network_layout.js", "networkLayout(...args)", layer_sizes, width, height)
+    assert [len(layer["tiles"]) for layer in layers] == layer_sizes
+    tiles = np.array([[tile["x"], tile["y"], tile["size"]] for layer in layers for tile in layer["tiles"]])
+    (size,) = set(tiles[:, 2])
+    assert size <= 42
+    corners = tiles[:, :2]
+    apart = np.abs(corners[:, np.newaxis] - corners).max(axis=2)
+    assert apart[~np.eye(len(corners), dtype=bool)].min() >= size
+    if size > 1:  # otherwise the canvas is too small for any tile
+        assert (corners >= -1e-9).all()
+        assert (corners + size <= [width + 1e-9, height + 1e-9]).all()
+    ends = [[tile["x"] for tile in layer["tiles"]] for layer in layers]
+    assert all(max(left) < min(right) for left, right in pairwise(ends))
