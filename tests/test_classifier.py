@@ -97,7 +97,7 @@ def three_class_classifier(request, iris):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_model_predictions_match_classifier_for_every_activation(activation, three_class_classifier, iris):
     clf = copy.deepcopy(three_class_classifier)
-    clf._trained_with["activation"] = activation  # test_training_engines.py trains with each
+    clf._trained_with["activation"] = activation  # test_training_engines.py tests the gradients
     dtype = clf.coefs_[0].dtype.name
     X = iris[0].astype(dtype)
     assert clf.predict_proba(X).dtype == dtype

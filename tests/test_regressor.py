@@ -166,11 +166,12 @@ def test_saved_keras_model_loads_and_can_be_trained_further(loss, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["huber", "pinball"])
-def test_keras_model_with_moonnet_losses_loads_in_another_process(loss, run_python, tmp_path):
+def test_keras_models_with_moonnet_losses_load_in_another_process(run_python, tmp_path):
     X, y = positive_targets(n_outputs=2)
-    model = regressor(loss=loss, quantile=0.8).fit(X, y).model_
-    model.save(tmp_path / "model.keras")
+    losses = ("huber", "pinball")
+    models = [regressor(loss=loss, quantile=0.8).fit(X, y).model_ for loss in losses]
+    for loss, model in zip(losses, models, strict=True):
+        model.save(tmp_path / f"{loss}.keras")
     np.savez(tmp_path / "data.npz", X=X, y=y)
     program = """
 import sys, warnings
@@ -178,11 +179,14 @@ import numpy as np
 import moonnet.losses
 import keras
 warnings.simplefilter("ignore")
-data = np.load(sys.argv[2])
-print(keras.saving.load_model(sys.argv[1]).evaluate(data["X"], data["y"], verbose=0))
+data = np.load(sys.argv[1])
+for path in sys.argv[2:]:
+    print(keras.saving.load_model(path).evaluate(data["X"], data["y"], verbose=0))
 """
-    printed = run_python(program, str(tmp_path / "model.keras"), str(tmp_path / "data.npz"))
-    assert float(printed.split()[-1]) == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)
+    paths = [str(tmp_path / name) for name in ("data.npz", *(f"{loss}.keras" for loss in losses))]
+    printed = run_python(program, *paths).split()[-2:]
+    expected = [model.evaluate(X, y, verbose=0) for model in models]
+    assert list(map(float, printed)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("factor", [1e60, 1e-60, [1, 1e-60]])

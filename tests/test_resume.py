@@ -101,27 +101,31 @@ def test_early_stopping_resumes_from_any_epoch(samples_for, unfitted):
 RESUME = """
 import pickle, sys
 with open(sys.argv[1], "rb") as file:
-    estimator, X, y = pickle.load(file)
-estimator.set_params(epochs=40).fit(X, y)
-for _ in range(3):
-    estimator.partial_fit(X[:70], y[:70])
+    problems = pickle.load(file)
+for estimator, X, y in problems:
+    estimator.set_params(epochs=40).fit(X, y)
+    for _ in range(3):
+        estimator.partial_fit(X[:70], y[:70])
 with open(sys.argv[1], "wb") as file:
-    pickle.dump(estimator, file)
+    pickle.dump([estimator for estimator, _, _ in problems], file)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
-def test_training_resumes_in_another_process(moons, network, run_python, tmp_path):
-    X, y = moons if network is KerasMoonClassifier else MULTIOUTPUT_DATA
+def test_training_resumes_in_another_process(moons, run_python, tmp_path):
     path = tmp_path / "half.pickle"
-    first_part = network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y)
-    path.write_bytes(pickle.dumps((first_part, X, y)))
+    samples = {KerasMoonClassifier: moons, KerasMoonRegressor: MULTIOUTPUT_DATA}
+    first_parts = [
+        (network(dropout=0.1, epochs=60, warm_start=True, random_state=4).fit(X, y), X, y)
+        for network, (X, y) in samples.items()
+    ]
+    path.write_bytes(pickle.dumps(first_parts))
     run_python(RESUME, str(path))
-    whole = network(dropout=0.1, random_state=4).fit(X, y)
-    for _ in range(3):
-        whole.partial_fit(X[:70], y[:70])
-    assert state(pickle.loads(path.read_bytes())) == state(whole)
+    for resumed, (network, (X, y)) in zip(pickle.loads(path.read_bytes()), samples.items(), strict=True):
+        whole = network(dropout=0.1, random_state=4).fit(X, y)
+        for _ in range(3):
+            whole.partial_fit(X[:70], y[:70])
+        assert state(resumed) == state(whole)
 
 
 @pytest.mark.parametrize(
