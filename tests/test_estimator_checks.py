@@ -56,11 +56,29 @@ PARAMETERS = {
     "check_set_params",
 }
 WEIGHT_EQUIVALENCE = {f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")}
+# Of TRAINING, those that class weights enter, and those that the loss of a regressor enters
+CLASS_WEIGHTS = WEIGHT_EQUIVALENCE | {
+    "check_classifiers_classes",
+    "check_classifiers_multilabel_output_format_predict_proba",
+    "check_classifiers_one_label",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_train",
+    "check_class_weight_classifiers",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+}
+LOSS = WEIGHT_EQUIVALENCE | {
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_regressor_multioutput",
+    "check_regressors_int",
+    "check_regressors_train",
+}
 # Each estimator and its checks, of which None are all. The two estimators check X, y and parameters alike, whichever
 # their parameters are, and share the code of training, which their targets and losses enter.
 ESTIMATORS = {
     "default": (KerasMoonClassifier(), None),
-    "balanced": (KerasMoonClassifier(class_weight="balanced"), TRAINING),
+    "balanced": (KerasMoonClassifier(class_weight="balanced"), CLASS_WEIGHTS),
     "l2": (KerasMoonClassifier(l2=1e-4), WEIGHT_EQUIVALENCE),
     "early stopping": (KerasMoonClassifier(early_stopping=True), TRAINING - WEIGHT_EQUIVALENCE),
     "callbacks": (KerasMoonClassifier(**CALLBACKS), PARAMETERS | {"check_fit_idempotent", "check_classifiers_train"}),
@@ -77,9 +95,9 @@ ESTIMATORS = {
         TRAINING,
     ),
     "absolute error": (KerasMoonRegressor(loss="absolute_error"), TRAINING),
-    "huber": (KerasMoonRegressor(loss="huber"), TRAINING),
+    "huber": (KerasMoonRegressor(loss="huber"), LOSS),
     "poisson": (KerasMoonRegressor(loss="poisson"), None),  # checks y for negative numbers, and has other tags
-    "pinball": (KerasMoonRegressor(loss="pinball", quantile=0.4), TRAINING),
+    "pinball": (KerasMoonRegressor(loss="pinball", quantile=0.4), LOSS),
     # One batch: for an estimator with cv, the check of weights repeats more samples than a batch of 50 holds
     "ensemble of classifiers": (DeepEnsembleClassifier(KerasMoonClassifier(batch_size=200), 2), None),
     "ensemble of regressors": (DeepEnsembleRegressor(KerasMoonRegressor(batch_size=200), 2), None),
@@ -135,3 +153,4 @@ def test_selected_checks_exist():
         for check in estimator_checks_generator(estimator, mark="xfail")
     }
     assert names >= TRAINING | PARAMETERS
+    assert TRAINING >= CLASS_WEIGHTS | LOSS

@@ -117,7 +117,8 @@ def test_large_tables_are_learned(shape):
     rng = np.random.default_rng(0)
     latent = rng.normal(size=shape[0])
     X, y = latent[:, np.newaxis] + rng.normal(size=shape), latent > 0
-    model = tabular_pipeline("classifier", random_state=0).set_params(ensemble__estimator__epochs=2)
+    model = tabular_pipeline("classifier", random_state=0)
+    model.set_params(ensemble__estimator__epochs=2, ensemble__n_estimators=2)
     model.fit(pd.DataFrame(X).add_prefix("c"), y)
     assert model.score(pd.DataFrame(X).add_prefix("c"), y) > 0.8
 
