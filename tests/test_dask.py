@@ -117,10 +117,43 @@ class WorkerKillingScorer:
         return estimator.score(X, y)
 
 
-def test_search_survives_killed_workers_with_identical_scores(moons, tmp_path, assert_same_search):
+def imported_engine_modules():
+    """Return the modules that this process has imported and only training needs."""
+    return sorted({"tensorflow", "jax", "keras"} & sys.modules.keys())
+
+
+def assert_workers_predict_without_importing_an_engine(client):
+    samples, labels = make_moons(1000, noise=0.2, random_state=0)
+    clf = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0)).fit(
+        samples, np.array(["a", "b"])[labels]
+    )
+    numbers = np.column_stack([samples[:, 0], 1e4 * samples[:, 1] ** 2])
+    reg = make_pipeline(StandardScaler(), KerasMoonRegressor(epochs=20, random_state=0)).fit(samples, numbers)
+    X = da.from_array(samples, chunks=(300, 2))
+    table = pd.DataFrame(samples, columns=["x", "y"])
+    tables = dd.from_pandas(table, npartitions=3)
+    probabilities = X.map_blocks(clf.predict_proba, chunks=(X.chunks[0], 2), dtype=float).compute()
+    predicted = X.map_blocks(clf.predict, drop_axis=1, dtype=clf.classes_.dtype).compute()
+    added = tables.map_partitions(
+        lambda part: part.assign(label=clf.predict(part.to_numpy())),
+        meta={"x": float, "y": float, "label": clf.classes_.dtype},
+    ).compute()
+    outputs = X.map_blocks(reg.predict, chunks=(X.chunks[0], 2), dtype=float).compute()
+    assert list(client.run(imported_engine_modules).values()) == [[], []]
+    np.testing.assert_allclose(probabilities, clf.predict_proba(samples), rtol=1e-12)
+    assert (predicted == clf.predict(samples)).all()
+    assert (added["label"] == clf.predict(samples)).all()
+    pd.testing.assert_frame_equal(added[["x", "y"]], table)
+    np.testing.assert_allclose(outputs, reg.predict(samples), rtol=1e-12)
+
+
+def test_new_workers_predict_without_an_engine_and_a_search_survives_when_they_are_killed(
+    moons, tmp_path, assert_same_search
+):
     grid = {"learning_rate": np.geomspace(1e-4, 1e-1, 20).tolist()}
     local = GridSearchCV(NETWORK, grid, cv=3).fit(*moons)
     with start_two_workers() as client, parallel_config(backend="dask", client=resilient(client)):
+        assert_workers_predict_without_importing_an_engine(client)
         before = set(client.run(os.getpid).values())
         search = GridSearchCV(NETWORK, grid, cv=3, scoring=WorkerKillingScorer(tmp_path)).fit(*moons)
     assert_same_search(search, local)
@@ -178,37 +211,3 @@ def test_progress_bar_shows_search_on_cluster(client, moons, capsys):
     assert "GridSearchCV" in written.out
     assert "100%" in written.out
     assert "Done   4 out of   4" in written.err
-
-
-# Predictions of data in chunks
-
-
-def imported_engine_modules():
-    """Return the modules that this process has imported and only training needs."""
-    return sorted({"tensorflow", "jax", "keras"} & sys.modules.keys())
-
-
-def test_workers_predict_without_importing_an_engine():
-    samples, labels = make_moons(1000, noise=0.2, random_state=0)
-    clf = make_pipeline(StandardScaler(), KerasMoonClassifier(random_state=0)).fit(
-        samples, np.array(["a", "b"])[labels]
-    )
-    numbers = np.column_stack([samples[:, 0], 1e4 * samples[:, 1] ** 2])
-    reg = make_pipeline(StandardScaler(), KerasMoonRegressor(epochs=20, random_state=0)).fit(samples, numbers)
-    X = da.from_array(samples, chunks=(300, 2))
-    table = pd.DataFrame(samples, columns=["x", "y"])
-    tables = dd.from_pandas(table, npartitions=3)
-    with start_two_workers() as client:
-        probabilities = X.map_blocks(clf.predict_proba, chunks=(X.chunks[0], 2), dtype=float).compute()
-        predicted = X.map_blocks(clf.predict, drop_axis=1, dtype=clf.classes_.dtype).compute()
-        added = tables.map_partitions(
-            lambda part: part.assign(label=clf.predict(part.to_numpy())),
-            meta={"x": float, "y": float, "label": clf.classes_.dtype},
-        ).compute()
-        outputs = X.map_blocks(reg.predict, chunks=(X.chunks[0], 2), dtype=float).compute()
-        assert list(client.run(imported_engine_modules).values()) == [[], []]
-    np.testing.assert_allclose(probabilities, clf.predict_proba(samples), rtol=1e-12)
-    assert (predicted == clf.predict(samples)).all()
-    assert (added["label"] == clf.predict(samples)).all()
-    pd.testing.assert_frame_equal(added[["x", "y"]], table)
-    np.testing.assert_allclose(outputs, reg.predict(samples), rtol=1e-12)
