@@ -389,7 +389,7 @@ def test_film_plays_pauses_and_steps(page, moons):
     button(page, "Play").click()
     wait(page, "explorer.film.epoch !== null && explorer.film.epoch > 3")
     button(page, "Pause").click()
-    wait(page, "!explorer.film.isFrameRequested")
+    wait(page, "explorer.film.requestedEpoch === null")
     epoch = run(page, "return explorer.film.epoch")
     assert 3 < epoch < 100
     clf = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
@@ -403,12 +403,12 @@ def test_film_plays_pauses_and_steps(page, moons):
     film.send_keys(Keys.HOME)
     wait(page, "explorer.film.epoch === 0")
     film.send_keys(Keys.END)
-    wait(page, "explorer.film.epoch === null && !explorer.film.isFrameRequested")
+    wait(page, "explorer.film.epoch === null && explorer.film.requestedEpoch === null")
     assert np.array_equal(weights(page), expected_weights(page))
     setting(page, "epochs").send_keys(Keys.HOME, Keys.ARROW_RIGHT * 3)  # 10 epochs, for a film of half a second
     settle(page)
     button(page, "Play").click()  # to the end
-    wait(page, "explorer.film.playing === null && explorer.film.epoch === null")
+    wait(page, "explorer.filmControls.playing === null && explorer.film.epoch === null")
     assert button(page, "Play").is_enabled()
 
 

@@ -204,3 +204,119 @@ def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, hei
         assert (corners + size <= [width + 1e-9, height + 1e-9]).all()
     ends = [[tile["x"] for tile in layer["tiles"]] for layer in layers]
     assert all(max(left) < min(right) for left, right in pairwise(ends))
+
+
+# ---- curves_picture.js
+
+
+def test_curves_fill_their_axes():
+    rectangle = evaluate("curves_picture.js", "curvesRectangle(300, 150)")
+    assert rectangle == {"x": 44, "y": 8, "width": 246, "height": 118}
+    scale = (
+        "((scale) => scale && [scale.lower, scale.upper, scale.nEpochs, scale.toX(1), scale.toX(scale.nEpochs), "
+        "scale.toY(scale.upper), scale.toY(scale.lower)])"
+        "(curvesScale(args[0], args[1].map((values) => ({ values })), args[2]))"
+    )
+    loss = evaluate("curves_picture.js", scale, rectangle, [[0.8, 0.5, 0.2, None], [1.2, 0.6]], None)
+    assert loss == pytest.approx([0, 1.05 * 1.2, 4, 44, 290, 8, 126])
+    accuracy = evaluate("curves_picture.js", scale, rectangle, [[0.5, 0.9], []], [0, 1])
+    assert accuracy == pytest.approx([0.48, 1, 2, 44, 290, 8, 126])
+    assert evaluate("curves_picture.js", scale, rectangle, [[1, 1]], [0, 1])[:2] == pytest.approx([0.9, 1])
+    assert evaluate("curves_picture.js", scale, rectangle, [[0.3]], None)[2:5] == [1, 44, 44]
+    assert evaluate("curves_picture.js", scale, rectangle, [[0, 0]], None)[:2] == [0, 1]
+    assert evaluate("curves_picture.js", scale, rectangle, [[1.79e308]], None)[1] == 1.7976931348623157e308
+    assert evaluate("curves_picture.js", scale, rectangle, [[None], []], None) is None  # the loss is not finite
+
+
+def test_epoch_under_pointer_is_the_nearest():
+    pixels = [0, 44, 44 + 246 / 2, 289, 290, 500]
+    epochs = "args[0].map((x) => epochAt(x, curvesRectangle(300, 150), args[1]))"
+    assert evaluate("curves_picture.js", epochs, pixels, 101) == [1, 1, 51, 101, 101, 101]
+    assert evaluate("curves_picture.js", epochs, pixels, 1) == [1] * 6
+
+
+# ---- film.js
+
+
+class Film:
+    """A film of the page; ``requests`` are the epochs whose frames it has requested."""
+
+    def __init__(self, n_epochs, final_epoch):
+        self._engine = MiniRacer()
+        self._engine.eval(
+            bundle("film.js") + "const requests = []; const film = new Film((epoch) => requests.push(epoch));"
+        )
+        self("film.set(...args)", n_epochs, final_epoch)
+
+    def __call__(self, expression, *arguments):
+        call = f"JSON.stringify(((...args) => {expression})(...{json.dumps(arguments)}) ?? null)"
+        return json.loads(self._engine.eval(call))
+
+    @property
+    def requests(self):
+        return self("requests")
+
+    @property
+    def shown_epoch(self):
+        return self("film.shownEpoch")
+
+
+@pytest.mark.parametrize(("n_epochs", "n_frames"), [(1, 2), (10, 11), (100, 101), (149, 150), (150, 76), (1000, 101)])
+def test_film_plays_from_initial_weights_to_the_last_epoch(n_epochs, n_frames):
+    film = Film(n_epochs, n_epochs)
+    film("film.begin()")
+    while film("film.advance()"):
+        assert film("film.advance()")  # waits for the frame
+        epoch = film.requests[-1]
+        assert film("film.accept(args[0])", epoch)
+        assert film.shown_epoch == epoch
+    assert film.requests[0] == 0
+    assert film.requests[-1] == n_epochs
+    assert film.requests == sorted(set(film.requests))
+    assert len(film.requests) == n_frames  # at 20 a second, at most some 7 seconds
+    assert film("film.epoch") is None  # the trained network
+
+
+def test_film_requests_one_frame_at_a_time_and_then_the_one_wanted_by_now():
+    film = Film(100, 60)  # with early stopping
+    assert film.shown_epoch == 60
+    for epoch in (10, 20, 30):
+        film("film.show(args[0])", epoch)
+    assert film.requests == [10]
+    assert not film("film.accept(9)")  # was not requested
+    assert film("film.accept(10)")
+    assert film.requests == [10, 30]
+    assert film("film.accept(30)")
+    assert film.requests == [10, 30]
+    assert film.shown_epoch == 30
+    assert not film("film.accept(30)")
+    film("film.step(-40)")
+    film("film.accept(0)")
+    assert film.shown_epoch == 0
+    film("film.show(60)")
+    film("film.accept(60)")
+    assert film("film.epoch") is None
+    film("film.step(50)")
+    assert film.requests[-1] == 100
+
+
+def test_film_repeats_request_that_another_view_may_have_replaced():
+    film = Film(100, 100)
+    film("film.otherViewAnswered()")
+    film("film.show(5)")
+    film("film.show(6)")
+    film("film.otherViewAnswered()")
+    assert film.requests == [5, 6]
+    assert not film("film.accept(5)")
+    assert film("film.accept(6)")
+
+
+def test_new_film_drops_request_of_the_old_one():
+    film = Film(100, 100)
+    film("film.show(5)")
+    film("film.set(0, 50)")
+    assert not film("film.accept(5)")
+    film("film.show(3)")  # of a film without epochs
+    assert film.requests == [5]
+    film("film.set(50, 40)")
+    assert film.shown_epoch == 40

@@ -397,7 +397,7 @@ class TestInJupyterLab:
         notebook.wait("explorers[1].film.epoch > 3")
         assert notebook.evaluate_pages("page.film.epoch")[FIRST] == 49
         notebook.button(FIRST, "Play").click()
-        notebook.wait("explorers.every(page => page.film.playing === null && page.film.epoch === null)")
+        notebook.wait("explorers.every(page => page.filmControls.playing === null && page.film.epoch === null)")
 
     def test_each_page_opens_its_own_script_dialog(self, notebook):
         notebook.set("explorer", noise=0.1)

@@ -4,6 +4,7 @@ import { element, button, download } from "./dom.js";
 import { Downloads } from "./downloads.js";
 import { DrawingTools } from "./drawing.js";
 import { Film } from "./film.js";
+import { FilmControls } from "./film_controls.js";
 import { formatDuration } from "./formats.js";
 import { afterFrame, measureMovement } from "./latency.js";
 import { unpackMessage } from "./message.js";
@@ -40,7 +41,8 @@ export class Explorer {
     this.upload = new Upload(this);
     this.plane = new Plane(this);
     this.drawing = new DrawingTools(this);
-    this.film = new Film(this);
+    this.film = new Film((epoch) => this.request("frame", { epoch }));
+    this.filmControls = new FilmControls(this);
     this.scores = new Scores(this);
     this.curves = new Curves(this);
     this.downloads = new Downloads(this);
@@ -70,13 +72,13 @@ export class Explorer {
     const panel = (name, label, ...children) => (
       element("section", { class: `panel ${name}`, "aria-label": label }, ...children)
     );
-    const { controls, upload, plane, drawing, film, scores, curves, downloads, network } = this;
+    const { controls, upload, plane, drawing, filmControls, scores, curves, downloads, network } = this;
     this.root.replaceChildren(
       element(
         "div", { class: "layout" },
         element("header", {}, element("h1", {}, "moonnet ", element("span", {}, "explorer")), this.status, reset),
         panel("settings", "Settings", controls.root, upload.input),
-        panel("picture", "Plane", plane.canvas, plane.keyboardHelp, plane.key, drawing.root, film.root),
+        panel("picture", "Plane", plane.canvas, plane.keyboardHelp, plane.key, drawing.root, filmControls.root),
         panel(
           "results", "Results",
           scores.label, scores.accuracy, scores.details, curves.legend, curves.loss, curves.accuracy, curves.values,
@@ -116,7 +118,7 @@ export class Explorer {
     this.listeners.abort();
     this.sizeObserver.disconnect();
     this.theme.close();
-    this.film.stop();
+    this.filmControls.stop();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("change:settings", this.onSettings);
     this.model.off("connection", this.onConnection);
@@ -143,7 +145,7 @@ export class Explorer {
   isForThisView({ kind, id }) {
     const isOwn = this.pendingIds.delete(id);
     if (kind === "controls") return isOwn || this.descriptions === undefined;
-    if (kind === "frame" && !isOwn) this.film.frameForOtherViewArrived(id);
+    if (kind === "frame" && !isOwn) this.film.otherViewAnswered();
     return isOwn || !["frame", "script", "file"].includes(kind);
   }
 
@@ -170,7 +172,7 @@ export class Explorer {
   setStale(isStale) {
     this.root.classList.toggle("stale", isStale);
     this.downloads.setDisabled(isStale);
-    if (isStale) this.film.stop();
+    if (isStale) this.filmControls.stop();
   }
 
   handleControls(header) {
@@ -201,6 +203,7 @@ export class Explorer {
     const request = this.trainRequests.get(header.id);
     this.viewDatasetKey = request?.datasetKey ?? this.datasetKey();
     this.film.set(0, header.history.loss.length);
+    this.filmControls.refresh();
     this.drawing.refresh();
     this.plane.draw();
     this.scores.refresh();
@@ -227,13 +230,14 @@ export class Explorer {
     if (header.id !== this.shownId) return;
     this.updateHistory(header.history);
     this.film.set(header.epochs, header.final_epoch);
+    this.filmControls.refresh();
     this.scores.refresh();
     this.curves.draw();
     if (header.id >= this.trainId) this.describeTraining();
   }
 
   handleFrame(header, arrays) {
-    if (header.id < this.shownId || !this.film.acceptFrame(header.epoch)) return;
+    if (header.id < this.shownId || !this.film.accept(header.epoch)) return;
     this.view = { header, arrays };
     this.draw();
   }
@@ -290,7 +294,7 @@ export class Explorer {
   }
 
   train(event = null) {
-    this.film.stop();
+    this.filmControls.stop();
     this.trainId = this.request("train", { settings: this.settings });
     const changedAt = event?.timeStamp ?? performance.now();
     this.trainRequests.set(this.trainId, { changedAt, datasetKey: this.datasetKey() });
@@ -330,6 +334,6 @@ export class Explorer {
     this.network.draw(palette);
     this.scores.refresh();
     this.curves.draw(palette);
-    this.film.refresh();
+    this.filmControls.refresh();
   }
 }
