@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import skops.io
 from matplotlib.image import imread
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -111,7 +112,10 @@ def wait(browser, condition, seconds=60):
     def holds(_):
         return run(browser, f"return Boolean({condition})")
 
-    WebDriverWait(browser, seconds, poll_frequency=0.02).until(holds, f"{condition}: {status(browser)}")
+    try:
+        WebDriverWait(browser, seconds, poll_frequency=0.02).until(holds)
+    except TimeoutException:
+        pytest.fail(f"{condition}: {status(browser)}")
 
 
 def status(browser):
@@ -126,7 +130,7 @@ def settle(browser):
 
 def wait_for_picture(browser):
     """Wait until the newest settings have been trained."""
-    wait(browser, "explorer.shownId === explorer.trainId && explorer.view.header.final !== false")
+    wait(browser, "explorer.shownGeneration === explorer.generation && explorer.view.header.final !== false")
 
 
 def setting(browser, name):
@@ -604,7 +608,7 @@ def test_four_simultaneous_pages_show_their_own_networks(browser, server):
         for _ in range(2):  # in turn, without waiting for any training
             for handle in browser.window_handles:
                 browser.switch_to.window(handle)
-                wait(browser, "explorer?.trainId > 0")
+                wait(browser, "explorer?.generation > 0")
                 setting(browser, "epochs").send_keys(Keys.ARROW_RIGHT)
         noises = set()
         for handle in browser.window_handles:

@@ -235,6 +235,17 @@ def test_epoch_under_pointer_is_the_nearest():
     assert evaluate("curves_picture.js", epochs, pixels, 1) == [1] * 6
 
 
+# ---- generations.js
+
+
+def test_generations_increase_also_when_the_clock_does_not():
+    clock = 1_800_000_000_000, 1_800_000_000_000, 1_700_000_000_000, 1_800_000_000_001
+    first, *others = evaluate("generations.js", "args.map((now) => nextGeneration(now))", *clock)
+    assert first == 1_800_000_000_000_000  # later than those of a window that opened earlier
+    assert others == [first + 1, first + 2, first + 1000]
+    assert first < 2**53
+
+
 # ---- film.js
 
 

@@ -54,7 +54,12 @@ def make_explorer():
 def ask(explorer, kind, **content):
     """Send a request as the comm of a page does."""
     explorer.comm.handle_msg(
-        {"content": {"data": {"method": "custom", "content": {"kind": kind, "id": 1, **content}}}, "buffers": []}
+        {
+            "content": {
+                "data": {"method": "custom", "content": {"kind": kind, "generation": 1, "view": "first", **content}}
+            },
+            "buffers": [],
+        }
     )
 
 
@@ -263,7 +268,7 @@ class Notebook:
 
     def settle(self):
         """Wait until every page shows the network and the film of its newest settings."""
-        self.wait("explorers.every(page => page.shownId >= page.trainId && page.film.nEpochs > 0)")
+        self.wait("explorers.every(page => page.shownGeneration >= page.generation && page.film.nEpochs > 0)")
 
     def command(self, name, **arguments):
         script = "const [name, options, done] = arguments; jupyterapp.commands.execute(name, options).finally(done)"
@@ -290,9 +295,9 @@ class Notebook:
 
     def set(self, name, **settings):
         """Set a widget's settings in Python, and wait until its pages show them."""
-        before = self.run("return Math.max(...explorers.map(page => page.trainId))")
+        before = self.run("return Math.max(...explorers.map(page => page.generation))")
         self.python(f"{name}.settings = {settings!r}")
-        self.wait(f"explorers.some(page => page.trainId > {before})")
+        self.wait(f"explorers.some(page => page.generation > {before})")
         self.settle()
 
     def settings(self, name):
@@ -455,7 +460,7 @@ class TestInJupyterLab:
         notebook.wait("window.collapsed.every(page => page.root.clientWidth === 0)")
         notebook.python("explorer.settings = {'noise': 0}")
         notebook.wait(
-            "window.collapsed[0].shownId >= window.collapsed[0].trainId && window.collapsed[0].film.nEpochs > 0"
+            "(([page]) => page.shownGeneration >= page.generation && page.film.nEpochs > 0)(window.collapsed)"
         )
         notebook.command("notebook:show-all-cell-outputs")
         notebook.wait("explorers.length === 4")

@@ -32,6 +32,7 @@ _IDLE_SECONDS_BEFORE_RECORDING = 0.15
 
 # Requests that a page sends
 _PAGE_KINDS = "hello", "train", "frame", "script", "file", "upload"
+_MAX_VIEW_LENGTH = 64
 # Requests that interrupt a training or recording
 _INTERRUPTING_KINDS = "train", "upload"
 
@@ -67,13 +68,15 @@ class Session:
                 raise ValueError(f"A request must have a kind: {', '.join(_PAGE_KINDS)}.")
             if message["kind"] == "file" and message.get("format") not in tuple(FILE_FORMATS):
                 raise ValueError(f"format must be one of {', '.join(FILE_FORMATS)}.")
-            request_id = message.get("id", 0)
-            if type(request_id) is not int or not 0 <= request_id < 2**53:
-                raise ValueError("A request's id must be a whole number.")
+            generation, view = message.get("generation", 0), message.get("view", "")
+            if type(generation) is not int or not 0 <= generation < 2**53:
+                raise ValueError("A request's generation must be a whole number.")
+            if not isinstance(view, str) or len(view) > _MAX_VIEW_LENGTH:
+                raise ValueError(f"A request's view must be a string of at most {_MAX_VIEW_LENGTH} characters.")
         except (ValueError, TypeError, RecursionError) as error:
-            self._send_problem(0, f"Invalid request: {error}")
+            self._send_problem(f"Invalid request: {error}", generation=0)
         else:
-            self._requests.put(_queue_key(message), {**message, "id": request_id})
+            self._requests.put(_queue_key(message), {**message, "generation": generation, "view": view})
 
     def close(self) -> None:
         """Stop the training and wait for the thread to end, which takes seconds if a program is being compiled.
@@ -95,21 +98,21 @@ class Session:
     # ---- the thread
 
     def _run(self) -> None:
-        self._send_answer(0, "busy", what="Starting Keras")
+        self._send_answer("busy", generation=0, what="Starting Keras")
         try:
             import moonnet.training._loop  # noqa: F401
         except (ImportError, RuntimeError, ValueError) as error:  # each training then raises it, too
-            self._send_problem(0, str(error))
+            self._send_problem(str(error), generation=0)
         while (request := self._requests.get()) is not None:
             try:
                 # Not a dictionary of bound methods: with that, a closed session would wait for the garbage collector
                 getattr(self, f"_handle_{request['kind']}")(request)
             except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
-                self._send_problem(request["id"], str(error))
+                self._send_problem(str(error), **_origin(request))
                 self._resume_interrupted(request)
             except Exception:  # noqa: BLE001 - the page must survive any error
                 _log.exception("The explorer could not answer %s", request["kind"])
-                self._send_problem(request["id"], "Internal error. See the terminal for details.")
+                self._send_problem("Internal error. See the terminal for details.", **_origin(request))
                 self._resume_interrupted(request)
 
     def _resume_interrupted(self, failed: dict[str, Any]) -> None:
@@ -119,22 +122,21 @@ class Session:
         if self._interrupted_request is not None:
             self._requests.put("train", self._interrupted_request)
         elif self._network is not None and not self._network.weights:
-            self._requests.put("record", {"kind": "record", "id": self._network.request_id})
+            self._requests.put("record", {"kind": "record", "generation": self._network.generation})
 
-    def _send_answer(
-        self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any
-    ) -> None:
-        answer = {"kind": kind, "id": request_id, **header}
+    def _send_answer(self, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any) -> None:
+        """Send an answer; its header has the generation of the training that it is about, or the view that asked."""
+        answer = {"kind": kind, **header}
         self._send(_queue_key(answer), pack_message(answer, arrays))
 
-    def _send_problem(self, request_id: int, message: str) -> None:
-        self._send_answer(request_id, "problem", message=" ".join(message[:1000].split()))
+    def _send_problem(self, message: str, **origin: Any) -> None:
+        self._send_answer("problem", message=" ".join(message[:1000].split()), **origin)
 
     # ---- training
 
     def _handle_train(self, request: dict[str, Any]) -> None:
         """Train a network with the page's settings and send its picture; its epochs are recorded later."""
-        request_id, settings = request["id"], Settings.from_json(request.get("settings"))
+        generation, settings = request["generation"], Settings.from_json(request.get("settings"))
         data = apply_edits(self._load_dataset(settings.dataset), settings)
         self._interrupted_request = None
         self._free_film()
@@ -142,28 +144,28 @@ class Session:
         is_compiled = architecture in _compiled_architectures
         takes_long = settings.early_stopping or _training_cost(settings, data) > _MAX_COST_WITHOUT_PROGRESS
         if not is_compiled or takes_long:
-            self._send_answer(request_id, "busy", what="Training" if is_compiled else "Compiling")
+            self._send_answer("busy", generation=generation, what="Training" if is_compiled else "Compiling")
         _compiled_architectures.add(architecture)
         if takes_long:
-            if not self._train_recorded(request_id, settings, data, sends_pictures=True):
+            if not self._train_recorded(generation, settings, data, sends_pictures=True):
                 self._interrupted_request = request
         else:
             classifier = settings.classifier().fit(data.X, data.y)
-            self._network = TrainedNetwork(request_id, settings, data, classifier, [])
+            self._network = TrainedNetwork(generation, settings, data, classifier, [])
             history = _as_json(classifier.history_)
-            self._send_picture(request_id, settings, data, classifier._weights, history=history, final=True)
-            self._requests.put("record", {"kind": "record", "id": request_id})
+            self._send_picture(generation, settings, data, classifier._weights, history=history, final=True)
+            self._requests.put("record", {"kind": "record", "generation": generation})
 
     def _handle_record(self, request: dict[str, Any]) -> None:
         """Record the epochs of the network on the page once the page is idle."""
         if not self._requests.wait_for_message(_IDLE_SECONDS_BEFORE_RECORDING):
             network = self._trained_network()
-            self._train_recorded(network.request_id, network.settings, network.data, sends_pictures=False)
+            self._train_recorded(network.generation, network.settings, network.data, sends_pictures=False)
         elif not self._requests.contains(*_INTERRUPTING_KINDS):
             self._requests.put("record", request)
 
     def _train_recorded(
-        self, request_id: int, settings: Settings, data: EditedDataset, *, sends_pictures: bool
+        self, generation: int, settings: Settings, data: EditedDataset, *, sends_pictures: bool
     ) -> bool:
         """Train a network, recording the weights of each epoch; return False if a newer request interrupted it."""
         from moonnet.explore._recorder import Recorder
@@ -176,7 +178,7 @@ class Session:
                 return False
             if sends_pictures and time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
                 history = _as_json(recorder.history)
-                self._send_picture(request_id, settings, data, recorder.weights[-1], history=history, final=False)
+                self._send_picture(generation, settings, data, recorder.weights[-1], history=history, final=False)
                 last_sent = time.monotonic()
             return True
 
@@ -184,20 +186,20 @@ class Session:
         classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
-        self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.weights)
+        self._network = TrainedNetwork(generation, settings, data, classifier, recorder.weights)
         history = _as_json(recorder.history)
         if sends_pictures:
-            self._send_picture(request_id, settings, data, classifier._weights, history=history, final=True)
+            self._send_picture(generation, settings, data, classifier._weights, history=history, final=True)
         n_epochs = len(recorder.weights) - 1
         # With early stopping, the weights are those of the best epoch
         is_final = [all(map(np.array_equal, weights, classifier._weights)) for weights in recorder.weights]
         final_epoch = n_epochs - is_final[::-1].index(True)
-        self._send_answer(request_id, "film", history=history, epochs=n_epochs, final_epoch=final_epoch)
+        self._send_answer("film", generation=generation, history=history, epochs=n_epochs, final_epoch=final_epoch)
         return True
 
     def _send_picture(
         self,
-        request_id: int,
+        generation: int,
         settings: Settings,
         data: EditedDataset,
         weights: list[np.ndarray],
@@ -209,7 +211,8 @@ class Session:
         dataset = data.dataset
         axes = [axis._asdict() for axis in dataset.axes]
         classes = list(map(str, dataset.classes.tolist()))
-        self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=dataset.note, **computed, **header)
+        header |= {"generation": generation, "axes": axes, "classes": classes, "note": dataset.note}
+        self._send_answer(kind, arrays, **header, **computed)
 
     def _free_film(self) -> None:
         """Free the memory of a recording that the page no longer shows."""
@@ -237,7 +240,8 @@ class Session:
         if type(epoch) is not int or not 0 <= epoch < len(network.weights):
             raise ValueError(f"epoch must be a whole number from 0 to {len(network.weights) - 1}.")
         weights = network.weights[epoch]
-        self._send_picture(request["id"], network.settings, network.data, weights, kind="frame", epoch=epoch)
+        generation, settings, data = network.generation, network.settings, network.data
+        self._send_picture(generation, settings, data, weights, kind="frame", view=request["view"], epoch=epoch)
 
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""
@@ -245,7 +249,7 @@ class Session:
 
         network = self._trained_network()
         text = make_script(network.settings, network.data.dataset, keras.backend.backend())
-        self._send_answer(request["id"], "script", text=text)
+        self._send_answer("script", view=request["view"], text=text)
 
     def _handle_file(self, request: dict[str, Any]) -> None:
         """Send the network or its samples as a file."""
@@ -255,15 +259,15 @@ class Session:
         stem = Path(self._table.name).stem.removesuffix(".csv") if self._table and data == "own" else data
         ending = "-samples.csv" if file_format == "csv" else f".{file_format}"  # the table may be the file stem.csv
         arrays = {"content": np.frombuffer(content, np.uint8)}
-        self._send_answer(request["id"], "file", arrays, format=file_format, name=f"{stem}{ending}")
+        self._send_answer("file", arrays, view=request["view"], format=file_format, name=f"{stem}{ending}")
 
     # ---- requests about the page
 
     def _handle_hello(self, request: dict[str, Any]) -> None:
         """Send the descriptions of the controls, the largest file size and the open table."""
         self._send_answer(
-            request["id"],
             "controls",
+            view=request["view"],
             controls=describe_controls(),
             learning_rates=_default_learning_rates(),
             max_bytes=MAX_FILE_BYTES,
@@ -280,7 +284,7 @@ class Session:
         except ValueError:
             raise ValueError("A file's content must be in Base64.") from None
         self._table = CsvTable.from_bytes(name, decoded)
-        self._send_answer(request["id"], "table", table=self._describe_table())
+        self._send_answer("table", view=request["view"], table=self._describe_table())
 
     def _describe_table(self) -> dict[str, Any] | None:
         """Return the name of the open table, and the features for each target."""
@@ -293,6 +297,12 @@ class Session:
 def _queue_key(message: dict[str, Any]) -> str:
     """Return the key under which a newer message replaces an older one: the kind, for files also the format."""
     return f"file {message.get('format')}" if message["kind"] == "file" else message["kind"]
+
+
+def _origin(request: dict[str, Any]) -> dict[str, Any]:
+    """Return how the page knows the answers to a request: the generation of a training, else the view that asked."""
+    name = "generation" if request["kind"] in ("train", "record") else "view"
+    return {name: request[name]}
 
 
 def _default_learning_rates() -> dict[str, float]:

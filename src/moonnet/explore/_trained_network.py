@@ -18,7 +18,7 @@ from moonnet.explore._settings import Settings
 class TrainedNetwork(NamedTuple):
     """A fitted classifier with its data and, once recorded, the weights of each epoch."""
 
-    request_id: int  # of the page's request that led to it
+    generation: int  # of its training
     settings: Settings
     data: EditedDataset
     classifier: KerasMoonClassifier

@@ -6,6 +6,7 @@ import { DrawingTools } from "./drawing.js";
 import { Film } from "./film.js";
 import { FilmControls } from "./film_controls.js";
 import { formatDuration } from "./formats.js";
+import { nextGeneration } from "./generations.js";
 import { afterFrame, measureMovement } from "./latency.js";
 import { unpackMessage } from "./message.js";
 import { NetworkPicture } from "./network.js";
@@ -14,23 +15,19 @@ import { Scores } from "./scores.js";
 import { Theme } from "./theme.js";
 import { Upload } from "./upload.js";
 
-let lastId = 0; // of the requests of all views of a widget
-
 // The page: the settings, the requests and answers, and the network that is shown
 export class Explorer {
   constructor(model, root) {
     this.model = model;
     this.root = root;
     root.explorer = this; // for the browser's console and the tests
-    this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // of element ids, unique in a notebook
+    this.id = `moonnet-${Math.random().toString(36).slice(2)}`; // of this view, unique in a notebook
     this.settings = { ...model.get("settings") };
     this.defaults = {};
     this.learningRates = {}; // Keras's default of each optimizer
     this.table = null; // name and columns of the user's table
-    this.pendingIds = new Set(); // of requests whose answers only this view shows
-    this.trainRequests = new Map(); // id to the time of the change and the key of the samples
-    this.trainId = 0; // id of the latest training request
-    this.shownId = 0; // id of the training on the page
+    this.generation = 0; // of the latest training that this view has requested
+    this.changes = new Map(); // generation to the time of the change and the key of the samples
     this.latency = null; // milliseconds from the last change to its picture
     this.view = null; // header and arrays of the picture on the page
     this.viewDatasetKey = null;
@@ -56,12 +53,13 @@ export class Explorer {
     return this.settings[name] ?? this.defaults[name];
   }
 
+  // Of the training on the page
+  get shownGeneration() {
+    return this.view?.header.generation ?? 0;
+  }
+
   request(kind, content = {}) {
-    // Ids increase over all views of a widget, in all windows
-    lastId = Math.max(lastId + 1, 1000 * Date.now());
-    if (kind !== "train") this.pendingIds.add(lastId);
-    this.model.send({ kind, id: lastId, ...content });
-    return lastId;
+    this.model.send({ kind, view: this.id, ...content });
   }
 
   // -- building
@@ -142,8 +140,8 @@ export class Explorer {
   }
 
   // Python's answers reach every view of a widget, but the views share only the training
-  isForThisView({ kind, id }) {
-    const isOwn = this.pendingIds.delete(id);
+  isForThisView({ kind, view }) {
+    const isOwn = view === this.id;
     if (kind === "controls") return isOwn || this.descriptions === undefined;
     if (kind === "frame" && !isOwn) this.film.otherViewAnswered();
     return isOwn || !["frame", "script", "file"].includes(kind);
@@ -165,7 +163,7 @@ export class Explorer {
 
   handleProblem(header) {
     this.setStatus(header.message, "problem");
-    if (header.id === this.trainId) this.setStale(true);
+    if (header.generation === this.generation) this.setStale(true);
   }
 
   // A stale picture is not that of the settings: it is faded, and there are no downloads
@@ -195,13 +193,12 @@ export class Explorer {
   }
 
   handlePicture(header, arrays) {
-    if (header.id < this.trainId && header.id < this.shownId) return;
-    this.shownId = header.id;
+    if (header.generation < Math.min(this.generation, this.shownGeneration)) return;
     this.view = { header, arrays };
     this.setStale(false);
     this.updateHistory(header.history);
-    const request = this.trainRequests.get(header.id);
-    this.viewDatasetKey = request?.datasetKey ?? this.datasetKey();
+    const change = this.changes.get(header.generation);
+    this.viewDatasetKey = change?.datasetKey ?? this.datasetKey();
     this.film.set(0, header.history.loss.length);
     this.filmControls.refresh();
     this.drawing.refresh();
@@ -209,13 +206,13 @@ export class Explorer {
     this.scores.refresh();
     if (!header.final) this.setStatus(`Training: epoch ${header.history.loss.length} …`, "busy");
     afterFrame(() => {
-      this.latency = request === undefined ? null : measureMovement(header.id, request.changedAt);
-      if (header.final && header.id >= this.trainId) this.describeTraining();
+      this.latency = change === undefined ? null : measureMovement(header.generation, change.changedAt);
+      if (header.final && header.generation >= this.generation) this.describeTraining();
       this.curves.draw(); // after the plane is on the screen, because curves and network are slower to draw
       this.network.draw();
     });
-    for (const id of this.trainRequests.keys()) {
-      if (id <= header.id) this.trainRequests.delete(id);
+    for (const generation of this.changes.keys()) {
+      if (generation <= header.generation) this.changes.delete(generation);
     }
   }
 
@@ -227,17 +224,17 @@ export class Explorer {
   }
 
   handleFilm(header) {
-    if (header.id !== this.shownId) return;
+    if (header.generation !== this.shownGeneration) return;
     this.updateHistory(header.history);
     this.film.set(header.epochs, header.final_epoch);
     this.filmControls.refresh();
     this.scores.refresh();
     this.curves.draw();
-    if (header.id >= this.trainId) this.describeTraining();
+    if (header.generation >= this.generation) this.describeTraining();
   }
 
   handleFrame(header, arrays) {
-    if (header.id < this.shownId || !this.film.accept(header.epoch)) return;
+    if (header.generation !== this.shownGeneration || !this.film.accept(header.epoch)) return;
     this.view = { header, arrays };
     this.draw();
   }
@@ -295,9 +292,10 @@ export class Explorer {
 
   train(event = null) {
     this.filmControls.stop();
-    this.trainId = this.request("train", { settings: this.settings });
+    this.generation = nextGeneration();
+    this.request("train", { generation: this.generation, settings: this.settings });
     const changedAt = event?.timeStamp ?? performance.now();
-    this.trainRequests.set(this.trainId, { changedAt, datasetKey: this.datasetKey() });
+    this.changes.set(this.generation, { changedAt, datasetKey: this.datasetKey() });
   }
 
   // The settings that determine the samples, except for their noise, as text
