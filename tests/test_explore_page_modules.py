@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from itertools import pairwise
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -233,6 +234,60 @@ def test_epoch_under_pointer_is_the_nearest():
     epochs = "args[0].map((x) => epochAt(x, curvesRectangle(300, 150), args[1]))"
     assert evaluate("curves_picture.js", epochs, pixels, 101) == [1, 1, 51, 101, 101, 101]
     assert evaluate("curves_picture.js", epochs, pixels, 1) == [1] * 6
+
+
+# ---- settings.js and address.js
+
+DEFAULTS = {
+    "data": "moons",
+    "n_samples": 200,
+    "noise": 0.2,
+    "random_state": 0,
+    "target": None,
+    "drawn": [],
+    "erased": [],
+}
+EDITS = {"drawn": [[0.5, 1, 0]], "erased": [3]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "expected"),
+    [
+        ({}, {"noise": 0.3}, {"noise": 0.3}),
+        ({"noise": 0.3}, {"noise": 0.2}, {}),
+        ({"noise": 0.3}, {"drawn": []}, {"noise": 0.3}),
+        (EDITS, {"noise": 0.3}, {**EDITS, "noise": 0.3}),
+        (EDITS, {"n_samples": 50}, {"drawn": EDITS["drawn"], "n_samples": 50}),
+        (EDITS, {"random_state": 1}, {"drawn": EDITS["drawn"], "random_state": 1}),
+        ({**EDITS, "data": "own"}, {"random_state": 1}, {"data": "own", "random_state": 1}),
+        (EDITS, {"data": "blobs"}, {"data": "blobs"}),
+        ({**EDITS, "data": "own"}, {"target": "kind"}, {"data": "own", "target": "kind"}),
+        ({**EDITS, "data": "own"}, {"features": ["a", "b"]}, {"data": "own", "features": ["a", "b"]}),
+    ],
+)
+def test_change_drops_defaults_and_edits_of_other_samples(settings, values, expected):
+    assert evaluate("settings.js", "changeSettings(...args)", settings, values, DEFAULTS) == expected
+
+
+def test_samples_are_told_apart_except_for_their_noise():
+    states = [{}, {"noise": 0.3}, {"random_state": 0}, {"random_state": 1}, {"n_samples": 50}, {"data": "xor"}]
+    keys = evaluate("settings.js", "args[0].map((settings) => datasetKey(settings, args[1]))", states, DEFAULTS)
+    assert keys[0] == keys[1] == keys[2]
+    assert len(set(keys)) == 4
+
+
+def test_settings_are_written_into_the_address():
+    settings = {"data": "own", "target": "1", "features": ["a b", "true"], "noise": 0.3, "evil": "<&=#>"}
+    address = evaluate("address.js", "formatSettings(args[0])", settings)
+    read = dict(parse_qsl(address, strict_parsing=True))
+    assert read == {
+        "data": "own",
+        "target": '"1"',  # a text, not a number
+        "features": '["a b","true"]',
+        "noise": "0.3",
+        "evil": "<&=#>",
+    }
+    assert not set('<>#" ') & set(address)
 
 
 # ---- generations.js

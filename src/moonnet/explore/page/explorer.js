@@ -12,6 +12,7 @@ import { unpackMessage } from "./message.js";
 import { NetworkPicture } from "./network.js";
 import { Plane } from "./plane.js";
 import { Scores } from "./scores.js";
+import { changeSettings, datasetKey, outdatedEdits } from "./settings.js";
 import { Theme } from "./theme.js";
 import { Upload } from "./upload.js";
 
@@ -252,27 +253,11 @@ export class Explorer {
   // -- settings
 
   change(values, event = null) {
-    for (const [name, value] of Object.entries(values)) {
-      if (value === undefined || JSON.stringify(value) === JSON.stringify(this.defaults[name])) {
-        delete this.settings[name];
-      } else this.settings[name] = value;
-    }
-    this.deleteOutdatedEdits(values);
+    this.settings = changeSettings(this.settings, values, this.defaults);
+    if (outdatedEdits(values, this.value("data")).includes("erased")) this.drawing.clearUndo();
     this.saveSettings();
     this.refreshControls();
     this.train(event);
-  }
-
-  // Erased indices are only valid for the same samples, drawn points only on the same plane
-  deleteOutdatedEdits(values) {
-    const isNewSplit = "random_state" in values && this.value("data") === "own"; // standardised anew
-    const isNewPlane = isNewSplit || ["data", "target", "features"].some((name) => name in values);
-    const isNewSamples = isNewPlane || "n_samples" in values || "random_state" in values;
-    if (isNewPlane) delete this.settings.drawn;
-    if (isNewSamples) {
-      delete this.settings.erased;
-      this.drawing.clearUndo();
-    }
   }
 
   saveSettings() {
@@ -298,9 +283,8 @@ export class Explorer {
     this.changes.set(this.generation, { changedAt, datasetKey: this.datasetKey() });
   }
 
-  // The settings that determine the samples, except for their noise, as text
   datasetKey() {
-    return JSON.stringify(["data", "target", "features", "n_samples", "random_state"].map((name) => this.value(name)));
+    return datasetKey(this.settings, this.defaults);
   }
 
   reset(event) {
