@@ -16,8 +16,8 @@ from sklearn.datasets import make_moons
 from subprocesses import BACKENDS, Worker, serve
 
 from moonnet import KerasMoonClassifier
+from moonnet._keras import keras
 from moonnet.training import _progress
-from moonnet.training._keras import keras
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 N_EPOCHS = KerasMoonClassifier().epochs

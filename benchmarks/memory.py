@@ -14,8 +14,8 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
+from moonnet._keras import keras
 from moonnet.training import _compiled_program
-from moonnet.training._keras import keras
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 

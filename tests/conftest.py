@@ -35,9 +35,10 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.datasets import load_iris, make_moons
 
-from moonnet import KerasMoonClassifier, _numpy_forward
+from moonnet import KerasMoonClassifier
 from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.command._cli import main
+from moonnet.networks import _dense_stack
 
 mpl.use("Agg")
 settings.register_profile("moonnet", deadline=None)  # an example may take long on a busy machine
@@ -125,7 +126,7 @@ def assert_samples_are_independent():
         for sparse_kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
             assert_allclose(predict(sparse_kind(X)), expected, **tolerance)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_numpy_forward, "_CHUNK_BYTES", data.draw(st.integers(1, 2000)))
+            patch.setattr(_dense_stack, "_CHUNK_BYTES", data.draw(st.integers(1, 2000)))
             assert_allclose(predict(X), expected, **tolerance)
 
     return assert_independent
@@ -134,7 +135,7 @@ def assert_samples_are_independent():
 @pytest.fixture(scope="session")
 def keras():
     """The keras module, imported without TensorFlow's start-up log."""
-    from moonnet.training._keras import keras  # not at the top, because the process that starts the workers needs none
+    from moonnet._keras import keras  # not at the top, because the process that starts the workers needs none
 
     return keras
 

@@ -1,5 +1,6 @@
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -24,9 +25,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
-from moonnet._numpy_forward import ACTIVATIONS
+from moonnet._keras import keras
 from moonnet._sklearn_compat import HAS_CALLBACKS
-from moonnet.training._keras import keras
+from moonnet.networks._activations import ACTIVATIONS
 
 pytestmark = pytest.mark.trains
 
@@ -77,7 +78,8 @@ def allow_float64():
 
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-# Keras computes tanh in float32 on JAX. The constants of the other two are float32 on TensorFlow and in _numpy_forward.
+# Keras computes tanh in float32 on JAX. The constants of the other two are float32 on TensorFlow and in
+# networks/_activations.py.
 ROUNDED_ON_JAX = {"tanh", "gelu", "leaky_relu"}
 
 
@@ -97,7 +99,7 @@ def three_class_classifier(request, iris):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_model_predictions_match_classifier_for_every_activation(activation, three_class_classifier, iris):
     clf = copy.deepcopy(three_class_classifier)
-    clf._trained_with["activation"] = activation  # test_training_engines.py tests the gradients
+    clf._network = replace(clf._network, activation=activation)  # test_training_engines.py tests the gradients
     dtype = clf.coefs_[0].dtype.name
     X = iris[0].astype(dtype)
     assert clf.predict_proba(X).dtype == dtype
@@ -180,8 +182,8 @@ def test_layer_attributes_are_those_of_mlpclassifier_and_of_the_model(X, y, hidd
     assert not any(hasattr(clone(clf), name) for name in ("n_layers_", "n_outputs_", "out_activation_", "loss_"))
 
 
-def test_fitted_state_contains_only_arrays_and_plain_values(fitted, is_plain):
-    assert all(map(is_plain, vars(fitted).values()))
+def test_pickled_state_contains_only_arrays_and_plain_values(fitted, is_plain):
+    assert all(map(is_plain, fitted.__getstate__().values()))
 
 
 def test_three_classes_use_softmax_output():

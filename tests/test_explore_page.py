@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import skops.io
 from matplotlib.image import imread
-from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -112,10 +111,7 @@ def wait(browser, condition, seconds=60):
     def holds(_):
         return run(browser, f"return Boolean({condition})")
 
-    try:
-        WebDriverWait(browser, seconds, poll_frequency=0.02).until(holds)
-    except TimeoutException:
-        pytest.fail(f"{condition}: {status(browser)}")
+    WebDriverWait(browser, seconds, poll_frequency=0.02).until(holds, f"{condition}: {status(browser)}")
 
 
 def status(browser):
@@ -130,7 +126,7 @@ def settle(browser):
 
 def wait_for_picture(browser):
     """Wait until the newest settings have been trained."""
-    wait(browser, "explorer.shownGeneration === explorer.generation && explorer.view.header.final !== false")
+    wait(browser, "explorer.shownId === explorer.trainId && explorer.view.header.final !== false")
 
 
 def setting(browser, name):
@@ -155,7 +151,7 @@ def expected_weights(browser, table=None):
     read = Settings.from_json(settings(browser))
     data = apply_edits(load_dataset(read.dataset, table), read)
     clf = read.classifier().fit(data.X, data.y)
-    return np.concatenate([array.ravel() for array in clf._weights])
+    return clf._network.flatten(clf._state)
 
 
 def console_messages(browser):
@@ -393,11 +389,11 @@ def test_film_plays_pauses_and_steps(page, moons):
     button(page, "Play").click()
     wait(page, "explorer.film.epoch !== null && explorer.film.epoch > 3")
     button(page, "Pause").click()
-    wait(page, "explorer.film.requestedEpoch === null")
+    wait(page, "!explorer.film.isFrameRequested")
     epoch = run(page, "return explorer.film.epoch")
     assert 3 < epoch < 100
     clf = KerasMoonClassifier(epochs=epoch, random_state=0).fit(*moons)
-    assert np.array_equal(weights(page), np.concatenate([array.ravel() for array in clf._weights]))
+    assert np.array_equal(weights(page), clf._network.flatten(clf._state))
     assert page.find_element(By.CSS_SELECTOR, ".film output").text == f"epoch {epoch} of 100"
     page.find_element(By.CSS_SELECTOR, "[aria-label='Next epoch']").click()
     wait(page, f"explorer.film.epoch === {epoch + 1}")
@@ -407,12 +403,12 @@ def test_film_plays_pauses_and_steps(page, moons):
     film.send_keys(Keys.HOME)
     wait(page, "explorer.film.epoch === 0")
     film.send_keys(Keys.END)
-    wait(page, "explorer.film.epoch === null && explorer.film.requestedEpoch === null")
+    wait(page, "explorer.film.epoch === null && !explorer.film.isFrameRequested")
     assert np.array_equal(weights(page), expected_weights(page))
     setting(page, "epochs").send_keys(Keys.HOME, Keys.ARROW_RIGHT * 3)  # 10 epochs, for a film of half a second
     settle(page)
     button(page, "Play").click()  # to the end
-    wait(page, "explorer.filmControls.playing === null && explorer.film.epoch === null")
+    wait(page, "explorer.film.playing === null && explorer.film.epoch === null")
     assert button(page, "Play").is_enabled()
 
 
@@ -554,7 +550,7 @@ def test_downloads_match_the_page(page, tmp_path):
         assert legend.count(color) > 50
     path = download(page, tmp_path, "moons.skops", "skops")
     clf = skops.io.load(path, trusted=["moonnet._classifier.KerasMoonClassifier"])
-    assert np.array_equal(np.concatenate([array.ravel() for array in clf._weights]), weights(page))
+    assert np.array_equal(clf._network.flatten(clf._state), weights(page))
     table = pd.read_csv(download(page, tmp_path, "moons-samples.csv", "CSV"))
     X, y = table.loc[table["held_out"] == 1, ["x", "y"]].to_numpy(), table.loc[table["held_out"] == 1, "class"]
     assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{100 * clf.score(X, y):.1f} %"
@@ -608,7 +604,7 @@ def test_four_simultaneous_pages_show_their_own_networks(browser, server):
         for _ in range(2):  # in turn, without waiting for any training
             for handle in browser.window_handles:
                 browser.switch_to.window(handle)
-                wait(browser, "explorer?.generation > 0")
+                wait(browser, "explorer?.trainId > 0")
                 setting(browser, "epochs").send_keys(Keys.ARROW_RIGHT)
         noises = set()
         for handle in browser.window_handles:

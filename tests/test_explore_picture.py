@@ -9,6 +9,7 @@ from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._picture import RESOLUTION, UNIT_RESOLUTION, compute_picture
 from moonnet.explore._settings import Settings
+from moonnet.networks import DenseStack, State
 
 NETWORK = {"hidden_layer_sizes": [5, 4], "epochs": 15, "n_samples": 60, "learning_rate": 0.01}
 
@@ -18,7 +19,7 @@ def make_picture(**values):
     settings = Settings.from_json({**NETWORK, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     classifier = settings.classifier().fit(data.X, data.y)
-    return data, classifier, *compute_picture(data, classifier._weights, settings.activation)
+    return data, classifier, *compute_picture(data, classifier._network, classifier._state)
 
 
 @pytest.fixture(scope="module", params=["moons", "blobs"])
@@ -86,7 +87,7 @@ def test_zero_unit_is_grey_and_constant_probability_has_no_boundary():
     settings = Settings()
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.zeros((2, 3)), np.array([0.0, -1, 2]), np.zeros((3, 1)), np.zeros(1)]
-    _, arrays = compute_picture(data, weights, "relu")
+    _, arrays = compute_picture(data, DenseStack((2, 3, 1), "relu"), State(weights))
     units = arrays["units"][2:]
     assert (units[[0, 1, 3]] == 128).all()
     assert (units[2] == 255).all()
@@ -102,7 +103,7 @@ def test_compute_picture_of_diverged_network_does_not_warn(size):
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.array([[size, -size], [-size, size]]), np.zeros(2), np.full((2, 2), size), np.zeros(2)]
     weights += [np.array([[size], [-size]]), np.zeros(1)]
-    header, arrays = compute_picture(data, weights, "linear")
+    header, arrays = compute_picture(data, DenseStack((2, 2, 2, 1), "linear"), State(weights))
     assert arrays["units"].min() >= 1
     assert np.isin(arrays["units"][2:4], (1, 255)).any(axis=1).all()  # the first layer does not overflow
     assert 0 <= header["accuracy"] <= 1
@@ -176,7 +177,7 @@ def test_string_labels_become_class_indices():
         ),
     )
     classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X, named.y)
-    _, arrays = compute_picture(named, classifier._weights, "relu")
+    _, arrays = compute_picture(named, classifier._network, classifier._state)
     assert arrays["labels"].tolist() == data.y.tolist()
     assert arrays["test_labels"].tolist() == data.dataset.y_test.tolist()
     assert arrays["wrong"].tolist() == (classifier.predict(named.X) != named.y).tolist()

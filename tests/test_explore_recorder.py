@@ -23,14 +23,13 @@ def record(should_continue=lambda recorder: True, **values):
     """Return the settings, the data, the recorder and the classifier whose training it recorded."""
     settings = Settings.from_json({**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    recorder = Recorder(data, settings.activation, should_continue)
+    recorder = Recorder(data, should_continue)
     classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
     return settings, data, recorder, classifier
 
 
 def assert_same_weights(weights, others):
-    assert len(weights) == len(others)
-    for array, other in zip(weights, others, strict=True):
+    for array, other in zip(weights.arrays, others.arrays, strict=True):
         assert array.dtype == other.dtype
         assert_array_equal(array, other)
 
@@ -38,17 +37,17 @@ def assert_same_weights(weights, others):
 @pytest.mark.parametrize("case", CASES)
 def test_recorded_weights_match_fits_of_as_many_epochs(case):
     settings, data, recorder, classifier = record(**CASES[case])
-    assert len(recorder.weights) == settings.epochs + 1
+    assert len(recorder.states) == settings.epochs + 1
     warm = settings.classifier().set_params(epochs=1, warm_start=True)
     for epoch in range(1, settings.epochs + 1):
         warm.fit(data.X, data.y)
-        assert_same_weights(recorder.weights[epoch], warm._weights)
+        assert_same_weights(recorder.states[epoch], warm._state)
     for epoch in (1, 4):
         fresh = settings.classifier().set_params(epochs=epoch).fit(data.X, data.y)
-        assert_same_weights(recorder.weights[epoch], fresh._weights)
+        assert_same_weights(recorder.states[epoch], fresh._state)
     unobserved = settings.classifier().fit(data.X, data.y)
-    assert_same_weights(classifier._weights, unobserved._weights)
-    assert_same_weights(recorder.weights[-1], unobserved._weights)
+    assert_same_weights(classifier._state, unobserved._state)
+    assert_same_weights(recorder.states[-1], unobserved._state)
     assert recorder.history["loss"] == unobserved.history_["loss"]
     assert recorder.history["accuracy"] == unobserved.history_["accuracy"]
 
@@ -60,9 +59,9 @@ def test_recorded_test_metrics_match_scikit_learn(case):
     for values in recorder.history.values():
         assert len(values) == settings.epochs
     classifier = settings.classifier().set_params(epochs=1).fit(data.X, data.y)
-    for epoch, weights in enumerate(recorder.weights[1:]):
-        classifier.coefs_, classifier.intercepts_ = weights[::2], weights[1::2]
-        penalty = settings.l2 * sum(np.square(kernel).sum() for kernel in weights[::2])
+    for epoch, state in enumerate(recorder.states[1:]):
+        classifier._state = state
+        penalty = settings.l2 * sum(np.square(kernel).sum() for kernel in classifier.coefs_)
         expected = log_loss(y, classifier.predict_proba(data.dataset.X_test)) + penalty
         assert recorder.history["test_loss"][epoch] == pytest.approx(expected, rel=1e-9)
         predicted = classifier.predict(data.dataset.X_test)
@@ -72,24 +71,24 @@ def test_recorded_test_metrics_match_scikit_learn(case):
 def test_initial_weights_are_recorded_first():
     _, _, recorder, _ = record()
     *_, longer, _ = record(epochs=9)
-    assert_same_weights(recorder.weights[0], longer.weights[0])
-    assert recorder.weights[0][0].shape == (2, 4)
-    assert (recorder.weights[0][1] == 0).all()  # Keras initializes biases with 0
-    assert (recorder.weights[0][0] != recorder.weights[1][0]).any()
+    assert_same_weights(recorder.states[0], longer.states[0])
+    assert recorder.states[0].trainable[0].shape == (2, 4)
+    assert (recorder.states[0].trainable[1] == 0).all()  # Keras initializes biases with 0
+    assert (recorder.states[0].trainable[0] != recorder.states[1].trainable[0]).any()
 
 
 def test_training_stops_when_should_continue_returns_false():
     n_recorded = []
 
     def should_continue(recorder):
-        n_recorded.append(len(recorder.weights))
-        return len(recorder.weights) < 4
+        n_recorded.append(len(recorder.states))
+        return len(recorder.states) < 4
 
     _, _, recorder, classifier = record(should_continue)
     assert n_recorded == [2, 3, 4]
     assert classifier.n_iter_ == 3
     _, _, whole, _ = record()
-    for weights, others in zip(recorder.weights, whole.weights, strict=False):
+    for weights, others in zip(recorder.states, whole.states, strict=False):
         assert_same_weights(weights, others)
 
 
@@ -98,10 +97,10 @@ def test_epochs_are_recorded_until_early_stopping():
     settings, data, recorder, classifier = record(**values)
     unobserved = settings.classifier().fit(data.X, data.y)
     assert 10 < unobserved.n_iter_ < 300
-    assert len(recorder.weights) == unobserved.n_iter_ + 1
+    assert len(recorder.states) == unobserved.n_iter_ + 1
     assert recorder.history["loss"] == unobserved.history_["loss"]
-    assert_same_weights(classifier._weights, unobserved._weights)
+    assert_same_weights(classifier._state, unobserved._state)
     # test_loss is computed on the page's held-out samples, not on the validation set of fit
     best = int(np.argmin(unobserved.history_["val_loss"]))
-    assert_same_weights(recorder.weights[best + 1], unobserved._weights)
+    assert_same_weights(recorder.states[best + 1], unobserved._state)
     assert recorder.history["test_loss"] != unobserved.history_["val_loss"]

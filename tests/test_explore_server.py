@@ -105,13 +105,11 @@ def ask(unpack_message):
     """Return a function that sends a request and returns the first answer of the given kind."""
 
     def ask(page, answer, *, final=None, **request):
-        request = {"generation": 1, "view": "first", **request}
-        page.send(json.dumps(request))
+        page.send(json.dumps({"id": 1, **request}))
         while True:
             header, arrays = unpack_message(page.recv(timeout=60))
-            is_answer = any(header.get(name) == request[name] for name in ("generation", "view"))
-            assert header["kind"] != "problem" or answer == "problem" or not is_answer, header
-            if is_answer and header["kind"] == answer and header.get("final") == final:
+            assert header["kind"] != "problem" or answer == "problem" or header["id"] != request.get("id", 1), header
+            if (header["kind"], header["id"]) == (answer, request.get("id", 1)) and header.get("final") == final:
                 return header, arrays
 
     return ask
@@ -121,12 +119,12 @@ def ask(unpack_message):
 def assert_trains(ask):
     """Return a function that asserts that a page receives the same network as fit trains."""
 
-    def check(page, generation=1, **values):
+    def check(page, request_id=1, **values):
         settings = Settings.from_json({**SMALL, **values})
-        _, arrays = ask(page, "picture", final=True, kind="train", generation=generation, settings={**SMALL, **values})
+        _, arrays = ask(page, "picture", final=True, kind="train", id=request_id, settings={**SMALL, **values})
         data = apply_edits(load_dataset(settings.dataset, None), settings)
         classifier = settings.classifier().fit(data.X, data.y)
-        assert_array_equal(arrays["weights"], np.concatenate([array.ravel() for array in classifier._weights]))
+        assert_array_equal(arrays["weights"], classifier._network.flatten(classifier._state))
         assert_array_equal(arrays["points"], data.X.astype(np.float32))
 
     return check
@@ -414,9 +412,7 @@ def test_too_large_message_closes_only_its_page(server, ask, assert_trains):
     with server.open_socket() as page, server.open_socket() as other:
         content = base64.b64encode(b"a,b,kind\n" + b"1,2,x\n2,3,y\n" * 1000).decode()
         largest = {"kind": "upload", "name": "a.csv", "content": content}
-        largest["more"] = "x" * (
-            MAX_MESSAGE_BYTES - len(json.dumps({"generation": 1, "view": "first", **largest})) - 20
-        )
+        largest["more"] = "x" * (MAX_MESSAGE_BYTES - len(json.dumps({"id": 1, **largest})) - 20)
         ask(page, "table", **largest)
         with contextlib.suppress(ConnectionClosed):  # the server may close it before everything is sent
             page.send("x" * (MAX_MESSAGE_BYTES + 1))
@@ -439,8 +435,8 @@ def test_four_simultaneous_pages_get_their_own_networks(server, assert_trains):
 
         def use(page, settings):
             barrier.wait(60)
-            for generation in range(1, 9):
-                assert_trains(page, generation, **{**settings, "noise": generation / 20})
+            for request_id in range(1, 9):
+                assert_trains(page, request_id, **{**settings, "noise": request_id / 20})
 
         with ThreadPoolExecutor(len(pages)) as pool:
             for result in [pool.submit(use, page, settings) for page, settings in zip(pages, values, strict=True)]:
@@ -493,7 +489,7 @@ def test_page_can_reconnect_to_restarted_server(ask, assert_trains):
     try:
         with first.open_socket() as page:
             assert_trains(page)
-            page.send(json.dumps({"kind": "train", "generation": 2, "settings": LONG}))
+            page.send(json.dumps({"kind": "train", "id": 2, "settings": LONG}))
             first.stop()
             with pytest.raises(ConnectionClosed) as closed:
                 read_all(page)
@@ -569,7 +565,7 @@ class HostileMessages:
 
     def unknown_kind(self):
         kind = self._random.choice(["fly", "", None, 1, ["train"], {}, "__class__"])
-        return json.dumps({"kind": kind, "generation": self.value(), "view": self.value()})
+        return json.dumps({"kind": kind, "id": self.value()})
 
     def truncated(self):
         return self.train()[: self._random.randrange(60)]
@@ -579,8 +575,9 @@ class HostileMessages:
 
     def random_values(self):
         kind = self._random.choice(["frame", "file", "script", "hello", "train"])
-        names = "format", "epoch", "generation", "view", "settings"
-        return json.dumps({"kind": kind, **{name: self.value() for name in names}})
+        return json.dumps(
+            {"kind": kind, "format": self.value(), "epoch": self.value(), "id": self.value(), "settings": self.value()}
+        )
 
     def upload(self):
         content = base64.b64encode(self._random.choice(FILES)).decode() if self._random.random() < 0.8 else self.value()
@@ -593,7 +590,7 @@ class HostileMessages:
             for name, values in FUZZED.items()
             if self._random.random() < 0.3
         }
-        message = {"kind": "train", "generation": self._random.randrange(10**6), "settings": settings}
+        message = {"kind": "train", "id": self._random.randrange(10**6), "settings": settings}
         return self._random.choice([str, str.encode])(json.dumps(message))
 
 
@@ -653,7 +650,7 @@ def test_page_that_does_not_read_skips_answers_and_uses_no_memory(server, ask, m
     with server.open_socket(max_queue=1) as page, server.open_socket() as other:
         n_requests = 150
         for index in range(1, n_requests + 1):
-            page.send(json.dumps({"kind": "train", "generation": index, "settings": {**SMALL, "random_state": index}}))
+            page.send(json.dumps({"kind": "train", "id": index, "settings": {**SMALL, "random_state": index}}))
             # Wait until the outbox has received a picture for each request
             assert eventually(functools.partial(lambda index: outboxes[0].n_pictures >= index, index))
         assert outboxes[0].n_bytes > 20 * outboxes[0].max_bytes
@@ -664,7 +661,7 @@ def test_page_that_does_not_read_skips_answers_and_uses_no_memory(server, ask, m
         while last < n_requests:
             n_read += 1
             header, _ = unpack_message(page.recv(timeout=60))
-            last = header["generation"] if header["kind"] == "picture" else last
+            last = header["id"] if header["kind"] == "picture" else last
         assert n_read < n_requests / 2
 
 

@@ -35,18 +35,13 @@ IRIS_CSV = (
 )
 
 
-def origins(header):
-    """Return the generation and the view in the header of an answer, which has at least one of them."""
-    return [header[name] for name in ("generation", "view") if name in header]
-
-
 class Page:
     """A page that sends requests and stores the answers."""
 
     def __init__(self, unpack_message, table=None):
         self._unpack_message = unpack_message
         self._answered = threading.Condition()
-        self._n_requests = 0
+        self._last_id = 0
         self.answers = []
         self.session = Session(self._receive_answer, table)
 
@@ -58,25 +53,24 @@ class Page:
             self._answered.notify_all()
 
     def send(self, kind, **request):
-        """Send a request; return how its answers refer to it: by the generation of a training, else by a view."""
-        self._n_requests += 1
-        name, origin = ("generation", self._n_requests) if kind == "train" else ("view", f"view {self._n_requests}")
-        self.session.receive({"kind": kind, name: origin, **request})
-        return origin
+        """Send a request and return its id."""
+        self._last_id += 1
+        self.session.receive({"kind": kind, "id": self._last_id, **request})
+        return self._last_id
 
-    def find_answers(self, kind, origin):
+    def find_answers(self, kind, request_id):
         """Return the answers of this kind to a request."""
-        return [answer for answer in self.answers if answer[0]["kind"] == kind and origin in origins(answer[0])]
+        return [answer for answer in self.answers if (answer[0]["kind"], answer[0]["id"]) == (kind, request_id)]
 
-    def wait(self, kind, origin, **expected):
+    def wait(self, kind, request_id, **expected):
         """Wait for the first answer of this kind and with these values; fail if a problem is reported instead."""
 
         def answers():
-            problems = self.find_answers("problem", origin) if kind != "problem" else []
+            problems = self.find_answers("problem", request_id) if kind != "problem" else []
             assert not problems, problems[0][0]["message"]
             return [
                 answer
-                for answer in self.find_answers(kind, origin)
+                for answer in self.find_answers(kind, request_id)
                 if all(answer[0][name] == value for name, value in expected.items())
             ]
 
@@ -90,9 +84,9 @@ class Page:
 
     def train(self, **settings):
         """Train a network, wait for its film, and return its picture."""
-        generation = self.send("train", settings={**SMALL, **settings})
-        self.wait("film", generation)
-        return self.wait("picture", generation, final=True)
+        request_id = self.send("train", settings={**SMALL, **settings})
+        self.wait("film", request_id)
+        return self.wait("picture", request_id, final=True)
 
     def upload(self, content, name="data.csv"):
         return self.ask("upload", "table", name=name, content=base64.b64encode(content).decode())
@@ -161,7 +155,7 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
     header, arrays = page.train(**values)
     data, classifier = expected(**values)
     assert_array_equal(arrays["weights"], flat_weights(classifier))
-    figures, drawn = compute_picture(data, classifier._weights, "relu")
+    figures, drawn = compute_picture(data, classifier._network, classifier._state)
     for name, array in drawn.items():
         assert_array_equal(arrays[name], array)
     assert {name: header[name] for name in figures} == figures
@@ -170,7 +164,7 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
     assert [axis["name"] for axis in header["axes"]] == ["x", "y"]
     assert page.session.estimator.predict(data.X).tolist() == classifier.predict(data.X).tolist()
 
-    film, _ = page.find_answers("film", header["generation"])[0]
+    film, _ = page.find_answers("film", header["id"])[0]
     assert film["epochs"] == 6
     assert film["history"].keys() == {"loss", "accuracy", "test_loss", "test_accuracy"}
     assert film["history"]["loss"] == classifier.history_["loss"]
@@ -185,15 +179,11 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
 
 def test_new_architecture_is_answered_with_busy_picture_and_film(page):
     # No other test trains this architecture, so it must be compiled
-    generation = page.send("train", settings={**SMALL, "hidden_layer_sizes": [3, 2, 3], "activation": "silu"})
-    page.wait("film", generation)
-    assert [answer["kind"] for answer, _ in page.answers if generation in origins(answer)] == [
-        "busy",
-        "picture",
-        "film",
-    ]
+    request_id = page.send("train", settings={**SMALL, "hidden_layer_sizes": [3, 2, 3], "activation": "silu"})
+    page.wait("film", request_id)
+    assert [answer["kind"] for answer, _ in page.answers if answer["id"] == request_id] == ["busy", "picture", "film"]
     header, _ = page.train(hidden_layer_sizes=[3, 2, 3], activation="silu", random_state=1)
-    assert not page.find_answers("busy", header["generation"])
+    assert not page.find_answers("busy", header["id"])
 
 
 def test_newer_train_request_cancels_older_training(page, monkeypatch):
@@ -227,7 +217,7 @@ def test_only_newest_waiting_request_is_answered(page, monkeypatch):
     requests = [page.send("train", settings={**SMALL, "random_state": index}) for index in range(50)]
     may_continue.set()
     page.wait("film", requests[-1])
-    assert not any(set(requests[:-1]) & set(origins(answer)) for answer, _ in page.answers)
+    assert not any(answer["id"] in requests[:-1] for answer, _ in page.answers)
     _, arrays = page.wait("picture", requests[-1])
     assert_array_equal(arrays["weights"], flat_weights(expected(random_state=49)[1]))
 
@@ -247,7 +237,7 @@ def test_long_training_sends_intermediate_pictures(page, monkeypatch):
     monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
     monkeypatch.setattr(_session, "_MAX_COST_WITHOUT_PROGRESS", 10)
     header, arrays = page.train(epochs=8)
-    shown = page.find_answers("picture", header["generation"])
+    shown = page.find_answers("picture", header["id"])
     assert [picture["final"] for picture, _ in shown] == [False] * 8 + [True]
     for epoch, (early, drawn) in enumerate(shown[:-1], start=1):
         assert {len(values) for values in early["history"].values()} == {epoch}
@@ -264,7 +254,7 @@ def test_early_stopping_sends_picture_of_best_epoch(page):
     _, classifier = expected(**values)
     assert 10 < classifier.n_iter_ < 300
     assert_array_equal(arrays["weights"], flat_weights(classifier))
-    film, _ = page.wait("film", header["generation"])
+    film, _ = page.wait("film", header["id"])
     assert film["epochs"] == classifier.n_iter_
     best = int(np.argmin(classifier.history_["val_loss"])) + 1
     assert film["final_epoch"] == best < film["epochs"]
@@ -280,8 +270,8 @@ def test_finite_replaces_nan_and_infinity_by_none():
 
 def test_diverging_training_is_reported_and_session_continues(page):
     diverging = {"optimizer": "sgd", "learning_rate": 10, "hidden_layer_sizes": [64] * 6, "data": "xor", "epochs": 50}
-    generation = page.send("train", settings={**SMALL, **diverging, "activation": "softplus"})
-    header, _ = page.wait("problem", generation)
+    request_id = page.send("train", settings={**SMALL, **diverging, "activation": "softplus"})
+    header, _ = page.wait("problem", request_id)
     assert "lower learning_rate" in header["message"]
     page.train()
 
@@ -325,7 +315,7 @@ def test_close_frees_film_and_table_and_keeps_estimator(page):
 
     page.session._table = Table(IRIS.data, IRIS.target)
     _, arrays = page.train(data="own")
-    film = [weakref.ref(array) for array in page.session._network.weights[0]]
+    film = [weakref.ref(array) for array in page.session._network.states[0].trainable]
     table = weakref.ref(page.session._table)
     page.send("upload", name="a.csv", content="")
     page.session.close()
@@ -376,17 +366,13 @@ def test_estimator_is_none_before_first_training(page):
         ({"kind": ["train"]}, "Invalid request: "),
         ({"kind": {}}, "Invalid request: "),
         ('{"kind": NaN}', "must have a kind"),
-        ({"kind": "train", "generation": -1}, "A request's generation must be a whole number"),
-        ({"kind": "train", "generation": 2**53}, "generation must be a whole number"),
-        ({"kind": "train", "generation": 1.0}, "generation must be a whole number"),
-        ({"kind": "train", "generation": True}, "generation must be a whole number"),
-        ({"kind": "train", "generation": "1"}, "generation must be a whole number"),
-        ({"kind": "train", "generation": None}, "generation must be a whole number"),
-        ('{"kind": "train", "generation": NaN}', "generation must be a whole number"),
-        ({"kind": "hello", "view": 1}, "A request's view must be a string of at most 64 characters"),
-        ({"kind": "hello", "view": None}, "view must be a string"),
-        ({"kind": "hello", "view": ["a"]}, "view must be a string"),
-        ({"kind": "hello", "view": "a" * 65}, "view must be a string"),
+        ({"kind": "hello", "id": -1}, "A request's id must be a whole number"),
+        ({"kind": "hello", "id": 2**53}, "id must be a whole number"),
+        ({"kind": "hello", "id": 1.0}, "id must be a whole number"),
+        ({"kind": "hello", "id": True}, "id must be a whole number"),
+        ({"kind": "hello", "id": "1"}, "id must be a whole number"),
+        ({"kind": "hello", "id": None}, "id must be a whole number"),
+        ('{"kind": "hello", "id": NaN}', "id must be a whole number"),
         ({"kind": "train"}, "settings must be an object. Got None instead"),
         ('{"kind": "train", "settings": {"noise": NaN}}', r"noise must be a number from 0 to 1\. Got nan instead"),
         ('{"kind": "train", "settings": {"l2": -Infinity}}', "l2 must be"),
@@ -423,9 +409,9 @@ def test_frame_request_for_missing_epoch_is_reported(page, epoch):
     assert page.get_problem({"kind": "frame", "epoch": epoch}) == "epoch must be a whole number from 0 to 6."
 
 
-def test_problem_has_generation_of_its_training_and_limited_length(page):
-    generation = page.send("train", settings={"x" * 10_000: 1})
-    header, _ = page.wait("problem", generation)
+def test_problem_has_id_of_its_request_and_limited_length(page):
+    request_id = page.send("train", settings={"x" * 10_000: 1})
+    header, _ = page.wait("problem", request_id)
     assert len(header["message"]) <= 1000
 
 
@@ -504,8 +490,8 @@ def test_hostile_files_end_in_a_picture_or_one_clear_line(page, open_page):
         other.ask("hello", "controls")  # while the file is read
         with page._answered:
             assert page._answered.wait_for(
-                lambda generation=train: (
-                    page.find_answers("problem", generation) or page.find_answers("picture", generation)
+                lambda request_id=train: (
+                    page.find_answers("problem", request_id) or page.find_answers("picture", request_id)
                 ),
                 10,
             ), name
@@ -531,7 +517,7 @@ import os, runpy, sys
 os.chdir(sys.argv[1])
 for name in sys.argv[2:]:
     left = runpy.run_path(name + ".py")
-    print(name + ":", *(array.tobytes().hex() for array in left["network"]._weights))
+    print(name + ":", *(array.tobytes().hex() for array in left["network"]._state.trainable))
     if "model" in left:
         seen = left["preprocessor"].transform(left["X"])
         assert (left["model"].predict(left["X"]) == left["network"].predict(seen)).all()
@@ -622,11 +608,11 @@ def test_csv_file_of_two_columns_has_original_units(page):
 
 def test_failed_request_does_not_cancel_training(page):
     values = {"epochs": 400, "batch_size": 1}
-    generation = page.send("train", settings={**SMALL, **values})
-    page.wait("picture", generation)  # an intermediate picture
+    request_id = page.send("train", settings={**SMALL, **values})
+    page.wait("picture", request_id)  # an intermediate picture
     page.wait("problem", page.send("upload", name="b.csv", content="AAAA"))
     page.wait("problem", page.send("train", settings={"noise": 7}))
-    film, _ = page.wait("film", generation)
+    film, _ = page.wait("film", request_id)
     assert film["epochs"] == 400
     page.wait("problem", page.send("train", settings={"noise": 7}))
     page.ask("frame", "frame", epoch=400)

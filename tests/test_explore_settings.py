@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moonnet import KerasMoonClassifier
-from moonnet._numpy_forward import ACTIVATIONS as KNOWN_ACTIVATIONS
 from moonnet.explore._settings import (
     ACTIVATIONS,
     DATA,
@@ -19,6 +18,7 @@ from moonnet.explore._settings import (
     Settings,
     describe_controls,
 )
+from moonnet.networks._activations import ACTIVATIONS as KNOWN_ACTIVATIONS
 
 ESTIMATOR_PARAMETERS = [
     "hidden_layer_sizes",

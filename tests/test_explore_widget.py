@@ -54,12 +54,7 @@ def make_explorer():
 def ask(explorer, kind, **content):
     """Send a request as the comm of a page does."""
     explorer.comm.handle_msg(
-        {
-            "content": {
-                "data": {"method": "custom", "content": {"kind": kind, "generation": 1, "view": "first", **content}}
-            },
-            "buffers": [],
-        }
+        {"content": {"data": {"method": "custom", "content": {"kind": kind, "id": 1, **content}}}, "buffers": []}
     )
 
 
@@ -268,7 +263,7 @@ class Notebook:
 
     def settle(self):
         """Wait until every page shows the network and the film of its newest settings."""
-        self.wait("explorers.every(page => page.shownGeneration >= page.generation && page.film.nEpochs > 0)")
+        self.wait("explorers.every(page => page.shownId >= page.trainId && page.film.nEpochs > 0)")
 
     def command(self, name, **arguments):
         script = "const [name, options, done] = arguments; jupyterapp.commands.execute(name, options).finally(done)"
@@ -295,9 +290,9 @@ class Notebook:
 
     def set(self, name, **settings):
         """Set a widget's settings in Python, and wait until its pages show them."""
-        before = self.run("return Math.max(...explorers.map(page => page.generation))")
+        before = self.run("return Math.max(...explorers.map(page => page.trainId))")
         self.python(f"{name}.settings = {settings!r}")
-        self.wait(f"explorers.some(page => page.generation > {before})")
+        self.wait(f"explorers.some(page => page.trainId > {before})")
         self.settle()
 
     def settings(self, name):
@@ -361,7 +356,7 @@ class TestInJupyterLab:
         clf = KerasMoonClassifier(random_state=0).fit(*moons)
         accuracy = clf.score(*make_moons(200, noise=0.2, random_state=1))
         assert notebook.element(FIRST, ".accuracy").text == f"{100 * accuracy:.1f} %"
-        weights = np.concatenate([array.ravel() for array in clf._weights])
+        weights = clf._network.flatten(clf._state)
         first, second, _, _ = notebook.evaluate_pages(WEIGHTS)
         assert np.array_equal(first, weights)
         assert np.array_equal(second, weights)
@@ -376,8 +371,7 @@ class TestInJupyterLab:
         assert notebook.settings("explorer") == {"noise": 0.22}
         assert notebook.evaluate_pages("page.value('noise')") == [0.22, 0.22, 0.2, 0.2]
         printed = notebook.python(
-            "import numpy as np\n"
-            "print(np.concatenate([array.ravel() for array in explorer.estimator_._weights]).tolist())"
+            "import numpy as np\nprint(explorer.estimator_._network.flatten(explorer.estimator_._state).tolist())"
         )
         first, second, _, _ = notebook.evaluate_pages(WEIGHTS)
         assert json.loads(printed) == first == second
@@ -402,7 +396,7 @@ class TestInJupyterLab:
         notebook.wait("explorers[1].film.epoch > 3")
         assert notebook.evaluate_pages("page.film.epoch")[FIRST] == 49
         notebook.button(FIRST, "Play").click()
-        notebook.wait("explorers.every(page => page.filmControls.playing === null && page.film.epoch === null)")
+        notebook.wait("explorers.every(page => page.film.playing === null && page.film.epoch === null)")
 
     def test_each_page_opens_its_own_script_dialog(self, notebook):
         notebook.set("explorer", noise=0.1)
@@ -420,7 +414,7 @@ class TestInJupyterLab:
         path = tmp_path / "moons.skops"
         WebDriverWait(notebook.browser, 60, poll_frequency=0.05).until(lambda _: path.exists())
         clf = skops.io.load(path, trusted=["moonnet._classifier.KerasMoonClassifier"])
-        weights = np.concatenate([array.ravel() for array in clf._weights])
+        weights = clf._network.flatten(clf._state)
         assert np.array_equal(weights, notebook.evaluate_pages(WEIGHTS)[FIRST])
         assert [file.name for file in tmp_path.iterdir()] == ["moons.skops"]
 
@@ -460,7 +454,7 @@ class TestInJupyterLab:
         notebook.wait("window.collapsed.every(page => page.root.clientWidth === 0)")
         notebook.python("explorer.settings = {'noise': 0}")
         notebook.wait(
-            "(([page]) => page.shownGeneration >= page.generation && page.film.nEpochs > 0)(window.collapsed)"
+            "window.collapsed[0].shownId >= window.collapsed[0].trainId && window.collapsed[0].film.nEpochs > 0"
         )
         notebook.command("notebook:show-all-cell-outputs")
         notebook.wait("explorers.length === 4")

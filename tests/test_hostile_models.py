@@ -84,14 +84,13 @@ def header(text, version=b"\x01\x00"):
     return b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text.encode()
 
 
-def array_of(attribute):
-    """Return a function that replaces the first array of an attribute of the network by other bytes."""
+def array_of(index):
+    """Return a function that replaces an array of the network by other bytes."""
 
-    def first(schema):
-        found = network(schema)[attribute]
-        return found if found["__loader__"] == "NdArrayNode" else found["content"][0]
+    def found(schema):
+        return network(schema)["_state"]["content"]["trainable"]["content"][index]
 
-    return lambda content: lambda schema, members: members.update({first(schema)["file"]: content})
+    return lambda content: lambda schema, members: members.update({found(schema)["file"]: content})
 
 
 def setting(get, key, new):
@@ -107,7 +106,7 @@ def setting(get, key, new):
     return change
 
 
-coef, intercept = array_of("coefs_"), array_of("intercepts_")
+coef, intercept = array_of(0), array_of(1)
 EVIL = value("echo evil > /tmp/moonnet-evil")
 TEXT = values("TupleNode", "tuple", EVIL)
 NO_DICT = node("DictNode", "builtins", "dict", content={}, key_types=values("ListNode", "list"))
@@ -143,11 +142,14 @@ NODES = {  # by name: what stands in the place of the network's attribute random
 CHANGES = {  # by name: a function that changes the schema and the members
     **{f"node {name}": setting(network, "random_state", new) for name, new in NODES.items()},
     "method replaced": setting(network, "predict", value(3)),
-    "network without weights": setting(network, "coefs_", None),
+    "network without weights": setting(network, "_state", None),
+    "network without layers": setting(network, "_network", None),
+    "other arrays": setting(lambda s: network(s)["_state"]["content"], "others", value("evil")),
+    "layers": setting(lambda s: network(s)["_network"]["content"], "layer_sizes", value(10**9)),
     "network without settings": setting(network, "_trained_with", None),
-    "unknown activation": setting(lambda s: network(s)["_trained_with"]["content"], "activation", value("evil")),
+    "unknown activation": setting(lambda s: network(s)["_network"]["content"], "activation", value("evil")),
     "activation is a list": setting(
-        lambda s: network(s)["_trained_with"]["content"], "activation", values("ListNode", "list")
+        lambda s: network(s)["_network"]["content"], "activation", values("ListNode", "list")
     ),
     "one class": setting(network, "classes_", value(1)),
     "features": setting(network, "n_features_in_", value(10**9)),

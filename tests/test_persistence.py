@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet.networks import State
 
 pytestmark = pytest.mark.trains
 
@@ -53,6 +54,8 @@ ROUND_TRIPS = [by_pickle, by_joblib, by_deepcopy, by_skops]
 def assert_same(one, other):
     """Assert that two nested values are equal, arrays bit for bit."""
     assert type(one) is type(other)
+    if isinstance(one, State):
+        one, other = vars(one), vars(other)
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for key in one:

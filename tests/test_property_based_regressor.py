@@ -14,8 +14,9 @@ from scipy import sparse
 from sklearn.base import clone
 
 from moonnet import KerasMoonRegressor
-from moonnet._regression_targets import RegressionTargets
-from moonnet.training import _loop
+from moonnet._losses import REGRESSION_LOSSES
+from moonnet.networks import DenseStack, State
+from moonnet.targets import NumberTargets
 
 pytestmark = pytest.mark.slow
 some_examples = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -82,14 +83,14 @@ def test_each_output_is_standardized_separately(loss, y, factor, offset):
 @pytest.fixture
 def transform_initial_kernel(monkeypatch):
     """Return a function that makes fits transform the initial kernel of the output layer."""
-    original = _loop.initial_weights
+    original = DenseStack.initial_state
 
     def set_transform(transform):
-        def initial_weights(*arguments):
-            *hidden, kernel, bias = original(*arguments)
-            return [*hidden, transform(kernel), bias]
+        def initial_state(*arguments):
+            *hidden, kernel, bias = original(*arguments).trainable
+            return State([*hidden, transform(kernel), bias])
 
-        monkeypatch.setattr(_loop, "initial_weights", initial_weights)
+        monkeypatch.setattr(DenseStack, "initial_state", initial_state)
 
     return set_transform
 
@@ -166,8 +167,8 @@ def test_integer_sample_weights_equal_omitted_and_repeated_samples(loss, y, weig
 def test_standardization_ignores_the_scale_of_sample_weights(loss, y, weight, unit):
     weight = weight[: len(y)]
     repeated = np.repeat(y, weight, axis=0)
-    weighted = RegressionTargets.from_y(y, loss, 0.5).fit(y, weight * unit, np.dtype(float))
-    expected = RegressionTargets.from_y(y, loss, 0.5).fit(repeated, np.ones(len(repeated)), np.dtype(float))
+    weighted = NumberTargets.from_y(y, REGRESSION_LOSSES[loss]()).fit(y, weight * unit, np.dtype(float))
+    expected = NumberTargets.from_y(y, REGRESSION_LOSSES[loss]()).fit(repeated, np.ones(len(repeated)), np.dtype(float))
     assert_allclose(weighted.center, expected.center, rtol=1e-12)
     assert_allclose(weighted.scale, expected.scale, rtol=1e-12)
     if loss in ROBUST_LOSSES:
@@ -268,7 +269,7 @@ def test_extreme_y_yields_finite_predictions_near_y(loss, y):
     arrays(float, st.integers(1, 24), elements=st.floats(1e-3, 1e3)),
 )
 def test_constant_y_is_standardized_with_scale_1(loss, value, weight):
-    targets = RegressionTargets.from_y(np.full(len(weight), value), loss, 0.5).fit(
+    targets = NumberTargets.from_y(np.full(len(weight), value), REGRESSION_LOSSES[loss]()).fit(
         np.full(len(weight), value), weight, np.dtype(float)
     )
     assert targets.center == [value]

@@ -1,5 +1,6 @@
 """KerasMoonRegressor: losses, units of y, fitted attributes, validation, callbacks and errors."""
 
+import copy
 import inspect
 import re
 from functools import partial
@@ -26,8 +27,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._regression_losses import LOSSES
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet._losses import REGRESSION_LOSSES as LOSSES
 
 pytestmark = pytest.mark.trains
 
@@ -262,8 +263,8 @@ def test_fitted_attributes(fitted_regressor):
     assert not hasattr(reg, "classes_")
 
 
-def test_fitted_state_consists_of_arrays_and_plain_values(fitted_regressor, is_plain):
-    assert all(map(is_plain, vars(fitted_regressor[0]).values()))
+def test_pickled_state_consists_of_arrays_and_plain_values(fitted_regressor, is_plain):
+    assert all(map(is_plain, fitted_regressor[0].__getstate__().values()))
 
 
 def test_outputs_of_different_scales_are_all_learned():
@@ -500,3 +501,34 @@ def test_shared_parameters_have_the_same_docs_and_defaults():
     assert {name for name in ours if ours[name] != theirs[name]} == {"y", "y_val", "sample_weight_val"}
     signatures = [inspect.signature(cls).parameters for cls in (KerasMoonClassifier, KerasMoonRegressor)]
     assert all(signatures[0][name].default == signatures[1][name].default for name in shared)
+
+
+def test_old_pickle_of_a_regressor_predicts_and_resumes(fitted_regressor):
+    reg, X, y = fitted_regressor
+    state = reg.__getstate__()
+    trainable, targets = state.pop("_state")["trainable"], reg._targets
+    trained_with = state["_trained_with"]
+    old = {
+        **state,
+        "coefs_": reg.coefs_,
+        "intercepts_": reg.intercepts_,
+        "_trained_with": {
+            "activation": state.pop("_network")["activation"],
+            "l2": trained_with["l2"],
+            "dropout": trained_with["dropout"],
+            "targets": trained_with["targets"] | {"loss_name": "squared_error", "quantile": 0.5},
+            "output_layer": trainable[-2:],
+        },
+    }
+    del old["_network"]
+    again = KerasMoonRegressor.__new__(KerasMoonRegressor)
+    again.__setstate__(old)
+    assert again.predict(X).tobytes() == reg.predict(X).tobytes()
+    assert targets.center == again._targets.center
+    assert again.partial_fit(X, y).coefs_[0].tobytes() == copy.deepcopy(reg).partial_fit(X, y).coefs_[0].tobytes()
+
+
+def test_weights_that_overflow_float32_in_the_unit_of_y_raise():
+    X, y = positive_targets()
+    with pytest.raises(ValueError, match=r"can represent\. Got numbers of about .*e\+38\. Pass X as float64"):
+        regressor(learning_rate=10.0, optimizer="sgd", epochs=1).fit(X.astype("float32"), y / y.std() * 3e38)

@@ -11,8 +11,8 @@ from joblib import Parallel, delayed
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._keras import keras
 from moonnet.training import _compiled_program
-from moonnet.training._keras import keras
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
@@ -162,7 +162,7 @@ def test_settings_of_keras_do_not_change_results(monkeypatch, keras_settings, fl
 def test_fit_does_not_advance_the_name_counters_of_keras(run_python):
     program = """
 from moonnet.training import _compiled_program
-from moonnet.training._keras import keras
+from moonnet._keras import keras
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 KerasMoonClassifier(epochs=1, dropout=0.1, l2=0.1).fit(*make_moons(20)).model_

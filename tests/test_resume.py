@@ -8,8 +8,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_friedman1, make_moons, make_multilabel_classification
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.training._keras import keras
-from moonnet.training._network import optimizer_classes
+from moonnet._keras import keras
+from moonnet.training._optimizers import optimizer_classes
 
 pytestmark = pytest.mark.trains
 
@@ -20,7 +20,7 @@ def state(estimator):
         name: value
         for name, value in vars(estimator).items()
         if name.endswith("_") or name in ("_checkpoint", "_trained_with")
-    }
+    } | {"weights": estimator._state.trainable}
     with np.printoptions(threshold=10**9, floatmode="unique"):
         return repr(sorted(learned.items()))
 

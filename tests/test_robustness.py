@@ -22,9 +22,9 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._keras import keras
 from moonnet._sklearn_compat import HAS_CALLBACKS
 from moonnet.training import _compiled_program, _program_state
-from moonnet.training._keras import keras
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
@@ -351,7 +351,7 @@ import os, sys
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
 from moonnet.training import _compiled_program
-from moonnet.training._keras import keras
+from moonnet._keras import keras
 X, y = make_moons(200, noise=0.2, random_state=0)
 clf = KerasMoonClassifier(epochs=3, random_state=0).fit(X, y)
 before, history = [coef.copy() for coef in clf.coefs_], clf.history_

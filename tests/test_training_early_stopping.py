@@ -16,8 +16,8 @@ from sklearn.datasets import make_moons
 from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet._keras import keras as keras_module
 from moonnet.training import _program_state
-from moonnet.training._keras import keras as keras_module
 
 pytestmark = pytest.mark.trains
 

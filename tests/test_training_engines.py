@@ -11,10 +11,12 @@ from numpy.testing import assert_allclose
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
-from moonnet._numpy_forward import ACTIVATIONS
-from moonnet.training import _compiled_program, _network
-from moonnet.training._keras import keras
-from moonnet.training._network import optimizer_classes
+from moonnet._keras import keras
+from moonnet._losses import BinaryCrossEntropy
+from moonnet.networks import DenseStack
+from moonnet.networks._activations import ACTIVATIONS
+from moonnet.training import _compiled_program, _optimizers
+from moonnet.training._optimizers import optimizer_classes
 from moonnet.training.engines import engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -33,8 +35,8 @@ FIT_EACH = """
 import pickle, sys
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
-from moonnet.training._keras import keras
-from moonnet.training._network import optimizer_classes
+from moonnet._keras import keras
+from moonnet.training._optimizers import optimizer_classes
 X, y = make_moons(60, noise=0.2, random_state=0)
 optimizers = {name: (name, "float64") for name in optimizer_classes()} | {"float32": ("rmsprop", "float32")}
 optimizers["average"] = keras.optimizers.RMSprop(0.01, use_ema=True, ema_momentum=0.9), "float64"
@@ -161,8 +163,8 @@ FIT_ON_DEVICES = """
 import keras
 from sklearn.datasets import make_moons
 from moonnet import KerasMoonClassifier
-from moonnet._numpy_forward import ACTIVATIONS
-from moonnet.training import _network, _program_state
+from moonnet.networks._activations import ACTIVATIONS
+from moonnet.training import _program_state
 used = []
 run = _program_state.ProgramState.run
 
@@ -279,11 +281,10 @@ def test_program_is_compiled_in_one_compilation(empty_program_cache, moons):
 @pytest.mark.parametrize("name", sorted(optimizer_classes()))
 def test_preparing_a_program_compiles_nothing(monkeypatch, name):
     monkeypatch.setattr(type(engine), "compile", lambda *_: None)
-    optimizer, _ = _network.resolve_optimizer(name, None)
-    network = _network.NetworkSpec((2, 5, 4, 1), "relu", "binary_crossentropy")
-    spec = _compiled_program.ProgramSpec(
-        network, optimizer, 50, dropout=True, dtype=optimizer.training_dtype("float64")
-    )
+    optimizer, _ = _optimizers.resolve_optimizer(name, None)
+    dtype = optimizer.training_dtype("float64")
+    network = DenseStack((2, 5, 4, 1), "relu")
+    spec = _compiled_program.ProgramSpec(network, BinaryCrossEntropy(), optimizer, 50, dropout=True, dtype=dtype)
     before = len(recorded_compilations())
     _compiled_program.CompiledProgram(spec)
     assert len(recorded_compilations()) == before

@@ -6,9 +6,9 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
+from moonnet._keras import keras
 from moonnet.training import _compiled_program, _program_state
 from moonnet.training._flat_state import StateLayout, is_elementwise
-from moonnet.training._keras import keras
 
 pytestmark = pytest.mark.trains
 

@@ -19,8 +19,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.training import _loop, _network, _program_state
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet.networks import DenseStack
+from moonnet.training import _program_state
+from moonnet.training._records import RandomStreams
 
 pytestmark = pytest.mark.trains
 
@@ -40,8 +42,8 @@ def fitted_by_keras(clf, callbacks):
     for units in clf.hidden_layer_sizes:
         model.add(keras.layers.Dense(units, activation=clf.activation))
     model.add(keras.layers.Dense(1, activation="sigmoid"))
-    streams = _loop.RandomStreams.spawn(clf.random_state)
-    model.set_weights(_network.initial_weights(sizes, streams.weights, "float32", random_biases=False))
+    streams = RandomStreams.spawn(clf.random_state)
+    model.set_weights(DenseStack(sizes, clf.activation).initial_state(streams.weights, "float32").trainable)
     optimizer = keras.optimizers.get({"class_name": clf.optimizer, "config": {"learning_rate": clf.learning_rate}})
     model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     history = model.fit(
@@ -708,7 +710,7 @@ def test_error_in_a_callback_is_raised_and_the_earlier_fit_remains(moons):
     clf.set_params(callbacks=[Raising()])
     with pytest.raises(RuntimeError, match="the disk is on fire"):
         clf.fit(*moons)
-    assert (clf.coefs_[0] == before["coefs_"][0]).all()
+    assert (clf.coefs_[0] == before["_state"].trainable[0]).all()
     assert clf.history_ == before["history_"]
     expected = clone(clf).set_params(callbacks=None).fit(*moons)
     assert clf.set_params(callbacks=None).fit(*moons).history_ == expected.history_

@@ -18,9 +18,11 @@ from sklearn.datasets import load_iris, make_moons, make_multilabel_classificati
 from sklearn.model_selection import GridSearchCV, KFold
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._regression_losses import LOSSES
-from moonnet.training import _compiled_program, _loop, _network, _program_state
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.networks import DenseStack
+from moonnet.training import _compiled_program, _keras_models, _loop, _optimizers, _program_state
+from moonnet.training._records import RandomStreams
 from moonnet.training.engines import engine
 
 if keras.backend.backend() == "jax":
@@ -48,9 +50,10 @@ def train_with_keras(clf, X, y, weight, loss):
     y are the encoded targets, shape (n_samples, n_outputs).
     """
     dtype = X.dtype.name
-    streams = _loop.RandomStreams.spawn(clf.random_state)
+    streams = RandomStreams.spawn(clf.random_state)
     sizes = (X.shape[1], *clf.hidden_layer_sizes, y.shape[1])
-    weights = _network.initial_weights(sizes, streams.weights, dtype, random_biases=loss in LOSSES)
+    network = DenseStack(sizes, clf.activation, random_biases=loss in LOSSES)
+    weights = network.initial_state(streams.weights, dtype).trainable
     with KERAS_STEP.precision(dtype):
         regularizer = KERAS_STEP.regularizer(clf.l2) if clf.l2 else None
         model = keras.Sequential([keras.Input((X.shape[1],), dtype=dtype)])
@@ -65,7 +68,7 @@ def train_with_keras(clf, X, y, weight, loss):
         if clf.learning_rate is not None:
             settings["learning_rate"] = clf.learning_rate
         # On TensorFlow Keras rounds them to float32 (test_adam_in_float64_matches_its_formula)
-        settings = _network._with_constants(settings, partial(engine.constant, dtype))
+        settings = _optimizers._with_constants(settings, partial(engine.constant, dtype))
         optimizer = type(optimizer).from_config(settings)
         optimizer.build(model.trainable_variables)
         step = KERAS_STEP(model, optimizer, loss, dtype)
@@ -314,8 +317,8 @@ def test_regression_equals_a_keras_loop_with_losses_in_the_unit_of_y(loss, n_out
 def test_adam_in_float64_matches_its_formula():
     """Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, with Keras's epsilon outside of the root."""
     X, y = make_moons(60, noise=0.2, random_state=1)
-    streams = _loop.RandomStreams.spawn(3)
-    W, b, V, c = _network.initial_weights((2, 7, 1), streams.weights, "float64", random_biases=False)
+    streams = RandomStreams.spawn(3)
+    W, b, V, c = DenseStack((2, 7, 1), "relu").initial_state(streams.weights, "float64").trainable
     weights = [W, b, V, c]
     first, second = [np.zeros_like(array) for array in weights], [np.zeros_like(array) for array in weights]
     rate, beta_1, beta_2, epsilon = (
@@ -384,7 +387,7 @@ def test_optimizers_with_settings_equal_a_keras_loop(optimizer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", _network.optimizer_classes())
+@pytest.mark.parametrize("name", _optimizers.optimizer_classes())
 def test_every_optimizer_equals_a_keras_loop(name):
     X, y = ragged_moons()
     clf = KerasMoonClassifier(optimizer=name, epochs=6, random_state=3)
@@ -445,9 +448,10 @@ def test_number_of_steps_per_block_does_not_change_the_result(monkeypatch):
 
 
 def test_dropout_drops_the_rate_and_keeps_the_mean():
-    spec = _network.NetworkSpec((1, 40_000, 1), "linear", "binary_crossentropy")
     rate = keras.Variable(0.3, dtype="float32")
-    model = _network.training_model(spec, "linear", "float32", (rate, keras.random.SeedGenerator(5)))
+    model = _keras_models.training_model(
+        DenseStack((1, 40_000, 1), "linear"), "float32", (rate, keras.random.SeedGenerator(5))
+    )
     layer = model.get_layer("dropout")
     values = np.asarray(layer(np.ones((2, 40_000)), training=True))
     assert set(np.unique(values)) == {0.0, 1 / (1 - np.float32(0.3))}

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from moonnet import KerasMoonClassifier
-from moonnet.training._keras import keras
+from moonnet._keras import keras
 
 pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 from sklearn.callback import ProgressBar, ScoringMonitor

@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
-from moonnet._class_targets import ClassTargets
 from moonnet._estimator import BaseKerasMoon
-from moonnet._sample_weights import ClassWeighting, make_class_weighting
+from moonnet._losses import BinaryCrossEntropy, CategoricalCrossEntropy, Objective
 from moonnet._sklearn_compat import StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
+from moonnet.networks import DenseStack, State
+from moonnet.targets import ClassTargets
+from moonnet.targets._sample_weights import ClassWeighting, make_class_weighting
 
 
 @explain_unknown_keywords
@@ -398,8 +400,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     def _class_weighting(self, y: np.ndarray, targets: ClassTargets) -> ClassWeighting | None:
         return make_class_weighting(self.class_weight, y, targets)
 
-    def _prediction_attributes(self, targets: ClassTargets, weights: list[np.ndarray]) -> dict[str, Any]:
-        attributes = super()._prediction_attributes(targets, weights) | {"classes_": targets.classes}
+    def _objective(self, targets: ClassTargets) -> Objective:
+        return Objective(BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy())
+
+    def _prediction_attributes(self, network: DenseStack, targets: ClassTargets, state: State) -> dict[str, Any]:
+        attributes = super()._prediction_attributes(network, targets, state) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel
         return attributes
 

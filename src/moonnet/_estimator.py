@@ -12,20 +12,20 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import DataConversionWarning
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from moonnet import _numpy_forward
-from moonnet._base_targets import OUTPUT_ACTIVATIONS, BaseTargets
-from moonnet._sample_weights import ClassWeighting, drop_zero_weights
+from moonnet._losses import Objective
 from moonnet._sklearn_compat import (
     InternalsMixin,
     Interval,
@@ -35,6 +35,16 @@ from moonnet._sklearn_compat import (
     with_callbacks,
 )
 from moonnet._unknown_keywords import explain
+from moonnet.networks import ACTIVATIONS, DenseStack, State
+from moonnet.targets import BaseTargets
+from moonnet.targets._sample_weights import ClassWeighting, drop_zero_weights
+from moonnet.training._records import (
+    LoopSettings,
+    ProgramParameters,
+    RandomStreams,
+    Samples,
+    TrainingResult,
+)
 
 # Up to this number of elements, X is checked here, because scikit-learn's checks take longer than predicting a row.
 # scikit-learn checks a larger X, with less memory.
@@ -42,6 +52,10 @@ _MAX_FAST_CHECK_SIZE = 2**16
 
 
 _INTERRUPTED = "Training interrupted by user"
+# As scikit-learn's check_is_fitted says it
+_NOT_FITTED = (
+    "This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator."
+)
 
 
 @contextmanager
@@ -75,23 +89,76 @@ def restore_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-class _ValidationSet(NamedTuple):
-    """Samples on which the network is scored after each epoch."""
+# From the checked y, and the targets of the fit that is resumed or None, to the targets
+InferTargets = Callable[[np.ndarray, Any], BaseTargets]
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """The arguments of fit or partial_fit, and what the method does with them."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    infer_targets: InferTargets
+    epochs: int
+    resume: bool
+    early_stopping: bool = False
+    validation_set: tuple[Any, Any, Any] = (None, None, None)  # X_val, y_val, sample_weight_val
+    observers: Sequence[Any] = ()  # run after validation and Keras callbacks
+
+    @property
+    def fit_arguments(self) -> dict[str, Any]:
+        """The arguments of fit as scikit-learn passes them to callbacks."""
+        metadata = {} if self.sample_weight is None else {"sample_weight": self.sample_weight}
+        return {"X": self.X, "y": self.y, "metadata": metadata}
+
+
+@dataclass(frozen=True, eq=False)
+class _WeightedSamples:
+    """Checked samples of positive weight."""
 
     X: Any  # an array or CSR, in the dtype of training
     y: np.ndarray  # not encoded
     weight: np.ndarray
     has_weights: bool  # whether a scorer receives the weights
 
+    def take(self, rows: np.ndarray) -> Self:
+        """Return the samples of these rows."""
+        return replace(self, X=self.X[rows], y=self.y[rows], weight=self.weight[rows])
 
-# From the checked y, and the targets of the fit that is resumed or None, to the targets
-InferTargets = Callable[[np.ndarray, Any], BaseTargets]
+    def encode(self, targets: BaseTargets) -> Samples:
+        """Return the samples in the form that the network is trained on."""
+        return Samples(self.X, targets.encode(self.y, self.X.dtype), self.weight)
+
+
+@dataclass(frozen=True, eq=False)
+class _Checked:
+    """What a fit needs, after all checks."""
+
+    training_set: _WeightedSamples
+    validation_set: _WeightedSamples | None  # if it was passed
+    targets: BaseTargets  # without statistics of y, unless training resumes
+    network: DenseStack
+    previous: TrainingResult | None
+    optimizer: Any  # training._optimizers.OptimizerSpec, whose module imports Keras
+    learning_rate: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoded:
+    """What the network is trained on."""
+
+    samples: Samples
+    validation_set: _WeightedSamples | None  # passed or held out
+    targets: BaseTargets
+    streams: RandomStreams
 
 
 class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     """A small Keras network as a scikit-learn estimator; subclasses define the targets."""
 
-    # "no_validation": training._network checks these with Keras
+    # "no_validation": training._optimizers checks these with Keras
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [str],
@@ -192,7 +259,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 unknown.append(name)
         return unknown
 
-    # Targets, defined by subclasses
+    # What a kind of estimator adds
+
+    _random_biases: ClassVar[bool] = False  # whether the hidden layers of a new network start with random biases
 
     @abstractmethod
     def _infer_targets(self, y: np.ndarray, previous: Any) -> BaseTargets:
@@ -203,11 +272,15 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def _targets(self) -> BaseTargets:
         """The targets of the fitted network."""
 
+    @abstractmethod
+    def _objective(self, targets: Any) -> Objective:
+        """Return what to minimise."""
+
     def _class_weighting(self, y: np.ndarray, targets: Any) -> ClassWeighting | None:
         """Return the function that applies class weights to sample weights; None without class weights."""
         return None
 
-    # Training
+    # Training: check, encode, train, store
 
     def _fit(
         self,
@@ -218,7 +291,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         observers: Sequence[Any] = (),
     ) -> Self:
         """Train for all epochs; ``observers`` are instances of ``training._loop.Observer``."""
-        interrupted = self._check_and_train(
+        task = _Task(
             X,
             y,
             sample_weight,
@@ -229,12 +302,12 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             validation_set=validation_set,
             observers=observers,
         )
-        return self._warn_if_interrupted(interrupted)
+        return self._warn_if_interrupted(self._run_task(task))
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, infer_targets: InferTargets) -> Self:
         """Train for one epoch on all samples."""
-        interrupted = self._check_and_train(X, y, sample_weight, infer_targets, epochs=1, resume=True)
-        return self._warn_if_interrupted(interrupted)
+        task = _Task(X, y, sample_weight, infer_targets, epochs=1, resume=True)
+        return self._warn_if_interrupted(self._run_task(task))
 
     def _warn_if_interrupted(self, interrupted: bool) -> Self:
         """Warn the caller of fit or partial_fit if Ctrl-C ended training.
@@ -247,38 +320,90 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     @restore_on_error
     @with_callbacks
-    def _check_and_train(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        infer_targets: InferTargets,
-        *,
-        epochs: int,
-        resume: bool,
-        early_stopping: bool = False,
-        validation_set: tuple[Any, Any, Any] = (None, None, None),
-        observers: Sequence[Any] = (),
-    ) -> bool:
-        """Check parameters and arguments, train, and return whether Ctrl-C ended training."""
+    def _run_task(self, task: _Task) -> bool:
+        """Check the parameters and the data, train, and return whether Ctrl-C ended training."""
+        checked = self._check(task)
+        encoded = self._encode(task, checked)
+        result, sklearn_callbacks = self._train(task, checked, encoded)
+        self._store(checked.network, encoded.targets, result)
+        for observer in sklearn_callbacks:
+            observer.end_fit_task()
+        return result.interrupted
+
+    def _check(self, task: _Task) -> _Checked:
+        """Check the parameters and the arguments of fit."""
         self._check_parameters()
-        fit_arguments = _fit_arguments(X, y, sample_weight)
-        previous = self._previous_result() if resume else None
-        X, y = self._check_data(X, y, previous)
-        targets = infer_targets(y, None if previous is None else self._targets)
-        validation = self._check_validation_set(*validation_set, targets, X.dtype)
-        return self._train(
-            X, y, targets, int(epochs), bool(early_stopping), validation, previous, fit_arguments, observers
+        previous = self._previous_result() if task.resume else None
+        X, y = self._check_data(task.X, task.y, previous)
+        targets = task.infer_targets(y, None if previous is None else self._targets)
+        validation_set = self._check_validation_set(*task.validation_set, targets, X.dtype)
+        class_weighting = self._class_weighting(y, targets)
+        has_weights = task.sample_weight is not None or class_weighting is not None
+        training_set = _WeightedSamples(*drop_zero_weights(X, y, task.sample_weight, class_weighting), has_weights)
+        network = self._check_network(X.shape[1], targets, previous)
+
+        from moonnet.training import _optimizers, engines
+
+        engines.check_not_forked()
+        optimizer, learning_rate = _optimizers.resolve_optimizer(self.optimizer, self.learning_rate)
+        return _Checked(training_set, validation_set, targets, network, previous, optimizer, learning_rate)
+
+    def _encode(self, task: _Task, checked: _Checked) -> _Encoded:
+        """Hold out samples if requested, and convert y to what the network is trained on."""
+        training_set, validation_set, targets = checked.training_set, checked.validation_set, checked.targets
+        if checked.previous is None:
+            streams = RandomStreams.spawn(_entropy(self.random_state))
+        else:
+            streams = RandomStreams.resume(checked.previous.checkpoint["streams"])
+        if validation_set is None and task.early_stopping:
+            training_set, validation_set = self._hold_out(training_set, targets, streams.split_seed)
+        if checked.previous is None:
+            targets = targets.fit(training_set.y, training_set.weight, training_set.X.dtype)
+        return _Encoded(training_set.encode(targets), validation_set, targets, streams)
+
+    def _train(self, task: _Task, checked: _Checked, encoded: _Encoded) -> tuple[TrainingResult, list[Any]]:
+        """Train the network; return the result, and the observer of scikit-learn's callbacks in a list if any."""
+        from moonnet.training import _compiled_program, _keras_callbacks, _loop, _progress
+
+        objective, samples = self._objective(encoded.targets), encoded.samples
+        observers = []
+        if encoded.validation_set is not None:
+            observers.append(self._make_validation_observer(task, checked, encoded))
+        if self.callbacks:
+            observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, objective))
+        sklearn_callbacks = self._make_sklearn_callbacks(task, checked.network, encoded.targets)
+        spec = _compiled_program.ProgramSpec(
+            checked.network,
+            objective.loss,
+            checked.optimizer,
+            _loop.compiled_batch_size(int(self.batch_size), len(samples.y)),
+            dropout=self.dropout > 0,
+            dtype=checked.optimizer.training_dtype(samples.X.dtype.name),
         )
+        result = _loop.train(
+            spec,
+            samples,
+            ProgramParameters(checked.learning_rate, self.l2, self.dropout, objective.parameter),
+            LoopSettings(int(task.epochs), self.shuffle, objective.scale),
+            encoded.streams,
+            checked.previous,
+            [*observers, *task.observers, *sklearn_callbacks, *_progress.progress(self.verbose)],
+        )
+        return result, sklearn_callbacks
+
+    def _store(self, network: DenseStack, targets: BaseTargets, result: TrainingResult) -> None:
+        """Set the fitted attributes."""
+        for name, value in self._fitted_attributes(network, targets, result).items():
+            setattr(self, name, value)
 
     def _check_parameters(self) -> None:
         name = type(self).__name__
         self._validate_params()
         self._check_hidden_layer_sizes()
-        if self.activation not in _numpy_forward.ACTIVATIONS:
+        if self.activation not in ACTIVATIONS:
             keras_name = {"logistic": "sigmoid", "identity": "linear"}.get(self.activation)  # of MLPClassifier's
             raise ValueError(
-                f"The 'activation' parameter of {name} must be one of {sorted(_numpy_forward.ACTIVATIONS)}. "
+                f"The 'activation' parameter of {name} must be one of {sorted(ACTIVATIONS)}. "
                 f"Got {self.activation!r} instead." + (f" Keras calls it {keras_name!r}." if keras_name else "")
             )
         if isinstance(self.scoring, str) and self.scoring != "loss":
@@ -292,13 +417,13 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _check_data(self, X: Any, y: Any, previous: Any) -> tuple[Any, np.ndarray]:
         """Return X as an array or CSR, and y as an array; a resumed training keeps its dtype."""
-        dtype = (np.float64, np.float32) if previous is None else self.coefs_[0].dtype
+        dtype = (np.float64, np.float32) if previous is None else self._state.dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
         return X, ravel_single_column(y, "y")
 
     def _check_validation_set(
         self, X: Any, y: Any, sample_weight: Any, targets: BaseTargets, dtype: np.dtype
-    ) -> _ValidationSet | None:
+    ) -> _WeightedSamples | None:
         """Return the validation set that was passed to fit, or None; its columns and targets must be those of fit."""
         arguments = {"X_val": X, "y_val": y, "sample_weight_val": sample_weight}
         given = [name for name, value in arguments.items() if value is not None]
@@ -319,7 +444,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 f"X_val and y_val must contain the same number of samples. Got {array.shape[0]} and {len(y)}."
             )
         with name_in_errors("sample_weight_val"):
-            return _ValidationSet(*drop_zero_weights(array, y, sample_weight, None), sample_weight is not None)
+            return _WeightedSamples(*drop_zero_weights(array, y, sample_weight, None), sample_weight is not None)
 
     def _check_columns_of_x_val(self, X: Any, array: Any) -> None:
         """Raise ValueError if X, of which ``array`` holds the numbers, has other columns than X of fit."""
@@ -334,159 +459,61 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         )
         check_n_features(self, array, reset=False)
 
-    def _train(
-        self,
-        X: Any,
-        y: np.ndarray,
-        targets: BaseTargets,
-        epochs: int,
-        early_stopping: bool,
-        validation_set: _ValidationSet | None,
-        previous: Any,
-        fit_arguments: dict[str, Any],
-        observers: Sequence[Any],
-    ) -> bool:
-        """Train on checked X and y, set the fitted attributes, and return whether Ctrl-C ended training.
-
-        ``fit_arguments`` are passed to scikit-learn's callbacks. ``observers`` run after validation
-        and Keras callbacks.
-        """
-        sample_weight = fit_arguments["metadata"].get("sample_weight")
-        class_weighting = self._class_weighting(y, targets)
-        X, y, weight = drop_zero_weights(X, y, sample_weight, class_weighting)
-        layer_sizes = self._check_layer_sizes(X, targets, previous)
-
-        from moonnet.training import _keras_callbacks, _loop, _network, _progress, engines
-
-        engines.check_not_forked()
-        optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
-        streams = self._random_streams(previous)
-        if validation_set is None and early_stopping:
-            has_weights = sample_weight is not None or class_weighting is not None
-            X, y, weight, validation_set = self._hold_out(X, y, weight, has_weights, targets, streams.split_seed)
-        if previous is None:
-            targets = targets.fit(y, weight, X.dtype)
-        samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
-        validation_observers, keras_callbacks = [], []
-        if validation_set is not None:
-            validation_observers = [self._make_validation_observer(validation_set, targets, early_stopping, previous)]
-        if self.callbacks:
-            keras_callbacks = [_keras_callbacks.KerasCallbacks(self.callbacks, targets)]
-        sklearn_callbacks = self._make_sklearn_callbacks(epochs, targets, fit_arguments)
-        progress = _progress.progress(self.verbose)
-        result = _loop.train(
-            self._program_spec(layer_sizes, optimizer, samples, targets),
-            samples,
-            self._hyperparameters(learning_rate, epochs, targets),
-            streams,
-            previous,
-            [*validation_observers, *keras_callbacks, *observers, *sklearn_callbacks, *progress],
-        )
-        for name, value in self._fitted_attributes(targets, result).items():
-            setattr(self, name, value)
-        for observer in sklearn_callbacks:
-            observer.end_fit_task()
-        return result.interrupted
-
-    def _check_layer_sizes(self, X: Any, targets: BaseTargets, previous: Any) -> tuple[int, ...]:
-        """Return the layer sizes of the network to train; a resumed training must not change them."""
-        layer_sizes = (X.shape[1], *self._check_hidden_layer_sizes(), targets.n_outputs)
-        if previous is not None and layer_sizes != self._layer_sizes:
+    def _check_network(self, n_features: int, targets: BaseTargets, previous: TrainingResult | None) -> DenseStack:
+        """Return the network to train; a resumed training must not change its layers."""
+        layer_sizes = (n_features, *self._check_hidden_layer_sizes(), targets.n_outputs)
+        if previous is not None and layer_sizes != self._network.layer_sizes:
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter must not change when training is resumed. "
-                f"Got {self.hidden_layer_sizes!r} for a network with the hidden layers {self._layer_sizes[1:-1]}."
+                f"Got {self.hidden_layer_sizes!r} for a network with the hidden layers "
+                f"{self._network.layer_sizes[1:-1]}."
             )
-        return layer_sizes
-
-    def _random_streams(self, previous: Any) -> Any:
-        """Return new random streams, or those of the training that is resumed."""
-        from moonnet.training import _loop
-
-        if previous is None:
-            return _loop.RandomStreams.spawn(_entropy(self.random_state))
-        return _loop.RandomStreams.resume(previous.checkpoint["streams"])
+        return DenseStack(layer_sizes, self.activation, self._random_biases)
 
     def _hold_out(
-        self, X: Any, y: np.ndarray, weight: np.ndarray, has_weights: bool, targets: BaseTargets, seed: int
-    ) -> tuple[Any, np.ndarray, np.ndarray, _ValidationSet]:
-        """Return X, y and the weights of the samples to train on, and the held-out samples."""
+        self, samples: _WeightedSamples, targets: BaseTargets, seed: int
+    ) -> tuple[_WeightedSamples, _WeightedSamples]:
+        """Return the samples to train on, and the held-out samples."""
         from moonnet.training import _validation_set
 
-        train, held_out = _validation_set.hold_out(len(y), self.validation_fraction, targets.stratify_labels(y), seed)
-        validation_set = _ValidationSet(X[held_out], y[held_out], weight[held_out], has_weights)
-        return X[train], y[train], weight[train], validation_set
+        labels = targets.stratify_labels(samples.y)
+        train, held_out = _validation_set.hold_out(len(samples.y), self.validation_fraction, labels, seed)
+        return samples.take(train), samples.take(held_out)
 
-    def _program_spec(self, layer_sizes: tuple[int, ...], optimizer: Any, samples: Any, targets: BaseTargets) -> Any:
-        """Return everything that determines the compiled program."""
-        from moonnet.training import _compiled_program, _loop, _network
-
-        return _compiled_program.ProgramSpec(
-            _network.NetworkSpec(layer_sizes, self.activation, targets.loss),
-            optimizer,
-            _loop.compiled_batch_size(int(self.batch_size), len(samples.y)),
-            dropout=self.dropout > 0,
-            dtype=optimizer.training_dtype(samples.X.dtype.name),
-        )
-
-    def _hyperparameters(self, learning_rate: float | None, epochs: int, targets: BaseTargets) -> Any:
-        """Return the settings that the compiled program receives at run time."""
-        from moonnet.training import _loop
-
-        return _loop.Hyperparameters(
-            learning_rate,
-            self.l2,
-            self.dropout,
-            epochs,
-            self.shuffle,
-            targets.loss_parameter,
-            targets.loss_scale,
-            targets.random_biases,
-        )
-
-    def _make_sklearn_callbacks(self, epochs: int, targets: BaseTargets, fit_arguments: dict[str, Any]) -> list[Any]:
+    def _make_sklearn_callbacks(self, task: _Task, network: DenseStack, targets: BaseTargets) -> list[Any]:
         """Return the observer that runs scikit-learn's callbacks, in a list that is empty without callbacks."""
         from moonnet.training import _sklearn_callbacks
 
-        context = self._callback_context(epochs)
+        context = self._callback_context(int(task.epochs))
         if context is None:
             return []
-        arguments = {"estimator": self, **fit_arguments}
-        return [
-            _sklearn_callbacks.SklearnCallbacks(
-                context, arguments, lambda result: self._fitted_attributes(targets, result)
-            )
-        ]
+        attributes = partial(self._fitted_attributes, network, targets)
+        return [_sklearn_callbacks.SklearnCallbacks(context, {"estimator": self, **task.fit_arguments}, attributes)]
 
-    def _make_validation_observer(
-        self, validation_set: _ValidationSet, targets: BaseTargets, early_stopping: bool, previous: Any
-    ) -> Any:
+    def _make_validation_observer(self, task: _Task, checked: _Checked, encoded: _Encoded) -> Any:
         """Return the observer that scores the network after each epoch, and stops training if requested."""
-        from moonnet.training import _early_stopping, _loop, _validation_set
+        from moonnet.training import _early_stopping, _validation_set
 
-        X, y, weight, _ = validation_set
-        samples = _loop.Samples(X, targets.encode(y, X.dtype), weight)
-        if not early_stopping:
-            return _validation_set.ValidationObserver(samples, targets, self.activation)
-        score = None if self.scoring == "loss" else self._make_score_function(validation_set, targets)
+        validation_set: Any = encoded.validation_set
+        samples = validation_set.encode(encoded.targets)
+        if not task.early_stopping:
+            return _validation_set.ValidationObserver(samples)
+        score = None
+        if self.scoring != "loss":
+            score = self._make_score_function(validation_set, checked.network, encoded.targets)
         return _early_stopping.EarlyStopping(
-            samples,
-            targets,
-            self.activation,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            score=score,
-            previous=previous,
+            samples, tol=self.tol, n_iter_no_change=self.n_iter_no_change, score=score, previous=checked.previous
         )
 
     def _make_score_function(
-        self, validation_set: _ValidationSet, targets: BaseTargets
-    ) -> Callable[[list[Any]], float]:
-        """Return a function that scores weights on the validation set with the scorer of ``scoring``."""
+        self, validation_set: _WeightedSamples, network: DenseStack, targets: BaseTargets
+    ) -> Callable[[State], float]:
+        """Return a function that scores a state on the validation set with the scorer of ``scoring``."""
         from sklearn.metrics import check_scoring
 
         scorer = check_scoring(self, scoring=self.scoring)
-        X, y, weight, has_weights = validation_set
-        options = {"sample_weight": weight} if has_weights else {}
+        X, y = validation_set.X, validation_set.y
+        options = {"sample_weight": validation_set.weight} if validation_set.has_weights else {}
         estimator = copy.copy(self)
         estimator.__dict__.pop("feature_names_in_", None)  # X of the validation set is an array
         # For errors: most scores are undefined for a single sample, and some without samples of each class
@@ -497,8 +524,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             samples = "samples of every label" if absent_labels else "more samples"
             remedy = f" Pass X_val and y_val with {samples}, or use scoring='loss'."
 
-        def score(weights: list[np.ndarray]) -> float:
-            estimator.__dict__.update(self._prediction_attributes(targets, weights))
+        def score(state: State) -> float:
+            estimator.__dict__.update(self._prediction_attributes(network, targets, state))
             try:
                 value = scorer(estimator, X, y, **options)
             except Exception as error:
@@ -520,9 +547,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     # The fitted network
 
-    def _fitted_attributes(self, targets: Any, result: Any) -> dict[str, Any]:
-        """Return all attributes that fit sets: arrays and plain values."""
-        return self._prediction_attributes(targets, result.weights) | {
+    def _fitted_attributes(self, network: DenseStack, targets: Any, result: TrainingResult) -> dict[str, Any]:
+        """Return all attributes that fit sets."""
+        return self._prediction_attributes(network, targets, result.state) | {
             "history_": result.history,
             "n_iter_": len(result.history["loss"]),
             "best_iteration_": result.best_epoch,
@@ -530,31 +557,50 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             "_checkpoint": result.checkpoint,
         }
 
-    def _prediction_attributes(self, targets: Any, weights: list[np.ndarray]) -> dict[str, Any]:
+    def _prediction_attributes(self, network: DenseStack, targets: Any, state: State) -> dict[str, Any]:
         """Return the fitted attributes that predictions need."""
-        return {
-            "coefs_": weights[::2],
-            "intercepts_": weights[1::2],
-            # Parameters as they were in fit: set_params may change them later
-            "_trained_with": {
-                "activation": self.activation,
-                "l2": float(self.l2),
-                "dropout": float(self.dropout),
-            },
-        }
+        # Parameters as they were in fit: set_params may change them later
+        trained_with = {"l2": float(self.l2), "dropout": float(self.dropout)}
+        return {"_network": network, "_state": state, "_trained_with": trained_with}
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on."""
+        return DenseStack.coefs(self._state_in_unit())
+
+    @coefs_.setter
+    def coefs_(self, coefs: Sequence[np.ndarray]) -> None:
+        self._set_state_in_unit(DenseStack.join(coefs, self.intercepts_))
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Bias of each layer, of shape (n_units,)."""
+        return DenseStack.intercepts(self._state_in_unit())
+
+    @intercepts_.setter
+    def intercepts_(self, intercepts: Sequence[np.ndarray]) -> None:
+        self._set_state_in_unit(DenseStack.join(self.coefs_, intercepts))
+
+    def _state_in_unit(self) -> State:
+        """Return the state of the network whose outputs are in the unit of y."""
+        if not hasattr(self, "_state"):
+            raise NotFittedError(_NOT_FITTED.format(name=type(self).__name__))
+        return self._state
+
+    def _set_state_in_unit(self, state: State) -> None:
+        """Replace the weights by those of a network whose outputs are in the unit of y."""
+        self._state = state
 
     def _drop_optimizer_state(self) -> None:
         """Keep only what predictions need, and the random state: training resumes with a new optimizer."""
         self._checkpoint: Any = self._checkpoint | {"weights": None, "optimizer_state": []}
 
-    def _previous_result(self) -> Any:
+    def _previous_result(self) -> TrainingResult | None:
         """Return the result of the previous fit, from which training resumes; None if there was no fit."""
-        if not hasattr(self, "coefs_"):
+        if not hasattr(self, "_state"):
             return None
-        from moonnet.training import _loop
-
-        return _loop.TrainingResult(
-            self._training_weights, self.history_, self._checkpoint, self.best_iteration_, self.best_validation_score_
+        return TrainingResult(
+            self._state, self.history_, self._checkpoint, self.best_iteration_, self.best_validation_score_
         )
 
     @property
@@ -565,32 +611,17 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     @property
     def n_layers_(self) -> int:
         """Number of layers, including the input layer."""
-        return len(self._layer_sizes)
+        return len(self._network.layer_sizes)
 
     @property
     def n_outputs_(self) -> int:
         """Number of units in the output layer."""
-        return self._layer_sizes[-1]
+        return self._network.n_outputs
 
     @property
     def out_activation_(self) -> str:
         """Name of the Keras activation of the output layer."""
-        return OUTPUT_ACTIVATIONS.get(self._targets.loss, "linear")
-
-    @property
-    def _weights(self) -> list[np.ndarray]:
-        """Kernel and bias of each layer, in the unit of y."""
-        return [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
-
-    @property
-    def _training_weights(self) -> list[np.ndarray]:
-        """Kernel and bias of each layer, as training resumes with them."""
-        return self._weights
-
-    @property
-    def _layer_sizes(self) -> tuple[int, ...]:
-        """Numbers of features, of units in each hidden layer, and of outputs."""
-        return (self.n_features_in_, *(len(intercept) for intercept in self.intercepts_))
+        return self._objective(self._targets).loss.output_activation
 
     def _check_hidden_layer_sizes(self) -> tuple[int, ...]:
         """Return hidden_layer_sizes as a tuple of int."""
@@ -609,33 +640,35 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def _build_model(self) -> Any:
         """Return a new Keras model with the fitted weights."""
         check_is_fitted(self)
-        from moonnet.training import _network, engines
+        from moonnet.training import _keras_models, _optimizers, engines
 
         engines.check_not_forked()
         engines.engine.check_not_traced("make model_")
-        optimizer, learning_rate = _network.resolve_optimizer(self.optimizer, self.learning_rate)
-        targets, trained_with = self._targets, self._trained_with
-        return _network.user_model(
-            _network.NetworkSpec(self._layer_sizes, trained_with["activation"], targets.loss),
-            self._weights,
+        optimizer, learning_rate = _optimizers.resolve_optimizer(self.optimizer, self.learning_rate)
+        objective, l2 = self._objective(self._targets), self._trained_with["l2"]
+        return _keras_models.user_model(
+            self._network,
+            objective.loss,
+            self._state_in_unit().trainable,
             optimizer.build(learning_rate),
-            trained_with["dropout"],
-            targets.l2_factors(trained_with["l2"], len(self.coefs_)),
-            targets.model_loss_parameter,
+            self._trained_with["dropout"],
+            (l2 * objective.scale, l2 * objective.scale / objective.squared_output_unit),
+            objective.model_parameter,
         )
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs before the last activation, shape (n_samples, n_outputs)."""
-        check_is_fitted(self, "coefs_")
+        if not hasattr(self, "_state"):
+            raise NotFittedError(_NOT_FITTED.format(name=type(self).__name__))
         if not self._is_already_valid(X):
-            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self.coefs_[0].dtype)
-        return _numpy_forward.raw_predictions(X, self.coefs_, self.intercepts_, self._trained_with["activation"])
+            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self._state.dtype)
+        return self._network.raw_predictions(X, self._state)
 
     def _is_already_valid(self, X: Any) -> bool:
         """Return whether scikit-learn's checks would return X unchanged."""
         return (
             type(X) is np.ndarray
-            and X.dtype == self.coefs_[0].dtype
+            and X.dtype == self._state.dtype
             and X.ndim == 2
             and 0 < X.size <= _MAX_FAST_CHECK_SIZE
             and X.shape[1] == self.n_features_in_
@@ -669,32 +702,49 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle, with the class and the settings of an optimizer in place of the instance.
+        """Return the state to pickle: of a fitted network, arrays and plain values.
 
-        Keras saves an instance like a model, for which it imports TensorFlow on JAX.
+        The class and the settings of an optimizer replace the instance: Keras saves one like a model, for which it
+        imports TensorFlow on JAX.
         """
         state = super().__getstate__()
         settings = self._optimizer_settings()
         if settings is not None:
             state |= {"optimizer": None, "_optimizer_settings": settings}
+        for name in {"_network", "_state"} & state.keys():
+            state[name] = dict(vars(state[name]))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state of a pickle, also of one from before ``scoring`` and the best epoch were stored."""
+        """Restore the state of a pickle, also of one of version 0.1, which lacks some attributes."""
         state = {"scoring": "loss"} | state
         if "_optimizer_settings" in state:
             state["optimizer"] = _make_optimizer(*state.pop("_optimizer_settings"))
+        if "coefs_" in state:
+            state |= self._attributes_of_version_0_1(state.pop("coefs_"), state.pop("intercepts_"), state)
+        elif "_state" in state:
+            state |= {"_network": DenseStack(**state["_network"]), "_state": State(**state["_state"])}
         super().__setstate__(state)
         if "history_" in state and "best_iteration_" not in state:
             self.best_iteration_, self.best_validation_score_ = self._find_best_epoch()
+
+    def _attributes_of_version_0_1(self, coefs: Any, intercepts: Any, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the attributes that have replaced those of a fitted network in a pickle of version 0.1."""
+        trained_with = dict(state["_trained_with"])
+        layer_sizes = (len(coefs[0]), *map(len, intercepts))
+        return {
+            "_network": DenseStack(layer_sizes, trained_with.pop("activation"), self._random_biases),
+            "_state": DenseStack.join(coefs, intercepts),
+            "_trained_with": trained_with,
+        }
 
     def _optimizer_settings(self) -> tuple[Any, dict[str, Any]] | None:
         """Return the class and the settings of an optimizer instance; None if the optimizer is copied otherwise."""
         if "keras" not in sys.modules or isinstance(self.optimizer, str):
             return None
-        from moonnet.training import _network
+        from moonnet.training import _optimizers
 
-        return _network.class_and_settings_to_pickle(self.optimizer)
+        return _optimizers.class_and_settings_to_pickle(self.optimizer)
 
     def _find_best_epoch(self) -> tuple[int | None, float | None]:
         """Return the best epoch and its score according to ``history_``; None unless all epochs had early stopping."""
@@ -742,11 +792,6 @@ def name_in_errors(argument: str) -> Iterator[None]:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"In {argument}: {error}") from error
-
-
-def _fit_arguments(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return the arguments of fit as scikit-learn passes them to callbacks."""
-    return {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
 
 
 def _entropy(random_state: int | np.random.RandomState | None) -> Any:

@@ -13,10 +13,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._regression_losses import LOSSES
-from moonnet._regression_targets import RegressionTargets
+from moonnet._losses import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES, Objective
 from moonnet._sklearn_compat import Interval, StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
+from moonnet.networks import DenseStack, State
+from moonnet.targets import NumberTargets
 
 
 @explain_unknown_keywords
@@ -225,7 +226,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     """
 
     _parameter_constraints: ClassVar[dict] = BaseKerasMoon._parameter_constraints | {
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
@@ -381,33 +382,71 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         """
         return self._partial_fit(X, y, sample_weight, self._infer_targets)
 
-    def _infer_targets(self, y: np.ndarray, previous: RegressionTargets | None) -> RegressionTargets:
+    # With biases of 0, all hidden units have their kink at the same point, but a curve over one feature needs kinks
+    # across the whole range of the feature
+    _random_biases: ClassVar[bool] = True
+
+    def _infer_targets(self, y: np.ndarray, previous: NumberTargets | None) -> NumberTargets:
         if previous is None:
-            return RegressionTargets.from_y(y, self.loss, self.quantile)
-        if self.loss != previous.loss:
+            return NumberTargets.from_y(y, REGRESSION_LOSSES[self.loss].create(self.quantile))
+        if self.loss != previous.loss.name:
             raise ValueError(
-                f"The 'loss' parameter must not change when training is resumed: it must be {previous.loss!r}. "
-                f"Got {self.loss!r} instead."
+                "The 'loss' parameter must not change when training is resumed: it must be "
+                f"{previous.loss.name!r}. Got {self.loss!r} instead."
             )
         previous.check(y)
-        return replace(previous, quantile=self.quantile)
+        return replace(previous, loss=previous.loss.create(self.quantile))
 
     @property
-    def _targets(self) -> RegressionTargets:
-        return RegressionTargets(**self._trained_with["targets"])
+    def _targets(self) -> NumberTargets:
+        loss = REGRESSION_LOSSES[self._trained_with["loss"]].create(self._trained_with["quantile"])
+        return NumberTargets(loss, **self._trained_with["targets"])
 
-    def _prediction_attributes(self, targets: RegressionTargets, weights: list[np.ndarray]) -> dict[str, Any]:
-        attributes = super()._prediction_attributes(targets, targets.unscale_weights(weights))
-        # The unscaled output layer is stored too, so that training resumes with exactly these bits
-        attributes["_trained_with"] |= {"targets": dict(vars(targets)), "output_layer": weights[-2:]}
+    def _objective(self, targets: NumberTargets) -> Objective:
+        loss, unit = targets.loss, _scalar_or_list(targets.scale)
+        return Objective(
+            loss,
+            loss.parameter,
+            loss.scale(targets.scale),
+            model_parameter=loss.parameter_in_unit(unit),
+            squared_output_unit=float(np.mean(np.square(targets.unit[0]))),
+            rescaling=(unit, _scalar_or_list(targets.center)),
+        )
+
+    def _prediction_attributes(self, network: DenseStack, targets: NumberTargets, state: State) -> dict[str, Any]:
+        with np.errstate(over="ignore"):
+            in_unit = DenseStack.rescale(state, *targets.unit)
+        if not in_unit.is_finite():
+            raise ValueError(
+                f"y must contain numbers that {state.dtype}, the dtype of X, can represent. Got numbers of about "
+                f"{np.abs(targets.center).max() + targets.scale.max():g}. Pass X as float64, or change the unit of y."
+            )
+        attributes = super()._prediction_attributes(network, targets, state)
+        standardisation = {"one_column": targets.one_column, "center": targets.center, "scale": targets.scale}
+        attributes["_trained_with"] |= {
+            "loss": targets.loss.name,
+            "quantile": targets.loss.parameter,
+            "targets": standardisation,
+        }
         return attributes
 
-    @property
-    def _training_weights(self) -> list[np.ndarray]:
-        targets, output_layer = self._targets, self._trained_with["output_layer"]
-        weights = [*self._weights[:-2], *output_layer]
-        is_unchanged = all(map(np.array_equal, targets.unscale_weights(weights)[-2:], self._weights[-2:]))
-        return weights if is_unchanged else targets.scale_weights(self._weights)
+    def _state_in_unit(self) -> State:
+        return DenseStack.rescale(super()._state_in_unit(), *self._targets.unit)
+
+    def _set_state_in_unit(self, state: State) -> None:
+        factor, offset = self._targets.unit
+        super()._set_state_in_unit(DenseStack.rescale(state, 1 / factor, -offset / factor))
+
+    def _attributes_of_version_0_1(self, coefs: Any, intercepts: Any, state: dict[str, Any]) -> dict[str, Any]:
+        attributes = super()._attributes_of_version_0_1(coefs, intercepts, state)
+        trained_with = attributes["_trained_with"]
+        targets, output_layer = trained_with["targets"], trained_with.pop("output_layer")
+        trained_with |= {
+            "loss": targets["loss_name"],
+            "quantile": targets["quantile"],
+            "targets": {name: targets[name] for name in ("one_column", "center", "scale")},
+        }
+        return attributes | {"_state": State([*attributes["_state"].trainable[:-2], *output_layer])}
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the target or targets of each sample.
@@ -458,5 +497,10 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         """Declare that y may have several columns, and that it must not be negative for the Poisson loss."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self.loss == "poisson"
+        tags.target_tags.positive_only = self.loss in LOSSES_OF_POSITIVE_NUMBERS
         return tags
+
+
+def _scalar_or_list(values: np.ndarray) -> Any:
+    """Return the value of a single output, or a list for several outputs."""
+    return float(values[0]) if len(values) == 1 else values.tolist()

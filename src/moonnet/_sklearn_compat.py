@@ -104,12 +104,13 @@ class InternalsMixin(CallbackSupportMixin):
         return {name: value for name, value in super().__getstate__().items() if name not in transient}
 
     def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
-        """Return the fitted attributes for a notebook, without ``model_``, which would have to be built.
+        """Return the fitted attributes for a notebook: of the properties the weights, and not ``model_``.
 
         scikit-learn has called this method since 1.9.
         """
         plain = BaseEstimator()
-        vars(plain).update(vars(self))
+        weights = {name: getattr(self, name) for name in ("coefs_", "intercepts_") if hasattr(self, name)}
+        vars(plain).update(vars(self) | weights)
         attributes = plain._get_fitted_attr_html(doc_link)
         attributes.estimator_class = type(self)
         return attributes

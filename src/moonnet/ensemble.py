@@ -16,11 +16,11 @@ from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from moonnet._class_targets import ClassTargets
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._estimator import BaseKerasMoon, name_in_errors, raise_on_interrupt, ravel_single_column, restore_on_error
 from moonnet._regressor import KerasMoonRegressor
 from moonnet._sklearn_compat import HasMethods, Interval, check_sample_weight
+from moonnet.targets import ClassTargets
 
 
 class _BaseDeepEnsemble(BaseEstimator, ABC):

@@ -10,14 +10,14 @@ Importing this module imports Keras.
 
 from typing import Any
 
-from moonnet._regression_losses import LOSSES
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet._losses import REGRESSION_LOSSES
 
 
 class _ParametricLoss(keras.losses.Loss):
     """The mean over the outputs of a loss with one parameter."""
 
-    formula: str  # a key of LOSSES
+    formula: str  # a key of REGRESSION_LOSSES
     parameter: str  # the name of the parameter
 
     def __init__(self, value: Any, **options: Any) -> None:
@@ -30,7 +30,7 @@ class _ParametricLoss(keras.losses.Loss):
         # One-dimensional y is a column, as in Keras's own losses
         y_true = keras.ops.reshape(keras.ops.convert_to_tensor(y_true, y_pred.dtype), keras.ops.shape(y_pred))
         value = keras.ops.convert_to_tensor(self._value, y_pred.dtype)
-        return keras.ops.mean(LOSSES[self.formula](keras.ops, y_true, y_pred, value), axis=-1)
+        return keras.ops.mean(REGRESSION_LOSSES[self.formula]().elementwise(keras.ops, y_true, y_pred, value), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings from which Keras restores the loss."""

@@ -30,11 +30,9 @@ except ImportError as error:
     raise ImportError("--csv needs skops: pip install 'moonnet[csv]'") from error
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet._class_targets import ClassTargets
-from moonnet._numpy_forward import ACTIVATIONS
-from moonnet._regression_losses import LOSSES
 from moonnet.command._output_files import replacing
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from moonnet.networks._activations import ACTIVATIONS
 from moonnet.preprocessing import (
     CategoryTargetEncoder,
     DateEncoder,
@@ -42,6 +40,7 @@ from moonnet.preprocessing import (
     PiecewiseLinearEncoder,
     SmoothClipScaler,
 )
+from moonnet.targets import ClassTargets
 
 # The classes of the objects in a model. A pipeline with another transformer needs it here.
 TRUSTED_CLASSES = (
@@ -304,23 +303,15 @@ def _check_network(network: Any) -> None:
     if not isinstance(network, KerasMoonClassifier | KerasMoonRegressor):
         raise ValueError(f"expected a network of moonnet. Got {type(network).__name__}")
     n_outputs = _check_classes(network) if is_classifier(network) else _check_regression(network)
-    activation = network._trained_with["activation"]
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {activation!r}")
-    coefs, intercepts = network.coefs_, network.intercepts_
-    sizes = [network.n_features_in_, *(len(intercept) for intercept in intercepts)]
-    if sizes[-1] != n_outputs:
-        raise ValueError(f"expected {n_outputs} outputs. Got {sizes[-1]}")
-    for index, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
-        expected = (sizes[index], sizes[index + 1])
-        if coef.shape != expected or intercept.shape != expected[1:]:
-            raise ValueError(f"expected weights of shape {expected}. Got {coef.shape} and {intercept.shape}")
-        if coef.dtype not in (np.float32, np.float64) or {coef.dtype, intercept.dtype} != {coefs[0].dtype}:
-            raise ValueError(
-                f"expected weights of one dtype, float32 or float64. Got {coef.dtype} and {intercept.dtype}"
-            )
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError("expected finite weights")
+    architecture, state = network._network, network._state
+    if architecture.activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {architecture.activation!r}")
+    if architecture.n_features != network.n_features_in_ or architecture.n_outputs != n_outputs:
+        raise ValueError(
+            f"expected {network.n_features_in_} features and {n_outputs} outputs. "
+            f"Got {architecture.n_features} and {architecture.n_outputs}"
+        )
+    architecture.check(state)
 
 
 def _check_classes(network: Any) -> int:
@@ -334,8 +325,8 @@ def _check_classes(network: Any) -> int:
 def _check_regression(network: Any) -> int:
     """Check the targets of a regressor, and return their number, which is 1."""
     targets = network._targets
-    if targets.loss_name not in LOSSES or targets.one_column is not True:
-        raise ValueError(f"unknown loss {targets.loss_name!r}")
+    if targets.one_column is not True:
+        raise ValueError("expected one number per sample")
     for values in (targets.center, targets.scale):
         if values.shape != (1,) or values.dtype != np.float64 or not np.isfinite(values).all():
             raise ValueError("expected one finite centre and scale")

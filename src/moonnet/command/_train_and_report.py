@@ -93,9 +93,9 @@ def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
 def _print_ensemble(ensemble: Any) -> None:
     """Print the layers of an ensemble's networks, and how the number of epochs was chosen."""
     first = ensemble.estimators_[0]
-    layers = " - ".join(map(str, (first.n_features_in_, *(len(bias) for bias in first.intercepts_))))
-    n_weights = sum(array.size for array in (*first.coefs_, *first.intercepts_))
-    echo(f"Networks with layers of {layers} units ({n_weights:,} weights), each trained on the other folds:")
+    network = first._network
+    layers = " - ".join(map(str, network.layer_sizes))
+    echo(f"Networks with layers of {layers} units ({network.n_weights:,} weights), each trained on the other folds:")
     for fold, history in enumerate(ensemble.fold_histories_, start=1):
         losses = history["val_loss"]
         best = int(np.argmin(losses))

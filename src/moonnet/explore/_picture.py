@@ -1,14 +1,13 @@
 """The arrays that the page draws of a network: probabilities, decision boundary, activations, weights and samples."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from moonnet import _numpy_forward
-from moonnet._class_targets import ClassTargets
 from moonnet.explore._datasets import EditedDataset
+from moonnet.networks import DenseStack, State
 from moonnet.plotting._boundary import boundary_lines
+from moonnet.targets import ClassTargets
 
 RESOLUTION = 96  # grid points along each axis, for the probabilities
 UNIT_RESOLUTION = 24  # grid points along each axis, for the activation of each unit
@@ -16,17 +15,13 @@ UNIT_RESOLUTION = 24  # grid points along each axis, for the activation of each 
 
 @np.errstate(over="ignore", invalid="ignore")  # training reports divergence
 def compute_picture(
-    data: EditedDataset, weights: Sequence[np.ndarray], activation: str
+    data: EditedDataset, network: DenseStack, state: State
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return metrics and sizes for the message's header, and the arrays to draw.
-
-    ``weights`` are the kernel and bias of each layer.
-    """
+    """Return metrics and sizes for the message's header, and the arrays to draw."""
     dataset, labels = data.dataset, ClassTargets(data.dataset.classes)
-    coefs, intercepts = weights[::2], weights[1::2]
 
     def logits(X: np.ndarray) -> np.ndarray:
-        return _numpy_forward.raw_predictions(X, coefs, intercepts, activation)
+        return network.raw_predictions(X, state)
 
     probability = labels.probabilities(logits(_grid(data, RESOLUTION)))
     lines = boundary_lines(probability.reshape(RESOLUTION, RESOLUTION, -1))
@@ -36,7 +31,7 @@ def compute_picture(
     header = {
         "accuracy": float(is_correct.mean()),
         "test_accuracy": float(is_correct_test.mean()),
-        "layer_sizes": [len(coefs[0]), *map(len, intercepts)],
+        "layer_sizes": list(network.layer_sizes),
         "resolution": RESOLUTION,
         "unit_resolution": UNIT_RESOLUTION,
     }
@@ -45,8 +40,8 @@ def compute_picture(
         "probability": probability[:, 1] if len(labels.classes) == 2 else probability,
         "boundary": np.concatenate([np.zeros((0, 2)), *lines]).astype(np.float32),  # in grid steps
         "boundary_ends": np.cumsum([len(line) for line in lines]).astype(np.int32),
-        "units": _unit_images(_grid(data, UNIT_RESOLUTION), coefs, intercepts, activation),
-        "weights": np.concatenate([array.ravel() for array in weights]),
+        "units": _unit_images(network.layer_outputs(_grid(data, UNIT_RESOLUTION), state)),
+        "weights": network.flatten(state),
         "points": data.X.astype(np.float32),
         "labels": np.searchsorted(labels.classes, data.y).astype(np.uint8),
         "indices": data.indices.astype(np.int32),
@@ -64,20 +59,11 @@ def _grid(data: EditedDataset, resolution: int) -> np.ndarray:
     return np.column_stack([np.tile(x, resolution), np.repeat(y, resolution)])
 
 
-def _unit_images(
-    X: np.ndarray, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], activation: str
-) -> np.ndarray:
-    """Return each unit's activation at the points as bytes (n_units, n_points), layer by layer, inputs first.
+def _unit_images(layers: list[np.ndarray]) -> np.ndarray:
+    """Return the activation of each unit of some layers as bytes, shape (n_units, n_points).
 
     Zero is 128; each unit is scaled so that its largest absolute activation is 1 or 255. The outputs are logits.
     """
-    activate = _numpy_forward.ACTIVATIONS[activation]
-    values, layers = X, [X]
-    for index, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
-        values = values @ coef + intercept
-        if index < len(coefs) - 1:
-            activate(values)
-        layers.append(values)
     images = []
     for layer in layers:
         largest = np.abs(layer).max(axis=0)

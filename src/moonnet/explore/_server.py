@@ -175,7 +175,7 @@ class _Server:
         """Pass a page's requests to a session of its own, and the answers back."""
         if self._n_pages >= MAX_PAGES:
             problem = f"At most {MAX_PAGES} pages can be open at the same time. Close one, then reload this page."
-            await socket.send(pack_message({"kind": "problem", "generation": 0, "message": problem}))
+            await socket.send(pack_message({"kind": "problem", "id": 0, "message": problem}))
             await socket.close(TOO_MANY_PAGES)
             return
         loop, outbox = asyncio.get_running_loop(), _Outbox()

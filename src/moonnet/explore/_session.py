@@ -22,6 +22,7 @@ from moonnet.explore._python_script import make_script
 from moonnet.explore._settings import OPTIMIZERS, DatasetSettings, Settings, describe_controls
 from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork
 from moonnet.explore._user_tables import MAX_FILE_BYTES, CsvTable
+from moonnet.networks import DenseStack, State
 
 # Fits whose _training_cost is larger send pictures during the training, and can be interrupted. The lecture's fit has a
 # fifth of this cost.
@@ -32,7 +33,6 @@ _IDLE_SECONDS_BEFORE_RECORDING = 0.15
 
 # Requests that a page sends
 _PAGE_KINDS = "hello", "train", "frame", "script", "file", "upload"
-_MAX_VIEW_LENGTH = 64
 # Requests that interrupt a training or recording
 _INTERRUPTING_KINDS = "train", "upload"
 
@@ -68,15 +68,13 @@ class Session:
                 raise ValueError(f"A request must have a kind: {', '.join(_PAGE_KINDS)}.")
             if message["kind"] == "file" and message.get("format") not in tuple(FILE_FORMATS):
                 raise ValueError(f"format must be one of {', '.join(FILE_FORMATS)}.")
-            generation, view = message.get("generation", 0), message.get("view", "")
-            if type(generation) is not int or not 0 <= generation < 2**53:
-                raise ValueError("A request's generation must be a whole number.")
-            if not isinstance(view, str) or len(view) > _MAX_VIEW_LENGTH:
-                raise ValueError(f"A request's view must be a string of at most {_MAX_VIEW_LENGTH} characters.")
+            request_id = message.get("id", 0)
+            if type(request_id) is not int or not 0 <= request_id < 2**53:
+                raise ValueError("A request's id must be a whole number.")
         except (ValueError, TypeError, RecursionError) as error:
-            self._send_problem(f"Invalid request: {error}", generation=0)
+            self._send_problem(0, f"Invalid request: {error}")
         else:
-            self._requests.put(_queue_key(message), {**message, "generation": generation, "view": view})
+            self._requests.put(_queue_key(message), {**message, "id": request_id})
 
     def close(self) -> None:
         """Stop the training and wait for the thread to end, which takes seconds if a program is being compiled.
@@ -98,21 +96,21 @@ class Session:
     # ---- the thread
 
     def _run(self) -> None:
-        self._send_answer("busy", generation=0, what="Starting Keras")
+        self._send_answer(0, "busy", what="Starting Keras")
         try:
             import moonnet.training._loop  # noqa: F401
         except (ImportError, RuntimeError, ValueError) as error:  # each training then raises it, too
-            self._send_problem(str(error), generation=0)
+            self._send_problem(0, str(error))
         while (request := self._requests.get()) is not None:
             try:
                 # Not a dictionary of bound methods: with that, a closed session would wait for the garbage collector
                 getattr(self, f"_handle_{request['kind']}")(request)
             except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
-                self._send_problem(str(error), **_origin(request))
+                self._send_problem(request["id"], str(error))
                 self._resume_interrupted(request)
             except Exception:  # noqa: BLE001 - the page must survive any error
                 _log.exception("The explorer could not answer %s", request["kind"])
-                self._send_problem("Internal error. See the terminal for details.", **_origin(request))
+                self._send_problem(request["id"], "Internal error. See the terminal for details.")
                 self._resume_interrupted(request)
 
     def _resume_interrupted(self, failed: dict[str, Any]) -> None:
@@ -121,22 +119,23 @@ class Session:
             return
         if self._interrupted_request is not None:
             self._requests.put("train", self._interrupted_request)
-        elif self._network is not None and not self._network.weights:
-            self._requests.put("record", {"kind": "record", "generation": self._network.generation})
+        elif self._network is not None and not self._network.states:
+            self._requests.put("record", {"kind": "record", "id": self._network.request_id})
 
-    def _send_answer(self, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any) -> None:
-        """Send an answer; its header has the generation of the training that it is about, or the view that asked."""
-        answer = {"kind": kind, **header}
+    def _send_answer(
+        self, request_id: int, kind: str, arrays: dict[str, np.ndarray] | None = None, **header: Any
+    ) -> None:
+        answer = {"kind": kind, "id": request_id, **header}
         self._send(_queue_key(answer), pack_message(answer, arrays))
 
-    def _send_problem(self, message: str, **origin: Any) -> None:
-        self._send_answer("problem", message=" ".join(message[:1000].split()), **origin)
+    def _send_problem(self, request_id: int, message: str) -> None:
+        self._send_answer(request_id, "problem", message=" ".join(message[:1000].split()))
 
     # ---- training
 
     def _handle_train(self, request: dict[str, Any]) -> None:
         """Train a network with the page's settings and send its picture; its epochs are recorded later."""
-        generation, settings = request["generation"], Settings.from_json(request.get("settings"))
+        request_id, settings = request["id"], Settings.from_json(request.get("settings"))
         data = apply_edits(self._load_dataset(settings.dataset), settings)
         self._interrupted_request = None
         self._free_film()
@@ -144,30 +143,32 @@ class Session:
         is_compiled = architecture in _compiled_architectures
         takes_long = settings.early_stopping or _training_cost(settings, data) > _MAX_COST_WITHOUT_PROGRESS
         if not is_compiled or takes_long:
-            self._send_answer("busy", generation=generation, what="Training" if is_compiled else "Compiling")
+            self._send_answer(request_id, "busy", what="Training" if is_compiled else "Compiling")
         _compiled_architectures.add(architecture)
         if takes_long:
-            if not self._train_recorded(generation, settings, data, sends_pictures=True):
+            if not self._train_recorded(request_id, settings, data, sends_pictures=True):
                 self._interrupted_request = request
         else:
             classifier = settings.classifier().fit(data.X, data.y)
-            self._network = TrainedNetwork(generation, settings, data, classifier, [])
+            self._network = TrainedNetwork(request_id, settings, data, classifier, [])
             history = _as_json(classifier.history_)
-            self._send_picture(generation, settings, data, classifier._weights, history=history, final=True)
-            self._requests.put("record", {"kind": "record", "generation": generation})
+            self._send_picture(
+                request_id, settings, data, classifier._network, classifier._state, history=history, final=True
+            )
+            self._requests.put("record", {"kind": "record", "id": request_id})
 
     def _handle_record(self, request: dict[str, Any]) -> None:
         """Record the epochs of the network on the page once the page is idle."""
         if not self._requests.wait_for_message(_IDLE_SECONDS_BEFORE_RECORDING):
             network = self._trained_network()
-            self._train_recorded(network.generation, network.settings, network.data, sends_pictures=False)
+            self._train_recorded(network.request_id, network.settings, network.data, sends_pictures=False)
         elif not self._requests.contains(*_INTERRUPTING_KINDS):
             self._requests.put("record", request)
 
     def _train_recorded(
-        self, generation: int, settings: Settings, data: EditedDataset, *, sends_pictures: bool
+        self, request_id: int, settings: Settings, data: EditedDataset, *, sends_pictures: bool
     ) -> bool:
-        """Train a network, recording the weights of each epoch; return False if a newer request interrupted it."""
+        """Train a network, recording each epoch; return False if a newer request interrupted it."""
         from moonnet.explore._recorder import Recorder
 
         last_sent = time.monotonic()
@@ -178,46 +179,50 @@ class Session:
                 return False
             if sends_pictures and time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
                 history = _as_json(recorder.history)
-                self._send_picture(generation, settings, data, recorder.weights[-1], history=history, final=False)
+                self._send_picture(
+                    request_id, settings, data, recorder.network, recorder.states[-1], history=history, final=False
+                )
                 last_sent = time.monotonic()
             return True
 
-        recorder = Recorder(data, settings.activation, should_continue)
+        recorder = Recorder(data, should_continue)
         classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
-        self._network = TrainedNetwork(generation, settings, data, classifier, recorder.weights)
+        self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.states)
         history = _as_json(recorder.history)
         if sends_pictures:
-            self._send_picture(generation, settings, data, classifier._weights, history=history, final=True)
-        n_epochs = len(recorder.weights) - 1
-        # With early stopping, the weights are those of the best epoch
-        is_final = [all(map(np.array_equal, weights, classifier._weights)) for weights in recorder.weights]
+            self._send_picture(
+                request_id, settings, data, classifier._network, classifier._state, history=history, final=True
+            )
+        n_epochs = len(recorder.states) - 1
+        # With early stopping, the state is that of the best epoch
+        is_final = [state.equals(classifier._state) for state in recorder.states]
         final_epoch = n_epochs - is_final[::-1].index(True)
-        self._send_answer("film", generation=generation, history=history, epochs=n_epochs, final_epoch=final_epoch)
+        self._send_answer(request_id, "film", history=history, epochs=n_epochs, final_epoch=final_epoch)
         return True
 
     def _send_picture(
         self,
-        generation: int,
+        request_id: int,
         settings: Settings,
         data: EditedDataset,
-        weights: list[np.ndarray],
+        network: DenseStack,
+        state: State,
         kind: str = "picture",
         **header: Any,
     ) -> None:
-        """Send the picture of a network with these weights."""
-        computed, arrays = compute_picture(data, weights, settings.activation)
+        """Send the picture of a network in this state."""
+        computed, arrays = compute_picture(data, network, state)
         dataset = data.dataset
         axes = [axis._asdict() for axis in dataset.axes]
         classes = list(map(str, dataset.classes.tolist()))
-        header |= {"generation": generation, "axes": axes, "classes": classes, "note": dataset.note}
-        self._send_answer(kind, arrays, **header, **computed)
+        self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=dataset.note, **computed, **header)
 
     def _free_film(self) -> None:
         """Free the memory of a recording that the page no longer shows."""
         if self._network is not None:
-            self._network = self._network._replace(weights=[])
+            self._network = self._network._replace(states=[])
 
     def _load_dataset(self, settings: DatasetSettings) -> Dataset:
         """Return the samples; those of the last call are cached."""
@@ -235,21 +240,21 @@ class Session:
     def _handle_frame(self, request: dict[str, Any]) -> None:
         """Send the picture of the network after an epoch."""
         network, epoch = self._trained_network(), request.get("epoch")
-        if not network.weights:
+        if not network.states:
             raise ValueError("The epochs of this network have not been recorded yet.")
-        if type(epoch) is not int or not 0 <= epoch < len(network.weights):
-            raise ValueError(f"epoch must be a whole number from 0 to {len(network.weights) - 1}.")
-        weights = network.weights[epoch]
-        generation, settings, data = network.generation, network.settings, network.data
-        self._send_picture(generation, settings, data, weights, kind="frame", view=request["view"], epoch=epoch)
+        if type(epoch) is not int or not 0 <= epoch < len(network.states):
+            raise ValueError(f"epoch must be a whole number from 0 to {len(network.states) - 1}.")
+        state = network.states[epoch]
+        trained = network.classifier._network
+        self._send_picture(request["id"], network.settings, network.data, trained, state, kind="frame", epoch=epoch)
 
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""
-        from moonnet.training._keras import keras
+        from moonnet._keras import keras
 
         network = self._trained_network()
         text = make_script(network.settings, network.data.dataset, keras.backend.backend())
-        self._send_answer("script", view=request["view"], text=text)
+        self._send_answer(request["id"], "script", text=text)
 
     def _handle_file(self, request: dict[str, Any]) -> None:
         """Send the network or its samples as a file."""
@@ -259,15 +264,15 @@ class Session:
         stem = Path(self._table.name).stem.removesuffix(".csv") if self._table and data == "own" else data
         ending = "-samples.csv" if file_format == "csv" else f".{file_format}"  # the table may be the file stem.csv
         arrays = {"content": np.frombuffer(content, np.uint8)}
-        self._send_answer("file", arrays, view=request["view"], format=file_format, name=f"{stem}{ending}")
+        self._send_answer(request["id"], "file", arrays, format=file_format, name=f"{stem}{ending}")
 
     # ---- requests about the page
 
     def _handle_hello(self, request: dict[str, Any]) -> None:
         """Send the descriptions of the controls, the largest file size and the open table."""
         self._send_answer(
+            request["id"],
             "controls",
-            view=request["view"],
             controls=describe_controls(),
             learning_rates=_default_learning_rates(),
             max_bytes=MAX_FILE_BYTES,
@@ -284,7 +289,7 @@ class Session:
         except ValueError:
             raise ValueError("A file's content must be in Base64.") from None
         self._table = CsvTable.from_bytes(name, decoded)
-        self._send_answer("table", view=request["view"], table=self._describe_table())
+        self._send_answer(request["id"], "table", table=self._describe_table())
 
     def _describe_table(self) -> dict[str, Any] | None:
         """Return the name of the open table, and the features for each target."""
@@ -299,15 +304,9 @@ def _queue_key(message: dict[str, Any]) -> str:
     return f"file {message.get('format')}" if message["kind"] == "file" else message["kind"]
 
 
-def _origin(request: dict[str, Any]) -> dict[str, Any]:
-    """Return how the page knows the answers to a request: the generation of a training, else the view that asked."""
-    name = "generation" if request["kind"] in ("train", "record") else "view"
-    return {name: request[name]}
-
-
 def _default_learning_rates() -> dict[str, float]:
     """Return Keras's default of each optimizer on the page."""
-    from moonnet.training._network import optimizer_classes
+    from moonnet.training._optimizers import optimizer_classes
 
     classes = optimizer_classes()
     return {name: inspect.signature(classes[name]).parameters["learning_rate"].default for name in OPTIMIZERS}

@@ -7,22 +7,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import EditedDataset
 from moonnet.explore._settings import Settings
+from moonnet.networks import State
 
 
 class TrainedNetwork(NamedTuple):
-    """A fitted classifier with its data and, once recorded, the weights of each epoch."""
+    """A fitted classifier with its data and, once recorded, the state after each epoch."""
 
-    generation: int  # of its training
+    request_id: int  # of the page's request that led to it
     settings: Settings
     data: EditedDataset
     classifier: KerasMoonClassifier
-    weights: list[list[np.ndarray]]  # after each epoch, the initial ones first; empty until recorded
+    states: list[State]  # after each epoch, the initial ones first; empty until recorded
 
     @property
     def estimator(self) -> Any:

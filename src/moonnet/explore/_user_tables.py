@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from moonnet._class_targets import ClassTargets
 from moonnet.explore._datasets import MAX_CLASSES, MIN_SAMPLES_PER_CLASS, Code
+from moonnet.targets import ClassTargets
 
 MAX_FILE_BYTES = 4 * 2**20  # of an uploaded file
 MAX_COLUMNS = 200

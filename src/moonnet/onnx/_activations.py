@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from scipy import special
 
-from moonnet._numpy_forward import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SQRT_HALF
+from moonnet.networks._activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, SQRT_HALF
 from moonnet.onnx._operators import Operators
 
 # Activations use only operators that ONNX Runtime implements in float64; Elu and Softplus are not among them.

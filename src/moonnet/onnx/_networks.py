@@ -57,18 +57,22 @@ def _raw_predictions(operator: Any, container: Any) -> tuple[Operators, Any]:
     """Return the graph's operators, and the outputs before the last activation."""
     estimator = operator.raw_operator
     op, values = operators_and_input(operator, container)
-    activate = ACTIVATIONS[estimator._trained_with["activation"]]
-    weights = [array.astype(op.dtype) for array in estimator._weights]
-    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        values = activate(op, op.Add(op.MatMul(values, kernel), bias))
-    return op, op.Add(op.MatMul(values, weights[-2]), weights[-1])
+    activate = ACTIVATIONS[estimator._network.activation]
+    *hidden, output = zip(estimator.coefs_, estimator.intercepts_, strict=True)
+
+    def dense(values: Any, kernel: np.ndarray, bias: np.ndarray) -> Any:
+        return op.Add(op.MatMul(values, kernel.astype(op.dtype)), bias.astype(op.dtype))
+
+    for layer in hidden:
+        values = activate(op, dense(values, *layer))
+    return op, dense(values, *output)
 
 
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add the network to skl2onnx's graph."""
     clf = operator.raw_operator
     op, logits = _raw_predictions(operator, container)
-    if clf._targets.loss == "categorical_crossentropy":
+    if not clf._targets.has_sigmoid_units:
         probabilities = op.Softmax(logits, axis=1)
         labels = op.Gather(onnx_labels(clf), op.ArgMax(logits, axis=1, keepdims=0))
     else:
@@ -87,6 +91,6 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Add the network to skl2onnx's graph."""
     op, numbers = _raw_predictions(operator, container)
-    if operator.raw_operator._targets.loss == "poisson":
+    if operator.raw_operator._targets.loss.has_log_link:
         numbers = op.Exp(numbers)
     op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)

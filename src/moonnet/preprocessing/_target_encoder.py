@@ -11,9 +11,9 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.validation import check_array
 
-from moonnet._class_targets import ClassTargets
-from moonnet._regression_targets import RegressionTargets
+from moonnet._losses import SquaredError
 from moonnet._sklearn_compat import HAS_CALLBACKS
+from moonnet.targets import ClassTargets, NumberTargets
 
 
 class CategoryTargetEncoder(TargetEncoder):
@@ -126,7 +126,7 @@ class CategoryTargetEncoder(TargetEncoder):
         if self.target_type != "continuous":
             ClassTargets.from_y(y)
             return y
-        RegressionTargets.from_y(y, "squared_error", quantile=0.5)
+        NumberTargets.from_y(y, SquaredError())
         return y.astype(np.float64)
 
 

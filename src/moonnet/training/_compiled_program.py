@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from moonnet._regression_losses import LOSSES
+from moonnet._keras import keras
+from moonnet._losses import Loss
+from moonnet.networks import Network
 from moonnet.training._flat_state import StateLayout, is_elementwise
-from moonnet.training._keras import keras
-from moonnet.training._network import NetworkSpec, OptimizerSpec, training_model
+from moonnet.training._keras_models import training_model
+from moonnet.training._optimizers import OptimizerSpec
 from moonnet.training.engines import engine
 
 ops = keras.ops
@@ -44,7 +45,8 @@ _MAX_FLAT_WEIGHTS = 2**14
 class ProgramSpec:
     """Everything that is compiled into a program. Other hyperparameters are passed to ``Program.load``."""
 
-    network: NetworkSpec
+    network: Network
+    loss: Loss
     optimizer: OptimizerSpec
     batch_size: int
     dropout: bool
@@ -59,13 +61,22 @@ class ProgramSpec:
     @property
     def max_recorded_epochs(self) -> int:
         """The number of epochs of a block that can be recorded; 1 for a large network."""
-        n_weights = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.network.layer_sizes))
-        return max(1, min(_MAX_RECORDED_EPOCHS, _MAX_RECORDED_ELEMENTS // n_weights))
+        return max(1, min(_MAX_RECORDED_EPOCHS, _MAX_RECORDED_ELEMENTS // self.network.n_weights))
 
     @property
     def values_per_sample(self) -> int:
         """The number of values in a sample: its features, its targets and its weight."""
-        return self.network.layer_sizes[0] + self.network.layer_sizes[-1] + 1
+        return self.network.n_features + self.network.n_outputs + 1
+
+
+class BlockNumbers(NamedTuple):
+    """The numbers that a block receives in one array."""
+
+    n_steps: Any
+    steps_per_epoch: Any  # after which the trained arrays are recorded
+    l2: Any
+    dropout: Any
+    loss_parameter: Any
 
 
 class CompiledProgram:
@@ -97,12 +108,8 @@ class CompiledProgram:
         spec = self.spec
         self._dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
         self._seeds = keras.random.SeedGenerator(seed=0, name="seeds")
-        self._model = training_model(
-            spec.network,
-            engine.activation(spec.network.activation),
-            spec.dtype,
-            dropout=(self._dropout, self._seeds) if spec.dropout else None,
-        )
+        dropout = (self._dropout, self._seeds) if spec.dropout else None
+        self._model = training_model(spec.network, spec.dtype, dropout)
         self._weights = self._model.trainable_variables
         for index, variable in enumerate(self._weights):
             variable.assign(_placeholder(index, variable))
@@ -144,7 +151,7 @@ class CompiledProgram:
         self._block_specs = [((spec.steps_per_block, spec.batch_size * spec.values_per_sample), spec.dtype)]
         if spec.dropout:
             self._block_specs.append(((spec.steps_per_block, 2), self._seeds.state.dtype))
-        numbers = ((5,), spec.dtype)
+        numbers = ((len(BlockNumbers._fields),), spec.dtype)
         state = [(tuple(variable.shape), variable.dtype) for variable in self._variables]
         self._run = engine.compile(self._run_block, [numbers, self._block_specs, state], spec.device, self._variables)
 
@@ -181,8 +188,8 @@ class CompiledProgram:
     ) -> tuple[np.ndarray, list[Any], list[Any]]:
         """Run a block; return the metrics of each step, the records of epochs, and the new state.
 
-        The states are in the layout of the program, and may be arrays of NumPy or of the engine. ``numbers`` are those
-        of ``_run_block``.
+        The states are in the layout of the program, and may be arrays of NumPy or of the engine. ``numbers`` are
+        ``BlockNumbers``.
         """
         with self.scope():
             metrics, records, state = self._run(numbers, block, state)
@@ -200,80 +207,51 @@ class CompiledProgram:
     def _run_block(self, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any], list[Any]]:
         """Run a block's steps from a state; return their metrics, the records and the new state.
 
-        This is what is compiled. ``numbers`` are the number of steps, the L2 factor, the dropout rate, the parameter of
-        the loss, and the number of steps after which the trained arrays are recorded.
+        This is what is compiled.
         """
-        n_steps, l2, dropout, loss_parameter = ops.cast(numbers[0], "int32"), numbers[1], numbers[2], numbers[3]
+        named = BlockNumbers(*(numbers[index] for index in range(len(BlockNumbers._fields))))
 
         def step(state: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
-            return self._run_step(state, row, l2, dropout, loss_parameter)
+            return self._run_step(state, row, named)
 
-        arguments = step, len(self.spec.network.metric_names), n_steps, block, self._variables, state
+        n_steps, n_metrics = ops.cast(named.n_steps, "int32"), len(self.spec.loss.metric_names)
+        arguments = step, n_metrics, n_steps, block, self._variables, state
         if self.max_recorded_epochs == 1:
             metrics, state = engine.loop(*arguments)
             return metrics, [], state
-        steps_per_epoch = ops.cast(numbers[4], "int32")
+        steps_per_epoch = ops.cast(named.steps_per_epoch, "int32")
         return engine.loop_over_epochs(*arguments, steps_per_epoch, self.max_recorded_epochs, self.n_trained)
 
-    def _run_step(
-        self, state: list[Any], row: list[Any], l2: Any, dropout: Any, loss_parameter: Any
-    ) -> tuple[list[Any], list[Any]]:
+    def _run_step(self, state: list[Any], row: list[Any], numbers: BlockNumbers) -> tuple[list[Any], list[Any]]:
         """Run a step on a row of the block's arrays; return the new state and the step's metrics."""
+        network, loss = self.spec.network, self.spec.loss
         samples, *seeds = row
         n_trained = self.n_trained
         optimizer_values = zip(self._optimizer.variables, state[n_trained:], strict=True)
-        values = [(self._dropout, dropout), *((self._seeds.state, pair) for pair in seeds), *optimizer_values]
+        values = [(self._dropout, numbers.dropout), *((self._seeds.state, pair) for pair in seeds), *optimizer_values]
         X, y, sample_weight = self.split_columns(samples)
-        X, y = ops.reshape(X, (-1, self._n_features)), ops.reshape(y, (-1, self._n_outputs))
+        X, y = ops.reshape(X, (-1, network.n_features)), ops.reshape(y, (-1, network.n_outputs))
         normalized_weight = sample_weight / ops.sum(sample_weight)  # padding has weight 0, so it has no effect
 
         def compute_loss(weights: list[Any]) -> tuple[Any, Any]:
             with keras.StatelessScope([*zip(self._weights, weights, strict=True), *values]):
                 outputs = self._model(X, training=True)
-                penalty = l2 * sum(ops.sum(ops.square(kernel)) for kernel in weights[::2])
-                loss = ops.sum(normalized_weight * self._sample_losses(y, outputs, loss_parameter)) + penalty
-                return self._optimizer.scale_loss(loss), (loss, outputs)
+                penalty = numbers.l2 * sum(ops.sum(ops.square(array)) for array in network.penalized(weights))
+                sample_losses = loss.keras_sample_losses(keras, y, outputs, numbers.loss_parameter)
+                total = ops.sum(normalized_weight * sample_losses) + penalty
+                return self._optimizer.scale_loss(total), (total, outputs)
 
         weights = self.layout.unflatten(state[:n_trained], ops)
-        gradients, (loss, outputs) = engine.gradients(compute_loss, weights)
+        gradients, (total, outputs) = engine.gradients(compute_loss, weights)
         state = engine.apply(self._optimizer, self.layout.flatten(gradients, ops), self._trained, state)
-        metrics = [loss]
-        if "accuracy" in self.spec.network.metric_names:
-            metrics.append(ops.sum(sample_weight * self._sample_accuracies(y, outputs)))
-        return state, metrics
-
-    @property
-    def _n_features(self) -> int:
-        return self.spec.network.layer_sizes[0]
-
-    @property
-    def _n_outputs(self) -> int:
-        return self.spec.network.layer_sizes[-1]
+        sample_metrics = loss.keras_sample_metrics(keras, y, outputs)
+        return state, [total, *(ops.sum(sample_weight * values) for values in sample_metrics)]
 
     def split_columns(self, samples: Any) -> tuple[Any, Any, Any]:
         """Split the block's samples (..., batch_size * values_per_sample) into X, y and sample_weight."""
-        X_end = self.spec.batch_size * self._n_features
-        y_end = X_end + self.spec.batch_size * self._n_outputs
+        X_end = self.spec.batch_size * self.spec.network.n_features
+        y_end = X_end + self.spec.batch_size * self.spec.network.n_outputs
         return samples[..., :X_end], samples[..., X_end:y_end], samples[..., y_end:]
-
-    # Means over the outputs are computed as sums: on JAX, Keras computes means, and so its loss classes, in float32
-
-    def _sample_losses(self, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each sample, the mean over its outputs unless they are classes, shape (batch_size,)."""
-        name = self.spec.network.loss
-        if name == "categorical_crossentropy":
-            return ops.categorical_crossentropy(y, outputs, from_logits=True)
-        if name == "binary_crossentropy":
-            losses = ops.binary_crossentropy(y, outputs, from_logits=True)
-        else:
-            losses = LOSSES[name](ops, y, outputs, parameter)
-        return ops.sum(losses, axis=1) / self._n_outputs
-
-    def _sample_accuracies(self, y: Any, logits: Any) -> Any:
-        """Return the fraction of each sample's labels that are predicted correctly, shape (batch_size,)."""
-        if self.spec.network.loss == "binary_crossentropy":
-            return ops.sum(ops.cast(ops.equal(logits > 0, y > 0), logits.dtype), axis=1) / self._n_outputs
-        return ops.cast(ops.equal(ops.argmax(logits, axis=1), ops.argmax(y, axis=1)), logits.dtype)
 
 
 def _aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from moonnet.training._keras import keras
+from moonnet._keras import keras
 
 # Optimizers that update each weight by itself, whichever array holds it
 _ELEMENTWISE_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion")

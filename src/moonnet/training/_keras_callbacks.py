@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._base_targets import BaseTargets
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet._losses import Objective
+from moonnet.training._keras_models import user_model
 from moonnet.training._loop import Observer, Training
-from moonnet.training._network import user_model
 from moonnet.training.engines import engine
 
 # Hooks of CallbackList during training -> methods by which a callback may implement them
@@ -31,8 +31,8 @@ class KerasCallbacks(Observer):
     Keras's float type; values that callbacks leave unchanged keep the precision of the training.
     """
 
-    def __init__(self, callbacks: Sequence[Any], targets: BaseTargets) -> None:
-        self._targets = targets
+    def __init__(self, callbacks: Sequence[Any], objective: Objective) -> None:
+        self._objective = objective
         # A fit changes the state of its callbacks (patience, best weights, the model), so it works on copies
         self._copies = _ShallowCopies(callbacks)
 
@@ -99,24 +99,26 @@ class KerasCallbacks(Observer):
 
     def _create_model(self) -> Any:
         """Return a compiled Keras model with the weights and hyperparameters of the training."""
-        spec, hyperparameters = self._training.program.spec, self._training.hyperparameters
-        optimizer = spec.optimizer.build(hyperparameters.learning_rate)
+        spec, parameters = self._training.program.spec, self._training.parameters
+        optimizer = spec.optimizer.build(parameters.learning_rate)
+        # The model penalizes the weights of the training, before the predictions are rescaled
+        l2 = parameters.l2 * self._training.settings.loss_scale
         model = user_model(
             spec.network,
+            spec.loss,
             self._training.program.weights,
             optimizer,
-            hyperparameters.dropout,
-            # The model penalizes the weights of the training, before the predictions are rescaled
-            [hyperparameters.l2 * hyperparameters.loss_scale] * (len(spec.network.layer_sizes) - 1),
-            self._targets.model_loss_parameter,
-            self._targets.rescaling,
+            parameters.dropout,
+            (l2, l2),
+            self._objective.model_parameter,
+            self._objective.rescaling,
             # Whatever Keras's dtype policy is: half precision would round the weights that callbacks restore, and
             # Keras would wrap the optimizer
             dtype="float64" if keras.config.floatx() == "float64" else "float32",
         )
         optimizer.build(model.trainable_variables)
         # Keras creates metrics on their first use, and callbacks look them up to know whether to minimize or maximize
-        zeros = np.zeros((1, spec.network.layer_sizes[-1]))
+        zeros = np.zeros((1, spec.network.n_outputs))
         model.compute_metrics(None, zeros, zeros)
         model.reset_metrics()
         return model

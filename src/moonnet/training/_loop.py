@@ -9,102 +9,28 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, TypedDict
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from moonnet.networks import State
 from moonnet.training._compiled_program import ProgramSpec, compiled_program
-from moonnet.training._network import initial_weights
 from moonnet.training._program_state import ProgramState
+from moonnet.training._records import (
+    BestEpoch,
+    Checkpoint,
+    LoopSettings,
+    ProgramParameters,
+    RandomStreams,
+    Samples,
+    TrainingResult,
+)
 
 # Batch sizes up to this one are never reduced to the number of samples, so that cross-validation folds of unequal size
 # share a program.
 _SMALL_BATCH = 256
-
-
-class Samples(NamedTuple):
-    """Training samples: floats of one dtype."""
-
-    X: Any  # (n_samples, n_features), an array or a CSR array or matrix
-    y: np.ndarray  # (n_samples, n_outputs)
-    weight: np.ndarray  # (n_samples,), positive
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """Hyperparameters that are passed to a compiled program, so that changing them requires no new compilation."""
-
-    learning_rate: float | None  # None if it is compiled: a schedule, or an optimizer that wraps others
-    l2: float
-    dropout: float
-    epochs: int
-    shuffle: bool
-    loss_parameter: float
-    loss_scale: float  # factor from the loss in training to the reported loss
-    random_biases: bool  # whether the biases of a new network's hidden layers are drawn at random
-
-
-class RandomStreams(NamedTuple):
-    """Independent random streams of a training: dropout, for example, does not change the order of the samples."""
-
-    weights: np.random.Generator
-    order: np.random.Generator
-    dropout: np.random.Generator
-    split_seed: int  # a seed, so that all fits of a warm start hold out the same samples
-
-    @classmethod
-    def spawn(cls, entropy: Any) -> Self:
-        """Return independent streams; with ``entropy`` None, the operating system provides the entropy."""
-        *seeds, split = np.random.SeedSequence(entropy).spawn(4)
-        weights, order, dropout = map(np.random.default_rng, seeds)
-        return cls(weights, order, dropout, int(split.generate_state(1)[0]))
-
-    @classmethod
-    def resume(cls, states: dict[str, Any]) -> Self:
-        """Return streams with these states."""
-
-        def generator(name: str) -> np.random.Generator:
-            bit_generator = np.random.PCG64(0)  # the bit generator of default_rng; the state replaces the seed
-            bit_generator.state = states[name]
-            return np.random.Generator(bit_generator)
-
-        return cls(generator("weights"), generator("order"), generator("dropout"), states["split"])
-
-    def states(self) -> dict[str, Any]:
-        """Return the states as plain values."""
-        generators = {name: getattr(self, name).bit_generator.state for name in ("weights", "order", "dropout")}
-        return generators | {"split": self.split_seed}
-
-
-class Checkpoint(TypedDict):
-    """Arrays and plain values that a training needs, besides its weights, to resume exactly, also in a new process."""
-
-    weights: list[np.ndarray] | None  # of the last step; None if they are those of the result
-    optimizer: str
-    optimizer_state: list[np.ndarray]
-    learning_rate: float | None  # the parameter's value; callbacks may have changed the optimizer's learning rate
-    streams: dict[str, Any]
-
-
-class BestEpoch(NamedTuple):
-    """The epoch with the best validation score, whose weights the result has."""
-
-    weights: list[np.ndarray]
-    number: int  # counted from 1 over all fits of a warm start
-    score: float  # greater is better
-
-
-class TrainingResult(NamedTuple):
-    """The trained network, and the checkpoint from which the training can resume."""
-
-    weights: list[np.ndarray]  # kernel and bias of each layer, in the dtype of X
-    history: dict[str, list[float]]
-    checkpoint: Checkpoint
-    best_epoch: int | None = None  # number and score of the BestEpoch; None without early stopping
-    best_score: float | None = None
-    interrupted: bool = False  # whether Ctrl-C ended the training
 
 
 class Observer:
@@ -115,8 +41,8 @@ class Observer:
     def epochs_per_block(self) -> float:
         """Return how many epochs the next block may hold; the observer can stop the training after the last one only.
 
-        With more than one, ``epoch_end`` runs for each epoch, but after the block: use ``Training.block_weights``
-        there, because ``final_weights`` and ``result`` are those of the block's last epoch.
+        With more than one, ``epoch_end`` runs for each epoch, but after the block: use ``Training.block_states``
+        there, because ``final_state`` and ``result`` are those of the block's last epoch.
         """
         return 1
 
@@ -150,7 +76,8 @@ def compiled_batch_size(batch_size: int, n_samples: int) -> int:
 def train(
     spec: ProgramSpec,
     samples: Samples,
-    hyperparameters: Hyperparameters,
+    parameters: ProgramParameters,
+    settings: LoopSettings,
     streams: RandomStreams,
     previous: TrainingResult | None = None,
     observers: Sequence[Observer] = (),
@@ -167,7 +94,7 @@ def train(
             raise KeyboardInterrupt
         for observer in observers:
             cleanup.callback(observer.close)
-        training = Training(program, samples, hyperparameters, streams, previous, interrupt)
+        training = Training(program, samples, parameters, settings, streams, previous, interrupt)
         for observer in observers:
             observer.train_begin(training)
         try:
@@ -199,49 +126,42 @@ class Training:
         self,
         program: ProgramState,
         samples: Samples,
-        hyperparameters: Hyperparameters,
+        parameters: ProgramParameters,
+        settings: LoopSettings,
         streams: RandomStreams,
         previous: TrainingResult | None,
         interrupt: _Interrupt,
     ) -> None:
         self.program = program
         self.samples = samples
-        self.hyperparameters = hyperparameters
+        self.parameters = parameters
+        self.settings = settings
         self.stopped = False  # set by an observer
         self._interrupt = interrupt
         self.best: BestEpoch | None = None  # set by an observer; the result has these weights
         self._streams = streams
-        history = previous.history if previous else dict.fromkeys(program.spec.network.metric_names, ())
+        history = previous.history if previous else dict.fromkeys(program.spec.loss.metric_names, ())
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
-        self.last_epoch = self.epoch + hyperparameters.epochs
+        self.last_epoch = self.epoch + settings.epochs
         self._load_program(previous)
         self._block = self._begin_block(0)
 
     def _load_program(self, previous: TrainingResult | None) -> None:
         """Load the initial state into the program; the optimizer resumes if it is the one of the previous fit."""
-        spec, hyperparameters = self.program.spec, self.hyperparameters
-        learning_rate, optimizer_state = hyperparameters.learning_rate, None
+        spec = self.program.spec
+        learning_rate, optimizer_state = self.parameters.learning_rate, None
         if previous is None:
-            weights = initial_weights(
-                spec.network.layer_sizes, self._streams.weights, spec.dtype, hyperparameters.random_biases
-            )
+            weights = spec.network.initial_state(self._streams.weights, spec.dtype).trainable
         else:
-            weights, checkpoint = previous.weights, previous.checkpoint
+            weights, checkpoint = previous.state.trainable, previous.checkpoint
             is_same_optimizer = checkpoint["optimizer"] == spec.optimizer.cls.__name__
             if is_same_optimizer and self.program.is_compatible(checkpoint["optimizer_state"]):
                 optimizer_state = checkpoint["optimizer_state"]
                 weights = checkpoint["weights"] or weights
                 # An unchanged parameter leaves the learning rate that callbacks may have set
                 learning_rate = None if learning_rate == checkpoint["learning_rate"] else learning_rate
-        self.program.load(
-            weights,
-            optimizer_state,
-            learning_rate,
-            hyperparameters.l2,
-            hyperparameters.dropout,
-            hyperparameters.loss_parameter,
-        )
+        self.program.load(weights, optimizer_state, replace(self.parameters, learning_rate=learning_rate))
 
     @property
     def interrupted(self) -> bool:
@@ -275,7 +195,7 @@ class Training:
         """
         while self.epoch < epoch:
             self._draw_batches(1)
-            for name in self.program.spec.network.metric_names:
+            for name in self.program.spec.loss.metric_names:
                 self.history[name].append(math.nan)
         self.first_epoch = self.epoch
         self.last_epoch = max(self.last_epoch, self.epoch)
@@ -365,8 +285,8 @@ class Training:
     def _weighted_means(self, sums: Iterable[Any], total_weight: Any) -> dict[str, Any]:
         """Return the loss and the metrics by name, from their weighted sums over some steps."""
         means = [weighted_sum / total_weight for weighted_sum in sums]
-        means[0] = self.hyperparameters.loss_scale * means[0]
-        return dict(zip(self.program.spec.network.metric_names, means, strict=True))
+        means[0] = self.settings.loss_scale * means[0]
+        return dict(zip(self.program.spec.loss.metric_names, means, strict=True))
 
     def _draw_batches(self, n_epochs: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of each step's samples (steps, batch_size) and the dropout seeds (steps, 2).
@@ -377,7 +297,7 @@ class Training:
         n_steps = self.steps_per_epoch
         order = np.full((n_epochs, n_steps * batch_size), -1)
         order[:, :n_samples] = np.arange(n_samples)
-        if self.hyperparameters.shuffle:
+        if self.settings.shuffle:
             self._streams.order.permuted(order[:, :n_samples], axis=1, out=order[:, :n_samples])
         size = (n_epochs * n_steps, 2)
         seeds = self._streams.dropout.integers(2**31, size=size) if self.program.spec.dropout else np.zeros(size, int)
@@ -394,7 +314,7 @@ class Training:
         """
         steps_per_block = 1 if observers else self.program.spec.steps_per_block
         results = []
-        sums, total_weight = np.zeros(len(self.program.spec.network.metric_names)), 0.0
+        sums, total_weight = np.zeros(len(self.program.spec.loss.metric_names)), 0.0
         for start in range(0, len(batches), steps_per_block):
             for observer in observers:
                 observer.step_begin(start)
@@ -418,59 +338,59 @@ class Training:
         """Call train_end of the observers, which may change the weights, and return the result."""
         self._drop_unrecorded_epochs()
         program = self.program
-        last, final = program.weights, self._weights_of_result()
+        last, final = program.weights, self._state_of_result()
         if observers:
-            program.state = final_state = [
-                *(np.asarray(value, stored.dtype) for value, stored in zip(final, last, strict=True)),
+            program.state = state_at_end = [
+                *(np.asarray(value, stored.dtype) for value, stored in zip(final.trainable, last, strict=True)),
                 *program.optimizer_state,
             ]
             for observer in observers:
                 observer.train_end()
-            if not _all_equal(program.weights, final_state[: len(last)]):
+            if not _all_equal(program.weights, state_at_end[: len(last)]):
                 last = program.weights
                 final = self._in_data_dtype(last)
         return self._result(last, final)
 
-    def block_weights(self) -> tuple[range, list[np.ndarray]]:
-        """Return the epochs of the last block, and the weights that predict if the training ends after each of them.
+    def block_states(self) -> tuple[range, State]:
+        """Return the epochs of the last block, and the stacked states that predict if training ends after each one.
 
-        The weights are in the dtype of X, each array of shape (n_epochs, ...).
+        They are in the dtype of X.
         """
         epochs = self._block.epochs
         if len(epochs) == 1:
-            return epochs, [array[np.newaxis] for array in self.final_weights()]
+            return epochs, self.final_state().stack()
         return epochs, self._in_data_dtype(self.program.recorded_weights(len(epochs)))
 
-    def final_weights(self) -> list[np.ndarray]:
-        """Return the weights that predict if the training ends now, in the dtype of X."""
+    def final_state(self) -> State:
+        """Return the state that predicts if the training ends now, in the dtype of X."""
         return self._in_data_dtype(self.program.final_weights)
 
-    def _in_data_dtype(self, weights: list[np.ndarray]) -> list[np.ndarray]:
-        return [array.astype(self.samples.X.dtype, copy=False) for array in weights]
+    def _in_data_dtype(self, weights: list[np.ndarray]) -> State:
+        return State(weights).astype(self.samples.X.dtype)
 
     def result(self) -> TrainingResult:
         """Return the result if the training ends now."""
-        return self._result(self.program.weights, self._weights_of_result())
+        return self._result(self.program.weights, self._state_of_result())
 
-    def _weights_of_result(self) -> list[np.ndarray]:
-        return self.final_weights() if self.best is None else self.best.weights
+    def _state_of_result(self) -> State:
+        return self.final_state() if self.best is None else self.best.state
 
-    def _result(self, last: list[np.ndarray], weights: list[np.ndarray]) -> TrainingResult:
-        """Return the result with these ``weights``; ``last`` are those of the last step."""
-        if not all(np.isfinite(array).all() for array in (*last, *weights)):
+    def _result(self, last: list[np.ndarray], state: State) -> TrainingResult:
+        """Return the result with this state; ``last`` are the weights of the last step."""
+        if not (State(last).is_finite() and state.is_finite()):
             raise _divergence_error(self.epoch)
         n_epochs = self.epoch
         # NaN for epochs without a validation set
         history = {name: values + [math.nan] * (n_epochs - len(values)) for name, values in self.history.items()}
         checkpoint: Checkpoint = {
-            "weights": None if _all_equal(last, weights) else last,
+            "weights": None if _all_equal(last, state.trainable) else last,
             "optimizer": self.program.spec.optimizer.cls.__name__,
             "optimizer_state": self.program.optimizer_state,
-            "learning_rate": self.hyperparameters.learning_rate,
+            "learning_rate": self.parameters.learning_rate,
             "streams": self._streams.states(),
         }
-        best_epoch, best_score = (None, None) if self.best is None else self.best[1:]
-        return TrainingResult(weights, history, checkpoint, best_epoch, best_score, self.interrupted)
+        best_epoch, best_score = (None, None) if self.best is None else (self.best.number, self.best.score)
+        return TrainingResult(state, history, checkpoint, best_epoch, best_score, self.interrupted)
 
 
 def _gather_samples(X: Any, rows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.training._compiled_program import CompiledProgram, ProgramSpec
+from moonnet.training._compiled_program import BlockNumbers, CompiledProgram, ProgramSpec
+from moonnet.training._records import ProgramParameters
 
 
 class ProgramState:
@@ -16,7 +17,6 @@ class ProgramState:
         self._layout = program.layout
         # New arrays for each training: after an interrupt, the engine may still read those of the previous one
         self._block = program.new_block()
-        self._hyperparameters: list[float] = []
         self._stored_state: list[Any] = []  # in the layout of the program, arrays of NumPy or of the engine
         self._state: list[np.ndarray] | None = None  # the same by layer; None until it is needed
         self._records: list[Any] = []  # the trained arrays at the end of each epoch of the last block
@@ -35,20 +35,18 @@ class ProgramState:
         self,
         weights: Sequence[np.ndarray],
         optimizer_state: Sequence[np.ndarray] | None,
-        learning_rate: float | None,
-        l2: float,
-        dropout: float,
-        loss_parameter: float,
+        parameters: ProgramParameters,
     ) -> None:
         """Start a training with these weights and hyperparameters.
 
-        With ``optimizer_state`` None, the optimizer starts afresh. With ``learning_rate`` None, the learning rate of
+        With ``optimizer_state`` None, the optimizer starts afresh. With a learning rate of None, that of
         ``optimizer_state`` or of the compiled schedule applies.
         """
         # The L2 factor is rounded to float32, as in Keras's regularizers.L2
         with np.errstate(over="ignore"):  # the training raises an error if the network diverges
-            self._hyperparameters = [float(np.float32(l2)), dropout, loss_parameter]
-        self.state = self._program.initial_state(weights, optimizer_state, learning_rate)
+            self._l2 = float(np.float32(parameters.l2))
+        self._parameters = parameters
+        self.state = self._program.initial_state(weights, optimizer_state, parameters.learning_rate)
 
     def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether an optimizer state has the array shapes of the program's optimizer."""
@@ -74,8 +72,16 @@ class ProgramState:
             columns[:n_steps] = values.reshape(n_steps, -1)
         for array in dropout_seeds:
             array[:n_steps] = seeds
-        numbers = np.array([n_steps, *self._hyperparameters, n_steps // n_recorded_epochs], self.spec.dtype)
-        metrics, self._records, self._stored_state = self._program.run(numbers, self._block, self._stored_state)
+        numbers = BlockNumbers(
+            n_steps,
+            n_steps // n_recorded_epochs,
+            self._l2,
+            self._parameters.dropout,
+            self._parameters.loss_parameter,
+        )
+        metrics, self._records, self._stored_state = self._program.run(
+            np.array(numbers, self.spec.dtype), self._block, self._stored_state
+        )
         self._state = None
         return metrics[:n_steps]
 

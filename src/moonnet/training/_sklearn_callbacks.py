@@ -6,7 +6,8 @@ In scikit-learn's terms, a fit is a task and each epoch is a subtask of it.
 from collections.abc import Callable
 from typing import Any
 
-from moonnet.training._loop import Observer, Training, TrainingResult
+from moonnet.training._loop import Observer, Training
+from moonnet.training._records import TrainingResult
 
 
 class SklearnCallbacks(Observer):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from moonnet import _numpy_forward
-from moonnet._base_targets import BaseTargets
-from moonnet.training._loop import Observer, Samples, Training
+from moonnet.networks import State
+from moonnet.training._loop import Observer, Training
+from moonnet.training._records import Samples
 
 
 def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,12 +39,10 @@ def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: i
 class ValidationObserver(Observer):
     """Computes the loss and the metrics of the validation set after each epoch."""
 
-    def __init__(self, samples: Samples, targets: BaseTargets, activation: str) -> None:
+    def __init__(self, samples: Samples) -> None:
         self._samples = samples
         self._total_weight = samples.weight.sum()
-        self._targets = targets
-        self._activation = activation
-        self._block_epochs = range(0)  # of the last block, with their weights and metrics
+        self._block_epochs = range(0)  # of the last block, with their states and metrics
 
     def train_begin(self, training: Training) -> None:
         """Store the training."""
@@ -57,8 +55,8 @@ class ValidationObserver(Observer):
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Add the validation metrics of the epoch to the logs and to the history."""
         if epoch not in self._block_epochs:
-            self._block_epochs, self._block_weights = self._training.block_weights()
-            self._block_metrics = self._evaluate(self._block_weights)
+            self._block_epochs, self._block_states = self._training.block_states()
+            self._block_metrics = self._evaluate(self._block_states)
         metrics = self._epoch_metrics(epoch)
         logs.update(metrics)
         self._training.record(epoch, metrics)
@@ -67,29 +65,32 @@ class ValidationObserver(Observer):
         """Return the validation metrics of an epoch of the last block."""
         return self._block_metrics[epoch - self._block_epochs.start]
 
-    def _epoch_weights(self, epoch: int) -> list[np.ndarray]:
-        """Return a copy of the weights at the end of an epoch of the last block."""
-        return [np.array(array[epoch - self._block_epochs.start]) for array in self._block_weights]
+    def _epoch_state(self, epoch: int) -> State:
+        """Return a copy of the state at the end of an epoch of the last block."""
+        return self._block_states.copy_of(epoch - self._block_epochs.start)
 
-    def _evaluate(self, weights: list[np.ndarray]) -> list[dict[str, float]]:
-        """Return the loss, including the L2 penalty, and the metrics of each network in stacked weights.
+    def _evaluate(self, stacked: State) -> list[dict[str, float]]:
+        """Return the loss, including the L2 penalty, and the metrics of each of the stacked networks.
 
-        They are means weighted by sample weight. Each array of the weights has shape (n_networks, ...).
+        They are means weighted by sample weight.
         """
-        X, y, _ = self._samples
+        network, l2 = self._training.program.spec.network, self._training.parameters.l2
         with np.errstate(over="ignore", invalid="ignore"):  # the training raises an error if the network diverges
-            groups = _numpy_forward.raw_predictions_of_each(X, weights[::2], weights[1::2], self._activation)
-            scores = [metrics for outputs in groups for metrics in self._means(outputs, y)]
-            if l2 := self._training.hyperparameters.l2:
+            groups = network.raw_predictions_of_each(self._samples.X, stacked)
+            scores = [metrics for outputs in groups for metrics in self._means(outputs)]
+            if l2:
+                penalized = network.penalized(stacked.trainable)
                 for index, metrics in enumerate(scores):
-                    metrics["val_loss"] += l2 * sum(float(np.square(kernel[index]).sum()) for kernel in weights[::2])
+                    metrics["val_loss"] += l2 * sum(float(np.square(array[index]).sum()) for array in penalized)
         for metrics in scores:
-            metrics["val_loss"] *= self._training.hyperparameters.loss_scale
+            metrics["val_loss"] *= self._training.settings.loss_scale
         return scores
 
-    def _means(self, outputs: np.ndarray, y: np.ndarray) -> list[dict[str, float]]:
+    def _means(self, outputs: np.ndarray) -> list[dict[str, float]]:
         """Return the loss and the metrics of each network's outputs, shape (n_networks, n_samples, n_outputs)."""
-        values = {"loss": self._targets.losses(outputs, y), **self._targets.metrics(outputs, y)}
+        loss, y = self._training.program.spec.loss, self._samples.y
+        losses = loss.sample_losses(y, outputs, self._training.parameters.loss_parameter)
+        values = {"loss": losses, **loss.sample_metrics(y, outputs)}
         # One product for each network: a product with a matrix would round differently
         return [
             {f"val_{name}": self._weighted_mean(rows[index]) for name, rows in values.items()}

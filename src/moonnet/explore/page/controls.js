@@ -27,7 +27,7 @@ export class Controls {
   }
 
   buildRow(name, control) {
-    const id = `${this.page.id}-${name}`;
+    const id = `${this.page.prefix}-${name}`;
     const { input, refresh, extra } = this.buildControl(name, control);
     input.id = id;
     const output = element("output", { for: id });

@@ -1,6 +1,81 @@
-import { curvesRectangle, drawCurves, epochAt } from "./curves_picture.js";
 import { element, prepareCanvas } from "./dom.js";
 import { formatPercent } from "./formats.js";
+import { ticks, tickLabels } from "./scales.js";
+
+function curvesRectangle(width, height) {
+  return { x: 44, y: 8, width: width - 54, height: height - 32 };
+}
+
+// Loss or accuracy by epoch; each curve has values, color, dash and isFaded. The axis begins just below the smallest value
+// and ends at the upper limit; without limits, it goes from 0 to just above the largest value.
+function drawCurves(context, width, height, curves, { markedEpoch, pointedEpoch }, palette, { label, limits }) {
+  const rectangle = curvesRectangle(width, height);
+  const all = curves.flatMap(({ values }) => values.filter((value) => value !== null));
+  if (all.length === 0) return;
+  const nEpochs = Math.max(1, ...curves.map(({ values }) => values.length));
+  const upper = limits ? limits[1] : Math.min(Number.MAX_VALUE, Math.max(...all) * 1.05) || 1;
+  const lower = limits ? Math.min(limits[1] - 0.1, Math.min(...all) - 0.02) : 0;
+  const scale = {
+    toX: (epoch) => rectangle.x + ((epoch - 1) / Math.max(1, nEpochs - 1)) * rectangle.width,
+    toY: (value) => rectangle.y + ((upper - value) / (upper - lower)) * rectangle.height,
+  };
+  drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label }, palette);
+  for (const curve of curves) drawCurve(context, scale, curve);
+  for (const [epoch, color] of [[markedEpoch, palette.accent], [pointedEpoch, palette.muted]]) {
+    if (epoch === null || epoch < 1) continue;
+    context.beginPath();
+    context.moveTo(scale.toX(epoch), rectangle.y);
+    context.lineTo(scale.toX(epoch), rectangle.y + rectangle.height);
+    context.strokeStyle = color;
+    context.lineWidth = 1.5;
+    context.stroke();
+  }
+}
+
+function drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label }, palette) {
+  context.font = palette.font(11);
+  context.fillStyle = palette.muted;
+  context.strokeStyle = palette.line;
+  context.lineWidth = 1;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  const values = ticks(lower, upper, 3);
+  tickLabels(values).forEach((tickLabel, index) => {
+    const y = scale.toY(values[index]);
+    context.beginPath();
+    context.moveTo(rectangle.x, y);
+    context.lineTo(rectangle.x + rectangle.width, y);
+    context.stroke();
+    context.fillText(tickLabel, rectangle.x - 5, y, rectangle.x - 17);
+  });
+  context.textBaseline = "top";
+  context.textAlign = "left";
+  context.fillText("1", rectangle.x, rectangle.y + rectangle.height + 5);
+  context.textAlign = "right";
+  const last = nEpochs === 1 ? "1 epoch" : `${nEpochs} epochs`;
+  context.fillText(last, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
+  context.save();
+  context.translate(11, rectangle.y + rectangle.height / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.textBaseline = "bottom";
+  context.fillText(label, 0, 0);
+  context.restore();
+}
+
+function drawCurve(context, scale, { values, color, dash, isFaded }) {
+  context.save();
+  context.globalAlpha = isFaded ? 0.3 : 1;
+  context.beginPath();
+  values.forEach((value, index) => {
+    if (value !== null) context.lineTo(scale.toX(index + 1), scale.toY(value));
+  });
+  context.setLineDash(dash);
+  context.strokeStyle = color;
+  context.lineWidth = 2;
+  context.stroke();
+  context.restore();
+}
 
 // Loss and accuracy by epoch; the values of the epoch under the pointer are shown beside it
 export class Curves {
@@ -27,8 +102,9 @@ export class Curves {
     if (event === null || nEpochs === 0) this.pointed = null;
     else {
       const { left, width, height } = canvas.getBoundingClientRect();
-      const epoch = epochAt(event.clientX - left, curvesRectangle(width, height), nEpochs);
-      this.pointed = { name, canvas, epoch };
+      const rectangle = curvesRectangle(width, height);
+      const share = (event.clientX - left - rectangle.x) / rectangle.width;
+      this.pointed = { name, canvas, epoch: 1 + Math.round(Math.min(1, Math.max(0, share)) * (nEpochs - 1)) };
     }
     this.draw();
   }
@@ -73,6 +149,7 @@ export class Curves {
   // The epoch of the network on the page; null if it is the last one
   markedEpoch() {
     const { film, history } = this.page;
-    return film.shownEpoch === history.loss?.length ? null : film.shownEpoch;
+    const epoch = film.epoch ?? film.finalEpoch;
+    return epoch === history.loss?.length ? null : epoch;
   }
 }

@@ -42,7 +42,7 @@ export class DrawingTools {
       return element(
         "label", { class: tool },
         element("input", {
-          type: "radio", name: `${this.page.id}-tool`, value: tool,
+          type: "radio", name: `${this.page.prefix}-tool`, value: tool,
           "aria-label": isClass ? `Class ${text}` : false, onchange: () => this.selectTool(tool),
         }),
         ...(isClass ? [element("b", {}, SHAPE_SYMBOLS[Number(tool.slice(6)) % SHAPE_SYMBOLS.length])] : []),

@@ -4,17 +4,16 @@ import { element, button, download } from "./dom.js";
 import { Downloads } from "./downloads.js";
 import { DrawingTools } from "./drawing.js";
 import { Film } from "./film.js";
-import { FilmControls } from "./film_controls.js";
 import { formatDuration } from "./formats.js";
-import { nextGeneration } from "./generations.js";
 import { afterFrame, measureMovement } from "./latency.js";
 import { unpackMessage } from "./message.js";
 import { NetworkPicture } from "./network.js";
 import { Plane } from "./plane.js";
 import { Scores } from "./scores.js";
-import { changeSettings, datasetKey, outdatedEdits } from "./settings.js";
 import { Theme } from "./theme.js";
 import { Upload } from "./upload.js";
+
+let lastId = 0; // of the requests of all views of a widget
 
 // The page: the settings, the requests and answers, and the network that is shown
 export class Explorer {
@@ -22,13 +21,15 @@ export class Explorer {
     this.model = model;
     this.root = root;
     root.explorer = this; // for the browser's console and the tests
-    this.id = `moonnet-${Math.random().toString(36).slice(2)}`; // of this view, unique in a notebook
+    this.prefix = `moonnet-${Math.random().toString(36).slice(2)}`; // of element ids, unique in a notebook
     this.settings = { ...model.get("settings") };
     this.defaults = {};
     this.learningRates = {}; // Keras's default of each optimizer
     this.table = null; // name and columns of the user's table
-    this.generation = 0; // of the latest training that this view has requested
-    this.changes = new Map(); // generation to the time of the change and the key of the samples
+    this.pendingIds = new Set(); // of requests whose answers only this view shows
+    this.trainRequests = new Map(); // id to the time of the change and the key of the samples
+    this.trainId = 0; // id of the latest training request
+    this.shownId = 0; // id of the training on the page
     this.latency = null; // milliseconds from the last change to its picture
     this.view = null; // header and arrays of the picture on the page
     this.viewDatasetKey = null;
@@ -39,8 +40,7 @@ export class Explorer {
     this.upload = new Upload(this);
     this.plane = new Plane(this);
     this.drawing = new DrawingTools(this);
-    this.film = new Film((epoch) => this.request("frame", { epoch }));
-    this.filmControls = new FilmControls(this);
+    this.film = new Film(this);
     this.scores = new Scores(this);
     this.curves = new Curves(this);
     this.downloads = new Downloads(this);
@@ -54,13 +54,12 @@ export class Explorer {
     return this.settings[name] ?? this.defaults[name];
   }
 
-  // Of the training on the page
-  get shownGeneration() {
-    return this.view?.header.generation ?? 0;
-  }
-
   request(kind, content = {}) {
-    this.model.send({ kind, view: this.id, ...content });
+    // Ids increase over all views of a widget, in all windows
+    lastId = Math.max(lastId + 1, 1000 * Date.now());
+    if (kind !== "train") this.pendingIds.add(lastId);
+    this.model.send({ kind, id: lastId, ...content });
+    return lastId;
   }
 
   // -- building
@@ -71,13 +70,13 @@ export class Explorer {
     const panel = (name, label, ...children) => (
       element("section", { class: `panel ${name}`, "aria-label": label }, ...children)
     );
-    const { controls, upload, plane, drawing, filmControls, scores, curves, downloads, network } = this;
+    const { controls, upload, plane, drawing, film, scores, curves, downloads, network } = this;
     this.root.replaceChildren(
       element(
         "div", { class: "layout" },
         element("header", {}, element("h1", {}, "moonnet ", element("span", {}, "explorer")), this.status, reset),
         panel("settings", "Settings", controls.root, upload.input),
-        panel("picture", "Plane", plane.canvas, plane.keyboardHelp, plane.key, drawing.root, filmControls.root),
+        panel("picture", "Plane", plane.canvas, plane.keyboardHelp, plane.key, drawing.root, film.root),
         panel(
           "results", "Results",
           scores.label, scores.accuracy, scores.details, curves.legend, curves.loss, curves.accuracy, curves.values,
@@ -117,7 +116,7 @@ export class Explorer {
     this.listeners.abort();
     this.sizeObserver.disconnect();
     this.theme.close();
-    this.filmControls.stop();
+    this.film.stop();
     this.model.off("msg:custom", this.onMessage);
     this.model.off("change:settings", this.onSettings);
     this.model.off("connection", this.onConnection);
@@ -141,10 +140,10 @@ export class Explorer {
   }
 
   // Python's answers reach every view of a widget, but the views share only the training
-  isForThisView({ kind, view }) {
-    const isOwn = view === this.id;
+  isForThisView({ kind, id }) {
+    const isOwn = this.pendingIds.delete(id);
     if (kind === "controls") return isOwn || this.descriptions === undefined;
-    if (kind === "frame" && !isOwn) this.film.otherViewAnswered();
+    if (kind === "frame" && !isOwn) this.film.frameForOtherViewArrived(id);
     return isOwn || !["frame", "script", "file"].includes(kind);
   }
 
@@ -164,14 +163,14 @@ export class Explorer {
 
   handleProblem(header) {
     this.setStatus(header.message, "problem");
-    if (header.generation === this.generation) this.setStale(true);
+    if (header.id === this.trainId) this.setStale(true);
   }
 
   // A stale picture is not that of the settings: it is faded, and there are no downloads
   setStale(isStale) {
     this.root.classList.toggle("stale", isStale);
     this.downloads.setDisabled(isStale);
-    if (isStale) this.filmControls.stop();
+    if (isStale) this.film.stop();
   }
 
   handleControls(header) {
@@ -194,26 +193,26 @@ export class Explorer {
   }
 
   handlePicture(header, arrays) {
-    if (header.generation < Math.min(this.generation, this.shownGeneration)) return;
+    if (header.id < this.trainId && header.id < this.shownId) return;
+    this.shownId = header.id;
     this.view = { header, arrays };
     this.setStale(false);
     this.updateHistory(header.history);
-    const change = this.changes.get(header.generation);
-    this.viewDatasetKey = change?.datasetKey ?? this.datasetKey();
+    const request = this.trainRequests.get(header.id);
+    this.viewDatasetKey = request?.datasetKey ?? this.datasetKey();
     this.film.set(0, header.history.loss.length);
-    this.filmControls.refresh();
     this.drawing.refresh();
     this.plane.draw();
     this.scores.refresh();
     if (!header.final) this.setStatus(`Training: epoch ${header.history.loss.length} …`, "busy");
     afterFrame(() => {
-      this.latency = change === undefined ? null : measureMovement(header.generation, change.changedAt);
-      if (header.final && header.generation >= this.generation) this.describeTraining();
+      this.latency = request === undefined ? null : measureMovement(header.id, request.changedAt);
+      if (header.final && header.id >= this.trainId) this.describeTraining();
       this.curves.draw(); // after the plane is on the screen, because curves and network are slower to draw
       this.network.draw();
     });
-    for (const generation of this.changes.keys()) {
-      if (generation <= header.generation) this.changes.delete(generation);
+    for (const id of this.trainRequests.keys()) {
+      if (id <= header.id) this.trainRequests.delete(id);
     }
   }
 
@@ -225,17 +224,16 @@ export class Explorer {
   }
 
   handleFilm(header) {
-    if (header.generation !== this.shownGeneration) return;
+    if (header.id !== this.shownId) return;
     this.updateHistory(header.history);
     this.film.set(header.epochs, header.final_epoch);
-    this.filmControls.refresh();
     this.scores.refresh();
     this.curves.draw();
-    if (header.generation >= this.generation) this.describeTraining();
+    if (header.id >= this.trainId) this.describeTraining();
   }
 
   handleFrame(header, arrays) {
-    if (header.generation !== this.shownGeneration || !this.film.accept(header.epoch)) return;
+    if (header.id < this.shownId || !this.film.acceptFrame(header.epoch)) return;
     this.view = { header, arrays };
     this.draw();
   }
@@ -253,11 +251,27 @@ export class Explorer {
   // -- settings
 
   change(values, event = null) {
-    this.settings = changeSettings(this.settings, values, this.defaults);
-    if (outdatedEdits(values, this.value("data")).includes("erased")) this.drawing.clearUndo();
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined || JSON.stringify(value) === JSON.stringify(this.defaults[name])) {
+        delete this.settings[name];
+      } else this.settings[name] = value;
+    }
+    this.deleteOutdatedEdits(values);
     this.saveSettings();
     this.refreshControls();
     this.train(event);
+  }
+
+  // Erased indices are only valid for the same samples, drawn points only on the same plane
+  deleteOutdatedEdits(values) {
+    const isNewSplit = "random_state" in values && this.value("data") === "own"; // standardised anew
+    const isNewPlane = isNewSplit || ["data", "target", "features"].some((name) => name in values);
+    const isNewSamples = isNewPlane || "n_samples" in values || "random_state" in values;
+    if (isNewPlane) delete this.settings.drawn;
+    if (isNewSamples) {
+      delete this.settings.erased;
+      this.drawing.clearUndo();
+    }
   }
 
   saveSettings() {
@@ -276,15 +290,15 @@ export class Explorer {
   }
 
   train(event = null) {
-    this.filmControls.stop();
-    this.generation = nextGeneration();
-    this.request("train", { generation: this.generation, settings: this.settings });
+    this.film.stop();
+    this.trainId = this.request("train", { settings: this.settings });
     const changedAt = event?.timeStamp ?? performance.now();
-    this.changes.set(this.generation, { changedAt, datasetKey: this.datasetKey() });
+    this.trainRequests.set(this.trainId, { changedAt, datasetKey: this.datasetKey() });
   }
 
+  // The settings that determine the samples, except for their noise, as text
   datasetKey() {
-    return datasetKey(this.settings, this.defaults);
+    return JSON.stringify(["data", "target", "features", "n_samples", "random_state"].map((name) => this.value(name)));
   }
 
   reset(event) {
@@ -316,6 +330,6 @@ export class Explorer {
     this.network.draw(palette);
     this.scores.refresh();
     this.curves.draw(palette);
-    this.filmControls.refresh();
+    this.film.refresh();
   }
 }

@@ -1,64 +1,109 @@
-const FILM_SECONDS = 5;
-export const FRAMES_PER_SECOND = 20;
+import { element, button } from "./dom.js";
 
-// The film of the last training: the network after each epoch, of which Python sends one at a time as a frame
+const FILM_SECONDS = 5;
+const FRAMES_PER_SECOND = 20;
+
+// The film of the last training: shows the network after each epoch
 export class Film {
-  constructor(requestFrame) {
-    this.requestFrame = requestFrame;
-    this.set(0, 0);
+  constructor(page) {
+    this.page = page;
+    this.nEpochs = 0; // 0 until the epochs are recorded
+    this.finalEpoch = 0; // the epoch of the trained network: with early stopping, the best one
+    this.epoch = null; // the epoch on the page; null for the trained network
+    this.wantedEpoch = 0;
+    this.isFrameRequested = false;
+    this.frameId = 0;
+    this.playing = null; // timer; null while paused
+    this.playButton = button("Play", () => this.toggle(), { disabled: true });
+    this.backButton = button("‹", () => this.step(-1), { disabled: true, "aria-label": "Previous epoch" });
+    this.forwardButton = button("›", () => this.step(1), { disabled: true, "aria-label": "Next epoch" });
+    this.slider = element("input", {
+      type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch",
+      oninput: () => this.show(Number(this.slider.value)),
+    });
+    this.output = element("output", {}, "");
+    this.root = element(
+      "div", { class: "film", role: "group", "aria-label": "Film of the training" },
+      this.playButton, this.backButton, this.forwardButton, this.slider, this.output,
+    );
   }
 
-  // The number of epochs, 0 until they are recorded, and that of the trained network: with early stopping, the best one
   set(nEpochs, finalEpoch) {
     this.nEpochs = nEpochs;
     this.finalEpoch = finalEpoch;
-    this.epoch = null; // the epoch on the page; null for the trained network
+    this.epoch = null;
     this.wantedEpoch = finalEpoch;
-    this.requestedEpoch = null; // null if no frame is on its way
+    this.isFrameRequested = false;
+    if (nEpochs > 0) {
+      this.slider.max = nEpochs;
+      this.slider.value = finalEpoch;
+    }
+    for (const control of [this.playButton, this.backButton, this.forwardButton, this.slider]) {
+      control.disabled = nEpochs === 0;
+    }
+    this.refresh();
   }
 
-  get shownEpoch() {
-    return this.epoch ?? this.finalEpoch;
+  refresh() {
+    const epoch = this.epoch ?? this.finalEpoch;
+    if (this.nEpochs > 0) this.output.textContent = `epoch ${epoch} of ${this.nEpochs}`;
+    this.slider.setAttribute("aria-valuetext", this.output.textContent);
+    this.playButton.textContent = this.playing === null ? "Play" : "Pause";
   }
 
   show(epoch) {
     this.wantedEpoch = epoch;
-    if (this.requestedEpoch === null && this.nEpochs > 0) this.request();
-  }
-
-  request() {
-    this.requestedEpoch = this.wantedEpoch;
-    this.requestFrame(this.wantedEpoch);
+    this.slider.value = epoch;
+    if (this.isFrameRequested || this.nEpochs === 0) return;
+    this.isFrameRequested = true;
+    this.frameId = this.page.request("frame", { epoch });
   }
 
   step(epochs) {
+    this.stop();
     this.show(Math.min(this.nEpochs, Math.max(0, this.wantedEpoch + epochs)));
   }
 
-  // Begin to play: at the end, from the initial weights
-  begin() {
+  toggle() {
+    if (this.playing !== null) {
+      this.stop();
+      return;
+    }
     if (this.wantedEpoch >= this.nEpochs) this.show(0);
+    const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_PER_SECOND)));
+    const tick = () => {
+      if (!this.isFrameRequested) {
+        if (this.wantedEpoch >= this.nEpochs) {
+          this.stop();
+          return;
+        }
+        this.show(Math.min(this.nEpochs, this.wantedEpoch + stride));
+      }
+      this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
+    };
+    this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
+    this.refresh();
   }
 
-  // Request the next frame of a film that plays, once the last one has arrived; return false at the end
-  advance() {
-    if (this.requestedEpoch !== null) return true;
-    if (this.wantedEpoch >= this.nEpochs) return false;
-    this.step(Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_PER_SECOND))));
-    return true;
+  stop() {
+    clearTimeout(this.playing);
+    this.playing = null;
+    this.refresh();
   }
 
-  // Accept the frame that was requested, and request the one wanted by now; return whether the frame is to be shown
-  accept(epoch) {
-    if (epoch !== this.requestedEpoch) return false;
-    this.requestedEpoch = null;
+  // Accept a frame that has arrived, and request the next one wanted; return whether the frame is to be shown
+  acceptFrame(epoch) {
+    this.isFrameRequested = false;
+    if (this.nEpochs === 0) return false;
     this.epoch = epoch === this.finalEpoch ? null : epoch;
-    if (this.wantedEpoch !== epoch) this.request();
+    if (this.wantedEpoch !== epoch) this.show(this.wantedEpoch);
     return true;
   }
 
-  // Python answers only the latest request of all views, so it may have dropped this one's for the answered one
-  otherViewAnswered() {
-    if (this.requestedEpoch !== null) this.request();
+  // A frame for another view: if Python has dropped this view's older request, repeat it
+  frameForOtherViewArrived(id) {
+    if (!this.isFrameRequested || id < this.frameId) return;
+    this.isFrameRequested = false;
+    this.show(this.wantedEpoch);
   }
 }

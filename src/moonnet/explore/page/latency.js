@@ -15,7 +15,7 @@ export function afterFrame(task) {
 }
 
 // Record and return the milliseconds from a change of a setting until its picture is on the screen
-export function measureMovement(generation, changedAt) {
+export function measureMovement(id, changedAt) {
   if (performance.getEntriesByName(MOVEMENT).length >= 1000) performance.clearMeasures(MOVEMENT);
-  return performance.measure(MOVEMENT, { start: changedAt, end: performance.now(), detail: { generation } }).duration;
+  return performance.measure(MOVEMENT, { start: changedAt, end: performance.now(), detail: { id } }).duration;
 }

@@ -9,10 +9,10 @@ export class Plane {
     this.page = page;
     this.canvas = element("canvas", {
       class: "plane", tabindex: 0, role: "img", "aria-label": "Decision regions, not trained yet",
-      "aria-describedby": `${page.id}-drawing`,
+      "aria-describedby": `${page.prefix}-drawing`,
     });
     this.keyboardHelp = element(
-      "p", { id: `${page.id}-drawing`, class: "visually-hidden" },
+      "p", { id: `${page.prefix}-drawing`, class: "visually-hidden" },
       "With a drawing tool selected, the arrow keys move a crosshair, and Enter draws or erases points there.",
     );
     this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => page.draw() });

@@ -13,7 +13,7 @@ export class Scores {
   refresh() {
     const { view: { header }, history, film, isHeldOutOutdated } = this.page;
     this.accuracy.textContent = formatPercent(header.test_accuracy);
-    const index = film.shownEpoch - 1;
+    const index = (film.epoch ?? film.finalEpoch) - 1;
     const formatLoss = (name) => history[name]?.[index]?.toFixed(3);
     const losses = [["training", formatLoss("loss")], ["held-out", !isHeldOutOutdated && formatLoss("test_loss")]]
       .filter(([, loss]) => loss);

@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from pkgutil import iter_modules
 
-from moonnet.training._keras import keras
+from moonnet._keras import keras
 from moonnet.training.engines._engine import Engine
 
 

@@ -1,6 +1,7 @@
-"""The forward pass in NumPy, compared with Keras's activations and with plain matrix products."""
+"""Stacks of Dense layers: initial weights, and the forward pass, compared with Keras and with matrix products."""
 
 import copy
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
 
-from moonnet import _numpy_forward
-from moonnet.training._keras import keras
+from moonnet._keras import keras
+from moonnet.networks import ACTIVATIONS, DenseStack, State, _dense_stack
+
+
+def raw_predictions(X, coefs, intercepts, activation):
+    network = DenseStack((X.shape[1], *map(len, intercepts)), activation)
+    return network.raw_predictions(X, DenseStack.join(coefs, intercepts))
+
 
 VALUES = np.concatenate([np.linspace(-12, 12, 4801), [-0.5, 0.5, -1, 1, 3, -3, 6, 700, -700]])
 
@@ -22,14 +29,14 @@ VALUES = np.concatenate([np.linspace(-12, 12, 4801), [-0.5, 0.5, -1, 1, 3, -3, 6
     reason="on JAX, Keras computes some activations in float32: see test_classifier.py",
 )
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", _numpy_forward.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_matches_keras(name, dtype):
     values = VALUES.astype(dtype)
     if name == "exponential":
         values = values[np.abs(values) < 80]
     expected = keras.activations.get(name)(keras.ops.convert_to_tensor(values)).numpy()
     with np.errstate(all="raise", under="ignore"):
-        _numpy_forward.ACTIVATIONS[name](values)
+        ACTIVATIONS[name](values)
     assert values.dtype == dtype
     tolerance = 1e-12 if dtype == "float64" else 2e-6
     assert_allclose(values, expected, rtol=tolerance, atol=tolerance)
@@ -40,7 +47,7 @@ def test_all_elementwise_activations_of_keras_are_supported():
     needs_arguments = {"threshold"}
     not_activations = {"get", "serialize", "deserialize"}
     functions = {name for name in dir(keras.activations) if name.islower() and not name.startswith("_")}
-    assert functions - not_elementwise - needs_arguments - not_activations <= set(_numpy_forward.ACTIVATIONS)
+    assert functions - not_elementwise - needs_arguments - not_activations <= set(ACTIVATIONS)
 
 
 @settings(max_examples=100, deadline=None)
@@ -65,9 +72,9 @@ def test_raw_predictions_equal_matrix_products_for_any_chunk_size(sizes, n_sampl
     expected = expected @ coefs[-1] + intercepts[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_numpy_forward, "_CHUNK_BYTES", chunk_bytes)
+        patch.setattr(_dense_stack, "_CHUNK_BYTES", chunk_bytes)
         for samples in (X, sparse.csr_array(X), sparse.csr_matrix(X)):
-            logits = _numpy_forward.raw_predictions(samples, coefs, intercepts, activation)
+            logits = raw_predictions(samples, coefs, intercepts, activation)
             assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
     for array, old in zip([X, *coefs, *intercepts], [before[0], *before[1], *before[2]], strict=True):
         assert (array == old).all()
@@ -85,7 +92,7 @@ def test_inactive_unit_does_not_reduce_the_precision_of_the_others(n_samples, in
     is_active = np.arange(50) != 7
     expected = np.maximum(X @ coefs[0][:, is_active] + intercepts[0][is_active], 0).astype(float)
     expected = np.maximum(expected @ coefs[1][is_active] + intercepts[1], 0) @ coefs[2] + intercepts[2]
-    logits = _numpy_forward.raw_predictions(X, coefs, intercepts, "relu")
+    logits = raw_predictions(X, coefs, intercepts, "relu")
     assert_allclose(logits, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
@@ -99,9 +106,7 @@ def test_deep_network_retains_float64_precision():
     for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
         expected = np.maximum(expected @ coef + intercept, 0)
     expected = (expected @ coefs[-1] + intercepts[-1]).astype(float)
-    assert_allclose(
-        _numpy_forward.raw_predictions(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max()
-    )
+    assert_allclose(raw_predictions(X, coefs, intercepts, "relu"), expected, atol=1e-11 * np.abs(expected).max())
 
 
 @settings(max_examples=100, deadline=None)
@@ -109,7 +114,7 @@ def test_deep_network_retains_float64_precision():
     sizes=st.lists(st.integers(1, 60), min_size=2, max_size=5),
     n_networks=st.integers(1, 12),
     n_samples=st.integers(1, 70),
-    activation=st.sampled_from(sorted(_numpy_forward.ACTIVATIONS)),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
     dtype=st.sampled_from(["float32", "float64"]),
     chunk_bytes=st.sampled_from([1, 5000, 2**18]),
     is_sparse=st.booleans(),
@@ -128,10 +133,58 @@ def test_predictions_of_stacked_networks_equal_those_of_each_bit_for_bit(
     X = rng.normal(size=(n_samples, sizes[0])).astype(dtype)
     X = sparse.csr_array(X) if is_sparse else X
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
-        patch.setattr(_numpy_forward, "_CHUNK_BYTES", chunk_bytes)
-        groups = list(_numpy_forward.raw_predictions_of_each(X, weights[::2], weights[1::2], activation))
-        expected = [
-            _numpy_forward.raw_predictions(X, coefs, intercepts, activation)
-            for coefs, intercepts in zip(zip(*weights[::2], strict=True), zip(*weights[1::2], strict=True), strict=True)
-        ]
+        patch.setattr(_dense_stack, "_CHUNK_BYTES", chunk_bytes)
+        network = DenseStack(tuple(sizes), activation)
+        groups = list(network.raw_predictions_of_each(X, State(weights)))
+        expected = [network.raw_predictions(X, State(list(arrays))) for arrays in zip(*weights, strict=True)]
     assert np.concatenate(groups).tobytes() == np.stack(expected).tobytes()
+
+
+@pytest.mark.trains
+def test_initial_weights_are_glorot_uniform():
+    weights = DenseStack((300, 200, 3), "relu").initial_state(np.random.default_rng(0), "float32").trainable
+    assert [array.shape for array in weights] == [(300, 200), (200,), (200, 3), (3,)]
+    assert all(array.dtype == np.float32 for array in weights)
+    assert not weights[1].any()
+    theirs = keras.ops.convert_to_numpy(keras.initializers.GlorotUniform(seed=0)((300, 200)))
+    assert_allclose(weights[0].std(), theirs.std(), rtol=0.01)
+    assert_allclose(np.abs(weights[0]).max(), np.abs(theirs).max(), rtol=0.001)
+    assert abs(weights[0].mean()) < 0.001
+
+
+def test_random_biases_match_sklearn_except_for_the_output_layer():
+    network = DenseStack((1, 5000, 3), "relu", random_biases=True)
+    _, bias, _, output_bias = network.initial_state(np.random.default_rng(0), "float64").trainable
+    bound = np.sqrt(6 / 5001)
+    theirs = np.random.default_rng(0).uniform(-bound, bound, 5000)
+    assert_allclose([np.abs(bias).max(), bias.std()], [bound, theirs.std()], rtol=0.02)
+    assert not output_bias.any()
+
+
+@given(sizes=st.lists(st.integers(1, 5), min_size=2, max_size=4), seed=st.integers(0, 2**32 - 1))
+def test_rescaled_network_has_rescaled_outputs(sizes, seed):
+    rng = np.random.default_rng(seed)
+    network = DenseStack(tuple(sizes), "tanh", random_biases=True)
+    state = network.initial_state(rng, "float64")
+    factor, offset = rng.uniform(0.1, 10, sizes[-1]), rng.normal(size=sizes[-1])
+    X = rng.normal(size=(7, sizes[0]))
+    expected = network.raw_predictions(X, state) * factor + offset
+    rescaled = DenseStack.rescale(state, factor, offset)
+    assert_allclose(network.raw_predictions(X, rescaled), expected, rtol=1e-9, atol=1e-12)
+    assert all(map(np.shares_memory, rescaled.trainable[:-2], state.trainable[:-2]))
+
+
+def test_join_inverts_coefs_and_intercepts():
+    network = DenseStack((3, 4, 2), "relu", random_biases=True)
+    state = network.initial_state(np.random.default_rng(0), "float32")
+    coefs, intercepts = DenseStack.coefs(state), DenseStack.intercepts(state)
+    assert [coef.shape for coef in coefs] == [(3, 4), (4, 2)]
+    assert [intercept.shape for intercept in intercepts] == [(4,), (2,)]
+    assert DenseStack.join(coefs, intercepts).equals(state)
+    assert network.n_weights == sum(array.size for array in state.trainable) == len(DenseStack.flatten(state))
+    network.check(state)
+    for broken in ({"trainable": state.trainable[:2]}, {"others": [np.zeros(1)]}):
+        with pytest.raises(ValueError, match="expected weights of the shapes"):
+            network.check(replace(state, **broken))
+    with pytest.raises(ValueError, match="of one dtype"):
+        network.check(state.astype("float16"))

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from moonnet.training import _keras, engines
+from moonnet import _keras
+from moonnet.training import engines
 
 FIT = """
 import sys

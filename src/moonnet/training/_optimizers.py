@@ -1,39 +1,22 @@
-"""Specs of networks and optimizers, and the Keras models, Keras optimizers and initial weights made from them."""
+"""Keras optimizers: their classes and settings, in a form that can be compared, hashed and pickled."""
 
 import inspect
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
-from itertools import pairwise
+from functools import cache
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from moonnet import losses
-from moonnet._base_targets import OUTPUT_ACTIVATIONS
-from moonnet.training._keras import keras
+from moonnet._keras import keras
 from moonnet.training.engines import engine
 
 _SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 # Attributes that Keras's exclude_from_weight_decay sets on an optimizer, and that get_config omits
 _UNSERIALIZED_ATTRIBUTES = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """The architecture and the loss of a network, without its weights."""
-
-    layer_sizes: tuple[int, ...]  # features, units of each hidden layer, outputs
-    activation: str
-    loss: str
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """The names of what a training computes in each step: the loss and, for a classifier, the accuracy."""
-        return ("loss", "accuracy") if self.loss.endswith("crossentropy") else ("loss",)
 
 
 @dataclass(frozen=True)
@@ -252,140 +235,3 @@ def _learning_rate_error(value: Any) -> ValueError:
         "The 'learning_rate' parameter must be None, a positive finite number or a "
         f"keras.optimizers.schedules.LearningRateSchedule. Got {value!r} instead."
     )
-
-
-class _RuntimeDropout(keras.layers.Layer):
-    """Keras's Dropout with the rate in a variable, and with seeds that the training loop draws."""
-
-    def __init__(self, rate: Any, seed_generator: Any, *, name: str, dtype: str) -> None:
-        super().__init__(name=name, dtype=dtype)
-        self.rate = rate
-        self.seed_generator = seed_generator
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training:
-            return inputs
-        # A mask of shape (batch_size, units); as in Keras, the remaining values are scaled up
-        uniform = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator, dtype=inputs.dtype)
-        return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
-
-
-def training_model(spec: NetworkSpec, activation: Any, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
-    """Return the Keras model that a program compiles: its output layer has no activation, and its weights are zero.
-
-    ``dropout`` is a variable for the rate and a SeedGenerator, or None.
-    """
-    return _sequential(
-        spec,
-        activation,
-        dense=[{"dtype": dtype, "kernel_initializer": "zeros"}] * (len(spec.layer_sizes) - 1),
-        dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
-        output_activation=None,
-        dtype=dtype,
-    )
-
-
-def user_model(
-    spec: NetworkSpec,
-    weights: Sequence[np.ndarray],
-    optimizer: Any,
-    dropout: float,
-    penalties: Sequence[float],
-    loss_parameter: Any,
-    rescaling: tuple[Any, Any] | None = None,
-    dtype: str | None = None,
-) -> Any:
-    """Return a compiled Keras model with the estimator's predictions; ``dtype`` None means Keras's dtype policy.
-
-    ``penalties`` are the factors of each layer's L2 penalty. ``rescaling``, a factor and an offset, adds a layer.
-    """
-    options = {} if dtype is None else {"dtype": dtype}
-    model = _sequential(
-        spec,
-        spec.activation,
-        dense=[options | ({"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {}) for l2 in penalties],
-        dropout=partial(keras.layers.Dropout, dropout, **options) if dropout else None,
-        output_activation=OUTPUT_ACTIVATIONS.get(spec.loss),
-        dtype=dtype,
-    )
-    if dtype is not None:
-        model.dtype_policy = keras.DTypePolicy(dtype)  # Sequential has no such argument
-    if rescaling is not None:
-        model.add(keras.layers.Rescaling(*rescaling, name="rescaling", **options))
-    _check_range([*weights, *(rescaling or ())], dtype or keras.config.floatx())
-    model.set_weights(weights)
-    metrics: list[Any] = list(spec.metric_names[1:])
-    # With several sigmoid units, Keras would interpret "accuracy" as categorical accuracy
-    if spec.loss == "binary_crossentropy" and spec.layer_sizes[-1] > 1:
-        metrics = [keras.metrics.BinaryAccuracy(name="accuracy")]
-    model.compile(optimizer=optimizer, loss=_keras_loss(spec.loss, loss_parameter), metrics=metrics)
-    return model
-
-
-def _check_range(numbers: Sequence[Any], floatx: str) -> None:
-    """Raise ValueError if ``floatx`` is too narrow for the layers' factors and offsets, last those in the unit of y."""
-    limits = np.finfo("float32" if floatx == "bfloat16" else floatx)  # both have exponents of eight bits
-    magnitudes = [np.abs(array) for array in numbers]
-    overflows = not all((array <= limits.max).all() for array in magnitudes)
-    factors, offsets = magnitudes[-2:]
-    largest = np.maximum(np.atleast_2d(factors).max(axis=0), offsets)  # of each output
-    if overflows or ((largest > 0) & (largest < limits.tiny)).any():
-        raise ValueError(
-            f"The weights of this network overflow or underflow {floatx}, the float type of Keras models. Fit y in "
-            "another unit, or call keras.config.set_floatx('float64')."
-        )
-
-
-def _keras_loss(name: str, parameter: Any) -> Any:
-    """Return the loss to pass to ``Model.compile``."""
-    if name == "huber":
-        return losses.Huber(parameter)
-    if name == "pinball":
-        return losses.Pinball(parameter)
-    return {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error"}.get(name, name)
-
-
-def _sequential(
-    spec: NetworkSpec,
-    activation: Any,
-    dense: Sequence[dict[str, Any]],
-    dropout: Callable[..., Any] | None,
-    output_activation: str | None,
-    dtype: str | None = None,
-) -> Any:
-    """Return a Sequential model of Dense layers; ``dense`` are the options of each layer.
-
-    The layers are named as Keras would name those of a first model, so that Keras's counters of names stay as they are.
-    """
-
-    def layer_name(name: str, index: int) -> str:
-        return f"{name}_{index}" if index else name
-
-    n_features, *hidden, n_outputs = spec.layer_sizes
-    layers = [keras.Input((n_features,), dtype=dtype, name="input_layer")]
-    for index, units in enumerate(hidden):
-        layers.append(keras.layers.Dense(units, activation=activation, name=layer_name("dense", index), **dense[index]))
-        if dropout is not None:
-            layers.append(dropout(name=layer_name("dropout", index)))
-    name = layer_name("dense", len(hidden))
-    layers.append(keras.layers.Dense(n_outputs, activation=output_activation, name=name, **dense[-1]))
-    return keras.Sequential(layers, name="sequential")
-
-
-def initial_weights(
-    layer_sizes: Sequence[int], rng: np.random.Generator, dtype: str, random_biases: bool
-) -> list[np.ndarray]:
-    """Return kernel and bias of each layer as Keras's Dense draws them: Glorot uniform kernels, zero biases.
-
-    With ``random_biases``, the biases of hidden layers are drawn within the same bounds, as in scikit-learn's MLPs.
-
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
-    """
-    weights = []
-    for layer, (fan_in, fan_out) in enumerate(pairwise(layer_sizes), start=1):
-        bound = math.sqrt(6 / (fan_in + fan_out))
-        is_hidden = layer < len(layer_sizes) - 1
-        kernel = rng.uniform(-bound, bound, (fan_in, fan_out))
-        bias = rng.uniform(-bound, bound, fan_out) if random_biases and is_hidden else np.zeros(fan_out)
-        weights += [kernel.astype(dtype), bias.astype(dtype)]
-    return weights

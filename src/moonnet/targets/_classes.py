@@ -13,7 +13,7 @@ from scipy import special
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array
 
-from moonnet._base_targets import BaseTargets
+from moonnet.targets._base import BaseTargets
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,15 +95,16 @@ class ClassTargets(BaseTargets):
     @property
     def n_outputs(self) -> int:
         """The number of units in the output layer."""
-        return 1 if self._is_binary else len(self.classes)
+        return 1 if self.is_binary else len(self.classes)
 
     @property
-    def loss(self) -> str:
-        """Keras's name of the loss."""
-        return "binary_crossentropy" if self.multilabel or self._is_binary else "categorical_crossentropy"
+    def has_sigmoid_units(self) -> bool:
+        """Whether each output is the logit of a label of its own, and not one of several classes."""
+        return self.multilabel or self.is_binary
 
     @property
-    def _is_binary(self) -> bool:
+    def is_binary(self) -> bool:
+        """Whether there are two classes."""
         return len(self.classes) == 2 and not self.multilabel
 
     def encode(self, y: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -111,7 +112,7 @@ class ClassTargets(BaseTargets):
         if self.multilabel:
             return y.astype(dtype)
         indices = np.searchsorted(self.classes, y)
-        if self._is_binary:
+        if self.is_binary:
             return indices[:, np.newaxis].astype(dtype)
         one_hot = np.zeros((len(y), len(self.classes)), dtype)
         one_hot[np.arange(len(y)), indices] = 1
@@ -124,7 +125,7 @@ class ClassTargets(BaseTargets):
         """
         if self.multilabel:
             return (special.expit(logits) > 0.5).astype(np.int64)
-        if self._is_binary:
+        if self.is_binary:
             return self.classes[(special.expit(logits[:, 0]) > 0.5).astype(np.intp)]
         return self.classes[logits.argmax(axis=1)]
 
@@ -132,7 +133,7 @@ class ClassTargets(BaseTargets):
         """Return the probability of each class or label, shape (n_samples, n_classes)."""
         if self.multilabel:
             return special.expit(logits)
-        if self._is_binary:
+        if self.is_binary:
             both = np.empty((len(logits), 2), logits.dtype)
             # expit(-z) is exact even if the second class is almost certain; 1 - expit(z) is not
             np.negative(logits, out=both[:, :1])
@@ -144,27 +145,13 @@ class ClassTargets(BaseTargets):
         """Return the logarithms of the probabilities, finite even if a probability underflows to 0."""
         if self.multilabel:
             log_probabilities = special.log_expit(logits)
-        elif self._is_binary:
+        elif self.is_binary:
             log_probabilities = special.log_expit(np.hstack([-logits, logits]))
         else:
             log_probabilities = special.log_softmax(logits, axis=1)
         # Near certainty the logarithm resolves more than the probability, which is rounded to 1: make the two agree
         probabilities = self.probabilities(logits)
         return np.log(probabilities, out=log_probabilities, where=probabilities > 0.5)
-
-    def losses(self, outputs: np.ndarray, encoded: np.ndarray) -> np.ndarray:
-        """Return the cross-entropy of each sample in nats, averaged over labels in multilabel problems."""
-        if self.loss == "binary_crossentropy":
-            return (np.logaddexp(0, outputs) - encoded * outputs).mean(axis=-1)
-        return -(encoded * special.log_softmax(outputs, axis=-1)).sum(axis=-1)
-
-    def metrics(self, outputs: np.ndarray, encoded: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the accuracy of each sample: 0 or 1, or the fraction of correct labels in multilabel problems."""
-        if self.loss == "binary_crossentropy":
-            correct = ((outputs > 0) == (encoded > 0)).mean(axis=-1)
-        else:
-            correct = outputs.argmax(axis=-1) == encoded.argmax(axis=-1)
-        return {"accuracy": correct}
 
 
 def _unique(values: np.ndarray, name: str) -> np.ndarray:

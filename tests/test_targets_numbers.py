@@ -1,4 +1,4 @@
-"""Targets of regression: standardization, checks, and the conversion of weights to the unit of y."""
+"""Targets of regression: standardization and checks."""
 
 import numpy as np
 import pytest
@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from moonnet._regression_losses import LOSSES
-from moonnet._regression_targets import RegressionTargets
+from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.targets import NumberTargets
 
 FLOAT64 = np.dtype(float)
 
 
 def fit_targets(y, loss="squared_error", weight=None):
     y = np.asarray(y, dtype=float)
-    return RegressionTargets.from_y(y, loss, 0.5).fit(
+    return NumberTargets.from_y(y, LOSSES[loss]()).fit(
         y, np.ones(len(y)) if weight is None else np.asarray(weight, float), FLOAT64
     )
 
@@ -25,14 +25,12 @@ Y_VALUES = st.one_of(st.just(0.0), st.floats(1e-100, 1e6))
 
 @pytest.mark.parametrize("loss", LOSSES)
 @given(arrays(float, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=Y_VALUES))
-def test_identity_network_with_unscaled_weights_predicts_y(loss, y):
+def test_decoding_inverts_encoding(loss, y):
     targets = fit_targets(y, loss)
-    encoded = targets.encode(y, FLOAT64)
-    kernel, bias = np.eye(targets.n_outputs), np.zeros(targets.n_outputs)
-    kernel, bias = targets.unscale_weights([kernel, bias])
+    outputs = targets.encode(y, FLOAT64)
     if loss == "poisson":  # the outputs are logarithms
-        encoded = np.log(np.maximum(encoded, 1e-300))
-    assert_allclose(targets.decode(encoded @ kernel + bias), y, rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max()))
+        outputs = np.log(np.maximum(outputs, 1e-300))
+    assert_allclose(targets.decode(outputs), y, rtol=1e-9, atol=1e-9 * (1 + np.abs(y).max()))
 
 
 def test_squared_error_standardizes_y_to_weighted_mean_0_and_variance_1():
@@ -84,7 +82,7 @@ def test_constant_y_is_encoded_as_finite_numbers(loss, value):
 )
 def test_y_that_varies_too_little_for_training_raises(loss, dtype, factor):
     y = np.array([[1.0, 0.0], [2.0, factor]])
-    targets = RegressionTargets.from_y(y, loss, 0.5)
+    targets = NumberTargets.from_y(y, LOSSES[loss]())
     statistic = "mean" if loss == "poisson" else "spread"
     with pytest.raises(
         ValueError, match=rf"y must have a {statistic} of at least .* if X is {dtype}, .* Multiply y by a factor"
@@ -98,12 +96,6 @@ def test_tiny_and_huge_y_are_standardized(scale):
     targets = fit_targets(y * scale)
     assert_allclose(targets.scale, y.std() * scale)
     assert_allclose(targets.encode(y * scale, FLOAT64)[:, 0], (y - y.mean()) / y.std(), rtol=1e-9)
-
-
-@pytest.mark.parametrize(("loss", "factor"), [("squared_error", 9), ("huber", 9), ("absolute_error", 3)])
-def test_loss_scale_is_proportional_to_y_or_its_square(loss, factor):
-    y = np.random.default_rng(0).normal(size=50)
-    assert fit_targets(3 * y, loss).loss_scale == pytest.approx(factor * fit_targets(y, loss).loss_scale)
 
 
 def test_each_output_has_its_own_center_and_scale():
@@ -127,7 +119,7 @@ def test_each_output_has_its_own_center_and_scale():
 )
 def test_invalid_y_raises(y, loss, message):
     with pytest.raises(ValueError, match=message):
-        RegressionTargets.from_y(y, loss, 0.5)
+        NumberTargets.from_y(y, LOSSES[loss]())
 
 
 @pytest.mark.parametrize(
@@ -139,7 +131,7 @@ def test_invalid_y_raises(y, loss, message):
     ],
 )
 def test_y_val_with_another_number_of_outputs_raises(shape, other_shape, message):
-    targets = RegressionTargets.from_y(np.ones(shape), "squared_error", 0.5)
+    targets = NumberTargets.from_y(np.ones(shape), LOSSES["squared_error"]())
     targets.check(np.zeros(shape), "y_val")
     with pytest.raises(ValueError, match=message):
         targets.check(np.ones(other_shape), "y_val")
@@ -148,7 +140,7 @@ def test_y_val_with_another_number_of_outputs_raises(shape, other_shape, message
 @pytest.mark.parametrize("offset", [2e7, -1e9])
 def test_y_below_the_resolution_of_float32_raises(offset):
     y = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e9] + [offset, 0]
-    targets = RegressionTargets.from_y(y, "squared_error", 0.5)
+    targets = NumberTargets.from_y(y, LOSSES["squared_error"]())
     targets.fit(y, np.ones(50), FLOAT64)
     with pytest.raises(
         ValueError, match=r"resolution of float32, .* Got values of about (2e\+07|-1e\+09) with a spread of [01]\."
@@ -161,18 +153,3 @@ def test_outliers_that_overflow_float32_raise():
     targets = fit_targets(y, "huber")
     with pytest.raises(ValueError, match=r"outliers that overflow float32, .* Got 1e\+60"):
         targets.encode(y, np.dtype("float32"))
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_scale_weights_inverts_unscale_weights(loss):
-    rng = np.random.default_rng(0)
-    targets = fit_targets(rng.exponential(size=(50, 2)) * [1e-3, 1e5] + 7, loss)
-    weights = [rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(3, 2)), rng.normal(size=2)]
-    for mine, yours in zip(targets.scale_weights(targets.unscale_weights(weights)), weights, strict=True):
-        assert_allclose(mine, yours, rtol=1e-9, atol=1e-9)
-
-
-def test_unscaled_weights_that_overflow_float32_raise():
-    targets = fit_targets(np.array([1e60, 2e60]))
-    with pytest.raises(ValueError, match=r"can represent\. Got numbers of about 2e\+60\. Pass X as float64"):
-        targets.unscale_weights([np.ones((1, 1), "float32"), np.ones(1, "float32")])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from moonnet._class_targets import ClassTargets
 from moonnet._sklearn_compat import check_sample_weight
+from moonnet.targets import ClassTargets
 
 # Multiplies sample weights by class weights; both of shape (n_samples,)
 ClassWeighting = Callable[[np.ndarray], np.ndarray]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.utils.class_weight import compute_sample_weight
 
-from moonnet._class_targets import ClassTargets
-from moonnet._sample_weights import effective_weights, make_class_weighting
+from moonnet.targets import ClassTargets
+from moonnet.targets._sample_weights import effective_weights, make_class_weighting
 
 
 def combine_weights(y, sample_weight, class_weight, dtype="float64"):

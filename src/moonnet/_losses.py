@@ -1,0 +1,336 @@
+"""What a network is trained to minimise: an object for each loss.
+
+Keras provides all of these losses except the pinball loss, but on JAX it averages in float32. These objects average
+themselves, in the dtype of their arguments.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import special
+
+# Largest spread, as a fraction of the centre, of a column whose values differ only by rounding
+MAX_ROUNDING = 10 * np.finfo(float).eps
+# Interquartile range of the standard normal distribution
+_NORMAL_IQR = 1.3489795003921634
+
+
+class Loss(ABC):
+    """A loss of outputs, which are those of the network's last layer before its activation.
+
+    Arrays have shape (n_samples, n_outputs). Those of NumPy may have further leading axes, for example one for several
+    networks; the results then have them, too. ``keras`` is the module, which the caller imports.
+    """
+
+    name: ClassVar[str]
+    output_activation: ClassVar[str] = "linear"  # Keras's name; turns outputs into predictions
+    metric_names: ClassVar[tuple[str, ...]] = ("loss",)  # what a training computes in each step
+
+    @abstractmethod
+    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
+        """Return the loss of each sample, shape (n_samples,)."""
+
+    @abstractmethod
+    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each sample of tensors, shape (n_samples,)."""
+
+    def sample_metrics(self, y: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the other metrics by name, each with a value per sample."""
+        return {}
+
+    def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
+        """Return the other metrics of tensors, each with a value per sample."""
+        return []
+
+    def keras_loss(self, losses: Any, parameter: Any) -> Any:
+        """Return the loss to pass to ``Model.compile``; ``losses`` is the module ``moonnet.losses``."""
+        return self.name
+
+    def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
+        """Return the metrics to pass to ``Model.compile``."""
+        return []
+
+
+class CrossEntropy(Loss):
+    """The negative logarithm of the probability of the labels, in nats."""
+
+    metric_names: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(CrossEntropy):
+    """The cross-entropy of labels that a sample may each have or not, averaged over the labels."""
+
+    name: ClassVar[str] = "binary_crossentropy"
+    output_activation: ClassVar[str] = "sigmoid"
+
+    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
+        """Return the loss of each sample."""
+        return (np.logaddexp(0, outputs) - y * outputs).mean(axis=-1)
+
+    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each sample of tensors."""
+        losses = keras.ops.binary_crossentropy(y, outputs, from_logits=True)
+        return keras.ops.sum(losses, axis=1) / y.shape[1]
+
+    def sample_metrics(self, y: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the fraction of each sample's labels that are predicted correctly."""
+        return {"accuracy": ((outputs > 0) == (y > 0)).mean(axis=-1)}
+
+    def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
+        """Return the fraction of each sample's labels that are predicted correctly."""
+        is_correct = keras.ops.cast(keras.ops.equal(outputs > 0, y > 0), outputs.dtype)
+        return [keras.ops.sum(is_correct, axis=1) / y.shape[1]]
+
+    def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
+        """Return the accuracy; with several sigmoid units, Keras would take its name for categorical accuracy."""
+        return ["accuracy"] if n_outputs == 1 else [keras.metrics.BinaryAccuracy(name="accuracy")]
+
+
+@dataclass(frozen=True)
+class CategoricalCrossEntropy(CrossEntropy):
+    """The cross-entropy of classes, of which each sample has one."""
+
+    name: ClassVar[str] = "categorical_crossentropy"
+    output_activation: ClassVar[str] = "softmax"
+
+    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
+        """Return the loss of each sample."""
+        return -(y * special.log_softmax(outputs, axis=-1)).sum(axis=-1)
+
+    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each sample of tensors."""
+        return keras.ops.categorical_crossentropy(y, outputs, from_logits=True)
+
+    def sample_metrics(self, y: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return whether the class of each sample is predicted correctly."""
+        return {"accuracy": outputs.argmax(axis=-1) == y.argmax(axis=-1)}
+
+    def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
+        """Return 1 for each sample whose class is predicted correctly, otherwise 0."""
+        is_correct = keras.ops.equal(keras.ops.argmax(outputs, axis=1), keras.ops.argmax(y, axis=1))
+        return [keras.ops.cast(is_correct, outputs.dtype)]
+
+    def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
+        """Return the accuracy."""
+        return ["accuracy"]
+
+
+class RegressionLoss(Loss):
+    """A loss of numbers, averaged over outputs. Its name is scikit-learn's."""
+
+    unit_power: ClassVar[int] = 1  # the power of y's unit in which the loss is
+    has_log_link: ClassVar[bool] = False  # whether outputs are logarithms of predictions
+
+    @abstractmethod
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output; ``xp`` is the module numpy or keras.ops, of whose arrays the others are."""
+
+    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
+        """Return the loss of each sample."""
+        return self.elementwise(np, y, outputs, parameter).mean(axis=-1)
+
+    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each sample of tensors."""
+        # A mean is computed as a sum: on JAX, Keras computes means in float32
+        return keras.ops.sum(self.elementwise(keras.ops, y, outputs, parameter), axis=1) / y.shape[1]
+
+    def check(self, numbers: np.ndarray, name: str) -> None:
+        """Raise ValueError if the numbers of the argument ``name`` include some that the loss does not allow."""
+
+    def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what to subtract from each column of y, and what to divide it by, for training."""
+        return _mean_and_std(columns, weight)
+
+    @classmethod
+    def create(cls, quantile: float) -> Self:
+        """Return the loss; ``quantile`` is the regressor's."""
+        return cls()
+
+    @property
+    def parameter(self) -> float:
+        """The parameter of the loss of standardised y. A compiled program receives it when it runs."""
+        return 1.0
+
+    def parameter_in_unit(self, unit: Any) -> Any:
+        """Return the parameter of the loss of y in its own unit, which is a number, or a list for several outputs."""
+        return self.parameter
+
+    def scale(self, unit: np.ndarray) -> float:
+        """Return the factor from the loss of standardised y to that of y in its unit, averaged over outputs."""
+        return float(np.mean(unit**self.unit_power))
+
+
+@dataclass(frozen=True)
+class SquaredError(RegressionLoss):
+    """The squared error, which is minimal for means."""
+
+    name: ClassVar[str] = "squared_error"
+    unit_power: ClassVar[int] = 2
+
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output."""
+        return xp.square(y - outputs)
+
+    def keras_loss(self, losses: Any, parameter: Any) -> Any:
+        """Return Keras's name."""
+        return "mean_squared_error"
+
+
+class _RobustLoss(RegressionLoss):
+    """A loss on which outliers have little influence, and which needs a scale on which they have little, too."""
+
+    def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the median and the normalised interquartile range of each column."""
+        return _median_and_spread(columns, weight)
+
+
+@dataclass(frozen=True)
+class AbsoluteError(_RobustLoss):
+    """The absolute error, which is minimal for medians."""
+
+    name: ClassVar[str] = "absolute_error"
+
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output."""
+        return _absolute(xp, y - outputs)
+
+    def keras_loss(self, losses: Any, parameter: Any) -> Any:
+        """Return Keras's name."""
+        return "mean_absolute_error"
+
+
+@dataclass(frozen=True)
+class Huber(_RobustLoss):
+    """Half the squared error up to the parameter, and a linear loss beyond."""
+
+    name: ClassVar[str] = "huber"
+    unit_power: ClassVar[int] = 2
+
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output."""
+        error = xp.abs(y - outputs)
+        return xp.where(error <= parameter, xp.square(error) / 2, parameter * (error - parameter / 2))
+
+    def parameter_in_unit(self, unit: Any) -> Any:
+        """Return the threshold in the unit of y."""
+        return unit
+
+    def keras_loss(self, losses: Any, parameter: Any) -> Any:
+        """Return moonnet's Keras loss."""
+        return losses.Huber(parameter)
+
+
+@dataclass(frozen=True)
+class Poisson(RegressionLoss):
+    """Half the Poisson deviance; the outputs are logarithms of means."""
+
+    name: ClassVar[str] = "poisson"
+    output_activation: ClassVar[str] = "exponential"
+    has_log_link: ClassVar[bool] = True
+
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output."""
+        logarithm = xp.log(xp.where(y > 0, y, xp.ones_like(y)))
+        return xp.exp(outputs) - y + y * (logarithm - outputs)
+
+    def check(self, numbers: np.ndarray, name: str) -> None:
+        """Raise ValueError if a number is negative."""
+        if (numbers < 0).any():
+            raise ValueError(
+                f"{name} must not contain negative numbers for loss='poisson'. Got {numbers.min():g} instead."
+            )
+
+    def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return 0 and the mean of each column: a factor of y shifts the logarithm of the mean."""
+        return np.zeros(columns.shape[1]), _weighted_means(columns, weight)
+
+
+@dataclass(frozen=True)
+class Pinball(_RobustLoss):
+    """The pinball loss, which is minimal for the quantile that is its parameter."""
+
+    name: ClassVar[str] = "pinball"
+    quantile: float = field(default=0.5, compare=False)  # programs for other quantiles are the same
+
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output."""
+        error = y - outputs
+        absolute = _absolute(xp, error)
+        return xp.where(error > 0, parameter * absolute, (1 - parameter) * absolute)
+
+    @classmethod
+    def create(cls, quantile: float) -> Self:
+        """Return the loss of this quantile."""
+        return cls(quantile)
+
+    @property
+    def parameter(self) -> float:
+        """The quantile."""
+        return self.quantile
+
+    def keras_loss(self, losses: Any, parameter: Any) -> Any:
+        """Return moonnet's Keras loss."""
+        return losses.Pinball(parameter)
+
+
+REGRESSION_LOSSES: dict[str, type[RegressionLoss]] = {
+    loss.name: loss for loss in (SquaredError, AbsoluteError, Huber, Poisson, Pinball)
+}
+
+
+LOSSES_OF_POSITIVE_NUMBERS = [name for name, loss in REGRESSION_LOSSES.items() if loss.has_log_link]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What a fit minimises: a loss, and how the unit of training and the unit of y are related."""
+
+    loss: Loss
+    parameter: float = 0.0  # of the loss in training
+    scale: float = 1.0  # factor from the loss in training to the reported loss
+    # Of a model that predicts in the unit of y: the parameter of its loss, and the mean square of its outputs' factors
+    model_parameter: Any = None
+    squared_output_unit: float = 1.0
+    # Factor and offset from predictions in training to the unit of y; None if the units are equal
+    rescaling: tuple[Any, Any] | None = None
+
+
+def _absolute(xp: Any, error: Any) -> Any:
+    """Return the absolute value with a gradient of 0 at 0; that of abs is 0 on TensorFlow and 1 on JAX."""
+    return error * xp.sign(error)
+
+
+def _weighted_means(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return weight.astype(np.float64) @ columns / weight.sum(dtype=np.float64)
+
+
+def _mean_and_std(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted mean and standard deviation of each column."""
+    center = _weighted_means(columns, weight)
+    center += _weighted_means(columns - center, weight)  # so that rounding gives a constant column no spread
+    return center, np.sqrt(_weighted_means(np.square(columns - center), weight))
+
+
+def _median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted median and normalised interquartile range of each column.
+
+    If the quartiles of a column differ by rounding at most, the standard deviation replaces the interquartile range.
+    """
+    low, center, high = np.transpose([_quartiles(column, weight.astype(np.float64)) for column in columns.T])
+    spread = (high - low) / _NORMAL_IQR
+    return center, np.where(spread > MAX_ROUNDING * np.abs(center), spread, _mean_and_std(columns, weight)[1])
+
+
+def _quartiles(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted quartiles; between two numbers their midpoint, as NumPy's median does."""
+    order = np.argsort(column)
+    cumulative = np.cumsum(weight[order])
+    levels = cumulative[-1] * np.array([0.25, 0.5, 0.75])
+    # A tolerance, so that quartiles do not depend on the scale of the weights
+    tolerance = cumulative[-1] * len(order) * np.finfo(float).eps
+    first = np.searchsorted(cumulative, levels - tolerance)
+    last = np.searchsorted(cumulative, levels + tolerance, side="right")
+    return (column[order[first]] + column[order[last]]) / 2

@@ -1,0 +1,102 @@
+"""The interface of networks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The arrays of a network, or those of several ones, stacked: then each array has a leading axis for them."""
+
+    trainable: list[np.ndarray]
+    others: list[np.ndarray] = field(default_factory=list)  # which a step changes without a gradient, such as means
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """All arrays."""
+        return [*self.trainable, *self.others]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the trainable arrays."""
+        return self.trainable[0].dtype
+
+    def astype(self, dtype: Any) -> Self:
+        """Return the state in another dtype, with the same arrays if they have it."""
+        return type(self)(*([a.astype(dtype, copy=False) for a in arrays] for arrays in (self.trainable, self.others)))
+
+    def stack(self) -> Self:
+        """Return the state as that of a single stacked network, without copying."""
+        return type(self)(*([array[np.newaxis] for array in arrays] for arrays in (self.trainable, self.others)))
+
+    def copy_of(self, index: int) -> Self:
+        """Return a copy of the state of one of several stacked networks."""
+        return type(self)(*([np.array(array[index]) for array in arrays] for arrays in (self.trainable, self.others)))
+
+    def equals(self, other: Self) -> bool:
+        """Return whether both have the same values in the same order."""
+        return len(self.arrays) == len(other.arrays) and all(map(np.array_equal, self.arrays, other.arrays))
+
+    def is_finite(self) -> bool:
+        """Return whether no value is infinite or NaN."""
+        return all(np.isfinite(array).all() for array in self.arrays)
+
+
+class Network(ABC):
+    """An architecture without its weights. It is frozen and hashable, because it is part of a compiled program's key.
+
+    Outputs are raw: those of the last layer before its activation, shape (n_samples, n_outputs).
+    """
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """The number of inputs."""
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """The number of outputs."""
+
+    @property
+    @abstractmethod
+    def n_weights(self) -> int:
+        """The number of elements in the trainable arrays."""
+
+    @abstractmethod
+    def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
+        """Return a state drawn from the generator, with which a training starts."""
+
+    @abstractmethod
+    def raw_predictions(self, X: Any, state: State) -> np.ndarray:
+        """Return the outputs for X, shape (n_samples, n_features), an array or in CSR format."""
+
+    @abstractmethod
+    def raw_predictions_of_each(self, X: Any, stacked: State) -> Iterator[np.ndarray]:
+        """Yield the outputs of ``raw_predictions`` of stacked networks, bit for bit, in groups of networks.
+
+        Outputs have shape (networks of a group, n_samples, n_outputs).
+        """
+
+    @abstractmethod
+    def penalized(self, trainable: Sequence[Any]) -> Sequence[Any]:
+        """Return those of the trainable arrays, of any library, whose squares the L2 penalty sums."""
+
+    @abstractmethod
+    def build(
+        self,
+        activation: Callable[[str], Any],
+        dense: dict[str, Any],
+        output: dict[str, Any] | None = None,
+        dropout: Callable[..., Any] | None = None,
+        dtype: str | None = None,
+    ) -> Any:
+        """Return a new ``keras.Sequential`` with this architecture.
+
+        ``activation`` converts the name of an activation for Keras. ``dense`` are options of each Dense layer,
+        ``output`` those of the last one, if they differ, and ``dropout`` returns a layer to follow each hidden one.
+        """

@@ -1,0 +1,92 @@
+"""The Keras models of a network: the one that a program compiles, and the one that users get."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from moonnet import losses
+from moonnet._keras import keras
+from moonnet._losses import Loss
+from moonnet.networks import Network
+from moonnet.training.engines import engine
+
+
+class _RuntimeDropout(keras.layers.Layer):
+    """Keras's Dropout with the rate in a variable, and with seeds that the training loop draws."""
+
+    def __init__(self, rate: Any, seed_generator: Any, *, name: str, dtype: str) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.rate = rate
+        self.seed_generator = seed_generator
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return inputs
+        # A mask of shape (batch_size, units); as in Keras, the remaining values are scaled up
+        uniform = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator, dtype=inputs.dtype)
+        return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
+
+
+def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
+    """Return the Keras model that a program compiles: its output layer has no activation, and its weights are zero.
+
+    ``dropout`` is a variable for the rate and a SeedGenerator, or None.
+    """
+    return network.build(
+        engine.activation,
+        dense={"dtype": dtype, "kernel_initializer": "zeros"},
+        dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
+        dtype=dtype,
+    )
+
+
+def user_model(
+    network: Network,
+    loss: Loss,
+    weights: Sequence[np.ndarray],
+    optimizer: Any,
+    dropout: float,
+    penalties: tuple[float, float],
+    loss_parameter: Any,
+    rescaling: tuple[Any, Any] | None = None,
+    dtype: str | None = None,
+) -> Any:
+    """Return a compiled Keras model with the estimator's predictions; ``dtype`` None means Keras's dtype policy.
+
+    ``penalties`` are the factors of the L2 penalty: of the hidden layers, and of the output layer. ``rescaling``, a
+    factor and an offset, adds a layer.
+    """
+    options = {} if dtype is None else {"dtype": dtype}
+    regularizers = [{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in penalties]
+    model = network.build(
+        str,
+        dense=options | regularizers[0],
+        output=options | regularizers[1] | {"activation": loss.output_activation},
+        dropout=partial(keras.layers.Dropout, dropout, **options) if dropout else None,
+        dtype=dtype,
+    )
+    if dtype is not None:
+        model.dtype_policy = keras.DTypePolicy(dtype)  # Sequential has no such argument
+    if rescaling is not None:
+        model.add(keras.layers.Rescaling(*rescaling, name="rescaling", **options))
+    _check_range([*weights, *(rescaling or ())], dtype or keras.config.floatx())
+    model.set_weights(weights)
+    metrics = loss.keras_metrics(keras, network.n_outputs)
+    model.compile(optimizer=optimizer, loss=loss.keras_loss(losses, loss_parameter), metrics=metrics)
+    return model
+
+
+def _check_range(numbers: Sequence[Any], floatx: str) -> None:
+    """Raise ValueError if ``floatx`` is too narrow for the layers' factors and offsets, last those in the unit of y."""
+    limits = np.finfo("float32" if floatx == "bfloat16" else floatx)  # both have exponents of eight bits
+    magnitudes = [np.abs(array) for array in numbers]
+    overflows = not all((array <= limits.max).all() for array in magnitudes)
+    factors, offsets = magnitudes[-2:]
+    largest = np.maximum(np.atleast_2d(factors).max(axis=0), offsets)  # of each output
+    if overflows or ((largest > 0) & (largest < limits.tiny)).any():
+        raise ValueError(
+            f"The weights of this network overflow or underflow {floatx}, the float type of Keras models. Fit y in "
+            "another unit, or call keras.config.set_floatx('float64')."
+        )
