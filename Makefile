@@ -22,6 +22,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/$(PYTEST)
 
 # For the inner loop of a change: without what takes seconds.

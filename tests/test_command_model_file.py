@@ -14,10 +14,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import infer_columns
 from moonnet.command._model_file import TRUSTED_CLASSES, load_model, save_model
-from moonnet.command._pipeline import make_model, read_samples
-from moonnet.command._read_csv import read_table
+from moonnet.tables._read_csv import read_table
+from moonnet.tables._text_columns import infer_columns
+from moonnet.tables._text_pipeline import make_model, read_samples
 
 N = 120
 RANDOM = np.random.default_rng(0)

@@ -13,12 +13,12 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import Column
 from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import _dates_as_days, _features_to_draw, _finish, draw_pictures
-from moonnet.command._pipeline import make_model
 from moonnet.command._train_and_report import save_pictures
 from moonnet.plotting._fonts import _BOXES, MissingFontWarning
+from moonnet.tables._text_columns import Column
+from moonnet.tables._text_pipeline import make_model
 
 N = 60
 RANDOM = np.random.default_rng(0)

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import Column
-from moonnet.command._number_format import NumberFormat
-from moonnet.command._pipeline import make_model
 from moonnet.command._predict_csv import predict_table
-from moonnet.command._read_csv import read_table
+from moonnet.tables._number_format import NumberFormat
+from moonnet.tables._read_csv import read_table
+from moonnet.tables._text_columns import Column
+from moonnet.tables._text_pipeline import make_model
 
 N = 60
 RANDOM = np.random.default_rng(0)

@@ -15,10 +15,10 @@ from sklearn.model_selection import train_test_split
 from moonnet import KerasMoonRegressor
 from moonnet.command import _train_csv
 from moonnet.command._cli import main
-from moonnet.command._columns import infer_target
 from moonnet.command._model_file import load_model
-from moonnet.command._read_csv import read_table
 from moonnet.command._train_and_report import _print_history
+from moonnet.tables._read_csv import read_table
+from moonnet.tables._text_columns import infer_target
 
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]

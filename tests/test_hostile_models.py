@@ -16,10 +16,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import Column
 from moonnet.command._model_file import save_model
-from moonnet.command._number_format import NumberFormat
-from moonnet.command._pipeline import make_model
+from moonnet.tables._number_format import NumberFormat
+from moonnet.tables._text_columns import Column
+from moonnet.tables._text_pipeline import make_model
 
 N = 40
 FRAME = pd.DataFrame(

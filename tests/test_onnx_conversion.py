@@ -15,12 +15,12 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import Column
-from moonnet.command._number_format import NumberFormat
-from moonnet.command._pipeline import make_model
 from moonnet.onnx import to_onnx
 from moonnet.preprocessing import DateEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 from moonnet.tables import ColumnsToFloat, ColumnsToText, tabular_pipeline
+from moonnet.tables._number_format import NumberFormat
+from moonnet.tables._text_columns import Column
+from moonnet.tables._text_pipeline import make_model
 
 N = 200
 RANDOM = np.random.default_rng(0)

@@ -55,12 +55,12 @@ def _run(options: argparse.Namespace) -> None:
 
             run_lecture(options)
         case Mode.TRAIN_CSV:
-            import moonnet.command._read_csv  # first, because its error names the extra to install
+            import moonnet.tables._read_csv  # first, because its error names the extra to install
             from moonnet.command._train_csv import train_csv
 
             train_csv(options)
         case Mode.PREDICT_CSV:
-            import moonnet.command._read_csv  # noqa: F401
+            import moonnet.tables._read_csv  # noqa: F401
             from moonnet.command._predict_csv import predict_csv
 
             predict_csv(options)

@@ -11,15 +11,15 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
-from moonnet.command._columns import shorten_cell
 from moonnet.command._model_file import load_model
-from moonnet.command._number_format import is_missing_marker
 from moonnet.command._output_files import replacing
-from moonnet.command._pipeline import make_number_encoder
-from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
 from moonnet.preprocessing import DateEncoder, NumberEncoder
 from moonnet.preprocessing._dates import days_since_1970
+from moonnet.tables._number_format import is_missing_marker
+from moonnet.tables._read_csv import Table, read_table
+from moonnet.tables._text_columns import shorten_cell
+from moonnet.tables._text_pipeline import make_number_encoder
 
 _MAX_MISSING_PRINTED = 20
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from moonnet.command._columns import Column, Target, format_columns, infer_columns
 from moonnet.command._dataset import Dataset
 from moonnet.command._model_file import save_model
 from moonnet.command._output_files import replacing
-from moonnet.command._pipeline import make_model, read_samples
-from moonnet.command._python_script import pipeline_code, training_script
-from moonnet.command._read_csv import Table, read_table
 from moonnet.command._terminal import echo
 from moonnet.command._train_and_report import make_output_folder, network_options, save_pictures, train_and_report
 from moonnet.tables._pipeline import make_member
+from moonnet.tables._python_script import pipeline_code, training_script
+from moonnet.tables._read_csv import Table, read_table
+from moonnet.tables._text_columns import Column, Target, format_columns, infer_columns
+from moonnet.tables._text_pipeline import make_model, read_samples
 
 MIN_ROWS = 20
 # One of them is held out, and the three others are enough for three folds of a cross-validation

@@ -70,7 +70,7 @@ class CsvTable:
     """A CSV file, read as ``moonnet --csv`` reads it."""
 
     def __init__(self, path: Path, target: str | None = None, content: bytes | None = None) -> None:
-        from moonnet.command._read_csv import read_table
+        from moonnet.tables._read_csv import read_table
 
         self.name = path.name
         self._table = read_table(
@@ -110,7 +110,7 @@ class CsvTable:
 
     def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
         """Return X, a dataframe, and y, without rows that have missing values in these columns."""
-        from moonnet.command._pipeline import read_samples
+        from moonnet.tables._text_pipeline import read_samples
 
         columns = [self._numeric_columns[name] for name in features]
         X, y = read_samples(self._table, self._describe_target(target), columns)
@@ -119,8 +119,8 @@ class CsvTable:
 
     def code(self, target: str, features: Sequence[str]) -> Code:
         """Return code that reads the same X and y."""
-        from moonnet.command._pipeline import dtypes_of, make_number_encoder, missing_markers_of
-        from moonnet.command._python_script import reading_code
+        from moonnet.tables._python_script import reading_code
+        from moonnet.tables._text_pipeline import dtypes_of, make_number_encoder, missing_markers_of
 
         columns, description = [self._numeric_columns[name] for name in features], self._describe_target(target)
         dtypes = dtypes_of(description, columns)
@@ -154,7 +154,7 @@ class CsvTable:
 
     def _find_numeric_columns(self) -> Iterator[Any]:
         """Yield the descriptions of the numeric columns, without row numbers and keys."""
-        from moonnet.command._columns import find_missing_markers, infer_column
+        from moonnet.tables._text_columns import find_missing_markers, infer_column
 
         for name in self._table.text:
             # Skip text columns, in which the search for dates is slow
@@ -166,7 +166,7 @@ class CsvTable:
     def _describe_target(self, name: str) -> Any:
         """Return the description of a column of classes. Raises ValueError."""
         if name not in self._targets:
-            from moonnet.command._columns import infer_target
+            from moonnet.tables._text_columns import infer_target
 
             self._targets[name] = infer_target(self._table, name, "classification")
         return self._targets[name]

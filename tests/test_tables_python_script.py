@@ -6,11 +6,11 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder
 
 from moonnet import KerasMoonClassifier
-from moonnet.command._columns import Column
-from moonnet.command._pipeline import make_model
-from moonnet.command._python_script import pipeline_code
 from moonnet.ensemble import DeepEnsembleClassifier
 from moonnet.preprocessing import DateEncoder, PiecewiseLinearEncoder, SmoothClipScaler
+from moonnet.tables._python_script import pipeline_code
+from moonnet.tables._text_columns import Column
+from moonnet.tables._text_pipeline import make_model
 
 NEEDED = [
     *(ColumnTransformer, SimpleImputer, Pipeline, make_pipeline, make_union, OneHotEncoder),

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moonnet.command._columns import format_columns, infer_columns
-from moonnet.command._read_csv import read_table
+from moonnet.tables._read_csv import read_table
+from moonnet.tables._text_columns import format_columns, infer_columns
 
 N = 60
 

@@ -26,8 +26,8 @@ try:
 except ImportError as error:
     raise ImportError("--csv needs pandas: pip install 'moonnet[csv]'") from error
 
-from moonnet.command._number_format import NumberFormat, fullmatch, infer_number_formats
 from moonnet.preprocessing._numbers import number_pattern
+from moonnet.tables._number_format import NumberFormat, fullmatch, infer_number_formats
 
 DELIMITERS = ",;\t|"
 # The delimiter is inferred from so many lines, and at most so many characters

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-from moonnet.command._number_format import (
+from moonnet.preprocessing._dates import days_since_1970
+from moonnet.tables._columns import MAX_ONE_HOT
+from moonnet.tables._number_format import (
     MAX_LENGTH,
     MAX_OTHER_SHARE,
     MAX_OTHERS,
@@ -21,10 +23,8 @@ from moonnet.command._number_format import (
     fullmatch,
     is_missing_marker,
 )
-from moonnet.command._read_csv import Table
-from moonnet.preprocessing._dates import days_since_1970
-from moonnet.tables._columns import MAX_ONE_HOT
 from moonnet.tables._pipeline import MIN_FREQUENCY
+from moonnet.tables._read_csv import Table
 
 # A target of integers with more distinct values than this is a regression
 MAX_CLASSES = 20

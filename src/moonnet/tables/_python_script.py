@@ -10,9 +10,9 @@ from typing import Any
 
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from moonnet.command._columns import Column, Target
-from moonnet.command._pipeline import dtypes_of, make_number_encoder, missing_markers_of
-from moonnet.command._read_csv import Table
+from moonnet.tables._read_csv import Table
+from moonnet.tables._text_columns import Column, Target
+from moonnet.tables._text_pipeline import dtypes_of, make_number_encoder, missing_markers_of
 
 SCRIPT_TEMPLATE = '''\
 """Train the pipeline in {name} again and save it.

@@ -9,11 +9,11 @@ from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from moonnet.command._columns import Column, Target
-from moonnet.command._number_format import NumberFormat
-from moonnet.command._read_csv import Table
 from moonnet.preprocessing import DateEncoder, NumberEncoder
+from moonnet.tables._number_format import NumberFormat
 from moonnet.tables._pipeline import make_ensemble, many_categories_steps, number_steps, one_hot_encoder
+from moonnet.tables._read_csv import Table
+from moonnet.tables._text_columns import Column, Target
 
 
 def make_model(columns: Sequence[Column], member: Any, effort: str = "default", seed: int = 0) -> Pipeline:

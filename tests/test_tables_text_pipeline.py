@@ -10,10 +10,10 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
-from moonnet.command._columns import Column, infer_columns
 from moonnet.command._model_file import load_model, save_model
-from moonnet.command._pipeline import make_model, read_samples
-from moonnet.command._read_csv import read_table
+from moonnet.tables._read_csv import read_table
+from moonnet.tables._text_columns import Column, infer_columns
+from moonnet.tables._text_pipeline import make_model, read_samples
 
 N = 60
 COLUMNS = [

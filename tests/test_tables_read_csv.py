@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moonnet.command._columns import infer_columns
-from moonnet.command._pipeline import make_number_encoder
-from moonnet.command._read_csv import read_table
+from moonnet.tables._read_csv import read_table
+from moonnet.tables._text_columns import infer_columns
+from moonnet.tables._text_pipeline import make_number_encoder
 
 
 @pytest.fixture
