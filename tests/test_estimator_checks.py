@@ -74,6 +74,7 @@ LOSS = WEIGHT_EQUIVALENCE | {
     "check_regressors_int",
     "check_regressors_train",
 }
+OF_Y = {"check_regressors_no_decision_function", "check_supervised_y_2d", "check_supervised_y_no_nan"}
 # Each estimator and its checks, of which None are all. The two estimators check X, y and parameters alike, whichever
 # their parameters are, and share the code of training, which their targets and losses enter.
 ESTIMATORS = {
@@ -100,7 +101,8 @@ ESTIMATORS = {
     "pinball": (KerasMoonRegressor(loss="pinball", quantile=0.4), LOSS),
     # One batch: for an estimator with cv, the check of weights repeats more samples than a batch of 50 holds
     "ensemble of classifiers": (DeepEnsembleClassifier(KerasMoonClassifier(batch_size=200), 2), None),
-    "ensemble of regressors": (DeepEnsembleRegressor(KerasMoonRegressor(batch_size=200), 2), None),
+    # The base class checks X and the parameters of both ensembles
+    "ensemble of regressors": (DeepEnsembleRegressor(KerasMoonRegressor(batch_size=200), 2), TRAINING | OF_Y),
 }
 # Those that one engine could break alone: test_training_loop.py compares losses and penalties on each engine
 DEPEND_ON_ENGINE = (
@@ -152,5 +154,5 @@ def test_selected_checks_exist():
         for estimator in (KerasMoonClassifier(), KerasMoonRegressor())
         for check in estimator_checks_generator(estimator, mark="xfail")
     }
-    assert names >= TRAINING | PARAMETERS
+    assert names >= TRAINING | PARAMETERS | OF_Y
     assert TRAINING >= CLASS_WEIGHTS | LOSS
