@@ -28,7 +28,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import numpy as np
 import pandas as pd
 import results
-from accuracy_tables import CLASSIFICATION, HALVES, REGRESSION, load
+from accuracy_tables import CLASSIFICATION, PARTS, REGRESSION, load
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.compose import make_column_selector as columns_of
@@ -131,7 +131,7 @@ MOONNET = {
     "moonnet, tabular_pipeline": make_tabular_pipeline,
     "moonnet, tabular_pipeline, high effort": partial(make_tabular_pipeline, effort="high"),
 }
-RECIPES = list(MOONNET)[1:]  # chosen on half of the tables
+RECIPES = list(MOONNET)[1:]  # chosen on some of the tables
 METHODS: dict[str, Callable[[bool], Any]] = {
     "linear model": make_linear,
     "random forest": make_forest,
@@ -250,8 +250,8 @@ def read_rows(folder: Path) -> dict[tuple[str, str, int], dict[str, Any]]:
 
 
 def note_look(table: str, method: str) -> None:
-    """Add a recipe of moonnet to the list of those that were judged by the reported half, if it is not in it."""
-    if table not in HALVES["reported"] or method not in RECIPES:
+    """Add a recipe of moonnet to the list of those that were judged by the reported tables, if it is not in it."""
+    if table not in PARTS["reported"] or method not in RECIPES:
         return
     looks = json.loads(LOOKS.read_text()) if LOOKS.exists() else {}
     seen = looks.setdefault("reported", [])
@@ -309,23 +309,23 @@ def describe(table: str) -> dict[str, Any]:
 
 
 def record(rows: dict[tuple[str, str, int], dict[str, Any]], rounds: int) -> None:
-    """Write the record: scores of each table, means over the folds, and summaries of each half."""
+    """Write the record: scores of each table, means over the folds, and summaries of each part."""
     frame = pd.DataFrame(rows.values())
     scores = {
         metric: frame.pivot_table(index="table", columns="method", values=metric)[list(METHODS)] for metric in METRICS
     }
     seconds = frame.groupby("method")[["fit", "predict"]].median().loc[list(METHODS)]
-    halves = {
-        half: {
+    parts = {
+        part: {
             metric: summarise(table_scores.loc[[name for name in tables if name in METRICS[metric]]])
             for metric, table_scores in scores.items()
         }
-        for half, tables in HALVES.items()
+        for part, tables in PARTS.items()
     }
     figures = {
         "folds": N_FOLDS,
-        "tables": {half: {name: describe(name) for name in tables} for half, tables in HALVES.items()},
-        "summary": halves,
+        "tables": {part: {name: describe(name) for name in tables} for part, tables in PARTS.items()},
+        "summary": parts,
         "seconds": seconds.to_dict("index"),
         "scores": {metric: table_scores.to_dict("index") for metric, table_scores in scores.items()},
         "1,000 x 20": measure_speed(rounds),
@@ -335,7 +335,7 @@ def record(rows: dict[tuple[str, str, int], dict[str, Any]], rounds: int) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help="names, or one half: 'chosen with' or 'reported'")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="names, or a part: 'chosen with' or 'reported'")
     parser.add_argument("--methods", nargs="*", metavar="METHOD", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--core", type=int, default=0, help="the processor core to run on (Linux)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of finished fits")
@@ -344,11 +344,11 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {options.core})
     warnings.simplefilter("ignore")  # of methods that have not converged
-    every = [name for tables in HALVES.values() for name in tables]
-    named = [name for given in options.tables for name in HALVES.get(given, (given,))] or every
+    every = [name for tables in PARTS.values() for name in tables]
+    named = [name for given in options.tables for name in PARTS.get(given, (given,))] or every
     for name in named:
         if name not in every:
-            parser.error(f"unknown table {name!r}; must be one of {', '.join(every)}, or one of {', '.join(HALVES)}")
+            parser.error(f"unknown table {name!r}; must be one of {', '.join(every)}, or one of {', '.join(PARTS)}")
     run(
         [(method, name, fold) for fold in range(N_FOLDS) for name in named for method in options.methods],
         options.cache,

@@ -147,7 +147,7 @@ REPORTED: dict[str, dict[str, Callable[[], Table]]] = {
 
 CLASSIFICATION = CHOSEN_WITH["classes"] | REPORTED["classes"]
 REGRESSION = CHOSEN_WITH["numbers"] | REPORTED["numbers"]
-HALVES = {
+PARTS = {
     part: tuple(name for tables in tasks.values() for name in sorted(tables, key=str.lower))
     for part, tasks in (("chosen with", CHOSEN_WITH), ("reported", REPORTED))
 }

@@ -29,7 +29,7 @@ BOOSTING = "HistGradientBoosting"
 PIPELINE = "moonnet, tabular_pipeline"
 RECIPE_METRICS = ("log loss", "error", "RMSE")
 CLASS_METRICS = ("log loss", "error", "1 - AUC")
-HALVES = {"reported": "reported tables", "chosen with": "tables for choosing"}
+PARTS = {"reported": "reported tables", "chosen with": "tables for choosing"}
 ACCURACY_STYLES = {
     PIPELINE: ("black", "o"),
     "moonnet, lecture's defaults": ("0.55", "o"),
@@ -186,9 +186,9 @@ def serving_table() -> str:
     return markdown_table("lrrrrrr", header, rows)
 
 
-def accuracy_table(half: str, metrics: tuple[str, ...]) -> str:
+def accuracy_table(part: str, metrics: tuple[str, ...]) -> str:
     """Return a row for each method with its ratio to gradient boosting and its rank in each metric, best first."""
-    summary = read("accuracy")["summary"][half]
+    summary = read("accuracy")["summary"][part]
     first = summary[metrics[0]]
     rows = []
     for method in sorted(first, key=lambda name: first[name]["rank"]):
@@ -202,10 +202,10 @@ def accuracy_table(half: str, metrics: tuple[str, ...]) -> str:
     return markdown_table("l" + "r" * (len(header) - 1), header, rows)
 
 
-def accuracy_candidates_table() -> str:
-    """Return a row for each candidate that was compared on the half for choosing."""
+def accuracy_candidates_table(round_: str) -> str:
+    """Return a row for each candidate of a round of comparisons."""
     rows = []
-    for look in read("accuracy_looks")["chosen with"]:
+    for look in read("accuracy_looks")[round_]:
         ratios = look["ratio to HistGradientBoosting"]
         rows.append([look["candidate"], *(f"{ratios[name]:.3f}" if name in ratios else "" for name in RECIPE_METRICS)])
     return markdown_table("lrrr", ["Candidate", *RECIPE_METRICS], rows)
@@ -232,12 +232,12 @@ def accuracy_time_table() -> str:
 def accuracy_tables_table() -> str:
     """Return a row for each table of the accuracy benchmark."""
     rows = []
-    for half, tables in read("accuracy")["tables"].items():
+    for part, tables in read("accuracy")["tables"].items():
         for name, table in tables.items():
             target = f"{table['classes']} classes" if table["classes"] else "numbers"
             sizes = [f"{table[key]:,}" for key in ("rows", "numbers", "categories")]
-            rows.append([name, "reported" if half == "reported" else "for choosing", target, *sizes])
-    return markdown_table("lllrrr", ["Table", "Half", "Target", "Rows", "Numbers", "Categories"], rows)
+            rows.append([name, "reported" if part == "reported" else "for choosing", target, *sizes])
+    return markdown_table("lllrrr", ["Table", "Use", "Target", "Rows", "Numbers", "Categories"], rows)
 
 
 # Sentences and single figures
@@ -386,10 +386,12 @@ def accuracy_figures() -> dict[str, str]:
         "accuracy_chosen_numbers_table": accuracy_table("chosen with", ("RMSE",)),
         "accuracy_time_table": accuracy_time_table(),
         "accuracy_tables_table": accuracy_tables_table(),
-        "accuracy_candidates_table": accuracy_candidates_table(),
+        "accuracy_first_candidates_table": accuracy_candidates_table("first round"),
+        "accuracy_second_candidates_table": accuracy_candidates_table("second round"),
         "accuracy_losses": accuracy_losses(),
         "accuracy_preprocessing": f"{100 * preprocessing['preprocess'] / preprocessing['fit']:.0f}%",
-        "accuracy_candidates": str(len(looks["chosen with"])),
+        "accuracy_first_candidates": str(len(looks["first round"])),
+        "accuracy_second_candidates": str(len(looks["second round"])),
     }
 
 
@@ -404,10 +406,10 @@ def accuracy_losses() -> str:
     return "\n".join(lines)
 
 
-def _ratios(metric: str, half: str, method: str) -> dict[str, float]:
+def _ratios(metric: str, part: str, method: str) -> dict[str, float]:
     """Return a method's score divided by that of gradient boosting, by table, largest first."""
     record = read("accuracy")
-    scores = {name: row for name, row in record["scores"][metric].items() if name in record["tables"][half]}
+    scores = {name: row for name, row in record["scores"][metric].items() if name in record["tables"][part]}
     ratios = {name: row[method] / row[BOOSTING] for name, row in scores.items()}
     return dict(sorted(ratios.items(), key=lambda item: -item[1]))
 
@@ -416,27 +418,30 @@ def _ratios(metric: str, half: str, method: str) -> dict[str, float]:
 
 
 def draw_accuracy() -> Figure:
-    """Draw each method's log loss or RMSE relative to gradient boosting, one line per table; a column for each half."""
-    heights = [len(_ratios(metric, "chosen with", PIPELINE)) + 2 for metric in ("log loss", "RMSE")]
+    """Draw each method's log loss or RMSE relative to gradient boosting, one line per table.
+
+    The reported tables are on the left, those for choosing on the right.
+    """
+    heights = [max(len(_ratios(metric, part, PIPELINE)) for part in PARTS) + 2 for metric in ("log loss", "RMSE")]
     figure, panels = plt.subplots(
         2, 2, figsize=(10, 0.3 * sum(heights) + 1.2), layout="constrained", sharex=True, height_ratios=heights
     )
     for row, metric in zip(panels, ("log loss", "RMSE"), strict=True):
-        for ax, half in zip(row, ("reported", "chosen with"), strict=True):
-            _draw_accuracy_of(ax, metric, half)
+        for ax, part in zip(row, PARTS, strict=True):
+            _draw_accuracy_of(ax, metric, part)
     for ax in panels[1]:
         ax.set_xlabel(f"relative to {BOOSTING}; left of the line: better")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center", frameon=False)
     return figure
 
 
-def _draw_accuracy_of(ax: Axes, metric: str, half: str) -> None:
-    order = list(_ratios(metric, half, PIPELINE))
+def _draw_accuracy_of(ax: Axes, metric: str, part: str) -> None:
+    order = list(_ratios(metric, part, PIPELINE))
     for line in range(len(order)):
         ax.axhline(line, color="0.92", zorder=0)
     ax.axvline(1, color="0.4", linewidth=1, zorder=1)
     for method, (color, marker) in ACCURACY_STYLES.items():
-        ratios = _ratios(metric, half, method)
+        ratios = _ratios(metric, part, method)
         is_ours = method == PIPELINE
         ax.plot(
             [min(ratios[name], 4) for name in order],  # a worse one is drawn at the edge
@@ -450,7 +455,7 @@ def _draw_accuracy_of(ax: Axes, metric: str, half: str) -> None:
             clip_on=False,
             label=method,
         )
-    ax.set(xscale="log", xlim=(0.15, 4), ylim=(len(order) - 0.5, -0.5), title=f"{metric}, {HALVES[half]}")
+    ax.set(xscale="log", xlim=(0.15, 4), ylim=(len(order) - 0.5, -0.5), title=f"{metric}, {PARTS[part]}")
     ax.set_xticks([0.2, 0.5, 1, 2, 4], ["0.2", "0.5", "1", "2", "≥ 4"])
     ax.minorticks_off()
     ax.set_yticks(range(len(order)), order)
