@@ -491,3 +491,15 @@ def test_divergence_error_suggests_remedies(moons):
     clf.set_params(optimizer="sgd", activation="linear", epochs=100)
     message = r"non-finite loss or non-finite weights within \d+ epochs\. Scale the inputs.* lower learning_rate"
     assert_raises_and_stays_fitted(clf, lambda: clf.fit(1e100 * X, y), message)
+
+
+def test_units_may_be_removed(fitted):
+    clf, (first, second, last), (bias, *others) = copy.copy(fitted), fitted.coefs_, fitted.intercepts_
+    kept = np.flatnonzero(np.arange(len(bias)) % 3)
+    clf.coefs_ = [first[:, kept], second[kept], last]
+    clf.intercepts_ = [bias[kept], *others]
+    X = np.random.default_rng(0).normal(size=(9, 2))
+    hidden = np.maximum(np.maximum(X @ first[:, kept] + bias[kept], 0) @ second[kept] + others[0], 0)
+    assert_allclose(clf.predict_proba(X)[:, 1], 1 / (1 + np.exp(-(hidden @ last + others[1])[:, 0])), rtol=1e-9)
+    assert clf.model_.layers[0].units == len(kept)
+    assert fitted.model_.layers[0].units == len(bias)

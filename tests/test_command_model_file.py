@@ -72,6 +72,37 @@ def test_model_of_an_earlier_version_that_ends_with_one_network_is_loaded(sample
     assert (load_model(tmp_path / "model.skops").predict_proba(X) == fitted.predict_proba(X)).all()
 
 
+def state_of_version_0_1(clf, state_of=KerasMoonClassifier.__getstate__):
+    """Return the state to save as in version 0.1, in which weights were attributes."""
+    state = state_of(clf)
+    if "_state" in state:
+        del state["_state"]
+        state["_trained_with"] = state["_trained_with"] | {"activation": state.pop("_network")["activation"]}
+        state |= {"coefs_": clf.coefs_, "intercepts_": clf.intercepts_}
+    return state
+
+
+def test_model_of_version_0_1_is_loaded(samples, tmp_path, monkeypatch):
+    X, y, columns = samples
+    fitted = make_model(columns, KerasMoonClassifier((5,), epochs=2, random_state=0)).fit(X, y)
+    with monkeypatch.context() as patched:
+        patched.setattr(KerasMoonClassifier, "__getstate__", state_of_version_0_1)
+        save_model(fitted, tmp_path / "model.skops")
+    with zipfile.ZipFile(tmp_path / "model.skops") as archive:
+        assert '"coefs_"' in archive.read("schema.json").decode()
+    assert (load_model(tmp_path / "model.skops").predict_proba(X) == fitted.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0])
+def test_scale_that_is_not_positive_is_refused(samples, tmp_path, scale):
+    X, y, columns = samples
+    fitted = make_model(columns, KerasMoonRegressor((5,), epochs=1, random_state=0)).fit(X, y)
+    fitted[-1].estimators_[0]._trained_with["targets"]["scale"] = np.array([scale])
+    save_model(fitted, tmp_path / "model.skops")
+    with pytest.raises(ValueError, match="expected a positive scale"):
+        load_model(tmp_path / "model.skops")
+
+
 @pytest.fixture
 def text_model(tmp_path, samples):
     """The file of a fitted classifier of text labels."""

@@ -146,6 +146,10 @@ CHANGES = {  # by name: a function that changes the schema and the members
     "network without layers": setting(network, "_network", None),
     "other arrays": setting(lambda s: network(s)["_state"]["content"], "others", value("evil")),
     "layers": setting(lambda s: network(s)["_network"]["content"], "layer_sizes", value(10**9)),
+    "layers are fractions": lambda s, members: [
+        size.update(content=f"{size['content']}.0")
+        for size in network(s)["_network"]["content"]["layer_sizes"]["content"]
+    ],
     "network without settings": setting(network, "_trained_with", None),
     "unknown activation": setting(lambda s: network(s)["_network"]["content"], "activation", value("evil")),
     "activation is a list": setting(

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse, special
 from sklearn.base import clone, is_regressor
 from sklearn.datasets import load_diabetes, make_friedman1
@@ -405,6 +405,24 @@ def test_warm_start_resumes_from_weights_changed_by_the_user(fitted_regressor):
     assert_allclose(reg.fit(X, y).predict(X), changed, rtol=1e-6)
 
 
+def from_state_of_version_0_1(reg, **changed):
+    """Return a regressor as a pickle of version 0.1 restores it, with these attributes changed by the user."""
+    state = reg.__getstate__()
+    trainable, activation = state.pop("_state")["trainable"], state.pop("_network")["activation"]
+    trained_with = state["_trained_with"]
+    old = {
+        "activation": activation,
+        "l2": trained_with["l2"],
+        "dropout": trained_with["dropout"],
+        "targets": trained_with["targets"] | {"loss_name": trained_with["loss"], "quantile": trained_with["quantile"]},
+        "output_layer": trainable[-2:],
+    }
+    restored = KerasMoonRegressor.__new__(KerasMoonRegressor)
+    weights = {"coefs_": reg.coefs_, "intercepts_": reg.intercepts_}
+    restored.__setstate__({**state, "_trained_with": old, **weights, **changed})
+    return restored
+
+
 def test_error_of_a_failing_scorer_names_the_parameter():
     X, y = positive_targets()
     with pytest.raises(AttributeError) as raised:
@@ -503,29 +521,44 @@ def test_shared_parameters_have_the_same_docs_and_defaults():
     assert all(signatures[0][name].default == signatures[1][name].default for name in shared)
 
 
-def test_old_pickle_of_a_regressor_predicts_and_resumes(fitted_regressor):
-    reg, X, y = fitted_regressor
-    state = reg.__getstate__()
-    trainable, targets = state.pop("_state")["trainable"], reg._targets
-    trained_with = state["_trained_with"]
-    old = {
-        **state,
-        "coefs_": reg.coefs_,
-        "intercepts_": reg.intercepts_,
-        "_trained_with": {
-            "activation": state.pop("_network")["activation"],
-            "l2": trained_with["l2"],
-            "dropout": trained_with["dropout"],
-            "targets": trained_with["targets"] | {"loss_name": "squared_error", "quantile": 0.5},
-            "output_layer": trainable[-2:],
-        },
-    }
-    del old["_network"]
-    again = KerasMoonRegressor.__new__(KerasMoonRegressor)
-    again.__setstate__(old)
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_old_pickle_of_a_regressor_predicts_and_resumes(loss):
+    X, y = positive_targets()
+    reg = regressor(loss=loss, epochs=2).fit(X, y)
+    again = from_state_of_version_0_1(reg)
     assert again.predict(X).tobytes() == reg.predict(X).tobytes()
-    assert targets.center == again._targets.center
+    assert again._targets.center == reg._targets.center
     assert again.partial_fit(X, y).coefs_[0].tobytes() == copy.deepcopy(reg).partial_fit(X, y).coefs_[0].tobytes()
+    # Version 0.1 predicted with these attributes, which users could change
+    for name in ("coefs_", "intercepts_"):
+        halves = [array / 2 for array in getattr(reg, name)]
+        changed, expected = from_state_of_version_0_1(reg, **{name: halves}), copy.deepcopy(reg)
+        setattr(expected, name, halves)
+        assert_allclose(changed.predict(X), expected.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_that_are_assigned_unchanged_keep_their_bits(dtype):
+    X, y = positive_targets()
+    reg = regressor(epochs=2).fit(X.astype(dtype), 1e4 + y)
+    again = copy.deepcopy(reg)
+    again.coefs_, again.intercepts_ = reg.coefs_, reg.intercepts_
+    assert again._state.equals(reg._state)
+    again.coefs_ = [2 * coef for coef in reg.coefs_]
+    assert_array_equal(again._state.trainable[-1], reg._state.trainable[-1])
+    assert_allclose(again.coefs_[-1], 2 * reg.coefs_[-1], rtol=1e-6)
+
+
+def test_writing_into_weights_never_fails_silently(fitted_regressor):
+    reg, X, _ = fitted_regressor
+    reg = copy.deepcopy(reg)
+    before = reg.predict(X)
+    for array in (reg.coefs_[-1], reg.intercepts_[-1]):
+        with pytest.raises(ValueError, match="read-only"):
+            array *= 2
+    for array in (*reg.coefs_[:-1], *reg.intercepts_[:-1]):
+        array *= 2
+    assert (reg.predict(X) != before).any()
 
 
 def test_weights_that_overflow_float32_in_the_unit_of_y_raise():

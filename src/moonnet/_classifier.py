@@ -123,10 +123,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     coefs_ : list of ndarray
         Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The
-        dtype is float32 if X was float32 in fit, and otherwise float64.
+        dtype is float32 if X was float32 in fit, and otherwise float64. Each access returns a new list: to change the
+        weights, assign a whole list.
 
     intercepts_ : list of ndarray
-        Bias of each layer, of shape (n_units,).
+        Bias of each layer, of shape (n_units,). To change biases, assign a whole list.
 
     history_ : dict of str to list of float
         Loss and metrics of each epoch. ``"loss"`` (in nats) and ``"accuracy"`` (in [0, 1]; for multilabel y, the

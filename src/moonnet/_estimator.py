@@ -588,8 +588,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return self._state
 
     def _set_state_in_unit(self, state: State) -> None:
-        """Replace the weights by those of a network whose outputs are in the unit of y."""
-        self._state = state
+        """Replace the weights by those of a network whose outputs are in the unit of y, whose layers may be smaller."""
+        self._network, self._state = self._network.with_layers_of(state), state
 
     def _drop_optimizer_state(self) -> None:
         """Keep only what predictions need, and the random state: training resumes with a new optimizer."""
@@ -730,13 +730,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _attributes_of_version_0_1(self, coefs: Any, intercepts: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Return the attributes that have replaced those of a fitted network in a pickle of version 0.1."""
-        trained_with = dict(state["_trained_with"])
-        layer_sizes = (len(coefs[0]), *map(len, intercepts))
-        return {
-            "_network": DenseStack(layer_sizes, trained_with.pop("activation"), self._random_biases),
-            "_state": DenseStack.join(coefs, intercepts),
-            "_trained_with": trained_with,
-        }
+        trained_with, weights = dict(state["_trained_with"]), DenseStack.join(coefs, intercepts)
+        network = DenseStack((), trained_with.pop("activation"), self._random_biases).with_layers_of(weights)
+        return {"_network": network, "_state": weights, "_trained_with": trained_with}
 
     def _optimizer_settings(self) -> tuple[Any, dict[str, Any]] | None:
         """Return the class and the settings of an optimizer instance; None if the optimizer is copied otherwise."""

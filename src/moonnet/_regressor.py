@@ -124,10 +124,11 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     coefs_ : list of ndarray
         Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The dtype is float32 if X
         was float32 in fit, and otherwise float64. With :attr:`intercepts_`, they give predictions in the unit of y
-        (with ``loss="poisson"``, the logarithms of predictions).
+        (with ``loss="poisson"``, the logarithms of predictions). Each access returns a new list, in which the last
+        kernel is read-only: to change the weights, assign a whole list.
 
     intercepts_ : list of ndarray
-        Bias of each layer, of shape (n_units,).
+        Bias of each layer, of shape (n_units,). To change biases, assign a whole list.
 
     history_ : dict of str to list of float
         Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``. ``"loss"`` is
@@ -431,22 +432,27 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return attributes
 
     def _state_in_unit(self) -> State:
-        return DenseStack.rescale(super()._state_in_unit(), *self._targets.unit)
+        state = DenseStack.rescale(super()._state_in_unit(), *self._targets.unit)
+        for array in state.trainable[-2:]:  # which were computed: to write into them would change nothing
+            array.flags.writeable = False
+        return state
 
     def _set_state_in_unit(self, state: State) -> None:
-        factor, offset = self._targets.unit
-        super()._set_state_in_unit(DenseStack.rescale(state, 1 / factor, -offset / factor))
+        super()._set_state_in_unit(_state_of_training(state, self._state, self._targets))
 
     def _attributes_of_version_0_1(self, coefs: Any, intercepts: Any, state: dict[str, Any]) -> dict[str, Any]:
         attributes = super()._attributes_of_version_0_1(coefs, intercepts, state)
-        trained_with = attributes["_trained_with"]
+        trained_with, in_unit = attributes["_trained_with"], attributes["_state"]
         targets, output_layer = trained_with["targets"], trained_with.pop("output_layer")
         trained_with |= {
             "loss": targets["loss_name"],
             "quantile": targets["quantile"],
             "targets": {name: targets[name] for name in ("one_column", "center", "scale")},
         }
-        return attributes | {"_state": State([*attributes["_state"].trainable[:-2], *output_layer])}
+        loss = REGRESSION_LOSSES[targets["loss_name"]].create(targets["quantile"])
+        trained = State([*in_unit.trainable[:-2], *output_layer])
+        attributes["_state"] = _state_of_training(in_unit, trained, NumberTargets(loss, **trained_with["targets"]))
+        return attributes
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the target or targets of each sample.
@@ -499,6 +505,24 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss in LOSSES_OF_POSITIVE_NUMBERS
         return tags
+
+
+def _state_of_training(in_unit: State, trained: State, targets: NumberTargets) -> State:
+    """Return the state of which ``in_unit`` is the one in the unit of y.
+
+    Arrays that agree with those of the state ``trained`` are taken from it, because the conversion rounds.
+    """
+    factor, offset = targets.unit
+    # Those of a file may have shapes whose product is huge
+    shapes = {factor.shape, offset.shape, *(array.shape[-1:] for array in in_unit.trainable[-2:])}
+    if len(shapes) > 1:
+        raise ValueError(f"expected a factor and an offset for each output. Got the shapes {sorted(shapes)}")
+    converted = DenseStack.rescale(in_unit, 1 / factor, -offset / factor)
+    if [array.shape for array in trained.trainable] != [array.shape for array in in_unit.trainable]:
+        return converted
+    before = DenseStack.rescale(trained, factor, offset)
+    arrays = zip(in_unit.trainable, before.trainable, trained.trainable, converted.trainable, strict=True)
+    return State([kept if np.array_equal(new, old) else changed for new, old, kept, changed in arrays])
 
 
 def _scalar_or_list(values: np.ndarray) -> Any:

@@ -79,6 +79,8 @@ _TRUSTED_TYPES: dict[str, dict[str, type]] = {
 }
 # Attributes that our models leave at None: they would start processes or name files and functions
 _NONE_ATTRIBUTES = ("n_jobs", "memory", "callbacks", "transformer_weights")
+# They are properties now, and __setstate__ converts them
+_ATTRIBUTES_OF_VERSION_0_1 = ("coefs_", "intercepts_")
 # A file may unpack to _FREE_BYTES and _MAX_RATIO times its size; those of wide tables unpack to 4 to 25 times theirs
 _FREE_BYTES, _MAX_RATIO = 2**23, 40
 _MAX_MESSAGE = 300
@@ -211,7 +213,8 @@ class _Checker:
         """Check the attributes of an object, which must not replace methods and properties of its class."""
         attributes = self._check_kind(node, "DictNode")
         for name, value in attributes["content"].items():
-            if hasattr(kind, name) or (name in _NONE_ATTRIBUTES and value.get("content") != "null"):
+            is_replaced = hasattr(kind, name) and name not in _ATTRIBUTES_OF_VERSION_0_1
+            if is_replaced or (name in _NONE_ATTRIBUTES and value.get("content") != "null"):
                 raise ValueError(f"it contains a {kind.__name__} with the attribute {name!r}")
         return attributes
 
@@ -330,4 +333,6 @@ def _check_regression(network: Any) -> int:
     for values in (targets.center, targets.scale):
         if values.shape != (1,) or values.dtype != np.float64 or not np.isfinite(values).all():
             raise ValueError("expected one finite centre and scale")
+    if targets.scale <= 0:
+        raise ValueError("expected a positive scale")
     return 1

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -56,8 +56,16 @@ class DenseStack(Network):
             weights += [kernel.astype(dtype), bias.astype(dtype)]
         return State(weights)
 
+    def with_layers_of(self, state: State) -> Self:
+        """Return a stack like this one, whose layers have the sizes of the state's."""
+        coefs, intercepts = self.coefs(state), self.intercepts(state)
+        return replace(self, layer_sizes=(len(coefs[0]), *map(len, intercepts)))
+
     def check(self, state: State) -> None:
-        """Raise ValueError unless the state, which may come from a file, fits to the layers."""
+        """Raise ValueError unless the layers are valid and the state fits to them; both may come from a file."""
+        sizes = self.layer_sizes
+        if type(sizes) is not tuple or any(type(size) is not int or size < 1 for size in sizes):
+            raise ValueError(f"expected a tuple of positive integers as layer sizes. Got {sizes!r}")
         shapes = [shape for sizes in pairwise(self.layer_sizes) for shape in (sizes, sizes[1:])]
         if state.others or [array.shape for array in state.trainable] != shapes:
             raise ValueError(f"expected weights of the shapes {shapes}")

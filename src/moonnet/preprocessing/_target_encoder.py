@@ -20,8 +20,9 @@ class CategoryTargetEncoder(TargetEncoder):
     """Encode each category by the mean of y, or for classes by the share of each class.
 
     This is scikit-learn's :class:`~sklearn.preprocessing.TargetEncoder` with the same parameters and attributes. It
-    differs in three points: y may be boolean with ``target_type="continuous"``, other unsuitable y end in the errors of
-    moonnet's networks, and scikit-learn's metadata routing may be on.
+    differs in four points: y may be boolean with ``target_type="continuous"``; ``target_type="auto"`` means class
+    labels, so numbers need ``"continuous"``; unsuitable y ends in the errors of moonnet's networks; and scikit-learn's
+    metadata routing may be on.
 
     See Also
     --------
