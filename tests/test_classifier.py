@@ -416,7 +416,7 @@ INVALID_DATA = [
     ((NAN, Y4), "Input X contains NaN"),
     ((INF, Y4), "Input X contains infinity"),
     ((X4, np.zeros(4)), r"y must contain at least 2 classes\. Got one class instead: \[0\.0\]"),
-    ((X4, np.array(["a", None, "b", "a"], object)), "y must contain labels that can be sorted"),
+    ((X4, np.array(["a", None, "b", "a"], object)), "y must contain labels that can be sorted.* whose label is None"),
     ((X4[:0], Y4[:0]), r"0 sample\(s\)"),
     ((X4[:, :0], Y4), r"0 feature\(s\)"),
     ((X4.ravel(), Y4), "Expected 2D array"),

@@ -261,6 +261,20 @@ def test_titles_tell_how_many_samples_are_drawn(network, tmp_path, figures):
             assert [text.get_text() for text in legend.get_texts()][:3] == ["no", "rare", "yes"]
 
 
+@pytest.mark.parametrize("network", [Network(), Regression()])
+def test_titles_do_not_count_samples_that_lack_a_drawn_feature(network, tmp_path, figures):
+    X = NUMBERS[["d", "_x"]].join(KIND)
+    X.loc[:9, "d"] = None
+    X.loc[5:14, "_x"] = None
+    y = NUMBERS["d"].to_numpy() if isinstance(network, Regression) else CLASSES
+    dataset, model = make_dataset_and_model(X, y, network)
+    assert list(draw_pictures(dataset, model, tmp_path))
+    name = "regression" if isinstance(network, Regression) else "decision_regions"
+    axes = figures[f"{name}.png"].axes[0]
+    first_line = axes.get_title().splitlines()[0]
+    assert first_line == f"{name.replace('_', ' ')}, 45 of 60 training samples"
+
+
 def test_dates_beyond_the_bounds_are_drawn_as_they_are_predicted():
     X = pd.DataFrame({"day": ["2020-01-01", "2020-01-05", "2020-01-10", "9999-12-31"] * 3, "a": np.arange(12.0)})
     y = np.array([0, 0, 1, 1] * 3)

@@ -137,7 +137,7 @@ def test_missing_and_unknown_values_are_imputed_and_reported(predict, model):
         "column 'kind': treated as missing: 'NA'",
         "column 'kind': not seen in training, treated as a rare value: 'pink' and 1 more",
         "column 'day': not a date in the format %d/%m/%Y, treated as missing: 'soon' and 1 more",
-        "3 of 4 rows have missing values, which are imputed",
+        "3 of 4 rows have missing values, which are treated as in training",
     ]
     frame = pd.DataFrame(
         {
@@ -153,7 +153,7 @@ def test_missing_and_unknown_values_are_imputed_and_reported(predict, model):
 def test_empty_columns_are_imputed(predict):
     predicted, notes = predict("a,kind,day\n,,\n,,\n")
     assert predicted["probability_up"].notna().all()
-    assert notes == ["2 of 2 rows have missing values, which are imputed"]
+    assert notes == ["2 of 2 rows have missing values, which are treated as in training"]
 
 
 @pytest.mark.parametrize(

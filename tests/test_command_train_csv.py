@@ -15,8 +15,9 @@ from sklearn.model_selection import train_test_split
 from moonnet import KerasMoonRegressor
 from moonnet.command import _train_csv
 from moonnet.command._cli import main
+from moonnet.command._dataset import Dataset
 from moonnet.command._model_file import load_model
-from moonnet.command._train_and_report import _print_history
+from moonnet.command._train_and_report import _print_history, _values_text
 from moonnet.tables._read_csv import read_table
 from moonnet.tables._text_columns import infer_target
 
@@ -73,6 +74,12 @@ def test_regression_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, a
         r"Prediction for the held-out sample \(.*, (setosa|versicolor|virginica)\): \d\.\d+ \(actual value \d", printed
     )
     assert_pictures_drawn(out, ["training.png", "regression.png", "held_out.png", *MODEL])
+
+
+def test_values_of_a_sample_are_printed_with_their_gaps():
+    x = pd.DataFrame({"age": [np.nan], "size": [1.23456], "city": pd.Series([None], dtype="str"), "kind": ["a"]})
+    dataset = Dataset(x, np.zeros(1), x, np.zeros(1), list(x), x)
+    assert _values_text(dataset, x) == "(missing, 1.235, missing, a)"
 
 
 @pytest.fixture

@@ -345,6 +345,16 @@ def test_misclassified_samples_are_ringed(fitted, moons):
     assert right.legend_.get_texts()[-1].get_text() == "misclassified (0)"
 
 
+def test_misclassified_samples_that_lack_a_coordinate_are_not_counted(moons):
+    X, y = moons
+    X = np.vstack([X, [[np.nan, 0], [np.nan, 0]]])  # one of the two is misclassified
+    y = np.append(y, [0, 1])
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y)
+    display = DecisionRegionDisplay.from_estimator(tree, X, y)
+    assert display.errors.sum() == (tree.predict(X) != y).sum()
+    assert display.errors_.get_label() == f"misclassified ({display.errors.sum() - 1})"
+
+
 def test_boundary_errors_and_legend_can_be_omitted(fitted, moons):
     display = DecisionRegionDisplay.from_estimator(fitted, *moons, boundary_kw=False, errors_kw=False, legend_kw=False)
     assert (display.boundary_, display.errors_, display.legend_) == (None, None, None)

@@ -53,7 +53,7 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
     with mpl.rc_context({"text.parse_math": False}), merged_font_warnings():
         of_days, model_of_days, dates = _dates_as_days(dataset, model)
         X, features = _features_to_draw(of_days, model_of_days)
-        X, y, shown = _drawn_samples(X, dataset)
+        X, y, shown = _drawn_samples(X, features, dataset)
         if features and not dataset.is_regression:
             figure = new_figure()
             _draw_data(X, y, features, dataset.feature_names, figure.subplots())
@@ -131,15 +131,19 @@ def _two_most_important(dataset: Dataset, model: Any, names: list[str]) -> list[
     return [name for name in names if name in selected]
 
 
-def _drawn_samples(X: Any, dataset: Dataset) -> tuple[Any, np.ndarray, str]:
+def _drawn_samples(X: Any, features: Any, dataset: Dataset) -> tuple[Any, np.ndarray, str]:
     """Return the training samples to draw, at least one of each class, and a clause of the title on their number."""
     y = dataset.y
-    if len(y) <= _MAX_DRAWN:
-        return X, y, ""
-    first_rows = np.unique(y, return_index=True)[1][: 0 if dataset.is_regression else None]
-    random_rows = np.random.default_rng(0).choice(len(y), _MAX_DRAWN - len(first_rows), replace=False)
-    rows = np.union1d(first_rows, random_rows).astype(int)
-    return safe_indexing(X, rows), y[rows], f", {len(rows):,} of {len(y):,} training samples"
+    if len(y) > _MAX_DRAWN:
+        first_rows = np.unique(y, return_index=True)[1][: 0 if dataset.is_regression else None]
+        random_rows = np.random.default_rng(0).choice(len(y), _MAX_DRAWN - len(first_rows), replace=False)
+        rows = np.union1d(first_rows, random_rows).astype(int)
+        X, y = safe_indexing(X, rows), y[rows]
+    # A sample that lacks a drawn feature has no place in the picture
+    is_named = dataset.is_dataframe and features != "pca"
+    n_drawn = int(X[list(features)].notna().all(axis=1).sum()) if is_named else len(y)
+    clause = f", {n_drawn:,} of {len(dataset.y):,} training samples" if n_drawn < len(dataset.y) else ""
+    return X, y, clause
 
 
 def _draw_data(X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) -> None:

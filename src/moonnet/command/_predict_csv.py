@@ -61,7 +61,7 @@ def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str
     X = _read_features(table, encoders, missing)
     n_missing = int(X.isna().any(axis=1).sum())
     if n_missing:
-        notes.append(f"{n_missing} of {len(X)} rows have missing values, which are imputed")
+        notes.append(f"{n_missing} of {len(X)} rows have missing values, which are treated as in training")
     unused = [name for name in table.text if name not in names]
     if unused:
         notes.append(f"columns not used by the model: {shorten(', '.join(unused), 300, placeholder=' ...')}")

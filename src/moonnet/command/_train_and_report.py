@@ -178,11 +178,15 @@ def _prediction_text(dataset: Dataset, model: Any) -> str:
 
 def _values_text(dataset: Dataset, x: Any) -> str:
     """Return the first values of a sample of shape (1, n_features), in parentheses."""
-    values = [
-        f"{value:.4g}" if isinstance(value, float) else shorten(str(value), 30)
-        for value in np.asarray(x)[0, :_MAX_VALUES_PRINTED]
-    ]
-    return f"({', '.join(values)}{', ...' if len(dataset.feature_names) > _MAX_VALUES_PRINTED else ''})"
+    values = np.asarray(x)[0, :_MAX_VALUES_PRINTED]
+    more = ", ..." if len(dataset.feature_names) > _MAX_VALUES_PRINTED else ""
+    return f"({', '.join(map(_value_text, values))}{more})"
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value != value:  # NaN
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, float) else shorten(str(value), 30)
 
 
 @contextmanager

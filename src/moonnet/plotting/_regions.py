@@ -513,6 +513,7 @@ class DecisionRegionDisplay:
         from matplotlib.collections import PathCollection
         from matplotlib.patheffects import Normal, Stroke
 
+        X = X[np.isfinite(X).all(axis=1)]  # the others have no place in the plane
         style = marker_style(len(X), 120, 1.2, coverage=0.12)
         halo = Stroke(linewidth=2.2 * style["linewidth"], foreground="white")
         defaults = style | {

@@ -160,6 +160,8 @@ def _unique(values: np.ndarray, name: str) -> np.ndarray:
         return np.unique(values)
     except TypeError as error:
         message = f"{name} must contain labels that can be sorted, such as only numbers or only strings: {error}."
+        if any(value is None for value in values.ravel()):
+            message += " Leave out the samples whose label is None."
         raise TypeError(message) from None
 
 
