@@ -259,6 +259,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 unknown.append(name)
         return unknown
 
+    _network: DenseStack  # set by fit, as is the state
+    _state: State
+
     # What a kind of estimator adds
 
     _random_biases: ClassVar[bool] = False  # whether the hidden layers of a new network start with random biases
