@@ -290,6 +290,16 @@ def test_dataframes_of_pandas_and_polars_and_arrays_declare_inputs():
     assert (text.name, text.type.tensor_type.elem_type) == ("X", 8)
 
 
+def test_inputs_keep_the_order_of_columns_whose_names_change():
+    X = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=["weight kg", "weight_kg", "1st"])
+    model = make_pipeline(StandardScaler(), SmoothClipScaler()).fit(X)
+    session = onnxruntime.InferenceSession(to_onnx(model, X).SerializeToString())
+    names = [node.name for node in session.get_inputs()]
+    assert names[0] == "weight_kg"
+    feed = {name: X[[column]].to_numpy() for name, column in zip(names, X, strict=True)}
+    assert_allclose(session.run(None, feed)[0], model.transform(X))
+
+
 def test_options_and_opset_are_skl2onnxs(moons):
     X, y = moons
     network = KerasMoonClassifier((4,), epochs=2, random_state=0).fit(X, y)

@@ -24,7 +24,8 @@ def to_onnx(
     The conversion is skl2onnx's, with converters of moonnet for :class:`sklearn.impute.SimpleImputer`,
     :class:`sklearn.preprocessing.OneHotEncoder`, :class:`sklearn.preprocessing.TargetEncoder` and
     :class:`sklearn.preprocessing.StandardScaler`, which ``skl2onnx.to_onnx`` converts in part only. Each column of a
-    dataframe becomes an input of the graph.
+    dataframe becomes an input of the graph, in the same order; skl2onnx changes names that are no identifiers, such as
+    ``weight kg`` to ``weight_kg``.
 
     Parameters
     ----------
