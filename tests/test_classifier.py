@@ -442,11 +442,12 @@ INVALID_DATA = [
 
 def assert_raises_and_stays_fitted(clf, call, message):
     """Assert that the call raises and leaves the fitted state of clf unchanged."""
-    before = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+    parameters = clf.get_params(deep=False)  # which the call may set
+    before = {name: value for name, value in vars(clf).items() if name not in parameters}
     predicted = clf.predict_proba([[0.5, 0.25]])
     with pytest.raises((ValueError, TypeError), match=message):
         call()
-    after = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+    after = {name: value for name, value in vars(clf).items() if name not in parameters}
     assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before)
     assert (clf.predict_proba([[0.5, 0.25]]) == predicted).all()
