@@ -405,6 +405,19 @@ def test_warm_start_resumes_from_weights_changed_by_the_user(fitted_regressor):
     assert_allclose(reg.fit(X, y).predict(X), changed, rtol=1e-6)
 
 
+def test_warm_start_after_early_stopping_resumes_from_weights_changed_by_the_user():
+    X, y = positive_targets()
+    reg = regressor(early_stopping=True, warm_start=True, learning_rate=0.1, epochs=30).fit(X, y)
+    assert reg.best_iteration_ < reg.n_iter_
+    reg.set_params(early_stopping=False, learning_rate=1e-12, epochs=1)
+    unchanged = copy.deepcopy(reg)
+    unchanged.coefs_ = reg.coefs_
+    assert unchanged.fit(X, y).predict(X).tobytes() == copy.deepcopy(reg).fit(X, y).predict(X).tobytes()
+    reg.coefs_ = [0.5 * coef for coef in reg.coefs_]
+    changed = reg.predict(X)
+    assert_allclose(reg.fit(X, y).predict(X), changed, rtol=1e-6)
+
+
 def from_state_of_version_0_1(reg, **changed):
     """Return a regressor as a pickle of version 0.1 restores it, with these attributes changed by the user."""
     state = reg.__getstate__()

@@ -259,8 +259,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
                 unknown.append(name)
         return unknown
 
-    _network: DenseStack  # set by fit, as is the state
+    # Set by fit
+    _network: DenseStack
     _state: State
+    _checkpoint: Any
 
     # What a kind of estimator adds
 
@@ -592,11 +594,13 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _set_state_in_unit(self, state: State) -> None:
         """Replace the weights by those of a network whose outputs are in the unit of y, whose layers may be smaller."""
+        if not state.equals(self._state):  # then training resumes with these weights, not with those of the last step
+            self._checkpoint = self._checkpoint | {"weights": None}
         self._network, self._state = self._network.with_layers_of(state), state
 
     def _drop_optimizer_state(self) -> None:
         """Keep only what predictions need, and the random state: training resumes with a new optimizer."""
-        self._checkpoint: Any = self._checkpoint | {"weights": None, "optimizer_state": []}
+        self._checkpoint = self._checkpoint | {"weights": None, "optimizer_state": []}
 
     def _previous_result(self) -> TrainingResult | None:
         """Return the result of the previous fit, from which training resumes; None if there was no fit."""
