@@ -346,9 +346,9 @@ def test_unsuitable_cross_validations_are_reported(moons):
         DeepEnsembleClassifier(MLPClassifier(), cv=5).fit(X, y)
     with pytest.raises(ValueError, match=r"'cv' parameter .* must be None if a validation set is passed\. Got 5"):
         DeepEnsembleClassifier(cv=5).fit(X, y, X_val=X, y_val=y)
-    with pytest.raises(ValueError, match=r"must be None for so few samples\. Got 5 with 2 samples of as many classes"):
+    with pytest.raises(ValueError, match=r"ensemble__cv .* so few samples\. Got 5 with 2 samples of as many classes"):
         DeepEnsembleClassifier(cv=5).fit(X[:2], [0, 1])
-    with pytest.raises(ValueError, match=r"must be None for so few samples\. Got 5 with 1 samples"):
+    with pytest.raises(ValueError, match=r"must be None for so few samples\. Got 5 with 1 sample\."):
         DeepEnsembleRegressor(cv=5).fit(X[:1], [1])
     with pytest.raises(ValueError, match=r"'cv' parameter .* must have at least one fold\. Got \[\] instead"):
         DeepEnsembleClassifier(cv=[]).fit(X, y)

@@ -168,8 +168,9 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         n_folds = min(int(self.cv), largest)
         if n_folds < 2:
             raise ValueError(
-                f"The 'cv' parameter of {type(self).__name__} must be None for so few samples. "
-                f"Got {self.cv!r} with {len(y)} samples{' of as many classes' * is_stratified}."
+                f"The 'cv' parameter of {type(self).__name__} (ensemble__cv of a pipeline for tables) must be None for "
+                f"so few samples. Got {self.cv!r} with {len(y)} sample{'s' * (len(y) != 1)}"
+                f"{' of as many classes' * is_stratified}."
             )
         splitter = (StratifiedKFold if is_stratified else KFold)(n_folds, shuffle=True, random_state=rng)
         with warnings.catch_warnings():
