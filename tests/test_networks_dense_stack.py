@@ -174,6 +174,11 @@ def test_rescaled_network_has_rescaled_outputs(sizes, seed):
     assert all(map(np.shares_memory, rescaled.trainable[:-2], state.trainable[:-2]))
 
 
+def test_joining_kernels_and_biases_of_other_layers_raises():
+    with pytest.raises(ValueError, match=r"must have an array for each layer\. Got 1 and 2"):
+        DenseStack.join([np.ones((2, 1))], [np.ones(1), np.ones(1)])
+
+
 def test_join_inverts_coefs_and_intercepts():
     network = DenseStack((3, 4, 2), "relu", random_biases=True)
     state = network.initial_state(np.random.default_rng(0), "float32")

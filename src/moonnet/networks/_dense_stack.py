@@ -76,7 +76,11 @@ class DenseStack(Network):
 
     @staticmethod
     def join(coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]) -> State:
-        """Return the state with these kernels and biases."""
+        """Return the state with these kernels and biases. Raises ValueError."""
+        if len(coefs) != len(intercepts):
+            raise ValueError(
+                f"coefs_ and intercepts_ must have an array for each layer. Got {len(coefs)} and {len(intercepts)}."
+            )
         return State([array for layer in zip(coefs, intercepts, strict=True) for array in layer])
 
     @staticmethod
