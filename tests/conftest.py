@@ -19,8 +19,12 @@ os.environ.setdefault(
     "TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={PROGRAM_CACHE / 'tensorflow'}-{version('tensorflow')}"
 )
 if os.environ.get("KERAS_BACKEND") == "jax":
-    # Programs of Keras and of the tests compile in two thirds of the time; those of moonnet have their own level
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    # Programs of Keras and of the tests compile in two thirds of the time; those of moonnet have their own level. Each
+    # process compiles on one thread, because the processes of a run leave no processor idle.
+    flags = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+for library in ("OPENBLAS", "OMP"):  # for the same reason
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 # ruff: noqa: E402
 import matplotlib as mpl

@@ -93,7 +93,7 @@ ESTIMATORS = {
     # No momentum: in a second fit it would change the predicted numbers
     "regressor, warm start": (
         KerasMoonRegressor(learning_rate=keras.optimizers.schedules.CosineDecay(0.03, 80), warm_start=True),
-        TRAINING,
+        LOSS,
     ),
     "absolute error": (KerasMoonRegressor(loss="absolute_error"), TRAINING),
     "huber": (KerasMoonRegressor(loss="huber"), LOSS),

@@ -37,7 +37,9 @@ NUMBERS = {
         [2, np.nan, -1],
     ),
     "dates of NumPy": (
-        pd.Series([np.datetime64("1970-01-03"), np.datetime64("NaT", "D"), np.datetime64("1970-01-01T12")], dtype=object),
+        pd.Series(
+            [np.datetime64("1970-01-03"), np.datetime64("NaT", "D"), np.datetime64("1970-01-01T12")], dtype=object
+        ),
         [2, np.nan, 0.5],
     ),
     "durations of NumPy": (
