@@ -74,6 +74,15 @@ LOSS = WEIGHT_EQUIVALENCE | {
     "check_regressors_int",
     "check_regressors_train",
 }
+# Those that the layers enter
+LAYERS = {
+    "check_classifiers_multilabel_output_format_predict_proba",
+    "check_classifiers_train",
+    "check_fit2d_1feature",
+    "check_fit_idempotent",
+    "check_methods_subset_invariance",
+    "check_n_features_in",
+}
 OF_Y = {"check_regressors_no_decision_function", "check_supervised_y_2d", "check_supervised_y_no_nan"}
 # Each estimator and its checks, of which None are all. The two estimators check X, y and parameters alike, whichever
 # their parameters are, and share the code of training, which their targets and losses enter.
@@ -87,17 +96,18 @@ ESTIMATORS = {
     "schedule": (KerasMoonClassifier(**DECAYING_RATE), PARAMETERS | {"check_classifiers_train"}),
     # Some checks fit twice and expect the same predictions, so the learning rate must reach 0 in the first fit
     "warm start": (KerasMoonClassifier(**DECAYING_RATE, warm_start=True), TRAINING),
-    "no hidden layer": (KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False), TRAINING),
+    "no hidden layer": (KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False), LAYERS),
     "regressor": (KerasMoonRegressor(), None),
-    "regressor, early stopping": (KerasMoonRegressor(early_stopping=True), TRAINING - WEIGHT_EQUIVALENCE),
+    "regressor, early stopping": (KerasMoonRegressor(early_stopping=True), LOSS - WEIGHT_EQUIVALENCE),
     # No momentum: in a second fit it would change the predicted numbers
     "regressor, warm start": (
         KerasMoonRegressor(learning_rate=keras.optimizers.schedules.CosineDecay(0.03, 80), warm_start=True),
         LOSS,
     ),
-    "absolute error": (KerasMoonRegressor(loss="absolute_error"), TRAINING),
+    "absolute error": (KerasMoonRegressor(loss="absolute_error"), LOSS | {"check_estimators_dtypes"}),
     "huber": (KerasMoonRegressor(loss="huber"), LOSS),
-    "poisson": (KerasMoonRegressor(loss="poisson"), None),  # checks y for negative numbers, and has other tags
+    # It checks y for negative numbers, and has other tags
+    "poisson": (KerasMoonRegressor(loss="poisson"), TRAINING | OF_Y),
     "pinball": (KerasMoonRegressor(loss="pinball", quantile=0.4), LOSS),
     # One batch: for an estimator with cv, the check of weights repeats more samples than a batch of 50 holds
     "ensemble of classifiers": (DeepEnsembleClassifier(KerasMoonClassifier(batch_size=200), 2), None),
@@ -155,4 +165,4 @@ def test_selected_checks_exist():
         for check in estimator_checks_generator(estimator, mark="xfail")
     }
     assert names >= TRAINING | PARAMETERS | OF_Y
-    assert TRAINING >= CLASS_WEIGHTS | LOSS
+    assert TRAINING >= CLASS_WEIGHTS | LOSS | LAYERS
