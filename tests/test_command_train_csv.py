@@ -206,7 +206,6 @@ MESSY = {
         lambda: numeric_frame().to_csv(index=False, sep=";", decimal=",").encode(),
         ["a +number +scaled"],
     ),
-    "bom.csv": (lambda: numeric_frame().to_csv(index=False).encode("utf-8-sig"), ["^a +number"]),
     "latin.csv": (
         lambda: numeric_frame().rename(columns={"a": "größe"}).to_csv(index=False).encode("latin-1"),
         [r"latin\.csv is not encoded in UTF-8; reading it as cp1252$", "^größe +number"],

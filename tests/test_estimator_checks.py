@@ -91,9 +91,9 @@ ESTIMATORS = {
     "balanced": (KerasMoonClassifier(class_weight="balanced"), CLASS_WEIGHTS),
     "l2": (KerasMoonClassifier(l2=1e-4), WEIGHT_EQUIVALENCE),
     "early stopping": (KerasMoonClassifier(early_stopping=True), TRAINING - WEIGHT_EQUIVALENCE),
-    "callbacks": (KerasMoonClassifier(**CALLBACKS), PARAMETERS | {"check_fit_idempotent", "check_classifiers_train"}),
+    "callbacks": (KerasMoonClassifier(**CALLBACKS), PARAMETERS | {"check_fit_idempotent"}),
     "dropout": (KerasMoonClassifier(dropout=0.1), {"check_fit_idempotent", "check_methods_subset_invariance"}),
-    "schedule": (KerasMoonClassifier(**DECAYING_RATE), PARAMETERS | {"check_classifiers_train"}),
+    "schedule": (KerasMoonClassifier(**DECAYING_RATE), PARAMETERS),
     # Some checks fit twice and expect the same predictions, so the learning rate must reach 0 in the first fit
     "warm start": (KerasMoonClassifier(**DECAYING_RATE, warm_start=True), TRAINING),
     "no hidden layer": (KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False), LAYERS),

@@ -200,7 +200,7 @@ def test_pipe_is_read(tmp_path):
 LONG = "long " * 40_000  # csv.reader refuses more than 131,072 characters
 
 
-@pytest.mark.parametrize("delimiter", [",", "\t"])
+@pytest.mark.parametrize("delimiter", [";"])
 def test_long_lines_and_cells_are_read(read, delimiter):
     wide = read("\n".join(delimiter.join([f"{name}{index}" for index in range(16_000)]) for name in ("gene ", "")))
     assert wide.text.shape == (1, 16_000)
