@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
@@ -52,10 +52,6 @@ _MAX_FAST_CHECK_SIZE = 2**16
 
 
 _INTERRUPTED = "Training interrupted by user"
-# As scikit-learn's check_is_fitted says it
-_NOT_FITTED = (
-    "This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator."
-)
 
 
 @contextmanager
@@ -587,9 +583,13 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self._set_state_in_unit(DenseStack.join(self.coefs_, intercepts))
 
     def _state_in_unit(self) -> State:
-        """Return the state of the network whose outputs are in the unit of y."""
-        if not hasattr(self, "_state"):
-            raise NotFittedError(_NOT_FITTED.format(name=type(self).__name__))
+        """Return the state of the network whose outputs are in the unit of y. Raises NotFittedError."""
+        return self._fitted_state()
+
+    def _fitted_state(self) -> State:
+        """Return the state of the network as it was trained. Raises NotFittedError."""
+        if not hasattr(self, "_state"):  # scikit-learn's check by itself takes longer
+            check_is_fitted(self, "_state")
         return self._state
 
     def _set_state_in_unit(self, state: State) -> None:
@@ -646,7 +646,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _build_model(self) -> Any:
         """Return a new Keras model with the fitted weights."""
-        check_is_fitted(self)
+        state = self._state_in_unit()
         from moonnet.training import _keras_models, _optimizers, engines
 
         engines.check_not_forked()
@@ -656,7 +656,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return _keras_models.user_model(
             self._network,
             objective.loss,
-            self._state_in_unit().trainable,
+            state.trainable,
             optimizer.build(learning_rate),
             self._trained_with["dropout"],
             (l2 * objective.scale, l2 * objective.scale / objective.squared_output_unit),
@@ -665,11 +665,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs before the last activation, shape (n_samples, n_outputs)."""
-        if not hasattr(self, "_state"):
-            raise NotFittedError(_NOT_FITTED.format(name=type(self).__name__))
+        state = self._fitted_state()
         if not self._is_already_valid(X):
-            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=self._state.dtype)
-        return self._network.raw_predictions(X, self._state)
+            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=state.dtype)
+        return self._network.raw_predictions(X, state)
 
     def _is_already_valid(self, X: Any) -> bool:
         """Return whether scikit-learn's checks would return X unchanged."""
