@@ -1,11 +1,7 @@
 """Fixtures and hooks that the test files share."""
 
-import json
 import os
-import re
 import signal
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,18 +28,13 @@ import numpy as np
 import pytest
 import sklearn
 from hypothesis import settings
-from hypothesis import strategies as st
 from matplotlib import pyplot as plt
-from matplotlib.image import imread
-from numpy.testing import assert_allclose
-from scipy import sparse
 from sklearn.datasets import load_iris, make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet._sklearn_compat import HAS_CALLBACKS
-from moonnet.command._cli import main
-from moonnet.networks import _dense_stack
 
+pytest.register_assert_rewrite("helpers")  # its asserts then report their values, as those of test files do
 mpl.use("Agg")
 settings.register_profile("moonnet", deadline=None)  # an example may take long on a busy machine
 settings.load_profile("moonnet")
@@ -99,44 +90,6 @@ def train_and_validation_set():
 
 
 @pytest.fixture(scope="session")
-def split_of():
-    """Return a function that returns the training and the held-out indices of a fit with early stopping."""
-    from moonnet.training._loop import RandomStreams
-    from moonnet.training._validation_set import hold_out
-
-    def split(clf, y, multilabel=False):
-        seed = RandomStreams.spawn(clf.random_state).split_seed
-        return hold_out(len(y), clf.validation_fraction, None if multilabel else y, seed)
-
-    return split
-
-
-@pytest.fixture(scope="session")
-def weight_bytes():
-    """Return a function that returns the fitted weights as bytes, which are equal exactly if the weights are."""
-    return lambda estimator: [array.tobytes() for array in estimator.coefs_ + estimator.intercepts_]
-
-
-@pytest.fixture(scope="session")
-def assert_samples_are_independent():
-    """Return a function that asserts that a sample's prediction is the same alone, reordered, sparse and in chunks."""
-
-    def assert_independent(predict, X, data, tolerance):
-        expected = predict(X)
-        order = np.array(data.draw(st.permutations(range(len(X)))))
-        assert_allclose(predict(X[order]), expected[order], **tolerance)
-        row = data.draw(st.integers(0, len(X) - 1))
-        assert_allclose(predict(X[row : row + 1]), expected[row : row + 1], **tolerance)
-        for sparse_kind in (sparse.csr_array, sparse.csc_matrix, sparse.coo_array):
-            assert_allclose(predict(sparse_kind(X)), expected, **tolerance)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_dense_stack, "_CHUNK_BYTES", data.draw(st.integers(1, 2000)))
-            assert_allclose(predict(X), expected, **tolerance)
-
-    return assert_independent
-
-
-@pytest.fixture(scope="session")
 def keras():
     """The keras module, imported without TensorFlow's start-up log."""
     from moonnet._keras import keras  # not at the top, because the process that starts the workers needs none
@@ -150,74 +103,11 @@ def engine_is_quiet(keras):
     return keras.backend.backend() != "tensorflow" or not version("tensorflow").startswith("2.20")
 
 
-@pytest.fixture(scope="session")
-def assert_same_scores():
-    """Return a function that asserts that two searches have bit-for-bit identical scores."""
-
-    def scores(search):
-        return {name: values for name, values in search.cv_results_.items() if "score" in name and "time" not in name}
-
-    def check(search, other):
-        assert search.best_params_ == other.best_params_
-        for name, values in scores(search).items():
-            assert np.array_equal(values, scores(other)[name]), name
-
-    return check
-
-
 @pytest.fixture
 def routing():
     """Enable scikit-learn's metadata routing."""
     with sklearn.config_context(enable_metadata_routing=True):
         yield
-
-
-@pytest.fixture(scope="session")
-def is_plain():
-    """Return a function that checks whether a value consists only of arrays, numbers and strings."""
-
-    def check(value):
-        if isinstance(value, list | tuple):
-            return all(map(check, value))
-        if isinstance(value, dict):
-            return all(isinstance(key, str) and check(item) for key, item in value.items())
-        return value is None or isinstance(value, np.ndarray | int | float | str)
-
-    return check
-
-
-@pytest.fixture(scope="session")
-def unpack_message():
-    """Return a function that unpacks a message of the explorer as the page does: into its header and arrays by name."""
-
-    def unpack(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-        begin = 4 + int.from_bytes(message[:4], "little")
-        header, arrays = json.loads(message[4:begin]), {}
-        for name, dtype, shape, offset in header["arrays"]:
-            array = np.frombuffer(message, dtype, int(np.prod(shape)), begin + offset)
-            arrays[name] = array.reshape(shape)
-        return header, arrays
-
-    return unpack
-
-
-@pytest.fixture
-def run_python():
-    """Return a function that runs a program in a child process and returns its standard output."""
-
-    def run(program: str, *arguments: str, timeout: float = 300, **environment: str) -> str:
-        child = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            env=os.environ | environment,
-        )
-        assert child.returncode == 0, child.stderr
-        return child.stdout
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -256,34 +146,3 @@ def iris_csv(tmp_path):
         "\n".join(["sl,sw,pl,pw,species", *(f"{','.join(map(str, x))},{label}" for x, label in samples), ""])
     )
     return path
-
-
-@pytest.fixture
-def assert_command_fails(capsys):
-    """Return a function that runs the command and asserts that it fails and prints only this message, in one line."""
-
-    def assert_fails(options, message):
-        with pytest.raises(SystemExit) as exit_:
-            main(options)
-        out, err = capsys.readouterr()
-        assert exit_.value.code == 2
-        assert out == ""
-        assert len(err.splitlines()) == 1
-        assert re.match("moonnet( explore)?: error: ", err)
-        assert message in err
-
-    return assert_fails
-
-
-@pytest.fixture
-def assert_pictures_drawn():
-    """Return a function that asserts that a folder contains exactly these files and that no picture is blank."""
-
-    def assert_drawn(folder, names):
-        assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-        for path in folder.glob("*.png"):
-            image = imread(path)
-            assert min(image.shape[:2]) > 400
-            assert image.std() > 0.01
-
-    return assert_drawn

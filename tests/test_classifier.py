@@ -24,6 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import is_plain, weight_bytes
 from moonnet import KerasMoonClassifier
 from moonnet._keras import keras
 from moonnet._sklearn_compat import HAS_CALLBACKS
@@ -182,7 +183,7 @@ def test_layer_attributes_are_those_of_mlpclassifier_and_of_the_model(X, y, hidd
     assert not any(hasattr(clone(clf), name) for name in ("n_layers_", "n_outputs_", "out_activation_", "loss_"))
 
 
-def test_pickled_state_contains_only_arrays_and_plain_values(fitted, is_plain):
+def test_pickled_state_contains_only_arrays_and_plain_values(fitted):
     assert all(map(is_plain, fitted.__getstate__().values()))
 
 
@@ -293,7 +294,7 @@ def test_class_with_zero_sample_weight_is_known_but_not_predicted(moons):
     assert (clf.predict(X) == 1).all()
 
 
-def test_class_weights_work_in_folds_that_lack_a_class(moons, weight_bytes):
+def test_class_weights_work_in_folds_that_lack_a_class(moons):
     X, y = moons
     y = np.where(np.arange(200) < 150, y, 2)  # which the first training fold lacks
     clf = KerasMoonClassifier(epochs=1, random_state=0)

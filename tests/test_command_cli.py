@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from helpers import assert_command_fails
 from moonnet.command import _pictures, _predict_csv, _train_and_report, _train_csv
 from moonnet.command._cli import main
 from moonnet.training import _loop
@@ -28,12 +29,12 @@ FAILING = [
 @pytest.mark.parametrize(
     ("options", "message"), FAILING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_error_is_reported_in_one_line(options, message, iris_csv, assert_command_fails):
+def test_error_is_reported_in_one_line(options, message, iris_csv, capsys):
     model = iris_csv.with_name("iris.csv.skops")
     model.write_text("a model")
     names = iris_csv.with_name("names.csv")
     names.write_text("a,y\n" + "".join(f"{i}.5,{i}\n" for i in range(30)))
-    assert_command_fails([option.format(iris=iris_csv, names=names) for option in options], message)
+    assert_command_fails([option.format(iris=iris_csv, names=names) for option in options], message, capsys)
     assert model.read_text() == "a model"
 
 

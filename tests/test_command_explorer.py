@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from helpers import assert_command_fails
 from moonnet.command._cli import main
 from moonnet.explore import _server
 
@@ -21,15 +22,15 @@ FAILING = [
 @pytest.mark.parametrize(
     ("options", "message"), FAILING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_unsuitable_file_is_reported_in_one_line(options, message, iris_csv, assert_command_fails):
-    assert_command_fails([option.format(iris=iris_csv) for option in options], message)
+def test_unsuitable_file_is_reported_in_one_line(options, message, iris_csv, capsys):
+    assert_command_fails([option.format(iris=iris_csv) for option in options], message, capsys)
 
 
-def test_port_in_use_is_reported_in_one_line(assert_command_fails):
+def test_port_in_use_is_reported_in_one_line(capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         options = ["explore", "--port", str(port), "--no-browser"]
-        assert_command_fails(options, f"Got {port}")
+        assert_command_fails(options, f"Got {port}", capsys)
 
 
 def test_port_0_is_any_free_port(monkeypatch, capsys):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from helpers import assert_command_fails
+
 INVALID = [
     (["--samples", "0"], "argument --samples: must be an integer of at least 20. Got '0'"),
     (["--samples", "many"], "Got 'many'"),
@@ -44,5 +46,5 @@ INVALID = [
 @pytest.mark.parametrize(
     ("options", "message"), INVALID, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_invalid_options_are_reported_in_one_line(options, message, assert_command_fails):
-    assert_command_fails(options, message)
+def test_invalid_options_are_reported_in_one_line(options, message, capsys):
+    assert_command_fails(options, message, capsys)

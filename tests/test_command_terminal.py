@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import assert_command_fails
 from moonnet.command import _train_csv
 from moonnet.command._cli import main
 from moonnet.command._terminal import escape_controls, one_line, plain_output
@@ -53,9 +54,9 @@ def test_names_are_printed_where_the_terminal_lacks_them(tmp_path, monkeypatch):
     assert b"\x07" not in written
 
 
-def test_error_has_no_control_characters(tmp_path, assert_command_fails):
+def test_error_has_no_control_characters(tmp_path, capsys):
     (tmp_path / "table.csv").write_text("a,b\x1b[2J\n1,2\n")
     options = ["--csv", str(tmp_path / "table.csv"), "--target", "y", "--out", str(tmp_path / "out")]
-    assert_command_fails(options, "must have at least 20 rows")
+    assert_command_fails(options, "must have at least 20 rows", capsys)
     (tmp_path / "table.csv").write_text("a,b\x1b[2J\n" + "1,2\n" * 30)
-    assert_command_fails(options, "Its columns are a, b\\x1b[2J.")
+    assert_command_fails(options, "Its columns are a, b\\x1b[2J.", capsys)

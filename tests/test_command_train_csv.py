@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
+from helpers import assert_command_fails, assert_pictures_drawn
 from moonnet import KerasMoonRegressor
 from moonnet.command import _train_csv
 from moonnet.command._cli import main
@@ -34,7 +35,7 @@ def numeric_frame():
     return frame.assign(y=np.where(frame["a"] + frame["b"] > 0, "yes", "no"))
 
 
-def test_classification_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, assert_pictures_drawn):
+def test_classification_prints_scores_and_writes_files(tmp_path, iris_csv, capsys):
     out = tmp_path / "out"
     assert main(["--csv", str(iris_csv), "--target", "species", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -45,7 +46,7 @@ def test_classification_prints_scores_and_writes_files(tmp_path, iris_csv, capsy
         assert f"wrote {out / name}" in printed
 
 
-def test_features_option_selects_two_features(tmp_path, iris_csv, assert_pictures_drawn):
+def test_features_option_selects_two_features(tmp_path, iris_csv):
     out = tmp_path / "out"
     options = ["--csv", str(iris_csv), "--target", "species", "--features", "pw", "sl", "--epochs", "5"]
     assert main([*options, "--out", str(out)]) == 0
@@ -53,14 +54,14 @@ def test_features_option_selects_two_features(tmp_path, iris_csv, assert_picture
     assert load_model(out / "model.skops").feature_names_in_.tolist() == ["pw", "sl"]
 
 
-def test_features_option_with_one_feature_draws_no_decision_regions(tmp_path, iris_csv, assert_pictures_drawn):
+def test_features_option_with_one_feature_draws_no_decision_regions(tmp_path, iris_csv):
     out = tmp_path / "out"
     options = ["--csv", str(iris_csv), "--target", "species", "--features", "pl", "--epochs", "1"]
     assert main([*options, "--out", str(out)]) == 0
     assert_pictures_drawn(out, ["data.png", "training.png", *MODEL, "held_out.png"])
 
 
-def test_regression_prints_scores_and_writes_files(tmp_path, iris_csv, capsys, assert_pictures_drawn):
+def test_regression_prints_scores_and_writes_files(tmp_path, iris_csv, capsys):
     out = tmp_path / "out"
     assert main(["--csv", str(iris_csv), "--target", "pw", "--out", str(out), "--epochs", "30"]) == 0
     printed = capsys.readouterr().out
@@ -223,7 +224,7 @@ MESSY = {
 
 
 @pytest.mark.parametrize("name", MESSY)
-def test_messy_files_are_cleaned_and_reported(name, tmp_path, capsys, assert_pictures_drawn):
+def test_messy_files_are_cleaned_and_reported(name, tmp_path, capsys):
     make, patterns = MESSY[name]
     (tmp_path / name).write_bytes(make())
     assert main(["--csv", str(tmp_path / name), "--target", "y", "--epochs", "20", "--out", str(tmp_path / "out")]) == 0
@@ -265,11 +266,11 @@ UNSUITABLE = {
 
 
 @pytest.mark.parametrize("name", UNSUITABLE)
-def test_unsuitable_files_are_reported_in_one_line(name, tmp_path, assert_command_fails):
+def test_unsuitable_files_are_reported_in_one_line(name, tmp_path, capsys):
     content, message = UNSUITABLE[name]
     (tmp_path / name).write_text(content)
     options = ["--csv", str(tmp_path / name), "--target", "y", "--out", str(tmp_path / "out")]
-    assert_command_fails(options, message)
+    assert_command_fails(options, message, capsys)
     assert not (tmp_path / "out").exists()
 
 

@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import assert_same_scores
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.dask import resilient
 
@@ -42,16 +43,11 @@ def client():
         yield client
 
 
-@pytest.fixture
-def assert_same_search(assert_same_scores):
-    """Return a function that asserts bit-for-bit identical scores and weights of the best estimator."""
-
-    def check(search, other):
-        assert_same_scores(search, other)
-        for mine, others in zip(search.best_estimator_.coefs_, other.best_estimator_.coefs_, strict=True):
-            assert np.array_equal(mine, others)
-
-    return check
+def assert_same_search(search, other):
+    """Assert bit-for-bit identical scores and weights of the best estimator."""
+    assert_same_scores(search, other)
+    for mine, others in zip(search.best_estimator_.coefs_, other.best_estimator_.coefs_, strict=True):
+        assert np.array_equal(mine, others)
 
 
 SEARCHES = {
@@ -68,7 +64,7 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_search_on_cluster_matches_local_search(client, moons, search, assert_same_search):
+def test_search_on_cluster_matches_local_search(client, moons, search):
     local = search().fit(*moons)
     with parallel_config(backend="dask"):
         assert_same_search(search().fit(*moons), local)
@@ -147,9 +143,7 @@ def assert_workers_predict_without_importing_an_engine(client):
     np.testing.assert_allclose(outputs, reg.predict(samples), rtol=1e-12)
 
 
-def test_new_workers_predict_without_an_engine_and_a_search_survives_when_they_are_killed(
-    moons, tmp_path, assert_same_search
-):
+def test_new_workers_predict_without_an_engine_and_a_search_survives_when_they_are_killed(moons, tmp_path):
     grid = {"learning_rate": np.geomspace(1e-4, 1e-1, 20).tolist()}
     local = GridSearchCV(NETWORK, grid, cv=3).fit(*moons)
     with start_two_workers() as client, parallel_config(backend="dask", client=resilient(client)):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from helpers import unpack_message
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
 
 TYPES = ("uint8", "int32", "int64", "float32", "float64", "bool")
@@ -20,7 +21,7 @@ HEADERS = st.dictionaries(
 
 
 @given(HEADERS, st.dictionaries(st.text(max_size=10), ARRAYS, max_size=4))
-def test_unpacked_message_equals_packed_message(unpack_message, header, content):
+def test_unpacked_message_equals_packed_message(header, content):
     message = pack_message(header, content)
     read, read_arrays = unpack_message(message)
     assert {name: value for name, value in read.items() if name != "arrays"} == header
@@ -36,14 +37,14 @@ def test_unpacked_message_equals_packed_message(unpack_message, header, content)
     assert all(offset % 8 == 0 for *_, offset in read["arrays"])
 
 
-def test_pack_message_sends_arrays_in_row_major_order(unpack_message):
+def test_pack_message_sends_arrays_in_row_major_order():
     array = np.arange(12.0).reshape(3, 4)
     _, read = unpack_message(pack_message({}, {"transposed": array.T, "slice": array[::2, 1]}))
     assert read["transposed"].tolist() == array.T.tolist()
     assert read["slice"].tolist() == [1, 9]
 
 
-def test_pack_message_accepts_header_without_arrays(unpack_message):
+def test_pack_message_accepts_header_without_arrays():
     assert unpack_message(pack_message({"kind": "hello", "text": "größe \ud800 \0"})) == (
         {"kind": "hello", "text": "größe \ud800 \0", "arrays": []},
         {},

@@ -24,6 +24,7 @@ from numpy.testing import assert_array_equal
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
+from helpers import unpack_message
 from moonnet.explore import _server
 from moonnet.explore._bundle import PAGE, bundle
 from moonnet.explore._datasets import apply_edits, load_dataset
@@ -100,34 +101,24 @@ def server():
     server.stop()
 
 
-@pytest.fixture
-def ask(unpack_message):
-    """Return a function that sends a request and returns the first answer of the given kind."""
-
-    def ask(page, answer, *, final=None, **request):
-        page.send(json.dumps({"id": 1, **request}))
-        while True:
-            header, arrays = unpack_message(page.recv(timeout=60))
-            assert header["kind"] != "problem" or answer == "problem" or header["id"] != request.get("id", 1), header
-            if (header["kind"], header["id"]) == (answer, request.get("id", 1)) and header.get("final") == final:
-                return header, arrays
-
-    return ask
+def ask(page, answer, *, final=None, **request):
+    """Send a request and return the first answer of the given kind."""
+    page.send(json.dumps({"id": 1, **request}))
+    while True:
+        header, arrays = unpack_message(page.recv(timeout=60))
+        assert header["kind"] != "problem" or answer == "problem" or header["id"] != request.get("id", 1), header
+        if (header["kind"], header["id"]) == (answer, request.get("id", 1)) and header.get("final") == final:
+            return header, arrays
 
 
-@pytest.fixture
-def assert_trains(ask):
-    """Return a function that asserts that a page receives the same network as fit trains."""
-
-    def check(page, request_id=1, **values):
-        settings = Settings.from_json({**SMALL, **values})
-        _, arrays = ask(page, "picture", final=True, kind="train", id=request_id, settings={**SMALL, **values})
-        data = apply_edits(load_dataset(settings.dataset, None), settings)
-        classifier = settings.classifier().fit(data.X, data.y)
-        assert_array_equal(arrays["weights"], classifier._network.flatten(classifier._state))
-        assert_array_equal(arrays["points"], data.X.astype(np.float32))
-
-    return check
+def assert_trains(page, request_id=1, **values):
+    """Assert that a page receives the same network as fit trains."""
+    settings = Settings.from_json({**SMALL, **values})
+    _, arrays = ask(page, "picture", final=True, kind="train", id=request_id, settings={**SMALL, **values})
+    data = apply_edits(load_dataset(settings.dataset, None), settings)
+    classifier = settings.classifier().fit(data.X, data.y)
+    assert_array_equal(arrays["weights"], classifier._network.flatten(classifier._state))
+    assert_array_equal(arrays["points"], data.X.astype(np.float32))
 
 
 def read_all(page):
@@ -331,7 +322,7 @@ def test_malformed_http_request_does_not_stop_server(server, sent):
 # WebSockets
 
 
-def test_page_trains_over_socket(server, ask, assert_trains):
+def test_page_trains_over_socket(server):
     with server.open_socket() as page:
         header, _ = ask(page, "controls", kind="hello")
         assert header["controls"][0]["name"] == "data"
@@ -372,7 +363,7 @@ def test_socket_at_address_of_file_is_rejected(server):
         server.open_socket(f"/{TOKEN}/bundle.js")
 
 
-def test_too_many_pages_are_rejected_until_one_is_closed(server, ask, unpack_message):
+def test_too_many_pages_are_rejected_until_one_is_closed(server):
     with contextlib.ExitStack() as stack:
         pages = [stack.enter_context(server.open_socket()) for _ in range(MAX_PAGES)]
         for page in pages:
@@ -395,7 +386,7 @@ def test_too_many_pages_are_rejected_until_one_is_closed(server, ask, unpack_mes
         assert eventually(is_accepted)
 
 
-def test_page_limit_holds_for_simultaneous_connections(server, unpack_message):
+def test_page_limit_holds_for_simultaneous_connections(server):
     barrier = threading.Barrier(3 * MAX_PAGES)
 
     def open_one(_):
@@ -408,7 +399,7 @@ def test_page_limit_holds_for_simultaneous_connections(server, unpack_message):
         assert opened.count("problem") == 2 * MAX_PAGES
 
 
-def test_too_large_message_closes_only_its_page(server, ask, assert_trains):
+def test_too_large_message_closes_only_its_page(server):
     with server.open_socket() as page, server.open_socket() as other:
         content = base64.b64encode(b"a,b,kind\n" + b"1,2,x\n2,3,y\n" * 1000).decode()
         largest = {"kind": "upload", "name": "a.csv", "content": content}
@@ -422,7 +413,7 @@ def test_too_large_message_closes_only_its_page(server, ask, assert_trains):
         assert_trains(other)
 
 
-def test_four_simultaneous_pages_get_their_own_networks(server, assert_trains):
+def test_four_simultaneous_pages_get_their_own_networks(server):
     values = [
         {"random_state": 1},
         {"data": "blobs", "activation": "tanh"},
@@ -455,7 +446,7 @@ def test_closing_page_ends_its_training(server):
     assert eventually(lambda: len(session_threads()) == before)
 
 
-def test_closed_page_leaves_no_session_and_no_file(server, ask, tmp_path, monkeypatch):
+def test_closed_page_leaves_no_session_and_no_file(server, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     sessions = []
 
@@ -484,7 +475,7 @@ def test_closed_page_leaves_no_session_and_no_file(server, ask, tmp_path, monkey
         gc.enable()
 
 
-def test_page_can_reconnect_to_restarted_server(ask, assert_trains):
+def test_page_can_reconnect_to_restarted_server():
     first = RunningServer()
     try:
         with first.open_socket() as page:
@@ -595,7 +586,7 @@ class HostileMessages:
 
 
 @pytest.mark.slow
-def test_server_survives_ten_thousand_hostile_messages(server, assert_trains, caplog):
+def test_server_survives_ten_thousand_hostile_messages(server, caplog):
     messages = HostileMessages(seed=0)
     with server.open_socket() as page, server.open_socket() as bystander:
         assert_trains(page)
@@ -618,7 +609,7 @@ def test_server_survives_ten_thousand_hostile_messages(server, assert_trains, ca
     [b"\xff" * 100, b"\x81\x05abcde", b"\x81\xff" + b"\xff" * 8, b"\x89\xfe\x01\x00" + b"x" * 300],
     ids=["nonsense", "not masked", "too long", "a long ping"],
 )
-def test_invalid_websocket_frame_closes_only_its_page(server, assert_trains, sent):
+def test_invalid_websocket_frame_closes_only_its_page(server, sent):
     with server.open_socket() as other:
         with server.open_socket() as page:
             page.socket.sendall(sent)
@@ -631,7 +622,7 @@ def test_invalid_websocket_frame_closes_only_its_page(server, assert_trains, sen
 
 
 @pytest.mark.slow
-def test_page_that_does_not_read_skips_answers_and_uses_no_memory(server, ask, monkeypatch, unpack_message):
+def test_page_that_does_not_read_skips_answers_and_uses_no_memory(server, monkeypatch):
     outboxes = []
 
     class MeasuredOutbox(_Outbox):

@@ -17,6 +17,7 @@ import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
+from helpers import run_python, unpack_message
 from moonnet import KerasMoonClassifier
 from moonnet.explore import _session
 from moonnet.explore._datasets import apply_edits, load_dataset
@@ -38,15 +39,14 @@ IRIS_CSV = (
 class Page:
     """A page that sends requests and stores the answers."""
 
-    def __init__(self, unpack_message, table=None):
-        self._unpack_message = unpack_message
+    def __init__(self, table=None):
         self._answered = threading.Condition()
         self._last_id = 0
         self.answers = []
         self.session = Session(self._receive_answer, table)
 
     def _receive_answer(self, kind, message):
-        header, arrays = self._unpack_message(message)
+        header, arrays = unpack_message(message)
         assert header["kind"] == kind.partition(" ")[0]
         with self._answered:
             self.answers.append((header, arrays))
@@ -103,12 +103,12 @@ class Page:
 
 
 @pytest.fixture
-def open_page(unpack_message):
+def open_page():
     """Return a function that opens a page, which is closed after the test."""
     pages = []
 
     def open_one(table=None):
-        pages.append(Page(unpack_message, table))
+        pages.append(Page(table))
         return pages[-1]
 
     yield open_one
@@ -295,8 +295,8 @@ def without_garbage_collector():
 
 @pytest.mark.usefixtures("without_garbage_collector")
 @pytest.mark.parametrize("waits_for", ["film", "picture"])
-def test_closed_session_is_freed_at_once(waits_for, unpack_message):
-    page = Page(unpack_message)
+def test_closed_session_is_freed_at_once(waits_for):
+    page = Page()
     page.upload(IRIS_CSV)
     page.get_problem({"kind": "train", "settings": {"noise": 7}})
     settings = {**(SMALL if waits_for == "film" else LONG), "data": "own", "batch_size": 1}
@@ -526,7 +526,7 @@ for name in sys.argv[2:]:
 
 @pytest.mark.trains
 @pytest.mark.slow
-def test_script_trains_identical_network_in_another_process(page, tmp_path, run_python):
+def test_script_trains_identical_network_in_another_process(page, tmp_path):
     (tmp_path / "iris.csv").write_bytes(IRIS_CSV)
     page.upload(IRIS_CSV, name="iris.csv")
     shown = {}

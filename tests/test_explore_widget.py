@@ -22,6 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from sklearn.datasets import load_iris, make_moons
 
+from helpers import run_python
 from moonnet import KerasMoonClassifier
 from moonnet.explore import Explorer
 from moonnet.explore._bundle import PAGE, bundle
@@ -152,7 +153,7 @@ print("leaving", explorer.estimator_)
 
 
 @pytest.mark.slow
-def test_leaving_the_interpreter_ends_training(run_python):
+def test_leaving_the_interpreter_ends_training():
     assert run_python(LEAVE_WHILE_TRAINING) == "leaving None\n"
 
 

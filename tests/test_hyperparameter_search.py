@@ -5,6 +5,7 @@ from joblib import parallel_config
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 
+from helpers import assert_same_scores
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -31,7 +32,7 @@ MIN_SCORES = {"neg_mean_absolute_error": -0.3, None: 0.75}
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_search_scores_are_identical_in_processes_and_threads(search, assert_same_scores):
+def test_search_scores_are_identical_in_processes_and_threads(search):
     X, y = make_moons(150, noise=0.25, random_state=0)
     one_process = search().fit(X, y)
     two_processes = search().set_params(n_jobs=2).fit(X, y)

@@ -4,6 +4,8 @@ import pickle
 
 import pytest
 
+from helpers import run_python
+
 PREDICT = """
 import pickle, sys
 import moonnet
@@ -22,7 +24,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
 
 
 @pytest.mark.slow
-def test_importing_and_predicting_load_no_heavy_library(run_python, fitted, moons, tmp_path):
+def test_importing_and_predicting_load_no_heavy_library(fitted, moons, tmp_path):
     X, _ = moons
     path = tmp_path / "fitted.pickle"
     path.write_bytes(pickle.dumps((fitted, X, fitted.predict_proba(X))))
@@ -54,6 +56,6 @@ for argument in sys.argv[1:]:
 
 
 @pytest.mark.slow
-def test_import_error_of_a_module_without_its_extra_names_the_extra(run_python):
+def test_import_error_of_a_module_without_its_extra_names_the_extra():
     arguments = [f"{module}:{missing}" for module, (missing, _) in MISSING.items()]
     assert run_python(IMPORT_WITHOUT, *arguments).splitlines() == [message for _, message in MISSING.values()]

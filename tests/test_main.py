@@ -6,12 +6,14 @@ import sys
 
 import pytest
 
+from helpers import assert_pictures_drawn, run_python
+
 PICTURES = ["data.png", "training.png", "decision_regions.png"]
 
 
 @pytest.mark.slow
 @pytest.mark.trains
-def test_python_m_moonnet_runs_the_lecture(tmp_path, engine_is_quiet, assert_pictures_drawn):
+def test_python_m_moonnet_runs_the_lecture(tmp_path, engine_is_quiet):
     out = tmp_path / "pictures" / "here"
     child = subprocess.run(
         [sys.executable, "-m", "moonnet", "--out", str(out)], capture_output=True, text=True, timeout=300, check=False
@@ -45,7 +47,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & heavy))
 
 
 @pytest.mark.slow
-def test_help_option_loads_no_heavy_library(run_python):
+def test_help_option_loads_no_heavy_library():
     assert run_python(HELP).endswith("----\n[]\n")
 
 

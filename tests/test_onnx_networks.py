@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.onnx import _activations
@@ -263,7 +264,7 @@ def test_unfitted_classifier_raises(moons):
 
 
 @pytest.mark.slow
-def test_conversion_imports_no_engine(run_python, fitted, tmp_path):
+def test_conversion_imports_no_engine(fitted, tmp_path):
     path = tmp_path / "moons.pickle"
     path.write_bytes(pickle.dumps(fitted))
     program = """

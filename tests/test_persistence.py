@@ -15,6 +15,7 @@ from sklearn.metrics import mean_pinball_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet.networks import State
@@ -157,7 +158,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", [KerasMoonClassifier(), KerasMoonRegressor(loss="poisson")])
-def test_loading_and_predicting_import_no_engine(moons, network, run_python, tmp_path):
+def test_loading_and_predicting_import_no_engine(moons, network, tmp_path):
     estimator = clone(network).set_params(epochs=3, random_state=0).fit(*moons)
     paths = [str(tmp_path / "estimator.skops"), str(tmp_path / "estimator.joblib")]
     skops.io.dump(estimator, paths[0])

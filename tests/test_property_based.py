@@ -17,6 +17,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_blobs, make_multilabel_classification
 from sklearn.utils.validation import validate_data
 
+from helpers import assert_samples_are_independent
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 pytestmark = [
@@ -82,9 +83,7 @@ ROWS = arrays(float, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floa
 
 @many_examples
 @given(ROWS, st.integers(0, 4), st.data())
-def test_prediction_of_a_sample_does_not_depend_on_other_samples(
-    fitted_classifiers, assert_samples_are_independent, X, which, data
-):
+def test_prediction_of_a_sample_does_not_depend_on_other_samples(fitted_classifiers, X, which, data):
     clf = fitted_classifiers[which]
     tolerance = {"rtol": 1e-4, "atol": 1e-5} if clf.coefs_[0].dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-13}
     assert_samples_are_independent(clf.decision_function, X, data, tolerance)

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.base import clone
 
+from helpers import assert_samples_are_independent
 from moonnet import KerasMoonRegressor
 from moonnet._losses import REGRESSION_LOSSES
 from moonnet.networks import DenseStack, State
@@ -193,9 +194,7 @@ ROWS = arrays(float, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floa
 
 @settings(some_examples, max_examples=60)
 @given(ROWS, st.integers(0, 10), st.data())
-def test_prediction_of_a_sample_does_not_depend_on_other_samples(
-    fitted_regressors, assert_samples_are_independent, rows, which, data
-):
+def test_prediction_of_a_sample_does_not_depend_on_other_samples(fitted_regressors, rows, which, data):
     reg = fitted_regressors[which]
     tolerance = {"rtol": 1e-3, "atol": 1e-4} if reg.coefs_[0].dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-12}
     expected = reg.predict(rows)

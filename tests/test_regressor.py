@@ -26,6 +26,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import is_plain, run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet._losses import REGRESSION_LOSSES as LOSSES
@@ -167,7 +168,7 @@ def test_saved_keras_model_loads_and_can_be_trained_further(loss, tmp_path):
 
 
 @pytest.mark.slow
-def test_keras_models_with_moonnet_losses_load_in_another_process(run_python, tmp_path):
+def test_keras_models_with_moonnet_losses_load_in_another_process(tmp_path):
     X, y = positive_targets(n_outputs=2)
     losses = ("huber", "pinball")
     models = [regressor(loss=loss, quantile=0.8).fit(X, y).model_ for loss in losses]
@@ -263,7 +264,7 @@ def test_fitted_attributes(fitted_regressor):
     assert not hasattr(reg, "classes_")
 
 
-def test_pickled_state_consists_of_arrays_and_plain_values(fitted_regressor, is_plain):
+def test_pickled_state_consists_of_arrays_and_plain_values(fitted_regressor):
     assert all(map(is_plain, fitted_regressor[0].__getstate__().values()))
 
 

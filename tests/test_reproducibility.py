@@ -10,6 +10,7 @@ import pytest
 from joblib import Parallel, delayed
 from sklearn.datasets import make_moons
 
+from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet.training import _compiled_program
@@ -43,7 +44,7 @@ RATES = [0.0, 0.2]
 NETWORKS = [KerasMoonClassifier, KerasMoonRegressor]
 
 
-def test_results_are_identical_in_another_process_on_one_core(run_python):
+def test_results_are_identical_in_another_process_on_one_core():
     expected = [fingerprint(fit(dropout=0.2, network=network)) for network in NETWORKS]
     # The process compiles its own programs, because results of a shared program would be identical anyway
     no_shared_cache = {"JAX_ENABLE_COMPILATION_CACHE": "false", "TF_XLA_FLAGS": ""}
@@ -159,7 +160,7 @@ def test_settings_of_keras_do_not_change_results(monkeypatch, keras_settings, fl
     assert results() == expected
 
 
-def test_fit_does_not_advance_the_name_counters_of_keras(run_python):
+def test_fit_does_not_advance_the_name_counters_of_keras():
     program = """
 from moonnet.training import _compiled_program
 from moonnet._keras import keras

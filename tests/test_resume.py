@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_friedman1, make_moons, make_multilabel_classification
 
+from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet.training._optimizers import optimizer_classes
@@ -67,16 +68,15 @@ REGRESSION_DATA = make_friedman1(160, noise=1, random_state=0)
 MULTIOUTPUT_DATA = REGRESSION_DATA[0], np.abs(np.column_stack([REGRESSION_DATA[1], 1e4 - REGRESSION_DATA[1] ** 2]))
 
 
-@pytest.fixture
-def samples_for(moons):
-    """Return a function from an estimator to samples for it."""
-    return lambda estimator: moons if is_classifier(estimator) else REGRESSION_DATA
+def samples_for(estimator, moons):
+    """Return samples for a classifier or a regressor."""
+    return moons if is_classifier(estimator) else REGRESSION_DATA
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unfitted", ESTIMATORS.values(), ids=ESTIMATORS)
-def test_60_epochs_and_40_more_equal_100_epochs(samples_for, unfitted):
-    samples = samples_for(unfitted)
+def test_60_epochs_and_40_more_equal_100_epochs(moons, unfitted):
+    samples = samples_for(unfitted, moons)
     whole = clone(unfitted).fit(*samples)
     parts = clone(whole).set_params(epochs=60, warm_start=True).fit(*samples)
     resumed = pickle.loads(pickle.dumps(parts)).set_params(epochs=40)
@@ -84,8 +84,8 @@ def test_60_epochs_and_40_more_equal_100_epochs(samples_for, unfitted):
 
 
 @pytest.mark.parametrize("unfitted", EARLY_STOPPING.values(), ids=EARLY_STOPPING)
-def test_early_stopping_resumes_from_any_epoch(samples_for, unfitted):
-    samples = samples_for(unfitted)
+def test_early_stopping_resumes_from_any_epoch(moons, unfitted):
+    samples = samples_for(unfitted, moons)
     whole = clone(unfitted).fit(*samples)
     scores = whole.history_.get("val_score", np.negative(whole.history_["val_loss"]))
     best = int(np.argmax(scores)) + 1
@@ -112,7 +112,7 @@ with open(sys.argv[1], "wb") as file:
 
 
 @pytest.mark.slow
-def test_training_resumes_in_another_process(moons, run_python, tmp_path):
+def test_training_resumes_in_another_process(moons, tmp_path):
     path = tmp_path / "half.pickle"
     samples = {KerasMoonClassifier: moons, KerasMoonRegressor: MULTIOUTPUT_DATA}
     first_parts = [
@@ -133,8 +133,8 @@ def test_training_resumes_in_another_process(moons, run_python, tmp_path):
     [KerasMoonClassifier(random_state=4), *(KerasMoonRegressor(random_state=4, loss=loss) for loss in LOSSES)],
     ids=["classifier", *LOSSES],
 )
-def test_repeated_partial_fit_equals_fit(samples_for, unfitted):
-    X, y = samples_for(unfitted)
+def test_repeated_partial_fit_equals_fit(moons, unfitted):
+    X, y = samples_for(unfitted, moons)
     estimator = clone(unfitted)
     for _ in range(10):
         estimator.partial_fit(X, y, **({"classes": [0, 1]} if is_classifier(unfitted) else {}))

@@ -21,6 +21,7 @@ from sklearn.datasets import make_moons
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
+from helpers import weight_bytes
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet._sklearn_compat import HAS_CALLBACKS
@@ -185,7 +186,7 @@ def test_fit_leaves_a_sigint_handler_of_the_caller_in_place(moons):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("n_interrupts", "is_compiled"), [(4, False), (196, True)])
 def test_interrupts_at_random_moments_leave_the_next_fit_and_the_handler_as_they_were(
-    monkeypatch, weight_bytes, n_interrupts, is_compiled
+    monkeypatch, n_interrupts, is_compiled
 ):
     X, y = make_moons(60, noise=0.2, random_state=0)
     rng, outcomes = random.Random(0), Counter()

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.metrics import accuracy_score, check_scoring, log_loss, recall_score, roc_auc_score
 
+from helpers import split_of, weight_bytes
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras as keras_module
 from moonnet.training import _program_state
@@ -33,7 +34,7 @@ def fitted_by_epoch(clf, X, y, sample_weight=None):
     [{}, {"l2": 0.01}, {"class_weight": {"moon": 3.0}}, {"class_weight": "balanced", "optimizer": "adam"}],
     ids=repr,
 )
-def test_validation_metrics_match_sklearn_and_the_best_epoch_is_restored(parameters, split_of):
+def test_validation_metrics_match_sklearn_and_the_best_epoch_is_restored(parameters):
     X, y = make_moons(120, noise=0.3, random_state=3)
     y = np.where(y == 1, "moon", "crescent")
     weight = np.random.default_rng(0).uniform(0.2, 3, len(X))
@@ -97,7 +98,7 @@ def test_training_stops_at_the_same_epoch_as_mlpclassifier(tol, n_iter_no_change
     assert clf.history_["val_loss"] == whole.history_["val_loss"][: clf.n_iter_]
 
 
-def test_early_stopping_scores_the_moving_average_of_the_weights(keras, split_of):
+def test_early_stopping_scores_the_moving_average_of_the_weights(keras):
     # Early stopping must score the weights that predict after training, which are the averages
     X, y = make_moons(100, noise=0.2, random_state=0)
     optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
@@ -137,9 +138,7 @@ def recall_at_0_4(estimator, X, y, sample_weight=None):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", recall_at_0_4])
-def test_val_score_matches_sklearn_and_the_best_epoch_is_restored(
-    train_and_validation_set, scoring, weighted, weight_bytes
-):
+def test_val_score_matches_sklearn_and_the_best_epoch_is_restored(train_and_validation_set, scoring, weighted):
     (X, y, _), (X_val, y_val, weight) = train_and_validation_set
     options = {"sample_weight": weight} if weighted else {}
     clf = KerasMoonClassifier(
@@ -159,7 +158,7 @@ def test_val_score_matches_sklearn_and_the_best_epoch_is_restored(
     assert clf.best_validation_score_ == scorer(clf, X_val, y_val, **options)
 
 
-def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set, split_of):
+def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set):
     (X, y, weight), _ = train_and_validation_set
     clf = KerasMoonClassifier(early_stopping=True, scoring="roc_auc", epochs=3, random_state=0).fit(X, y, weight)
     train, held_out = split_of(clf, y)
@@ -168,7 +167,7 @@ def test_held_out_samples_are_scored_with_their_weights(train_and_validation_set
         assert_allclose(clf.history_["val_score"][epoch], score)
 
 
-def test_resumed_training_remembers_the_best_score(train_and_validation_set, weight_bytes):
+def test_resumed_training_remembers_the_best_score(train_and_validation_set):
     (X, y, _), (X_val, y_val, _) = train_and_validation_set
     validation_set = {"X_val": X_val, "y_val": y_val}
     clf = KerasMoonClassifier(early_stopping=True, scoring="accuracy", n_iter_no_change=50, epochs=20, random_state=0)
@@ -257,7 +256,7 @@ def failing_score(estimator, X, y):
         (roc_auc_score, ValueError, "looks like it is a metric function"),
     ],
 )
-def test_failing_scorer_raises_and_changes_nothing(moons, scoring, error, message, weight_bytes):
+def test_failing_scorer_raises_and_changes_nothing(moons, scoring, error, message):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
     before = weight_bytes(clf), clf.history_
     with pytest.raises(error, match=message):

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.datasets import make_moons
 
+from helpers import run_python, weight_bytes
 from moonnet import KerasMoonClassifier
 from moonnet._keras import keras
 from moonnet._losses import BinaryCrossEntropy
@@ -56,7 +57,7 @@ DIFFERENT_IN_KERAS = {"schedulefreeadamw"}
 
 # Testing one direction is enough. On JAX, each process would start TensorFlow, which compiles for longer.
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tested on TensorFlow, beside JAX")
-def test_engines_agree_and_resume_from_pickles_of_each_other(run_python, tmp_path):
+def test_engines_agree_and_resume_from_pickles_of_each_other(tmp_path):
     path = tmp_path / "fitted.pickle"
     faster = "--xla_backend_optimization_level=0"  # compilation takes a third less time
     run_python(FIT_EACH, str(path), timeout=600, KERAS_BACKEND=OTHER_BACKEND, XLA_FLAGS=faster)
@@ -146,7 +147,7 @@ print(len(results))
 """
 
 
-def test_forked_process_predicts_and_raises_in_fit(run_python, tmp_path):
+def test_forked_process_predicts_and_raises_in_fit(tmp_path):
     path = tmp_path / "forked.py"
     path.write_text(FORKED)
     assert run_python(f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')") == "3\n"
@@ -184,7 +185,7 @@ print(used)
 """
 
 
-def test_training_runs_on_the_device_set_by_keras_device(run_python):
+def test_training_runs_on_the_device_set_by_keras_device():
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
     assert run_python(MAKE_TWO_DEVICES[BACKEND] + FIT_ON_DEVICES, XLA_FLAGS=flags) == "['0', '1']\n"
 
@@ -249,7 +250,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"tensorflow", "
 
 
 @on_jax
-def test_process_on_jax_neither_imports_tensorflow_nor_warns(run_python):
+def test_process_on_jax_neither_imports_tensorflow_nor_warns():
     assert run_python(FIT_WITHOUT_TENSORFLOW, PYTHONWARNINGS="error") == "[]\n"
 
 
@@ -292,7 +293,7 @@ def test_preparing_a_program_compiles_nothing(monkeypatch, name):
 
 
 @on_jax
-def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypatch, weight_bytes):
+def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypatch):
     from moonnet.training.engines import jax as engine
 
     clf = KerasMoonClassifier((5, 4), epochs=1, random_state=0)
@@ -352,9 +353,7 @@ def test_default_dtypes_of_other_threads_do_not_change_during_fit(empty_program_
     [({"dropout": 0.1}, False), ({"dropout": 0.1}, True), ({"optimizer": "schedulefreeadamw"}, True)],
     ids=["compilation", "training", "averages"],
 )
-def test_fit_is_identical_within_transformations_and_scopes_of_jax(
-    monkeypatch, moons, parameters, compiled_before, weight_bytes
-):
+def test_fit_is_identical_within_transformations_and_scopes_of_jax(monkeypatch, moons, parameters, compiled_before):
     import jax
 
     if parameters.get("optimizer", "sgd") not in optimizer_classes():
@@ -439,6 +438,6 @@ print(events.count("cache_hits") > 0, events.count("cache_misses"))
 
 
 @on_jax
-def test_second_process_uses_the_compilation_cache_of_jax(run_python, empty_program_cache):
+def test_second_process_uses_the_compilation_cache_of_jax(empty_program_cache):
     KerasMoonClassifier((5, 4), epochs=1).fit(*make_moons(60, random_state=0))  # conftest.py sets the cache
     assert run_python(COUNT_CACHE_HITS) == "True 0\n"

@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons, make_multilabel_classification
 from sklearn.model_selection import GridSearchCV, KFold
 
+from helpers import weight_bytes
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet._losses import REGRESSION_LOSSES as LOSSES
@@ -571,7 +572,7 @@ def run_on_threads(n_threads, work):
     ],
     ids=["plain", "early stopping", "moving average"],
 )
-def test_concurrent_fits_share_a_program_and_give_the_same_bits(compiled_specs, monkeypatch, weight_bytes, parameters):
+def test_concurrent_fits_share_a_program_and_give_the_same_bits(compiled_specs, monkeypatch, parameters):
     X, y = make_moons(60, noise=0.2, random_state=0)
     clfs = [KerasMoonClassifier(epochs=40, random_state=seed, **parameters) for seed in range(6)]
     expected = [weight_bytes(clone(clf).fit(X, y)) for clf in clfs]
@@ -594,7 +595,7 @@ def test_concurrent_fits_share_a_program_and_give_the_same_bits(compiled_specs, 
     assert len(compiled_specs) == 1
 
 
-def test_threads_wait_for_the_compilation_of_a_program_that_they_share(compiled_specs, weight_bytes):
+def test_threads_wait_for_the_compilation_of_a_program_that_they_share(compiled_specs):
     X, y = make_moons(60, noise=0.2, random_state=0)
     first, *others = run_on_threads(3, lambda: weight_bytes(KerasMoonClassifier(epochs=2, random_state=0).fit(X, y)))
     assert others == [first, first]
@@ -618,7 +619,7 @@ def test_error_in_compilation_reaches_each_thread_that_waits(monkeypatch):
     assert _compiled_program._compilation_locks == {}
 
 
-def test_fit_in_a_callback_shares_the_program_of_the_outer_fit(compiled_specs, weight_bytes):
+def test_fit_in_a_callback_shares_the_program_of_the_outer_fit(compiled_specs):
     X, y = make_moons(60, noise=0.2, random_state=0)
     inner = []
 

@@ -14,6 +14,7 @@ from sklearn.datasets import load_iris, make_moons, make_multilabel_classificati
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, log_loss
 
+from helpers import split_of, weight_bytes
 from moonnet import KerasMoonClassifier
 from moonnet.training._validation_set import hold_out
 
@@ -61,7 +62,7 @@ def test_rare_class_is_never_held_out_entirely():
         assert len(train) + len(held_out) == 52
 
 
-def test_only_sample_of_a_class_is_not_held_out(split_of):
+def test_only_sample_of_a_class_is_not_held_out():
     X, y = load_iris(return_X_y=True)
     chosen = np.r_[0:100, 149]
     clf = KerasMoonClassifier(early_stopping=True, epochs=2, random_state=0).fit(X[chosen], y[chosen])
@@ -70,7 +71,7 @@ def test_only_sample_of_a_class_is_not_held_out(split_of):
     assert 100 not in held_out
 
 
-def test_validation_metrics_match_keras_evaluate_for_every_type_of_target(split_of):
+def test_validation_metrics_match_keras_evaluate_for_every_type_of_target():
     moons, iris = make_moons(100, noise=0.2, random_state=0), load_iris(return_X_y=True)
     labels = make_multilabel_classification(100, random_state=0)
     for X, y in (moons, iris, labels):
@@ -87,9 +88,7 @@ def test_validation_metrics_match_keras_evaluate_for_every_type_of_target(split_
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_given_validation_set_acts_like_held_out_samples(
-    train_and_validation_set, weighted, dtype, split_of, weight_bytes
-):
+def test_given_validation_set_acts_like_held_out_samples(train_and_validation_set, weighted, dtype):
     (X, y, weight), _ = train_and_validation_set
     X = X.astype(dtype)
     weight = weight if weighted else None
@@ -110,7 +109,7 @@ def test_given_validation_set_acts_like_held_out_samples(
         assert_allclose(validated.history_[name], values, rtol=1e-12 if dtype == "float64" else 1e-6)
 
 
-def test_without_early_stopping_a_validation_set_only_adds_metrics(train_and_validation_set, weight_bytes):
+def test_without_early_stopping_a_validation_set_only_adds_metrics(train_and_validation_set):
     (X, y, weight), (X_val, y_val, weight_val) = train_and_validation_set
     clf = KerasMoonClassifier(l2=0.003, class_weight={1: 3.0}, epochs=8, random_state=0)
     validated = clone(clf).fit(X, y, weight, X_val=X_val, y_val=y_val, sample_weight_val=weight_val)
@@ -192,7 +191,7 @@ INVALID_SETS = {
 
 
 @pytest.mark.parametrize(("validation_set", "message"), INVALID_SETS.values(), ids=INVALID_SETS)
-def test_invalid_validation_set_raises_and_changes_nothing(moons, validation_set, message, weight_bytes):
+def test_invalid_validation_set_raises_and_changes_nothing(moons, validation_set, message):
     clf = KerasMoonClassifier(epochs=1, random_state=0).fit(*moons)
     before = weight_bytes(clf), clf.history_
     with pytest.raises(ValueError, match=message):
