@@ -2,6 +2,6 @@
 
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.networks._dense_stack import DenseStack
-from moonnet.networks._network import Network, State
+from moonnet.networks._network import Network, State, equal_arrays
 
-__all__ = ["ACTIVATIONS", "DenseStack", "Network", "State"]
+__all__ = ["ACTIVATIONS", "DenseStack", "Network", "State", "equal_arrays"]

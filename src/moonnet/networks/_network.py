@@ -8,6 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 
+def equal_arrays(arrays: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    """Return whether two lists contain equal arrays."""
+    return len(arrays) == len(others) and all(map(np.array_equal, arrays, others))
+
+
 @dataclass(frozen=True, eq=False)
 class State:
     """The arrays of a network, or those of several ones, stacked: then each array has a leading axis for them."""
@@ -39,7 +44,7 @@ class State:
 
     def equals(self, other: Self) -> bool:
         """Return whether both have the same values in the same order."""
-        return len(self.arrays) == len(other.arrays) and all(map(np.array_equal, self.arrays, other.arrays))
+        return equal_arrays(self.arrays, other.arrays)
 
     def is_finite(self) -> bool:
         """Return whether no value is infinite or NaN."""

@@ -15,6 +15,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet._sklearn_compat import check_has_callbacks
+from moonnet.networks import equal_arrays
 from moonnet.plotting._checks import check_positive
 from moonnet.plotting._curves import TrainingCurveDisplay, unwrap_estimator
 from moonnet.plotting._regions import DecisionRegionDisplay
@@ -273,7 +274,7 @@ class LearningFilm:
             )
         check_is_fitted(estimator)
         coefs = getattr(unwrap_estimator(estimator), "coefs_", [])
-        if not any(_are_equal(recorded, coefs) for recorded, _ in self.weights):
+        if not any(equal_arrays(recorded, coefs) for recorded, _ in self.weights):
             raise ValueError(
                 "estimator must be the one whose most recent fit this film has recorded. "
                 f"Got {estimator!r}, whose weights are not in the film."
@@ -365,8 +366,3 @@ class LearningFilm:
         """Return the state without the animation, which cannot be pickled."""
         transient = ("animation_", "figure_", "ax_", "_fps", "_n_frames", "_draw_frame")
         return {name: value for name, value in self.__dict__.items() if name not in transient}
-
-
-def _are_equal(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
-    """Return whether two lists contain equal arrays."""
-    return len(arrays) == len(others) and all(map(np.array_equal, arrays, others))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from moonnet.networks import State
+from moonnet.networks import State, equal_arrays
 from moonnet.training._compiled_program import ProgramSpec, compiled_program
 from moonnet.training._program_state import ProgramState
 from moonnet.training._records import (
@@ -346,7 +346,7 @@ class Training:
             ]
             for observer in observers:
                 observer.train_end()
-            if not _all_equal(program.weights, state_at_end[: len(last)]):
+            if not equal_arrays(program.weights, state_at_end[: len(last)]):
                 last = program.weights
                 final = self._in_data_dtype(last)
         return self._result(last, final)
@@ -383,7 +383,7 @@ class Training:
         # NaN for epochs without a validation set
         history = {name: values + [math.nan] * (n_epochs - len(values)) for name, values in self.history.items()}
         checkpoint: Checkpoint = {
-            "weights": None if _all_equal(last, state.trainable) else last,
+            "weights": None if equal_arrays(last, state.trainable) else last,
             "optimizer": self.program.spec.optimizer.cls.__name__,
             "optimizer_state": self.program.optimizer_state,
             "learning_rate": self.parameters.learning_rate,
@@ -398,10 +398,6 @@ def _gather_samples(X: Any, rows: np.ndarray) -> np.ndarray:
     if sparse.issparse(X):
         return X[rows.ravel()].toarray().reshape(*rows.shape, X.shape[1])
     return X.take(rows, axis=0)
-
-
-def _all_equal(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
-    return all(np.array_equal(array, other) for array, other in zip(arrays, others, strict=True))
 
 
 def _divergence_error(n_epochs: int) -> ValueError:
