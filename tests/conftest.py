@@ -29,12 +29,14 @@ import pytest
 import sklearn
 from hypothesis import settings
 from matplotlib import pyplot as plt
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet._sklearn_compat import HAS_CALLBACKS
 
 pytest.register_assert_rewrite("helpers")  # its asserts then report their values, as those of test files do
+from helpers import write_iris_csv
+
 mpl.use("Agg")
 settings.register_profile("moonnet", deadline=None)  # an example may take long on a busy machine
 settings.load_profile("moonnet")
@@ -139,10 +141,4 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def iris_csv(tmp_path):
     """A CSV file of the iris data set."""
-    iris = load_iris()
-    samples = zip(iris.data.tolist(), iris.target_names[iris.target], strict=True)
-    path = tmp_path / "iris.csv"
-    path.write_text(
-        "\n".join(["sl,sw,pl,pw,species", *(f"{','.join(map(str, x))},{label}" for x, label in samples), ""])
-    )
-    return path
+    return write_iris_csv(tmp_path / "iris.csv")

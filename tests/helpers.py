@@ -1,10 +1,12 @@
-"""Functions that the test files share. They import Keras themselves, because most test files need none."""
+"""Functions and constants that test files share. The functions import slow libraries, which most files do not need."""
 
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,15 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.datasets import load_iris
 
 from moonnet.command._cli import main
 from moonnet.networks import _dense_stack
+
+TABLES = Path(__file__).parent / "data" / "tables"
+PICTURES = ["data.png", "training.png", "decision_regions.png"]  # of a classifier of two features
+SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}  # settings of the explorer
+LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 
 
 def weight_bytes(estimator):
@@ -77,6 +85,30 @@ def run_python(program: str, *arguments: str, timeout: float = 300, **environmen
     )
     assert child.returncode == 0, child.stderr
     return child.stdout
+
+
+def run_onnx(graph, inputs):
+    """Return the outputs of an ONNX graph for a dict of input arrays."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
+def free_port():
+    """Return the number of a port that no program uses."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def write_iris_csv(path):
+    """Write the iris data set to a CSV file and return the file's path."""
+    import pandas as pd
+
+    iris = load_iris()
+    frame = pd.DataFrame(iris.data, columns=["sl", "sw", "pl", "pw"]).assign(species=iris.target_names[iris.target])
+    frame.to_csv(path, index=False)
+    return path
 
 
 def unpack_message(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:

@@ -1,7 +1,6 @@
 """The pictures drawn for each kind of data; test_command_train_csv.py checks the files."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from matplotlib.font_manager import fontManager
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from helpers import TABLES
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._dataset import Dataset
 from moonnet.command._pictures import _dates_as_days, _features_to_draw, _finish, draw_pictures
@@ -113,7 +113,6 @@ def test_draw_pictures_with_missing_numbers_and_dollar_signs(tmp_path):
             assert list(draw_pictures(*make_dataset_and_model(gaps, y, network), tmp_path))
 
 
-TABLES = Path(__file__).parent / "data" / "tables"
 LETTERS = pd.read_csv(TABLES / "letters.csv").iloc[::5]
 
 

@@ -5,14 +5,13 @@ import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
-from helpers import assert_command_fails, assert_pictures_drawn
+from helpers import PICTURES, TABLES, assert_command_fails, assert_pictures_drawn
 from moonnet import KerasMoonRegressor
 from moonnet.command import _train_csv
 from moonnet.command._cli import main
@@ -22,10 +21,8 @@ from moonnet.command._train_and_report import _print_history, _values_text
 from moonnet.tables._read_csv import read_table
 from moonnet.tables._text_columns import infer_target
 
-PICTURES = ["data.png", "training.png", "decision_regions.png"]
 MODEL = ["model.py", "model.skops"]
 N = 100
-TABLES = Path(__file__).parent / "data" / "tables"
 
 
 def numeric_frame():

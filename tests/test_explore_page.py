@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 
@@ -17,8 +16,9 @@ from matplotlib.image import imread
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from sklearn.datasets import load_iris, make_moons
+from sklearn.datasets import make_moons
 
+from helpers import free_port, write_iris_csv
 from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._python_script import make_script
@@ -34,9 +34,7 @@ class Server:
     """``moonnet explore`` in a child process."""
 
     def __init__(self, state, *options):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self._command = [sys.executable, "-m", "moonnet", "explore", "--port", str(port), *options]
+        self._command = [sys.executable, "-m", "moonnet", "explore", "--port", str(free_port()), *options]
         # Instead of a browser, a program that writes its arguments into a file
         browser, self._opened = state / "browser", state / "opened"
         browser.write_text(f'#!/bin/sh\necho "$@" > "{self._opened}"\n')
@@ -428,11 +426,7 @@ def test_selected_unit_is_shown_on_plane(page):
 
 @pytest.fixture(scope="module")
 def iris_csv(tmp_path_factory):
-    iris = load_iris()
-    frame = pd.DataFrame(iris.data, columns=["sl", "sw", "pl", "pw"])
-    path = tmp_path_factory.mktemp("csv") / "iris.csv"
-    frame.assign(species=iris.target_names[iris.target]).to_csv(path, index=False)
-    return path
+    return write_iris_csv(tmp_path_factory.mktemp("csv") / "iris.csv")
 
 
 STATES = {

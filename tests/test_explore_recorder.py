@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.metrics import accuracy_score, log_loss
 
+from helpers import SMALL
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._recorder import Recorder
 from moonnet.explore._settings import Settings
 
 pytestmark = pytest.mark.trains
 
-SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
 CASES = {
     "two classes": {"l2": 0.01},
     "three classes": {"data": "blobs", "optimizer": "adam"},

@@ -24,7 +24,7 @@ from numpy.testing import assert_array_equal
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
-from helpers import unpack_message
+from helpers import LONG, SMALL, free_port, unpack_message
 from moonnet.explore import _server
 from moonnet.explore._bundle import PAGE, bundle
 from moonnet.explore._datasets import apply_edits, load_dataset
@@ -41,8 +41,6 @@ from moonnet.explore._session import Session
 from moonnet.explore._settings import ACTIVATIONS, DATA, OPTIMIZERS, Settings
 
 TOKEN = "0123456789abcdef" * 3
-SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
-LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 
 
 class RunningServer:
@@ -787,17 +785,11 @@ def start_explore(monkeypatch):
         assert not thread.is_alive()
 
 
-@functools.cache
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_explore_uses_default_port_or_another_if_it_is_in_use(start_explore, monkeypatch, capsys):
-    monkeypatch.setattr(_server, "DEFAULT_PORT", free_port())
+    port = free_port()
+    monkeypatch.setattr(_server, "DEFAULT_PORT", port)
     first = start_explore()
-    assert first == f"http://127.0.0.1:{free_port()}/{TOKEN}/"
+    assert first == f"http://127.0.0.1:{port}/{TOKEN}/"
     assert f"The explorer is running at {first}\nPress Ctrl-C to stop it." in capsys.readouterr().out
     second = start_explore()
     assert second != first
@@ -805,10 +797,10 @@ def test_explore_uses_default_port_or_another_if_it_is_in_use(start_explore, mon
 
 
 def test_explore_uses_requested_port_or_raises(start_explore):
-    address = start_explore(port=free_port())
-    assert address == f"http://127.0.0.1:{free_port()}/{TOKEN}/"
-    with pytest.raises(ValueError, match=rf"--port must be an available port\. Got {free_port()}: .*in use"):
-        asyncio.run(explore(port=free_port(), open_browser=False, token=TOKEN))
+    port = free_port()
+    assert start_explore(port=port) == f"http://127.0.0.1:{port}/{TOKEN}/"
+    with pytest.raises(ValueError, match=rf"--port must be an available port\. Got {port}: .*in use"):
+        asyncio.run(explore(port=port, open_browser=False, token=TOKEN))
 
 
 def test_browser_is_started_with_private_redirect_instead_of_token(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
-from helpers import run_python, unpack_message
+from helpers import LONG, SMALL, run_python, unpack_message
 from moonnet import KerasMoonClassifier
 from moonnet.explore import _session
 from moonnet.explore._datasets import apply_edits, load_dataset
@@ -26,9 +26,7 @@ from moonnet.explore._session import Session
 from moonnet.explore._settings import OPTIMIZERS, Settings, describe_controls
 from moonnet.explore._user_tables import ArrayTable
 
-SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}
 # A million steps take minutes, unless the training is cancelled
-LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 IRIS = load_iris()
 IRIS_NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
 IRIS_CSV = (

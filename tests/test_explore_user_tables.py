@@ -3,7 +3,6 @@
 import gzip
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from helpers import TABLES
 from moonnet.explore._datasets import apply_edits, edits_code, load_dataset
 from moonnet.explore._settings import Settings
 from moonnet.explore._user_tables import MAX_FILE_BYTES, ArrayTable, CsvTable
@@ -237,8 +237,6 @@ def test_load_dataset_rejects_unusable_rows(make_table, content, message):
 
 
 # Real tables
-
-TABLES = Path(__file__).parent / "data" / "tables"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,7 @@ import sys
 
 import pytest
 
-from helpers import assert_pictures_drawn, run_python
-
-PICTURES = ["data.png", "training.png", "decision_regions.png"]
+from helpers import PICTURES, assert_pictures_drawn, run_python
 
 
 @pytest.mark.slow

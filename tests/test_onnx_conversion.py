@@ -14,6 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
+from helpers import run_onnx
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.onnx import to_onnx
 from moonnet.preprocessing import DateEncoder, PiecewiseLinearEncoder, SmoothClipScaler
@@ -58,13 +59,12 @@ TARGETS = {
 def run(model, X, dtype=np.float64, **options):
     """Convert a model, and return the outputs of ONNX Runtime for a dataframe."""
     graph = to_onnx(model, X[:1], dtype=dtype, **options)
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     columns = [X[[name]].to_numpy() for name in X]
     inputs = {
         variable.name: column.astype(dtype) if column.dtype.kind in "biuf" else column.astype(object)
         for variable, column in zip(graph.graph.input, columns, strict=True)
     }
-    return session.run(None, inputs)
+    return run_onnx(graph, inputs)
 
 
 def number_steps():
@@ -128,9 +128,8 @@ def test_tabular_pipeline_agrees(kind, container):
     inputs = {name: ColumnsToFloat().fit_transform(frame[[name]]) for name in numbers}
     inputs |= {name: ColumnsToText().fit_transform(frame[[name]]) for name in ("colour", "town", "floor")}
     graph = to_onnx(pipeline, frame)
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     names = dict(zip(frame.columns, (each.name for each in graph.graph.input), strict=True))
-    outputs = session.run(None, {names[name]: column for name, column in inputs.items()})
+    outputs = run_onnx(graph, {names[name]: column for name, column in inputs.items()})
     if is_classifier(pipeline):
         assert_array_equal(outputs[0], pipeline.predict(frame))
         assert_allclose(outputs[1], pipeline.predict_proba(frame), atol=1e-6)  # the networks are in float32

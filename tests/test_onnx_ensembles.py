@@ -1,7 +1,6 @@
 """ONNX conversion of ensembles: predictions of ONNX Runtime, compared with those of the ensemble."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
@@ -14,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import moonnet.onnx  # noqa: F401 - registers the converters
+from helpers import run_onnx
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 
@@ -38,8 +38,7 @@ def run(model, X):
     """Convert an ensemble, and return the outputs of ONNX Runtime for X."""
     options = {"zipmap": False} if is_classifier(model) else None
     graph = skl2onnx.to_onnx(model, X[:1], options=options)
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, {"X": X})
+    return run_onnx(graph, {"X": X})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -63,7 +62,7 @@ def test_ensemble_in_a_pipeline_agrees(moons):
     for options in ({"zipmap": False}, {"zipmap": "columns"}):
         pipeline = make_pipeline(StandardScaler(), DeepEnsembleClassifier(NETWORK, 2, random_state=0)).fit(X, y)
         graph = skl2onnx.to_onnx(pipeline, X[:1], options=options)
-        outputs = onnxruntime.InferenceSession(graph.SerializeToString()).run(None, {"X": X})
+        outputs = run_onnx(graph, {"X": X})
         assert_allclose(np.column_stack(outputs[1:]), pipeline.predict_proba(X), rtol=1e-12)
 
 

@@ -5,7 +5,6 @@ import pickle
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import pytest
 import skl2onnx
@@ -22,7 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from helpers import run_python
+from helpers import run_onnx, run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.onnx import _activations
@@ -35,12 +34,6 @@ def run_classifier(model, X, **options):
     """Convert a classifier and return the labels and probabilities that ONNX Runtime computes for X."""
     graph = skl2onnx.to_onnx(model, X[:1], options=WITHOUT_ZIPMAP, **options)
     return run_onnx(graph, {"X": X})
-
-
-def run_onnx(graph, inputs):
-    """Return the outputs of an ONNX graph for a dict of input arrays."""
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, inputs)
 
 
 def assert_same_predictions(found, clf, X, tolerance):

@@ -1,7 +1,6 @@
 """ONNX conversion of transformers: what ONNX Runtime computes, compared with transform."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import skl2onnx
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 import moonnet.onnx  # noqa: F401 - registers the converters
+from helpers import run_onnx
 from moonnet.preprocessing import DateEncoder, NumberEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 
 TENSOR_TYPES = {np.float32: FloatTensorType, np.float64: DoubleTensorType, np.int64: Int64TensorType}
@@ -36,8 +36,7 @@ def run(encoder, X, tensor_type=None):
     """Convert an encoder, and return what ONNX Runtime computes for X."""
     tensor_type = tensor_type or TENSOR_TYPES[X.dtype.type]
     graph = skl2onnx.to_onnx(encoder, initial_types=[("X", tensor_type([None, X.shape[1]]))])
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    (encoded,) = session.run(None, {"X": X})
+    (encoded,) = run_onnx(graph, {"X": X})
     return encoded
 
 

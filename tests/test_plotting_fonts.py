@@ -1,7 +1,6 @@
 """Text in characters that matplotlib's default font lacks, and with dollar signs."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,11 @@ from matplotlib.font_manager import fontManager
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from helpers import TABLES
 from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, plot_data
 from moonnet.plotting._fonts import _BOXES, MissingFontWarning
 
-TABLE = pd.read_csv(Path(__file__).parent / "data" / "tables" / "cjk.csv")
+TABLE = pd.read_csv(TABLES / "cjk.csv")
 X, Y = TABLE[["温度", "Größe 😀"]], TABLE["标签"].to_numpy()
 CHARACTERS = set("温度否是")
 

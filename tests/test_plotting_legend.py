@@ -1,7 +1,5 @@
 """Legends of many classes and of long names, beside the plane and inside it."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +7,11 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 from sklearn.neighbors import KNeighborsClassifier
 
+from helpers import TABLES
 from moonnet.plotting import DecisionRegionDisplay, plot_data
 from moonnet.plotting._legend import shorten_label
 
-LETTERS = pd.read_csv(Path(__file__).parent / "data" / "tables" / "letters.csv")
+LETTERS = pd.read_csv(TABLES / "letters.csv")
 X, LETTER = LETTERS[["x", "y"]], LETTERS["letter"].to_numpy()
 LONG_NAMES = np.array([f"a class whose name has fifty characters, number {n}" for n in (17, 18, 19)])
 CLASSES = {

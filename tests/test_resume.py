@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris, make_friedman1, make_moons, make_multila
 from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
+from moonnet._losses import REGRESSION_LOSSES as LOSSES
 from moonnet.training._optimizers import optimizer_classes
 
 pytestmark = pytest.mark.trains
@@ -42,7 +43,6 @@ EARLY_STOPPING_PARAMETERS = {
 }
 
 
-LOSSES = ("squared_error", "absolute_error", "huber", "poisson", "pinball")
 ESTIMATORS = {
     **{name: KerasMoonClassifier(random_state=4, **parameters) for name, parameters in CONFIGURATIONS.items()},
     **{loss: KerasMoonRegressor(random_state=4, loss=loss, dropout=0.1, l2=1e-3) for loss in LOSSES},

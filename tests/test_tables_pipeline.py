@@ -2,8 +2,6 @@
 
 import datetime as dt
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from moonnet.tables import tabular_pipeline
@@ -245,8 +244,7 @@ def test_pickle_and_skops_predict_the_same_without_an_engine(fitted, tmp_path):
         model.predict_proba(frame)
         print({"keras", "jax", "tensorflow", "matplotlib"} & set(sys.modules))
     """
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout == "set()\n"
+    assert run_python(code, str(tmp_path)) == "set()\n"
 
 
 def test_pipeline_of_1000_rows_and_20_columns_takes_less_than_300_kb():

@@ -1,11 +1,10 @@
 """The inference of column kinds, and the table of columns that is printed."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import TABLES
 from moonnet.tables._read_csv import read_table
 from moonnet.tables._text_columns import format_columns, infer_columns
 
@@ -269,7 +268,7 @@ def test_target_with_duplicate_name_raises(tmp_path):
         infer_columns(read_table(tmp_path / "data.csv"), "a", None, None, month_first=False)
 
 
-TABLES = {
+COLUMNS_OF_TABLES = {
     "target_none": ("disorder", ["disorder  target: 3 classes"]),
     "date9999_iso": (
         "y",
@@ -294,10 +293,10 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", COLUMNS_OF_TABLES)
 def test_columns_of_real_tables(name):
-    target, lines = TABLES[name]
-    table = read_table(Path(__file__).parent / "data" / "tables" / f"{name}.csv")
+    target, lines = COLUMNS_OF_TABLES[name]
+    table = read_table(TABLES / f"{name}.csv")
     printed = format_columns(*infer_columns(table, target, None, None, month_first=False))
     assert set(lines) <= set(printed)
     assert table.notes == (["column 'umsatz' is ambiguous: '1.584' is read as 1584"] if name == "de_mix2" else [])

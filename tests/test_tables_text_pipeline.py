@@ -1,7 +1,5 @@
 """The pipeline for a CSV file: the encoding of columns."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
+from helpers import TABLES
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._model_file import load_model, save_model
 from moonnet.tables._read_csv import read_table
@@ -118,7 +117,7 @@ def test_read_samples_drops_rows_without_target(tmp_path):
     ],
 )
 def test_read_samples_reads_values_of_real_tables(name, target, column, values):
-    table = read_table(Path(__file__).parent / "data" / "tables" / f"{name}.csv")
+    table = read_table(TABLES / f"{name}.csv")
     X, y = read_samples(table, *infer_columns(table, target, None, None, month_first=False))
     assert (y if column == target else X[column]).tolist()[:3] == values
 
@@ -132,7 +131,7 @@ def test_read_samples_raises_on_overflowing_numbers(tmp_path):
 
 
 def test_many_categories_are_learned(tmp_path):
-    table = read_table(Path(__file__).parent / "data" / "tables" / "many_categories.csv")
+    table = read_table(TABLES / "many_categories.csv")
     target, columns = infer_columns(table, "emissions", None, None, month_first=False)
     X, X_test, y, y_test = train_test_split(*read_samples(table, target, columns), random_state=0)
     model = make_model(columns, KerasMoonRegressor(random_state=0)).fit(X, y)
@@ -158,7 +157,7 @@ def test_many_categories_are_encoded_by_class(labels):
 
 
 def test_dates_beside_an_open_end_are_learned():
-    table = read_table(Path(__file__).parent / "data" / "tables" / "date9999_iso.csv")
+    table = read_table(TABLES / "date9999_iso.csv")
     target, columns = infer_columns(table, "y", ["valid_to"], None, month_first=False)
     X, y = read_samples(table, target, columns)
     model = make_model(columns, KerasMoonClassifier(random_state=0)).fit(X, y)

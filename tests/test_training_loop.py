@@ -287,7 +287,7 @@ def center_and_scale(loss, y, weight):
 @pytest.mark.parametrize(
     ("n_outputs", "dtype"), [(1, "float64"), (3, "float64"), pytest.param(3, "float32", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "pinball"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_regression_equals_a_keras_loop_with_losses_in_the_unit_of_y(loss, n_outputs, dtype):
     rng = np.random.default_rng(1)
     X, weight = rng.normal(size=(67, 3)).astype(dtype), rng.uniform(0.1, 3, 67)
