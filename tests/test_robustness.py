@@ -25,7 +25,7 @@ from helpers import weight_bytes
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet._sklearn_compat import HAS_CALLBACKS
-from moonnet.training import _compiled_program, _program_state
+from moonnet.training import _compiled_program, _program_spec, _program_state
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
@@ -142,7 +142,7 @@ def test_interrupted_epoch_is_undone(moons, network, epoch, by_signal, early_sto
 
 def test_interrupted_epoch_of_several_blocks_is_undone(moons, monkeypatch):
     monkeypatch.setattr(_compiled_program, "_programs", {})
-    monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
+    monkeypatch.setattr(_program_spec, "_MAX_STEPS", 2)  # an epoch of four steps takes two blocks
     run, blocks = _program_state.ProgramState.run, []
 
     def interrupting_run(self, *block):
@@ -191,7 +191,7 @@ def test_interrupts_at_random_moments_leave_the_next_fit_and_the_handler_as_they
     X, y = make_moons(60, noise=0.2, random_state=0)
     rng, outcomes = random.Random(0), Counter()
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-    monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 6)  # three epochs a block
+    monkeypatch.setattr(_program_spec, "_MAX_STEPS", 6)  # three epochs a block
 
     def fit():
         return KerasMoonClassifier((4,), epochs=30, dropout=0.1, random_state=0).fit(X, y)

@@ -16,9 +16,10 @@ from moonnet._keras import keras
 from moonnet._losses import BinaryCrossEntropy
 from moonnet.networks import DenseStack
 from moonnet.networks._activations import ACTIVATIONS
-from moonnet.training import _compiled_program, _optimizers
+from moonnet.training import _compiled_program, _optimizers, _program_spec
 from moonnet.training._optimizers import optimizer_classes
-from moonnet.training.engines import engine
+from moonnet.training._records import BlockNumbers
+from moonnet.training.engines import Loop, engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
@@ -85,29 +86,37 @@ ROUNDED_ON_JAX = {"gelu", "leaky_relu"}
 
 def test_activations_and_their_gradients_have_the_precision_of_float64():
     """In one program for all, because each program takes a while to compile."""
-    x, step = np.linspace(-4, 4, 41) + 0.037, 1e-5  # where no activation has a kink
+    x, distance = np.linspace(-4, 4, 41) + 0.037, 1e-5  # where no activation has a kink
     functions = {name: keras.activations.get(engine.activation(name)) for name in ACTIVATIONS}
 
-    def values_and_gradients(*arrays):
+    n = len(functions)
+
+    def step(numbers, state, row):
         def add_up(arrays):
             values = [function(array) for function, array in zip(functions.values(), arrays, strict=True)]
             return sum(keras.ops.sum(value) for value in values), values
 
-        gradients, values = engine.gradients(add_up, list(arrays))
-        return values, gradients
+        gradients, values = engine.gradients(add_up, state[:n])
+        total = sum(map(keras.ops.sum, values))
+        for variable, value in zip(variables, [*values, *gradients], strict=True):
+            variable.assign(value)  # in which TensorFlow keeps the state
+        return [*values, *gradients], [total]
 
     device = engine.device()
     with engine.scope(device, "float64"):
-        program = engine.compile(values_and_gradients, [(x.shape, "float64")] * len(functions), device, [])
-        values, gradients = program(*[x] * len(functions))
+        variables = [keras.Variable(np.zeros_like(x), dtype="float64") for _ in range(2 * n)]
+        numbers = (len(BlockNumbers._fields),), "float64"
+        run = engine.compile(Loop(step, 1, 0, 1, numbers, [((1, 1), "float64")], variables), device)
+        _, _, results = run(np.array(BlockNumbers(1, 1, 0, 0, 0), float), [np.zeros((1, 1))], [x] * 2 * n)
+    values, gradients = results[:n], results[n:]
     for name, value, gradient in zip(functions, values, gradients, strict=True):
-        expected, below, above = x.copy(), x - step, x + step
+        expected, below, above = x.copy(), x - distance, x + distance
         for array in (expected, below, above):
             ACTIVATIONS[name](array)  # in place
         rounded = BACKEND == "jax" and name in ROUNDED_ON_JAX
         tolerance = 1e-7 if rounded else 1e-12
         assert_allclose(np.asarray(value), expected, rtol=tolerance, atol=tolerance / 10, err_msg=name)
-        slope = (above - below) / (2 * step)
+        slope = (above - below) / (2 * distance)
         assert_allclose(
             np.asarray(gradient), slope, rtol=1e-7 if rounded else 1e-8, atol=1e-8 if rounded else 1e-9, err_msg=name
         )
@@ -286,34 +295,10 @@ def test_preparing_a_program_compiles_nothing(monkeypatch, name):
     optimizer, _ = _optimizers.resolve_optimizer(name, None)
     dtype = optimizer.training_dtype("float64")
     network = DenseStack((2, 5, 4, 1), "relu")
-    spec = _compiled_program.ProgramSpec(network, BinaryCrossEntropy(), optimizer, 50, dropout=True, dtype=dtype)
+    spec = _program_spec.ProgramSpec(network, BinaryCrossEntropy(), optimizer, 50, dropout=True, dtype=dtype)
     before = len(recorded_compilations())
-    _compiled_program.CompiledProgram(spec)
+    _compiled_program.compile_program(spec)
     assert len(recorded_compilations()) == before
-
-
-@on_jax
-def test_unknown_compiler_option_is_omitted(empty_program_cache, moons, monkeypatch):
-    from moonnet.training.engines import jax as engine
-
-    clf = KerasMoonClassifier((5, 4), epochs=1, random_state=0)
-    expected = weight_bytes(clf.fit(*moons))
-    monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_cpu_of_another_version", True)
-    monkeypatch.setattr(engine, "_unknown_options", set(engine._unknown_options))
-    _compiled_program._programs.clear()
-    assert weight_bytes(clf.fit(*moons)) == expected
-    assert "xla_cpu_of_another_version" in engine._unknown_options
-
-
-@on_jax
-def test_other_compiler_errors_are_raised(empty_program_cache, moons, monkeypatch):
-    import jax
-
-    from moonnet.training.engines import jax as engine
-
-    monkeypatch.setitem(engine._CPU_OPTIONS_FLOAT64, "xla_backend_optimization_level", "no level")
-    with pytest.raises(jax.errors.JaxRuntimeError, match="no level"):
-        KerasMoonClassifier((5, 4), epochs=1, random_state=0).fit(*moons)
 
 
 @on_jax

@@ -7,7 +7,7 @@ from sklearn.datasets import make_moons
 
 from moonnet import KerasMoonClassifier
 from moonnet._keras import keras
-from moonnet.training import _compiled_program, _program_state
+from moonnet.training import _compiled_program, _program_state, _training_step
 from moonnet.training._flat_state import StateLayout, is_elementwise
 
 pytestmark = pytest.mark.trains
@@ -115,7 +115,7 @@ def test_training_is_the_same_with_flat_state_and_by_layer(monkeypatch, paramete
     )
     flat = clone(clf).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_programs", {})
-    monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 0)
+    monkeypatch.setattr(_training_step, "_MAX_FLAT_WEIGHTS", 0)
     by_layer = clone(clf).fit(X, y)
     assert n_vectors[0] < n_vectors[1]
     for first, second in zip(flat.coefs_ + flat.intercepts_, by_layer.coefs_ + by_layer.intercepts_, strict=True):
@@ -123,7 +123,7 @@ def test_training_is_the_same_with_flat_state_and_by_layer(monkeypatch, paramete
     np.testing.assert_allclose(flat.history_["loss"], by_layer.history_["loss"], rtol=1e-12)
     # A fit by layer resumes with a flat state, and the reverse
     resumed = clone(clf).set_params(warm_start=True, epochs=2).fit(X, y)
-    monkeypatch.setattr(_compiled_program, "_MAX_FLAT_WEIGHTS", 2**14)
+    monkeypatch.setattr(_training_step, "_MAX_FLAT_WEIGHTS", 2**14)
     monkeypatch.setattr(_compiled_program, "_programs", {})
     resumed.fit(X, y)
     np.testing.assert_allclose(resumed.coefs_[0], flat.coefs_[0], rtol=1e-12, atol=1e-14)

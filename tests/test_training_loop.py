@@ -22,7 +22,7 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet._losses import REGRESSION_LOSSES as LOSSES
 from moonnet.networks import DenseStack
-from moonnet.training import _compiled_program, _keras_models, _loop, _optimizers, _program_state
+from moonnet.training import _compiled_program, _keras_models, _loop, _optimizers, _program_spec, _program_state
 from moonnet.training._records import RandomStreams
 from moonnet.training.engines import engine
 
@@ -438,7 +438,7 @@ def test_number_of_steps_per_block_does_not_change_the_result(monkeypatch):
     clf = classifier(dropout=0.3)
     whole = clone(clf).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_programs", {})
-    monkeypatch.setattr(_compiled_program, "_MAX_STEPS", 2)
+    monkeypatch.setattr(_program_spec, "_MAX_STEPS", 2)
     cut = clone(clf).fit(X, y)
     monkeypatch.setattr(_compiled_program, "_programs", {})
     monkeypatch.undo()
@@ -465,14 +465,14 @@ def test_dropout_drops_the_rate_and_keeps_the_mean():
 def compiled_specs(monkeypatch):
     """Empty the cache of programs; return a list to which the spec of each compiled program is added."""
     specs = []
-    build = _compiled_program.CompiledProgram.__init__
+    compile_program = _compiled_program.compile_program
 
-    def counted(self, spec):
+    def counted(spec):
         specs.append(spec)
-        build(self, spec)
+        return compile_program(spec)
 
     monkeypatch.setattr(_compiled_program, "_programs", {})
-    monkeypatch.setattr(_compiled_program.CompiledProgram, "__init__", counted)
+    monkeypatch.setattr(_compiled_program, "compile_program", counted)
     return specs
 
 
@@ -606,13 +606,13 @@ def test_error_in_compilation_reaches_each_thread_that_waits(monkeypatch):
     X, y = make_moons(60, noise=0.2, random_state=0)
     attempts = []
 
-    def fail(self, spec):
+    def fail(spec):
         attempts.append(spec)
         raise ValueError(f"attempt {len(attempts)}")
 
     monkeypatch.setattr(_compiled_program, "_programs", {})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_compiled_program.CompiledProgram, "__init__", fail)
+        patch.setattr(_compiled_program, "compile_program", fail)
         errors = run_on_threads(3, lambda: KerasMoonClassifier(epochs=2, random_state=0).fit(X, y))
     assert sorted(map(str, errors)) == ["attempt 1", "attempt 2", "attempt 3"]
     assert KerasMoonClassifier(epochs=2, random_state=0).fit(X, y).n_iter_ == 2

@@ -364,7 +364,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _train(self, task: _Task, checked: _Checked, encoded: _Encoded) -> tuple[TrainingResult, list[Any]]:
         """Train the network; return the result, and the observer of scikit-learn's callbacks in a list if any."""
-        from moonnet.training import _compiled_program, _keras_callbacks, _loop, _progress
+        from moonnet.training import _keras_callbacks, _loop, _program_spec, _progress
 
         objective, samples = self._objective(encoded.targets), encoded.samples
         observers = []
@@ -373,7 +373,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if self.callbacks:
             observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, objective))
         sklearn_callbacks = self._make_sklearn_callbacks(task, checked.network, encoded.targets)
-        spec = _compiled_program.ProgramSpec(
+        spec = _program_spec.ProgramSpec(
             checked.network,
             objective.loss,
             checked.optimizer,

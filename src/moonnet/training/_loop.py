@@ -16,7 +16,8 @@ import numpy as np
 from scipy import sparse
 
 from moonnet.networks import State, equal_arrays
-from moonnet.training._compiled_program import ProgramSpec, compiled_program
+from moonnet.training._compiled_program import compiled_program
+from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._program_state import ProgramState
 from moonnet.training._records import (
     BestEpoch,

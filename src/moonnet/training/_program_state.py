@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.training._compiled_program import BlockNumbers, CompiledProgram, ProgramSpec
-from moonnet.training._records import ProgramParameters
+from moonnet.training._compiled_program import CompiledProgram
+from moonnet.training._program_spec import ProgramSpec
+from moonnet.training._records import BlockNumbers, ProgramParameters
 
 
 class ProgramState:
@@ -68,7 +69,7 @@ class ProgramState:
         """
         n_steps = len(X)
         samples, *dropout_seeds = self._block
-        for columns, values in zip(self._program.split_columns(samples), (X, y, sample_weight), strict=True):
+        for columns, values in zip(self.spec.split_columns(samples), (X, y, sample_weight), strict=True):
             columns[:n_steps] = values.reshape(n_steps, -1)
         for array in dropout_seeds:
             array[:n_steps] = seeds
@@ -79,9 +80,7 @@ class ProgramState:
             self._parameters.dropout,
             self._parameters.loss_parameter,
         )
-        metrics, self._records, self._stored_state = self._program.run(
-            np.array(numbers, self.spec.dtype), self._block, self._stored_state
-        )
+        metrics, self._records, self._stored_state = self._program.run(numbers, self._block, self._stored_state)
         self._state = None
         return metrics[:n_steps]
 

@@ -3,12 +3,35 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
-# A training step: (state, a row of each of the block's arrays) -> (new state, metrics)
-Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
+from moonnet.training._records import BlockNumbers
+
+Built = TypeVar("Built")
+
+ArraySpec = tuple[tuple[int, ...], str]  # shape and dtype
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of training steps over the rows of a block's arrays, to be compiled."""
+
+    # (numbers, state, a row of each of the block's arrays) -> (new state, metrics)
+    step: Callable[[BlockNumbers, list[Any], list[Any]], tuple[list[Any], list[Any]]]
+    n_metrics: int
+    n_recorded: int  # the arrays of the state, from the first, that are recorded at the end of each epoch
+    max_epochs: int  # of a record
+    numbers: ArraySpec  # of an array that holds the BlockNumbers
+    block: list[ArraySpec]
+    variables: Sequence[Any]  # Keras variables that stand for the arrays of the state
+
+    @property
+    def state(self) -> list[ArraySpec]:
+        """The shapes and dtypes of the state's arrays."""
+        return [(tuple(variable.shape), variable.dtype) for variable in self.variables]
 
 
 class Engine(ABC):
@@ -34,8 +57,11 @@ class Engine(ABC):
         """Raise RuntimeError, which names the action ``what``, if the caller is tracing a function."""
 
     @abstractmethod
-    def initial_values(self, build: Callable[[], Sequence[Any]]) -> list[np.ndarray]:
-        """Return the values of the Keras variables that ``build`` creates, without compiling each operation."""
+    def initial_values(self, build: Callable[[], tuple[Built, Sequence[Any]]]) -> tuple[Built, list[np.ndarray]]:
+        """Create Keras objects; return them and values of their variables, without compiling each operation.
+
+        ``build`` returns the objects and the variables. Their values afterwards must not matter.
+        """
 
     @abstractmethod
     def activation(self, name: str) -> Any:
@@ -57,42 +83,13 @@ class Engine(ABC):
         """Return the state after an optimizer step; a state is the trained weights, then the optimizer's variables."""
 
     @abstractmethod
-    def loop(
-        self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
-    ) -> tuple[Any, list[Any]]:
-        """Run ``step`` on the first ``n_steps`` rows of the block's arrays; return the metrics and the final state.
+    def compile(self, loop: Loop, device: Any) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
+        """Return a function that runs a loop, compiled: ``run(numbers, block, state) -> (metrics, records, state)``.
 
-        The metrics are an array of shape (rows of a block, n_metrics). The state has the values of the Keras
-        ``variables``.
-        """
-
-    @abstractmethod
-    def loop_over_epochs(
-        self,
-        step: Step,
-        n_metrics: int,
-        n_steps: Any,
-        block: list[Any],
-        variables: Sequence[Any],
-        state: list[Any],
-        steps_per_epoch: Any,
-        max_epochs: int,
-        n_recorded: int,
-    ) -> tuple[Any, list[Any], list[Any]]:
-        """Run ``loop``, and record the first ``n_recorded`` arrays of the state at the end of each epoch.
-
-        Return the metrics, the records, each of shape (max_epochs, *shape of the array), and the final state. Rows of
-        epochs that did not run are 0.
-        """
-
-    @abstractmethod
-    def compile(
-        self, function: Callable[..., Any], specs: Sequence[Any], device: Any, variables: Sequence[Any]
-    ) -> Callable[..., Any]:
-        """Compile a function for arguments with these nested lists of (shape, dtype); it accepts NumPy arrays too.
-
-        Several threads may call the result at a time, although ``function`` may assign to the Keras ``variables``,
-        whose values before a call must not matter.
+        ``numbers`` and ``block`` are NumPy arrays, ``state`` has those of NumPy or of an earlier result. The metrics
+        have the shape (rows of a block, n_metrics), and each record has the shape (max_epochs, *shape of the array);
+        rows of steps and epochs that did not run are 0. Several threads may call the function at a time, although the
+        step may assign to the Keras variables, whose values before a call must not matter.
         """
 
     @abstractmethod

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
-from moonnet.training.engines._engine import Engine, Step
+from moonnet.training._records import BlockNumbers
+from moonnet.training.engines._engine import ArraySpec, Built, Engine, Loop
 
-# Options of XLA's compiler on a CPU. The first one shortens compilation by a fifth, at no cost in run time. The second
-# one shortens it by a third, but increases run time by a twentieth in float64 and by a fifth in float32.
+# Shortens compilation on a CPU by a fifth, at no cost in run time
 _CPU_OPTIONS = {"xla_backend_optimization_level": 1}
-_CPU_OPTIONS_FLOAT64 = _CPU_OPTIONS | {"xla_cpu_use_fusion_emitters": False}
-# Options that the installed XLA has rejected: since JAX 0.11, the second one
-_unknown_options: set[str] = set()
 
 
 class _Jax(Engine):
@@ -60,10 +58,17 @@ class _Jax(Engine):
                 "tracers. Do this outside of that function."
             )
 
-    def initial_values(self, build: Callable[[], Sequence[Any]]) -> list[np.ndarray]:
+    def initial_values(self, build: Callable[[], tuple[Built, Sequence[Any]]]) -> tuple[Built, list[np.ndarray]]:
         # Within a trace: JAX compiles a program for each operation that it runs eagerly
-        traced = jax.make_jaxpr(lambda: [variable.value for variable in build()])()
-        return _evaluate(traced)
+        built = []
+
+        def values() -> list[Any]:
+            objects, variables = build()
+            built.append(objects)
+            return [variable.value for variable in variables]
+
+        traced = jax.make_jaxpr(values)()
+        return built[0], _evaluate(traced)
 
     def activation(self, name: str) -> Any:
         return jax.numpy.tanh if name == "tanh" else name  # Keras's tanh computes in float32 only
@@ -79,61 +84,15 @@ class _Jax(Engine):
         weights, optimizer_state = optimizer.stateless_apply(state[len(trained) :], gradients, state[: len(trained)])
         return [*weights, *optimizer_state]
 
-    def loop(
-        self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
-    ) -> tuple[Any, list[Any]]:
-        metrics = jax.numpy.zeros((block[0].shape[0], n_metrics), block[0].dtype)
-        metrics, state = jax.lax.fori_loop(0, n_steps, _loop_body(step, block), (metrics, state))
-        return metrics, state
-
-    def loop_over_epochs(
-        self,
-        step: Step,
-        n_metrics: int,
-        n_steps: Any,
-        block: list[Any],
-        variables: Sequence[Any],
-        state: list[Any],
-        steps_per_epoch: Any,
-        max_epochs: int,
-        n_recorded: int,
-    ) -> tuple[Any, list[Any], list[Any]]:
-        body = _loop_body(step, block)
-
-        def run_epoch(epoch: Any, carry: tuple[Any, list[Any], list[Any]]) -> tuple[Any, list[Any], list[Any]]:
-            metrics, records, state = carry
-            begin = epoch * steps_per_epoch
-            metrics, state = jax.lax.fori_loop(begin, begin + steps_per_epoch, body, (metrics, state))
-            records = [
-                jax.lax.dynamic_update_index_in_dim(record, array, epoch, 0)
-                for record, array in zip(records, state, strict=False)
-            ]
-            return metrics, records, state
-
-        metrics = jax.numpy.zeros((block[0].shape[0], n_metrics), block[0].dtype)
-        records = [jax.numpy.zeros((max_epochs, *array.shape), array.dtype) for array in state[:n_recorded]]
-        n_epochs = n_steps // steps_per_epoch
-        metrics, records, state = jax.lax.fori_loop(0, n_epochs, run_epoch, (metrics, records, state))
-        return metrics, records, state
-
-    def compile(
-        self, function: Callable[..., Any], specs: Sequence[Any], device: jax.Device, variables: Sequence[Any]
-    ) -> Callable[..., Any]:
+    def compile(self, loop: Loop, device: jax.Device) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         sharding = jax.sharding.SingleDeviceSharding(device)
-        shapes = _to_jax_specs(list(specs), sharding)
-        lowered = jax.jit(function).lower(*shapes)
-        requested: dict[str, Any] = {}
-        if device.platform == "cpu":
-            requested = _CPU_OPTIONS_FLOAT64 if jax.config.jax_enable_x64 else _CPU_OPTIONS
-        while True:
-            options = {name: value for name, value in requested.items() if name not in _unknown_options}
-            try:
-                return lowered.compile(compiler_options=options)
-            except jax.errors.JaxRuntimeError as error:
-                unknown = {name for name in options if f"No such compile option: '{name}'" in str(error)}
-                if not unknown:
-                    raise
-                _unknown_options.update(unknown)
+
+        def to_jax(spec: ArraySpec) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(*spec, sharding=sharding)
+
+        specs = to_jax(loop.numbers), list(map(to_jax, loop.block)), list(map(to_jax, loop.state))
+        options = _CPU_OPTIONS if device.platform == "cpu" else {}
+        return jax.jit(partial(_run, loop)).lower(*specs).compile(compiler_options=options)
 
     def read(self, variable: Any) -> np.ndarray:
         return np.asarray(variable.value)
@@ -142,15 +101,33 @@ class _Jax(Engine):
         variable.assign(value)
 
 
-def _loop_body(step: Step, block: list[Any]) -> Callable[[Any, tuple[Any, list[Any]]], tuple[Any, list[Any]]]:
-    """Return the body of a loop over steps, which carries the metrics of all steps and the state."""
+def _run(loop: Loop, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+    """Run a loop; this is what is compiled."""
+    named = BlockNumbers.of(numbers)
+    metrics = jax.numpy.zeros((block[0].shape[0], loop.n_metrics), block[0].dtype)
+    records = [jax.numpy.zeros((loop.max_epochs, *array.shape), array.dtype) for array in state[: loop.n_recorded]]
 
-    def body(i: Any, carry: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
+    def run_step(i: Any, carry: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
         metrics, state = carry
-        state, row = step(state, [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block])
-        return jax.lax.dynamic_update_index_in_dim(metrics, jax.numpy.stack(row), i, 0), state
+        row = [jax.lax.dynamic_index_in_dim(array, i, keepdims=False) for array in block]
+        state, step_metrics = loop.step(named, state, row)
+        return jax.lax.dynamic_update_index_in_dim(metrics, jax.numpy.stack(step_metrics), i, 0), state
 
-    return body
+    def run_epoch(epoch: Any, carry: tuple[Any, list[Any], list[Any]]) -> tuple[Any, list[Any], list[Any]]:
+        metrics, records, state = carry
+        begin = epoch * steps_per_epoch
+        metrics, state = jax.lax.fori_loop(begin, begin + steps_per_epoch, run_step, (metrics, state))
+        records = [
+            jax.lax.dynamic_update_index_in_dim(record, array, epoch, 0)
+            for record, array in zip(records, state, strict=False)
+        ]
+        return metrics, records, state
+
+    n_steps, steps_per_epoch = named.n_steps.astype("int32"), named.steps_per_epoch.astype("int32")
+    if not records:
+        metrics, state = jax.lax.fori_loop(0, n_steps, run_step, (metrics, state))
+        return metrics, records, state
+    return jax.lax.fori_loop(0, n_steps // steps_per_epoch, run_epoch, (metrics, records, state))
 
 
 def _broadcast(value: Any, *, shape: Sequence[int], broadcast_dimensions: Sequence[int], **_: Any) -> np.ndarray:
@@ -180,14 +157,6 @@ def _evaluate(traced: Any) -> list[np.ndarray]:
             return [np.asarray(value) for value in jax.jit(jaxpr_as_fun(traced))()]
         values[equation.outvars[0]] = compute(*map(value_of, equation.invars), **equation.params)
     return [np.array(value_of(atom)) for atom in traced.jaxpr.outvars]
-
-
-def _to_jax_specs(specs: Any, sharding: Any) -> Any:
-    """Convert nested lists of (shape, dtype) to JAX specs."""
-    if isinstance(specs, list):
-        return [_to_jax_specs(spec, sharding) for spec in specs]
-    shape, dtype = specs
-    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
 
 
 ENGINE = _Jax()

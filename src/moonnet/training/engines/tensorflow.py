@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
-from moonnet.training.engines._engine import Engine, Step
+from moonnet.training._records import BlockNumbers
+from moonnet.training.engines._engine import Built, Engine, Loop
 
 
 class _Float64(float):
@@ -52,8 +54,9 @@ class _TensorFlow(Engine):
     def check_not_traced(self, what: str) -> None:
         pass
 
-    def initial_values(self, build: Callable[[], Sequence[Any]]) -> list[np.ndarray]:
-        return [variable.numpy() for variable in build()]
+    def initial_values(self, build: Callable[[], tuple[Built, Sequence[Any]]]) -> tuple[Built, list[np.ndarray]]:
+        objects, variables = build()
+        return objects, [variable.numpy() for variable in variables]
 
     def activation(self, name: str) -> str:
         return name
@@ -69,70 +72,35 @@ class _TensorFlow(Engine):
         optimizer.apply(gradients, trained)
         return [variable.value for variable in (*trained, *optimizer.variables)]
 
-    def loop(
-        self, step: Step, n_metrics: int, n_steps: Any, block: list[Any], variables: Sequence[Any], state: list[Any]
-    ) -> tuple[Any, list[Any]]:
-        _assign(variables, state)
-        metrics = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_metrics,))
-        body = _loop_body(step, block, variables)
-        _, metrics = tf.while_loop(lambda i, _: i < n_steps, body, [0, metrics])
-        return metrics.stack(), _values(variables)
-
-    def loop_over_epochs(
-        self,
-        step: Step,
-        n_metrics: int,
-        n_steps: Any,
-        block: list[Any],
-        variables: Sequence[Any],
-        state: list[Any],
-        steps_per_epoch: Any,
-        max_epochs: int,
-        n_recorded: int,
-    ) -> tuple[Any, list[Any], list[Any]]:
-        _assign(variables, state)
-        recorded = variables[:n_recorded]
-        body = _loop_body(step, block, variables)
-
-        def run_epoch(epoch: Any, metrics: Any, records: list[Any]) -> tuple[Any, Any, list[Any]]:
-            begin = epoch * steps_per_epoch
-            _, metrics = tf.while_loop(lambda i, _: i < begin + steps_per_epoch, body, [begin, metrics])
-            values = _values(recorded)
-            return (
-                epoch + 1,
-                metrics,
-                [record.write(epoch, value) for record, value in zip(records, values, strict=True)],
-            )
-
-        metrics = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(n_metrics,))
-        records = [tf.TensorArray(array.dtype, max_epochs, element_shape=array.shape) for array in recorded]
-        n_epochs = n_steps // steps_per_epoch
-        _, metrics, records = tf.while_loop(lambda epoch, *_: epoch < n_epochs, run_epoch, [0, metrics, records])
-        return metrics.stack(), [record.stack() for record in records], _values(variables)
-
-    def compile(
-        self, function: Callable[..., Any], specs: Sequence[Any], device: str, variables: Sequence[Any]
-    ) -> Callable[..., Any]:
+    def compile(self, loop: Loop, device: str) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         # A concrete function has fixed shapes, and compiling many of them triggers no retracing warning
         compiled = tf.function(
-            function, autograph=False, jit_compile=True, input_signature=_to_tensor_specs(specs)
+            partial(_run, loop),
+            autograph=False,
+            jit_compile=True,
+            input_signature=[
+                tf.TensorSpec(*loop.numbers),
+                [tf.TensorSpec(*spec) for spec in loop.block],
+                [tf.TensorSpec(*spec) for spec in loop.state],
+            ],
         ).get_concrete_function()
         # The function assigns to variables. Calls that run at the same time need variables of their own, so each call
         # passes a set of its own in place of those that were traced. TensorFlow has no public method for that.
         captures = compiled.captured_inputs
         positions = {id(tensor): position for position, tensor in enumerate(captures)}
-        positions_of_variables = [positions[id(variable.value.handle)] for variable in variables]
+        positions_of_variables = [positions[id(variable.value.handle)] for variable in loop.variables]
         idle: list[list[tf.Variable]] = []
 
-        def run(*arrays: Any) -> Any:
+        def run(numbers: np.ndarray, block: list[np.ndarray], state: list[Any]) -> Any:
             try:
                 used = idle.pop()
             except IndexError:  # all are in use
-                used = [tf.Variable(np.zeros(v.shape, v.dtype), trainable=False) for v in variables]
+                used = [tf.Variable(np.zeros(*spec), trainable=False) for spec in loop.state]
             inputs = list(captures)
             for position, variable in zip(positions_of_variables, used, strict=True):
                 inputs[position] = variable.handle
-            result = compiled._call_flat(tf.nest.flatten(_to_tensors(list(arrays))), inputs)
+            arguments = [value if tf.is_tensor(value) else tf.constant(value) for value in (numbers, *block, *state)]
+            result = compiled._call_flat(arguments, inputs)
             idle.append(used)  # not after an interrupt, which may leave them in use
             return result
 
@@ -147,36 +115,38 @@ class _TensorFlow(Engine):
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=tf.constant(value))
 
 
-def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
-    for variable, value in zip(variables, values, strict=True):
+def _run(loop: Loop, numbers: Any, block: list[Any], state: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+    """Run a loop; this is what is compiled."""
+    for variable, value in zip(loop.variables, state, strict=True):
         variable.assign(value)
+    named = BlockNumbers.of(numbers)
+    recorded = loop.variables[: loop.n_recorded]
+
+    def run_step(i: Any, metrics: Any) -> tuple[Any, Any]:
+        _, step_metrics = loop.step(named, [v.value for v in loop.variables], [array[i] for array in block])
+        return i + 1, metrics.write(i, step_metrics)
+
+    def run_epoch(epoch: Any, metrics: Any, records: list[Any]) -> tuple[Any, Any, list[Any]]:
+        begin = epoch * steps_per_epoch
+        end = begin + steps_per_epoch
+        _, metrics = tf.while_loop(lambda i, _: i < end, run_step, [begin, metrics])
+        values = _values(recorded)
+        return epoch + 1, metrics, [record.write(epoch, value) for record, value in zip(records, values, strict=True)]
+
+    n_steps, steps_per_epoch = tf.cast(named.n_steps, "int32"), tf.cast(named.steps_per_epoch, "int32")
+    metrics = tf.TensorArray(block[0].dtype, block[0].shape[0], element_shape=(loop.n_metrics,))
+    if not recorded:
+        _, metrics = tf.while_loop(lambda i, _: i < n_steps, run_step, [0, metrics])
+        return metrics.stack(), [], _values(loop.variables)
+    records = [tf.TensorArray(array.dtype, loop.max_epochs, element_shape=array.shape) for array in recorded]
+    n_epochs = n_steps // steps_per_epoch
+    _, metrics, records = tf.while_loop(lambda epoch, *_: epoch < n_epochs, run_epoch, [0, metrics, records])
+    return metrics.stack(), [record.stack() for record in records], _values(loop.variables)
 
 
 def _values(variables: Sequence[Any]) -> list[Any]:
     """Return the present values of Keras variables."""
     return [tf.identity(variable.value) for variable in variables]
-
-
-def _loop_body(step: Step, block: list[Any], variables: Sequence[Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Return the body of a loop over steps, which carries the metrics of all steps; the state is in the variables."""
-
-    def body(i: Any, metrics: Any) -> tuple[Any, Any]:
-        _, row = step([variable.value for variable in variables], [array[i] for array in block])
-        return i + 1, metrics.write(i, row)
-
-    return body
-
-
-def _to_tensor_specs(specs: Any) -> Any:
-    """Convert nested lists of (shape, dtype) to TensorFlow specs."""
-    return [_to_tensor_specs(spec) for spec in specs] if isinstance(specs, list) else tf.TensorSpec(*specs)
-
-
-def _to_tensors(arrays: Any) -> Any:
-    """Convert an array or nested lists of arrays to tensors."""
-    if isinstance(arrays, list):
-        return list(map(_to_tensors, arrays))
-    return arrays if tf.is_tensor(arrays) else tf.constant(arrays)
 
 
 ENGINE = _TensorFlow()

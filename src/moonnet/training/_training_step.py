@@ -1,0 +1,154 @@
+"""A training step: a Keras model, loss and optimizer as a function from the state of a training to the next one."""
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moonnet._keras import keras
+from moonnet.training._flat_state import ELEMENTWISE_OPTIMIZERS, StateLayout, is_elementwise, is_keras_optimizer
+from moonnet.training._keras_models import training_model
+from moonnet.training._program_spec import ProgramSpec
+from moonnet.training._records import BlockNumbers
+from moonnet.training.engines import engine
+
+ops = keras.ops
+
+# In a network with more weights, matrix products take most of a step's time (see _flat_state.py)
+_MAX_FLAT_WEIGHTS = 2**14
+
+# Optimizers whose variables start with the same values for all weights. Others may start from the weights, as
+# ScheduleFreeAdamW does.
+_START_ALIKE = (*ELEMENTWISE_OPTIMIZERS, "Adafactor", "Lamb", "LossScaleOptimizer", "Muon")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingStep:
+    """Keras objects whose variables stand for the arrays of a state; a call substitutes the arrays for them."""
+
+    spec: ProgramSpec
+    model: Any  # without the activation of the output layer
+    dropout: Any  # variables of the rate and of the seeds
+    seeds: Any
+    optimizer: Any
+    trained: Sequence[Any]  # the variables that the optimizer updates: those of the model, or one that holds all
+    layout: StateLayout
+
+    @property
+    def variables(self) -> list[Any]:
+        """The variables that stand for the arrays of the state: the trained ones, then those of the optimizer."""
+        return [*self.trained, *self.optimizer.variables]
+
+    @property
+    def finalizes_weights(self) -> bool:
+        """Whether the optimizer replaces the weights at the end of training, for example by their moving average."""
+        finalize = type(self.optimizer).finalize_variable_values
+        return self.optimizer.use_ema or finalize is not keras.optimizers.Optimizer.finalize_variable_values
+
+    def __call__(self, numbers: BlockNumbers, state: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Run a step on a row of a block's arrays; return the new state and the step's metrics."""
+        network, loss = self.spec.network, self.spec.loss
+        samples, *seeds = row
+        n_trained = len(self.trained)
+        optimizer_values = zip(self.optimizer.variables, state[n_trained:], strict=True)
+        values = [(self.dropout, numbers.dropout), *((self.seeds.state, pair) for pair in seeds), *optimizer_values]
+        X, y, sample_weight = self.spec.split_columns(samples)
+        X, y = ops.reshape(X, (-1, network.n_features)), ops.reshape(y, (-1, network.n_outputs))
+        normalized_weight = sample_weight / ops.sum(sample_weight)  # padding has weight 0, so it has no effect
+
+        def compute_loss(weights: list[Any]) -> tuple[Any, Any]:
+            with keras.StatelessScope([*zip(self.model.trainable_variables, weights, strict=True), *values]):
+                outputs = self.model(X, training=True)
+                penalty = numbers.l2 * sum(ops.sum(ops.square(array)) for array in network.penalized(weights))
+                sample_losses = loss.keras_sample_losses(keras, y, outputs, numbers.loss_parameter)
+                total = ops.sum(normalized_weight * sample_losses) + penalty
+                return self.optimizer.scale_loss(total), (total, outputs)
+
+        weights = self.layout.unflatten(state[:n_trained], ops)
+        gradients, (total, outputs) = engine.gradients(compute_loss, weights)
+        state = engine.apply(self.optimizer, self.layout.flatten(gradients, ops), self.trained, state)
+        sample_metrics = loss.keras_sample_metrics(keras, y, outputs)
+        return state, [total, *(ops.sum(sample_weight * values) for values in sample_metrics)]
+
+    def finalized_weights(self, state: Sequence[Any]) -> list[np.ndarray]:
+        """Return the weights of a training that ends in this state. Threads must take turns."""
+        for variable, value in zip(self.variables, state, strict=True):
+            variable.assign(value)
+        self.optimizer.finalize_variable_values(self.trained)
+        return self.layout.unflatten([engine.read(variable) for variable in self.trained], np)
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerStart:
+    """The optimizer's variables before the first step, one set for each array of weights."""
+
+    spec: ProgramSpec
+    dtypes: list[str]
+    learning_rate_index: int | None  # None if a schedule or inner optimizers set it
+    values: list[np.ndarray] | None  # None if they depend on the weights
+
+    def values_for(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the values from which a training of these weights starts."""
+        if self.values is not None:
+            return self.values
+        with scope_of(self.spec):
+            return engine.initial_values(lambda: self._build_on(weights))[1]
+
+    def _build_on(self, weights: Sequence[np.ndarray]) -> tuple[None, Sequence[Any]]:
+        optimizer = _new_optimizer(self.spec)
+        dtype = self.spec.dtype
+        optimizer.build([keras.Variable(a, dtype=dtype, name=f"weights_{index}") for index, a in enumerate(weights)])
+        return None, optimizer.variables
+
+
+def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
+    """Return the context in which the Keras objects of a program are used."""
+    # Keras first creates variables in its own float type
+    widest = "float64" if "float64" in (spec.dtype, keras.config.floatx()) else "float32"
+    return engine.scope(spec.device, widest)
+
+
+def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
+    """Create the Keras objects of a program, in ``scope_of(spec)``."""
+    (step, optimizer), values = engine.initial_values(lambda: _build_objects(spec))
+    index = None
+    if spec.optimizer.has_numeric_learning_rate:
+        index = [variable is optimizer.learning_rate for variable in optimizer.variables].index(True)
+    dtypes = [variable.dtype for variable in optimizer.variables]
+    return step, OptimizerStart(spec, dtypes, index, values if _starts_alike(optimizer) else None)
+
+
+def _build_objects(spec: ProgramSpec) -> tuple[tuple[TrainingStep, Any], Sequence[Any]]:
+    """Return a step, an optimizer of each array of weights by itself, and the latter's variables."""
+    dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
+    seeds = keras.random.SeedGenerator(seed=0, name="seeds")
+    model = training_model(spec.network, spec.dtype, (dropout, seeds) if spec.dropout else None)
+    weights = model.trainable_variables
+    by_layer = _new_optimizer(spec)
+    by_layer.build(weights)
+    n_weights = sum(math.prod(variable.shape) for variable in weights)
+    if n_weights <= _MAX_FLAT_WEIGHTS and is_elementwise(by_layer):
+        trained = [keras.Variable(np.zeros(n_weights, spec.dtype), dtype=spec.dtype, name="weights")]
+        optimizer = _new_optimizer(spec)
+        optimizer.build(trained)
+        layout = StateLayout.flat(weights, by_layer, trained, optimizer)
+    else:
+        trained, optimizer = weights, by_layer
+        layout = StateLayout.by_layer([*weights, *optimizer.variables])
+    return (TrainingStep(spec, model, dropout, seeds, optimizer, trained, layout), by_layer), by_layer.variables
+
+
+def _new_optimizer(spec: ProgramSpec) -> Any:
+    def constant(value: float) -> float:
+        return engine.constant(spec.dtype, value)
+
+    return spec.optimizer.build_for_training(constant)
+
+
+def _starts_alike(optimizer: Any) -> bool:
+    """Return whether the optimizer's variables are known to start with the same values for all weights."""
+    inner = getattr(optimizer, "inner_optimizer", None)  # of a LossScaleOptimizer
+    return is_keras_optimizer(optimizer, _START_ALIKE) and (inner is None or _starts_alike(inner))
