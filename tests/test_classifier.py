@@ -23,6 +23,7 @@ from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, cross_val_
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from helpers import is_plain, weight_bytes
 from moonnet import KerasMoonClassifier
@@ -505,3 +506,12 @@ def test_units_may_be_removed(fitted):
     assert_allclose(clf.predict_proba(X)[:, 1], 1 / (1 + np.exp(-(hidden @ last + others[1])[:, 0])), rtol=1e-9)
     assert clf.model_.layers[0].units == len(kept)
     assert fitted.model_.layers[0].units == len(bias)
+
+
+def test_estimator_tags():
+    tags = get_tags(KerasMoonClassifier())
+    assert tags.estimator_type == "classifier"
+    assert tags.input_tags.sparse
+    assert tags.classifier_tags.multi_class
+    assert tags.classifier_tags.multi_label
+    assert not tags.target_tags.multi_output

@@ -1,11 +1,13 @@
-"""Losses, compared with those of scikit-learn, SciPy and Keras."""
+"""Losses and what minimizes them, compared with scikit-learn, SciPy and Keras."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import special
+from sklearn.dummy import DummyRegressor
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_poisson_deviance, mean_squared_error
 
+from moonnet import KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet._losses import REGRESSION_LOSSES, BinaryCrossEntropy, CategoricalCrossEntropy
 
@@ -88,3 +90,27 @@ def test_losses_of_different_quantiles_share_a_program():
     assert low == high
     assert hash(low) == hash(high)
     assert (low.parameter, high.parameter) == (0.1, 0.9)
+
+
+DUMMIES = {
+    "squared_error": ({"loss": "squared_error"}, DummyRegressor()),
+    "absolute_error": ({"loss": "absolute_error"}, DummyRegressor(strategy="median")),
+    "poisson": ({"loss": "poisson"}, DummyRegressor()),
+    "low quantile": ({"loss": "pinball", "quantile": 0.1}, DummyRegressor(strategy="quantile", quantile=0.1)),
+    "high quantile": ({"loss": "pinball", "quantile": 0.9}, DummyRegressor(strategy="quantile", quantile=0.9)),
+}
+
+
+@pytest.mark.parametrize(("parameters", "dummy"), DUMMIES.values(), ids=DUMMIES)
+@pytest.mark.parametrize("multioutput", [False, True])
+def test_constant_features_yield_the_prediction_of_a_dummy(parameters, dummy, multioutput):
+    rng = np.random.default_rng(0)
+    y = rng.exponential(50, 301)
+    y = np.column_stack([y, rng.exponential(0.1, 301)]) if multioutput else y
+    X = np.zeros((301, 1))
+    # Each batch holds all samples, so that training converges
+    network = KerasMoonRegressor(
+        (), epochs=400, optimizer="sgd", learning_rate=0.5, batch_size=301, random_state=0, **parameters
+    )
+    predicted, expected = network.fit(X, y).predict(X[:1]), dummy.fit(X, y).predict(X[:1])
+    assert (np.abs(predicted - expected) < 0.03 * y.std(axis=0)).all()

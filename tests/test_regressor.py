@@ -25,6 +25,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from helpers import is_plain, run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
@@ -288,18 +289,17 @@ def test_column_vector_y_warns_and_equals_1d_y(fitted_regressor):
 
 
 @pytest.mark.parametrize(
-    "kind", [list, pd.Series, lambda y: y.astype(object), lambda y: y.astype("float32"), sparse.csr_array]
+    "kind", [list, pd.Series, lambda y: y.astype(object), lambda y: y.astype("float32"), sparse.csr_array, pd.DataFrame]
 )
 def test_y_in_any_container_or_dtype_gives_the_same_predictions(kind):
     X, y = positive_targets()
     y = np.round(y, 2).astype("float32").astype(float)
     expected = regressor().fit(X, y).predict(X)
-    given = kind(y[:, np.newaxis]) if kind is sparse.csr_array else kind(y)
-    if kind is sparse.csr_array:
+    if kind in (sparse.csr_array, pd.DataFrame):
         with pytest.warns(DataConversionWarning):
-            found = regressor().fit(X, given).predict(X)
+            found = regressor().fit(X, kind(y[:, np.newaxis])).predict(X)
     else:
-        found = regressor().fit(X, given).predict(X)
+        found = regressor().fit(X, kind(y)).predict(X)
     assert (found == expected).all()
 
 
@@ -446,15 +446,6 @@ def test_error_of_a_failing_scorer_names_the_parameter():
     ]
 
 
-def test_partial_fit_keeps_the_standardization_of_the_first_chunk():
-    X, y = positive_targets()
-    reg = regressor().partial_fit(X[:60], y[:60])
-    first = reg._trained_with["targets"]
-    reg.partial_fit(X[60:], 100 * y[60:])
-    assert (reg._trained_with["targets"]["scale"] == first["scale"]).all()
-    assert_allclose(first["scale"], y[:60].std())
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -580,3 +571,15 @@ def test_weights_that_overflow_float32_in_the_unit_of_y_raise():
     X, y = positive_targets()
     with pytest.raises(ValueError, match=r"can represent\. Got numbers of about .*e\+38\. Pass X as float64"):
         regressor(learning_rate=10.0, optimizer="sgd", epochs=1).fit(X.astype("float32"), y / y.std() * 3e38)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_estimator_tags(loss):
+    tags = get_tags(KerasMoonRegressor(loss=loss))
+    assert tags.estimator_type == "regressor"
+    assert tags.input_tags.sparse
+    assert tags.classifier_tags is None
+    assert not tags.regressor_tags.poor_score
+    assert tags.target_tags.required
+    assert tags.target_tags.multi_output
+    assert tags.target_tags.positive_only == (loss == "poisson")
