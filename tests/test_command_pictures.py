@@ -243,7 +243,7 @@ def test_titles_tell_how_many_samples_are_drawn(network, tmp_path, figures):
     y[[7, 8]] = "rare"
     y = X["a"].to_numpy() if isinstance(network, Regression) else y
     dataset, model = make_dataset_and_model(X, y, network)
-    dataset.X_held_out, dataset.y_held_out = X[:1200], y[:1200]
+    dataset.X_test, dataset.y_test = X[:1200], y[:1200]
     state = np.random.get_state()[1].tolist()  # noqa: NPY002
     assert list(draw_pictures(dataset, model, tmp_path))
     assert np.random.get_state()[1].tolist() == state  # noqa: NPY002

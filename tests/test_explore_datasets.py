@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris, make_blobs, make_circles, make_moons
 
-from moonnet.explore._datasets import apply_edits, edits_code, load_dataset, make_spirals, make_xor
+from moonnet.explore._datasets import apply_edits, load_dataset, make_spirals, make_xor
 from moonnet.explore._settings import DATA, Settings
 from moonnet.explore._user_tables import ArrayTable
+from moonnet.tables._python_code import imports_code
 
 TOYS = [name for name in DATA if name != "own"]
 CENTERS = [[-1, -0.8], [1, -0.8], [0, 0.9]]
@@ -87,23 +88,23 @@ def test_noise_is_standard_deviation():
 def test_apply_edits_erases_and_adds_samples():
     unedited = load_edited(n_samples=30)
     X, y = make_moons(30, noise=0.2, random_state=0)
-    assert_array_equal(unedited.X, X)
+    assert_array_equal(unedited.X_train, X)
     assert unedited.indices.tolist() == list(range(30))
 
     data = load_edited(n_samples=30, erased=[4, 0, 29, 700], drawn=[[0.5, -0.25, 1], [1, 2, 0]])
     remaining = np.delete(np.arange(30), [0, 4, 29])
-    assert_array_equal(data.X, [*X[remaining], [0.5, -0.25], [1, 2]])
-    assert data.y.tolist() == [*y[remaining], 1, 0]
+    assert_array_equal(data.X_train, [*X[remaining], [0.5, -0.25], [1, 2]])
+    assert data.y_train.tolist() == [*y[remaining], 1, 0]
     assert data.indices.tolist() == [*remaining, -1, -1]
     # Edits do not affect the held-out samples
-    assert_array_equal(data.dataset.X_test, unedited.dataset.X_test)
+    assert_array_equal(data.X_test, unedited.X_test)
 
 
 def test_drawn_point_gets_label_of_its_class():
     y = np.array(["no", "perhaps", "yes"] * 4)
     table = ArrayTable(np.random.default_rng(0).normal(size=(12, 2)), y)
     data = load_edited(table, data="own", drawn=[[0, 0, 2], [0, 0, 0]])
-    assert data.y[-2:].tolist() == ["yes", "no"]
+    assert data.y_train[-2:].tolist() == ["yes", "no"]
 
 
 # Columns whose range no float64 or float32 can represent well, such as shares that sum to 1 but for rounding errors
@@ -143,7 +144,7 @@ def test_point_can_be_drawn_beside_a_distant_held_out_sample():
         if load(table, **values).axes[0].limits[1] > 1e6:
             break
     data = load_edited(table, **values, drawn=[[5e8, 0, 1]])
-    assert data.X[-1].tolist() == [5e8, 0]
+    assert data.X_train[-1].tolist() == [5e8, 0]
 
 
 @pytest.mark.parametrize("n_columns", [2, 3])
@@ -178,27 +179,22 @@ def test_invalid_edits_or_missing_table_raise(values, message):
 
 def test_erased_class_can_be_drawn_again():
     data = load_edited(n_samples=20, erased=list(range(20)), drawn=[[0, 0, 1], [1, 1, 0]])
-    assert data.y.tolist() == [1, 0]
+    assert data.y_train.tolist() == [1, 0]
 
 
-def run_code(dataset, chosen):
-    """Return the variables that the generated code defines."""
-    names = {}
-    code = "\n".join(["import numpy as np", *dataset.code.imports, dataset.code.body, edits_code(dataset, chosen)])
-    exec(compile(code, "script", "exec"), names)
-    return names
-
-
-def assert_code_recreates(data, chosen, names):
+def assert_code_recreates(data, **names):
+    """Run the generated code, compare its samples, and return its variables."""
+    exec(compile(f"{imports_code(data.code)}\n{data.code}", "script", "exec"), names)
     for name, expected in (
-        ("X_train", data.X),
-        ("y_train", data.y),
-        ("X_test", data.dataset.X_test),
-        ("y_test", data.dataset.y_test),
+        ("X_train", data.X_train),
+        ("y_train", data.y_train),
+        ("X_test", data.X_test),
+        ("y_test", data.y_test),
     ):
         assert names[name].dtype == expected.dtype, name
         assert_array_equal(names[name], expected)
-    assert data.X.tobytes() == names["X_train"].tobytes()
+    assert data.X_train.tobytes() == names["X_train"].tobytes()
+    return names
 
 
 POINTS = st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integers(0, 1)).map(list), max_size=5)
@@ -216,10 +212,8 @@ POINTS = st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integ
 def test_code_of_toy_dataset_recreates_samples(name, n_samples, noise, random_state, drawn, erased):
     values = {"data": name, "n_samples": n_samples, "noise": noise, "random_state": random_state}
     chosen = Settings.from_json({**values, "drawn": drawn, "erased": erased})
-    dataset = load_dataset(chosen.dataset, None)
     # Every class remains, because at most 8 of 20 or more samples are erased
-    data = apply_edits(dataset, chosen)
-    assert_code_recreates(data, chosen, run_code(dataset, chosen))
+    assert_code_recreates(apply_edits(load_dataset(chosen.dataset, None), chosen))
 
 
 @settings(deadline=None, max_examples=40)
@@ -237,17 +231,13 @@ def test_code_of_table_recreates_samples(features, random_state, drawn, erased, 
     chosen = Settings.from_json(
         {"data": "own", "features": features, "random_state": random_state, "drawn": drawn, "erased": erased}
     )
-    dataset = load_dataset(chosen.dataset, ArrayTable(X, y))
-    data = apply_edits(dataset, chosen)
-    names = {"X": X, "y": y}
-    code = "\n".join(["import numpy as np", *dataset.code.imports, dataset.code.body, edits_code(dataset, chosen)])
-    exec(compile(code, "script", "exec"), names)
-    assert_code_recreates(data, chosen, names)
+    data = apply_edits(load_dataset(chosen.dataset, ArrayTable(X, y)), chosen)
+    names = assert_code_recreates(data, X=X, y=y)
     columns = X if features is None else X[:, [int(name) for name in features]]
-    assert_array_equal(names["preprocessor"].transform(columns), dataset.preprocessor.transform(columns))
+    assert_array_equal(names["preprocessor"].transform(columns), data.preprocessor.transform(columns))
 
 
-def test_edits_code_without_edits_is_empty():
-    assert edits_code(load(), Settings()) == ""
-    # Indices that do not exist, for example after n_samples was reduced, need no code
-    assert edits_code(load(n_samples=20), Settings.from_json({"n_samples": 20, "erased": [20, 999]})) == ""
+def test_no_edits_need_no_code():
+    assert load_edited().code == load().code
+    # Indices that do not exist, for example after n_samples was reduced
+    assert load_edited(n_samples=20, erased=[20, 999]).code == load(n_samples=20).code

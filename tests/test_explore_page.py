@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,8 +20,8 @@ from sklearn.datasets import make_moons
 from helpers import free_port, write_iris_csv
 from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import apply_edits, load_dataset
-from moonnet.explore._python_script import make_script
 from moonnet.explore._settings import Settings
+from moonnet.explore._trained_network import TrainedNetwork, to_script
 from moonnet.explore._user_tables import CsvTable
 
 pytestmark = pytest.mark.browser
@@ -148,7 +147,7 @@ def expected_weights(browser, table=None):
     """Return the weights of a classifier fitted with the settings on the page."""
     read = Settings.from_json(settings(browser))
     data = apply_edits(load_dataset(read.dataset, table), read)
-    clf = read.classifier().fit(data.X, data.y)
+    clf = read.classifier().fit(data.X_train, data.y_train)
     return clf._network.flatten(clf._state)
 
 
@@ -448,7 +447,8 @@ def copy_script(page):
 def expected_script(browser, table=None):
     """Return the script of the settings on the page; test_explore_session.py runs such scripts."""
     read = Settings.from_json(settings(browser))
-    return make_script(read, load_dataset(read.dataset, table), keras.backend.backend()).strip()
+    data = apply_edits(load_dataset(read.dataset, table), read)
+    return to_script(TrainedNetwork(0, read, data, None, [])).strip()
 
 
 @pytest.mark.parametrize("state", STATES)

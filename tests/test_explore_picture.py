@@ -18,7 +18,7 @@ def make_picture(**values):
     """Return the data, the fitted classifier, and the header and arrays of its picture."""
     settings = Settings.from_json({**NETWORK, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    classifier = settings.classifier().fit(data.X, data.y)
+    classifier = settings.classifier().fit(data.X_train, data.y_train)
     return data, classifier, *compute_picture(data, classifier._network, classifier._state)
 
 
@@ -31,7 +31,7 @@ def picture(request):
 
 def grid(data, resolution):
     """Return the points of the grid over the plane, row by row from the bottom."""
-    (left, right), (lower, upper) = (axis.limits for axis in data.dataset.axes)
+    (left, right), (lower, upper) = (axis.limits for axis in data.axes)
     return np.array(
         [[x, y] for y in np.linspace(lower, upper, resolution) for x in np.linspace(left, right, resolution)]
     )
@@ -151,36 +151,35 @@ def test_weights_are_kernel_and_bias_of_each_layer(picture):
 
 def test_wrong_samples_and_accuracies_match_classifier(picture):
     data, classifier, header, arrays = picture
-    held_out = data.dataset.X_test, data.dataset.y_test
-    assert arrays["wrong"].tolist() == (classifier.predict(data.X) != data.y).tolist()
+    held_out = data.X_test, data.y_test
+    assert arrays["wrong"].tolist() == (classifier.predict(data.X_train) != data.y_train).tolist()
     assert arrays["test_wrong"].tolist() == (classifier.predict(held_out[0]) != held_out[1]).tolist()
-    assert header["accuracy"] == classifier.score(data.X, data.y)
+    assert header["accuracy"] == classifier.score(data.X_train, data.y_train)
     assert header["test_accuracy"] == classifier.score(*held_out)
     assert 0 < arrays["wrong"].sum() + arrays["test_wrong"].sum() < len(arrays["wrong"])
 
 
 def test_samples_have_class_and_index(picture):
     data, _, _, arrays = picture
-    assert_allclose(arrays["points"], data.X, rtol=1e-6)
-    assert arrays["labels"].tolist() == data.y.tolist()
+    assert_allclose(arrays["points"], data.X_train, rtol=1e-6)
+    assert arrays["labels"].tolist() == data.y_train.tolist()
     assert arrays["indices"].tolist() == data.indices.tolist()
-    assert_allclose(arrays["test_points"], data.dataset.X_test, rtol=1e-6)
-    assert arrays["test_labels"].tolist() == data.dataset.y_test.tolist()
+    assert_allclose(arrays["test_points"], data.X_test, rtol=1e-6)
+    assert arrays["test_labels"].tolist() == data.y_test.tolist()
 
 
 def test_string_labels_become_class_indices():
     data, *_ = make_picture()
     named = data._replace(
-        y=np.array(["no", "yes"])[data.y],
-        dataset=data.dataset._replace(
-            classes=np.array(["no", "yes"]), y_test=np.array(["no", "yes"])[data.dataset.y_test]
-        ),
+        y_train=np.array(["no", "yes"])[data.y_train],
+        y_test=np.array(["no", "yes"])[data.y_test],
+        classes=np.array(["no", "yes"]),
     )
-    classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X, named.y)
+    classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X_train, named.y_train)
     _, arrays = compute_picture(named, classifier._network, classifier._state)
-    assert arrays["labels"].tolist() == data.y.tolist()
-    assert arrays["test_labels"].tolist() == data.dataset.y_test.tolist()
-    assert arrays["wrong"].tolist() == (classifier.predict(named.X) != named.y).tolist()
+    assert arrays["labels"].tolist() == data.y_train.tolist()
+    assert arrays["test_labels"].tolist() == data.y_test.tolist()
+    assert arrays["wrong"].tolist() == (classifier.predict(named.X_train) != named.y_train).tolist()
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softplus"])

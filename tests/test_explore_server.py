@@ -114,9 +114,9 @@ def assert_trains(page, request_id=1, **values):
     settings = Settings.from_json({**SMALL, **values})
     _, arrays = ask(page, "picture", final=True, kind="train", id=request_id, settings={**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    classifier = settings.classifier().fit(data.X, data.y)
+    classifier = settings.classifier().fit(data.X_train, data.y_train)
     assert_array_equal(arrays["weights"], classifier._network.flatten(classifier._state))
-    assert_array_equal(arrays["points"], data.X.astype(np.float32))
+    assert_array_equal(arrays["points"], data.X_train.astype(np.float32))
 
 
 def read_all(page):

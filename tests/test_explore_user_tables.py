@@ -15,14 +15,16 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from helpers import TABLES
-from moonnet.explore._datasets import apply_edits, edits_code, load_dataset
+from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._settings import Settings
 from moonnet.explore._user_tables import MAX_FILE_BYTES, ArrayTable, CsvTable
+from moonnet.tables._python_code import imports_code
 
 IRIS = load_iris()
 NAMES = [name.removesuffix(" (cm)") for name in IRIS.feature_names]
 KINDS = IRIS.target_names[IRIS.target]
 INDEX_GAP_FEATURES = ["Miles_per_Gallon", "Cylinders", "Displacement", "Horsepower", "Weight_in_lbs", "Acceleration"]
+NORMAL = np.random.default_rng(1).normal(size=30)
 FRAME = pd.DataFrame(IRIS.data, columns=NAMES).assign(kind=KINDS)
 
 
@@ -49,7 +51,7 @@ def load(table, **values):
 
 def run_code(code, **names):
     """Run generated code and return its variables."""
-    exec(compile("\n".join(["import numpy as np", *code.imports, code.body]), "script", "exec"), names)
+    exec(compile(f"{imports_code(code)}\n{code}", "script", "exec"), names)
     return names
 
 
@@ -96,7 +98,12 @@ def test_array_table_takes_target_name_from_series():
         (IRIS.data, np.arange(150), r"y must contain labels of 2 to 10 classes\. Got 150 classes instead\."),
         (IRIS.data, np.zeros(150), "Got 1 classes"),
         (IRIS.data, ["a"] * 75 + [None] * 75, "labels that can be sorted"),
-        (np.where(IRIS.data > 7, np.nan, IRIS.data), KINDS, "X contains NaN"),
+        (np.where(IRIS.data > 7, np.inf, IRIS.data), KINDS, "X contains infinity"),
+        (
+            FRAME.assign(**dict.fromkeys(NAMES[1:], np.nan))[NAMES],
+            KINDS,
+            r"X must have at least two columns that are not empty\. Got \['sepal length'\] instead\.",
+        ),
         (FRAME, KINDS, "could not convert string to float"),
         (IRIS.data, IRIS.data, "y should be a 1d array"),
         (FRAME[[NAMES[0], NAMES[0]]], KINDS, "unique column names"),
@@ -130,8 +137,8 @@ def test_csv_table_reads_decimal_commas_and_missing_cells(make_table):
     assert table.targets[-1] == "c"
     assert table.features("c") == ["größe", "b"]
     X, y = table.read("c", ["b", "größe"])
-    assert np.asarray(X).tolist() == [[2, 1.5], [4.25, 2.5]] * 4
-    assert y.tolist() == ["ja", "nein"] * 4
+    assert_array_equal(X, [[2, 1.5], [3, np.nan], [4.25, 2.5], [np.nan, 7]] * 4)
+    assert y.tolist() == ["ja", "ja", "nein", "nein"] * 4
 
 
 def test_csv_table_reads_rare_text_among_numbers_as_missing(make_table):
@@ -139,10 +146,30 @@ def test_csv_table_reads_rare_text_among_numbers_as_missing(make_table):
     table = make_table("\n".join(["first,second,kind", "-,3,a", *rows]))
     assert table.features("kind") == ["first", "second"]
     X, y = table.read("kind", ["first", "second"])
-    assert np.asarray(X).tolist() == [[index + 0.5, index % 7] for index in range(40)]
-    assert y.tolist() == ["a", "b"] * 20
-    # Without that column, no cell of the row is missing
-    assert len(table.read("kind", ["second"])[0]) == 41
+    assert_array_equal(X, [[np.nan, 3], *([index + 0.5, index % 7] for index in range(40))])
+    assert y.tolist() == ["a", *["a", "b"] * 20]
+
+
+def test_csv_table_leaves_out_rows_without_a_target(make_table):
+    table = make_table(make_csv("a,b,kind", "1,2,x", "3,,", "2,3,y", ",1,x"), target="kind")
+    X, y = table.read("kind", ["a", "b"])
+    assert_array_equal(X, [[1, 2], [2, 3], [np.nan, 1]] * 4)
+    assert y.tolist() == ["x", "y", "x"] * 4
+    assert load(table).note == (
+        "4 of 16 rows without a target left out; missing values in 4 of 12 rows replaced by the median"
+    )
+    assert_array_equal(run_code(table.code("kind", ["a", "b"]))["X"], X)
+
+
+def test_column_without_a_number_is_no_feature(make_table):
+    """A column may contain numbers only in rows without a target, and others for another target."""
+    table = make_table(make_csv("a,b,c,d,e,kind,sort", "1,2,,NA,,x,", "2,3,,?,,y,u", "3,5,,,7,,v"))
+    assert table.features("kind") == ["a", "b"]
+    assert table.features("sort") == ["a", "b", "e"]
+    X = pd.DataFrame({"a": NORMAL, "b": np.full(30, np.nan), "c": -NORMAL})
+    assert ArrayTable(X, NORMAL > 0).features("y") == ["a", "c"]
+    assert ArrayTable(X.to_numpy(), NORMAL > 0).features("y") == ["0", "2"]
+    assert_array_equal(ArrayTable(X, NORMAL > 0).read("y", ["c", "a"])[0], X[["c", "a"]])
 
 
 def test_csv_table_reads_integer_labels_unchanged(make_table):
@@ -217,10 +244,6 @@ def test_load_dataset_rejects_unknown_columns(make_table, values, message):
     ("content", "message"),
     [
         (
-            make_csv("a,b,c", "1,,x", "2,,y", "3,1,x"),
-            r"without missing values\. Got 1 classes, the smallest with 4 samples\.",
-        ),
-        (
             make_csv("a,c", "1,x", "2,y"),
             r"data\.csv must have at least two numeric columns besides the target\. Got a\.",
         ),
@@ -234,6 +257,12 @@ def test_load_dataset_rejects_unknown_columns(make_table, values, message):
 def test_load_dataset_rejects_unusable_rows(make_table, content, message):
     with pytest.raises(ValueError, match=message):
         load(make_table(content))
+
+
+def test_load_dataset_rejects_rare_classes(make_table):
+    table = make_table(make_csv("a,b,c", "1,3,x", "2,4,y", "3,1,", n_times=3), target="c")
+    with pytest.raises(ValueError, match=r"^c must .* at least 4 samples each\. Got 2 classes, the smallest with 3"):
+        load(table)
 
 
 # Real tables
@@ -288,7 +317,7 @@ def test_from_bytes_reads_file_and_shortens_its_name():
         table = CsvTable.from_bytes(name, content)
         assert table.name == expected
         assert_array_equal(table.read("kind", NAMES)[0], IRIS.data)
-        assert f"pd.read_csv(\n    {expected!r},\n" in table.code("kind", NAMES).body
+        assert f"pd.read_csv(\n    {expected!r},\n" in table.code("kind", NAMES)
 
 
 def test_from_bytes_writes_no_file(tmp_path, monkeypatch):
@@ -429,8 +458,50 @@ def assert_within_axes(dataset):
         assert axis.limits[0] < values.min() < values.max() < axis.limits[1]
 
 
-def test_class_only_in_rows_with_missing_values_is_dropped(make_table):
-    assert load(make_table(make_csv("a,b,c", "1,2.5,x", "2,3,y", "3,,z"))).classes.tolist() == ["x", "y"]
+GAPS = FRAME[NAMES].mask(np.random.default_rng(0).uniform(size=IRIS.data.shape) < 0.1)
+KINDS_OF_TABLES = {
+    "csv": None,
+    "array": GAPS.to_numpy(),
+    "pandas": GAPS,
+    "nullable pandas": GAPS.astype("Float64"),
+    "polars": pl.DataFrame([pl.Series(name, GAPS[name].to_numpy(), nan_to_null=True) for name in NAMES]),
+    "list of rows": GAPS.to_numpy().tolist(),
+}
+
+
+@pytest.mark.parametrize("X", KINDS_OF_TABLES.values(), ids=KINDS_OF_TABLES)
+def test_gaps_are_filled_with_the_median_of_the_training_samples(make_table, tmp_path, monkeypatch, X):
+    is_csv = X is None
+    table = make_table(GAPS.assign(kind=KINDS).to_csv(index=False)) if is_csv else ArrayTable(X, KINDS)
+    names = ["2", "1"] if isinstance(X, np.ndarray | list) else [NAMES[2], NAMES[1]]
+    monkeypatch.chdir(tmp_path)
+    for columns in ([2, 1], [0, 1, 2, 3]):
+        dataset = load(table, features=names if len(columns) == 2 else None, random_state=2)
+        seen = GAPS.to_numpy()[:, columns]
+        split = train_test_split(seen, KINDS, test_size=0.25, stratify=KINDS, random_state=2)
+        assert all(np.isnan(part).any() for part in split[:2])
+        median = np.nanmedian(split[0], axis=0)
+        X_train, X_test = (np.where(np.isnan(part), median, part) for part in split[:2])
+        mean, std = X_train.mean(axis=0), X_train.std(axis=0)
+        X_train, X_test = (X_train - mean) / std, (X_test - mean) / std
+        if len(columns) > 2:
+            components = PCA(2, svd_solver="full").fit(X_train)
+            X_train, X_test = components.transform(X_train), components.transform(X_test)
+        assert_allclose(dataset.X_train, X_train, atol=1e-12)
+        assert_allclose(dataset.X_test, X_test, atol=1e-12)
+        n_incomplete = np.isnan(seen).any(axis=1).sum()
+        assert dataset.note == f"missing values in {n_incomplete} of 150 rows replaced by the median"
+        variables = run_code(dataset.code, **({} if is_csv else {"X": X, "y": KINDS}))
+        assert variables["X_train"].tobytes() == dataset.X_train.tobytes()
+        assert variables["X_test"].tobytes() == dataset.X_test.tobytes()
+        with_gaps = variables["X"][:20]
+        expected = dataset.preprocessor.transform(with_gaps)
+        assert_array_equal(variables["preprocessor"].transform(with_gaps), expected)
+        assert np.isfinite(expected).all()
+
+
+def test_class_only_in_rows_with_gaps_is_kept(make_table):
+    assert load(make_table(make_csv("a,b,c", "1,2.5,x", "2,3,y", "3,,z"))).classes.tolist() == ["x", "y", "z"]
 
 
 def test_long_table_is_subsampled():
@@ -469,17 +540,15 @@ def test_code_of_csv_table_recreates_samples(make_table, tmp_path, monkeypatch, 
                 "erased": [2, 30],
             }
         )
-        dataset = load_dataset(chosen.dataset, table)
-        data = apply_edits(dataset, chosen)
-        names = run_code(dataset.code)
-        exec(edits_code(dataset, chosen), names)
-        assert names["X_train"].tobytes() == data.X.tobytes()
-        assert names["X_test"].tobytes() == dataset.X_test.tobytes()
-        assert names["y_train"].tolist() == data.y.tolist()
-        assert names["y_test"].tolist() == dataset.y_test.tolist()
+        data = apply_edits(load_dataset(chosen.dataset, table), chosen)
+        names = run_code(data.code)
+        assert names["X_train"].tobytes() == data.X_train.tobytes()
+        assert names["X_test"].tobytes() == data.X_test.tobytes()
+        assert names["y_train"].tolist() == data.y_train.tolist()
+        assert names["y_test"].tolist() == data.y_test.tolist()
         assert isinstance(label, str if target == "answer" else np.int64)
-        assert names["y_train"].dtype == data.y.dtype
-        assert_array_equal(names["preprocessor"].transform(names["X"]), dataset.preprocessor.transform(names["X"]))
+        assert names["y_train"].dtype == data.y_train.dtype
+        assert_array_equal(names["preprocessor"].transform(names["X"]), data.preprocessor.transform(names["X"]))
 
 
 def test_code_of_csv_table_quotes_column_names(tmp_path, monkeypatch):

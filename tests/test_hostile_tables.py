@@ -308,9 +308,10 @@ def test_uploads_end_in_a_result_or_one_line_and_let_other_pages_answer():
 @pytest.mark.slow
 def test_commands_end_in_a_result_or_one_line(folder, monkeypatch, capsys):
     # Preprocessing instead of training, so that no program is compiled for each number of features
-    monkeypatch.setattr(
-        _train_csv, "train_and_report", lambda dataset, model, *_, **__: model[0].fit_transform(dataset.X, dataset.y)
-    )
+    def preprocess(dataset, model):
+        model[0].fit_transform(dataset.X_train, dataset.y_train)
+
+    monkeypatch.setattr(_train_csv, "train_and_report", preprocess)
     monkeypatch.setattr(_train_csv, "save_pictures", lambda *_: None)
     monkeypatch.setattr(_train_csv, "save_model", lambda *_: None)
     n_results = 0

@@ -10,10 +10,10 @@ import numpy as np
 class Dataset:
     """Training samples, held-out samples and their names."""
 
-    X: Any  # (n_samples, n_features), an array or a dataframe
-    y: np.ndarray  # (n_samples,)
-    X_held_out: Any
-    y_held_out: np.ndarray
+    X_train: Any  # (n_samples, n_features), an array or a dataframe
+    y_train: np.ndarray  # (n_samples,)
+    X_test: Any
+    y_test: np.ndarray
     feature_names: list[str]
     X_example: Any  # (1, n_features), the sample whose prediction is printed
     is_regression: bool = False
@@ -22,4 +22,4 @@ class Dataset:
     @property
     def is_dataframe(self) -> bool:
         """Whether the samples are rows of a dataframe."""
-        return hasattr(self.X, "columns")
+        return hasattr(self.X_train, "columns")

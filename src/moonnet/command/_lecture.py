@@ -14,9 +14,9 @@ def run_lecture(options: argparse.Namespace) -> None:
     """Train on half-moons, and evaluate on as many held-out samples."""
     n_samples = 200 if options.samples is None else options.samples
     noise = 0.2 if options.noise is None else options.noise
-    X, y = make_moons(n_samples, noise=noise, random_state=options.seed)
-    X_held_out, y_held_out = make_moons(n_samples, noise=noise, random_state=options.seed + 1)
-    dataset = Dataset(X, y, X_held_out, y_held_out, ["x", "y"], np.array([[-2.0, 2.0]]))
+    X_train, y_train = make_moons(n_samples, noise=noise, random_state=options.seed)
+    X_test, y_test = make_moons(n_samples, noise=noise, random_state=options.seed + 1)
+    dataset = Dataset(X_train, y_train, X_test, y_test, ["x", "y"], np.array([[-2.0, 2.0]]))
     folder = make_output_folder(options)
     network = KerasMoonClassifier(**network_options(options), random_state=options.seed)
     train_and_report(dataset, network)

@@ -88,11 +88,11 @@ def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, dict[str
 
     Also return the names of these columns, and whether each is a time of day.
     """
-    X, X_held_out, transformers = copy(dataset.X), copy(dataset.X_held_out), []
+    X_train, X_test, transformers = copy(dataset.X_train), copy(dataset.X_test), []
     dates: dict[str, bool] = {}
     for name, encoder, columns in model["columns"].transformers_ if dataset.is_dataframe else []:
         if isinstance(encoder, Pipeline) and isinstance(encoder[0], DateEncoder):
-            for samples in (X, X_held_out):
+            for samples in (X_train, X_test):
                 samples[columns] = encoder[0].transform(samples[columns])
             dates |= dict.fromkeys(columns, lacks_year(encoder[0].format))
             clip = FunctionTransformer(_clip, kw_args={"bounds": encoder[0].bounds()})
@@ -103,37 +103,37 @@ def _dates_as_days(dataset: Dataset, model: Any) -> tuple[Dataset, Any, dict[str
     columns = copy(model["columns"])
     columns.transformers_ = transformers
     model = Pipeline([("columns", columns), *model.steps[1:]])
-    return replace(dataset, X=X, X_held_out=X_held_out), model, dates
+    return replace(dataset, X_train=X_train, X_test=X_test), model, dates
 
 
 def _features_to_draw(dataset: Dataset, model: Any) -> tuple[Any, Any]:
     """Return the samples and the numeric features to draw: up to two of them, or "pca" for the principal components."""
     if not dataset.is_dataframe:
-        return dataset.X, (0, 1)
-    numbers = list(dataset.X.select_dtypes("number"))
-    if len(numbers) == dataset.X.shape[1] > 2 and not dataset.is_regression:
-        return dataset.X.fillna(dataset.X.median()).fillna(0), "pca"
-    return dataset.X, tuple(_two_most_important(dataset, model, numbers) if len(numbers) > 2 else numbers)
+        return dataset.X_train, (0, 1)
+    numbers = list(dataset.X_train.select_dtypes("number"))
+    if len(numbers) == dataset.X_train.shape[1] > 2 and not dataset.is_regression:
+        return dataset.X_train.fillna(dataset.X_train.median()).fillna(0), "pca"
+    return dataset.X_train, tuple(_two_most_important(dataset, model, numbers) if len(numbers) > 2 else numbers)
 
 
 def _two_most_important(dataset: Dataset, model: Any, names: list[str]) -> list[str]:
     """Return the two features with the largest permutation importance, in the order of ``names``."""
     from sklearn.inspection import permutation_importance  # slow to import
 
-    n_samples = min(_N_IMPORTANCE_SAMPLES, len(dataset.X_held_out))
+    n_samples = min(_N_IMPORTANCE_SAMPLES, len(dataset.X_test))
     result = permutation_importance(
-        model, dataset.X_held_out, dataset.y_held_out, max_samples=n_samples, n_repeats=5, random_state=0
+        model, dataset.X_test, dataset.y_test, max_samples=n_samples, n_repeats=5, random_state=0
     )
-    importances = dict(zip(dataset.X.columns, result.importances_mean, strict=True))
+    importances = dict(zip(dataset.X_train.columns, result.importances_mean, strict=True))
     # Few distinct values appear as mere lines in the picture
-    has_many_values = {name: dataset.X[name].nunique() >= _MIN_DISTINCT for name in names}
+    has_many_values = {name: dataset.X_train[name].nunique() >= _MIN_DISTINCT for name in names}
     selected = sorted(names, key=lambda name: (has_many_values[name], importances[name]))[-2:]
     return [name for name in names if name in selected]
 
 
 def _drawn_samples(X: Any, features: Any, dataset: Dataset) -> tuple[Any, np.ndarray, str]:
     """Return the training samples to draw, at least one of each class, and a clause of the title on their number."""
-    y = dataset.y
+    y = dataset.y_train
     if len(y) > _MAX_DRAWN:
         first_rows = np.unique(y, return_index=True)[1][: 0 if dataset.is_regression else None]
         random_rows = np.random.default_rng(0).choice(len(y), _MAX_DRAWN - len(first_rows), replace=False)
@@ -142,7 +142,7 @@ def _drawn_samples(X: Any, features: Any, dataset: Dataset) -> tuple[Any, np.nda
     # A sample that lacks a drawn feature has no place in the picture
     is_named = dataset.is_dataframe and features != "pca"
     n_drawn = int(X[list(features)].notna().all(axis=1).sum()) if is_named else len(y)
-    clause = f", {n_drawn:,} of {len(dataset.y):,} training samples" if n_drawn < len(dataset.y) else ""
+    clause = f", {n_drawn:,} of {len(dataset.y_train):,} training samples" if n_drawn < len(dataset.y_train) else ""
     return X, y, clause
 
 
@@ -222,13 +222,13 @@ def _draw_held_out(dataset: Dataset, model: Any, ax: Any) -> None:
     """Draw the confusion matrix of the held-out samples, or their predicted and actual values."""
     from matplotlib.ticker import MaxNLocator
 
-    n_drawn = n_samples = len(dataset.y_held_out)
+    n_drawn = n_samples = len(dataset.y_test)
     if dataset.is_regression:
         n_drawn = min(n_samples, _MAX_DRAWN)
         PredictionErrorDisplay.from_estimator(
             model,
-            dataset.X_held_out,
-            dataset.y_held_out,
+            dataset.X_test,
+            dataset.y_test,
             kind="actual_vs_predicted",
             subsample=n_drawn,
             random_state=0,
@@ -239,7 +239,7 @@ def _draw_held_out(dataset: Dataset, model: Any, ax: Any) -> None:
             axis.set_major_locator(MaxNLocator(6))
     else:
         display = ConfusionMatrixDisplay.from_estimator(
-            model, dataset.X_held_out, dataset.y_held_out, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45
+            model, dataset.X_test, dataset.y_test, ax=ax, colorbar=False, cmap="Blues", xticks_rotation=45
         )
         labels = [shorten_label(str(label), _MAX_LABEL_WIDTH) for label in display.display_labels]
         ax.set(xticklabels=labels, yticklabels=labels)

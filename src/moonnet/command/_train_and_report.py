@@ -48,7 +48,7 @@ def train_and_report(dataset: Dataset, model: Any) -> None:
     with _print_time("Importing Keras and its engine"):
         import moonnet.training._loop  # noqa: F401
     with _print_time("The fit, with compilation,"):
-        _fit(model, dataset.X, dataset.y)
+        _fit(model, dataset.X_train, dataset.y_train)
     echo()
     if dataset.is_dataframe:
         _print_ensemble(model[-1])
@@ -79,9 +79,9 @@ def _print_samples(dataset: Dataset) -> None:
     features = ", ".join(names[:_MAX_FEATURES_PRINTED])
     if len(names) > _MAX_FEATURES_PRINTED:
         features += f" and {len(names) - _MAX_FEATURES_PRINTED} more"
-    echo(f"{len(dataset.X)} training samples, {len(dataset.X_held_out)} held-out samples; features: {features}")
-    label = f"target {dataset.y[0]:.4g}" if dataset.is_regression else f"class {dataset.y[0]}"
-    echo(f"First training sample: {_values_text(dataset, dataset.X[:1])}, {label}\n")
+    echo(f"{len(dataset.X_train)} training samples, {len(dataset.X_test)} held-out samples; features: {features}")
+    label = f"target {dataset.y_train[0]:.4g}" if dataset.is_regression else f"class {dataset.y_train[0]}"
+    echo(f"First training sample: {_values_text(dataset, dataset.X_train[:1])}, {label}\n")
 
 
 def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
@@ -120,14 +120,14 @@ def _evaluate(dataset: Dataset, model: Any) -> None:
     constant = "the mean of the target" if dataset.is_regression else "the majority class"
     echo(f"Evaluation of the trained model, compared with always predicting {constant}:")
     baseline = DummyRegressor() if dataset.is_regression else DummyClassifier()  # of the most frequent class
-    baseline.fit(dataset.X, dataset.y)
+    baseline.fit(dataset.X_train, dataset.y_train)
     with _print_time("Evaluation"):
         for name, X, y in (
-            ("training", dataset.X, dataset.y),
-            ("held-out", dataset.X_held_out, dataset.y_held_out),
+            ("training", dataset.X_train, dataset.y_train),
+            ("held-out", dataset.X_test, dataset.y_test),
         ):
             echo(f"{name} samples: {_metrics_text(dataset, model, X, y)} ({_baseline_text(dataset, baseline, X, y)})")
-    if len(dataset.y_held_out) < _ENOUGH_HELD_OUT:
+    if len(dataset.y_test) < _ENOUGH_HELD_OUT:
         with _print_time("Cross-validation"):
             _cross_validate(dataset, model)
 
@@ -149,12 +149,12 @@ def _baseline_text(dataset: Dataset, baseline: Any, X: Any, y: np.ndarray) -> st
 
 def _cross_validate(dataset: Dataset, model: Any) -> None:
     """Print the score of a cross-validation, with as many folds as the rarest class has samples."""
-    rarest = _N_FOLDS if dataset.is_regression else np.unique(dataset.y, return_counts=True)[1].min()
-    folds = check_cv(min(_N_FOLDS, rarest), dataset.y, classifier=not dataset.is_regression)
+    rarest = _N_FOLDS if dataset.is_regression else np.unique(dataset.y_train, return_counts=True)[1].min()
+    folds = check_cv(min(_N_FOLDS, rarest), dataset.y_train, classifier=not dataset.is_regression)
     scores = []
-    for train, test in folds.split(dataset.X, dataset.y):
-        fitted = _fit(clone(model), safe_indexing(dataset.X, train), dataset.y[train])
-        scores.append(fitted.score(safe_indexing(dataset.X, test), dataset.y[test]))
+    for train, test in folds.split(dataset.X_train, dataset.y_train):
+        fitted = _fit(clone(model), safe_indexing(dataset.X_train, train), dataset.y_train[train])
+        scores.append(fitted.score(safe_indexing(dataset.X_train, test), dataset.y_train[test]))
     echo(
         f"{len(scores)}-fold cross-validation on the training samples: {'R2' if dataset.is_regression else 'accuracy'} "
         f"{np.mean(scores):.4f} (standard deviation {np.std(scores):.4f})"
@@ -166,7 +166,7 @@ def _prediction_text(dataset: Dataset, model: Any) -> str:
     kind = "the held-out sample" if dataset.is_dataframe else "the point"
     prefix = f"Prediction for {kind} {_values_text(dataset, dataset.X_example)}:"
     if dataset.is_regression:
-        return f"{prefix} {model.predict(dataset.X_example)[0]:.4g} (actual value {dataset.y_held_out[0]:.4g})"
+        return f"{prefix} {model.predict(dataset.X_example)[0]:.4g} (actual value {dataset.y_test[0]:.4g})"
     probabilities = model.predict_proba(dataset.X_example)[0]
     predicted = probabilities.argmax()
     reported = 1 if len(model.classes_) == 2 else predicted

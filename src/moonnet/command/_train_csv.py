@@ -83,8 +83,8 @@ def _split(X: Any, y: np.ndarray, target: Target, seed: int) -> Dataset:
     if len(y) < MIN_ROWS:
         raise ValueError(f"column {target.name!r} must have a value in at least {MIN_ROWS} rows. Got {len(y)}.")
     stratify = None if target.is_regression else y
-    X, X_held_out, y, y_held_out = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
-    return Dataset(X, y, X_held_out, y_held_out, list(X.columns), X_held_out[:1], target.is_regression, target.name)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
+    return Dataset(X_train, y_train, X_test, y_test, list(X.columns), X_test[:1], target.is_regression, target.name)
 
 
 def _print_table(table: Table, target: Target, columns: list[Column]) -> None:

@@ -10,21 +10,17 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_array
 
 from moonnet.explore._settings import MAX_COORDINATE, MAX_TRAIN_ROWS, DatasetSettings, Settings
 from moonnet.plotting._feature_plane import axis_limits
+from moonnet.tables._pipeline import median_imputer
+from moonnet.tables._python_code import estimator_code
 
 MAX_CLASSES = 10
 MAX_TEST_ROWS = 1000
 MIN_SAMPLES_PER_CLASS = 4  # so that training and held-out samples both contain each class
 _MIN_RANGE = 1e-6  # of standardised values; those of a smaller range differ by rounding errors only
-
-
-class Code(NamedTuple):
-    """Python code and the imports that it needs."""
-
-    imports: tuple[str, ...]
-    body: str
 
 
 class Axis(NamedTuple):
@@ -36,27 +32,19 @@ class Axis(NamedTuple):
     limits: tuple[float, float]  # coordinates
 
 
-class Dataset(NamedTuple):
-    """Training and held-out samples on the plane, without the user's edits."""
+class PlaneDataset(NamedTuple):
+    """Training and held-out samples on the plane."""
 
     X_train: np.ndarray  # (n_samples, 2), coordinates on the plane
     y_train: np.ndarray  # (n_samples,), labels
     X_test: np.ndarray
     y_test: np.ndarray
+    indices: np.ndarray  # of each training sample before the user's edits; -1 for points that were drawn
     classes: np.ndarray
     axes: tuple[Axis, Axis]
-    preprocessor: Any  # fitted transformer from the table's columns to the plane; None for a toy problem
-    note: str  # for the page's status, about ambiguous numbers and rows that were left out; may be empty
-    code: Code  # defines X_train, y_train, X_test, y_test and, for a table, preprocessor
-
-
-class EditedDataset(NamedTuple):
-    """The training samples with the user's edits."""
-
-    X: np.ndarray  # (n_samples, 2), coordinates on the plane
-    y: np.ndarray
-    indices: np.ndarray  # index of each sample in dataset.X_train; -1 for points that were drawn
-    dataset: Dataset
+    preprocessor: Any  # fitted pipeline from the table's columns to the plane; None for a toy problem
+    note: str  # for the page's status, on ambiguous numbers, missing values and rows left out; may be empty
+    code: str  # defines X_train, y_train, X_test, y_test and, for a table, preprocessor
 
 
 class UserTable(Protocol):
@@ -68,15 +56,15 @@ class UserTable(Protocol):
     notes: dict[str, str]  # about columns whose numbers are ambiguous
 
     def features(self, target: str) -> list[str]:
-        """Return the numeric columns other than the target."""
+        """Return the numeric columns other than the target that have a number in a row with a target."""
 
     def read(self, target: str, features: list[str]) -> tuple[Any, np.ndarray]:
-        """Return X (n_rows, n_features), an array or dataframe, and y, without rows that have missing values.
+        """Return X (n_samples, n_features), an array or dataframe with NaN or null for missing values, and y.
 
         Raises ValueError.
         """
 
-    def code(self, target: str, features: list[str]) -> Code:
+    def code(self, target: str, features: list[str]) -> str:
         """Return Python code that makes the same X and y."""
 
 
@@ -116,7 +104,7 @@ _TOY_PROBLEMS = {
 }
 
 
-def load_dataset(settings: DatasetSettings, table: UserTable | None) -> Dataset:
+def load_dataset(settings: DatasetSettings, table: UserTable | None) -> PlaneDataset:
     """Return the samples that the settings describe. Raises ValueError."""
     if settings.data != "own":
         return _toy_dataset(_TOY_PROBLEMS[settings.data], settings)
@@ -125,9 +113,9 @@ def load_dataset(settings: DatasetSettings, table: UserTable | None) -> Dataset:
     return _table_dataset(table, settings)
 
 
-def apply_edits(dataset: Dataset, settings: Settings) -> EditedDataset:
-    """Return the training samples without the erased ones and with the drawn ones. Raises ValueError."""
-    indices = np.setdiff1d(np.arange(len(dataset.y_train)), settings.erased)
+def apply_edits(dataset: PlaneDataset, settings: Settings) -> PlaneDataset:
+    """Return the dataset without the training samples erased and with those drawn. Raises ValueError."""
+    indices = np.setdiff1d(dataset.indices, settings.erased)
     X, y = dataset.X_train[indices], dataset.y_train[indices]
     if settings.drawn:
         points, labels = _drawn_points(dataset, settings)
@@ -138,11 +126,11 @@ def apply_edits(dataset: Dataset, settings: Settings) -> EditedDataset:
         raise ValueError(
             f"The training samples must contain every class. There is none of class {missing[0]}: draw one."
         )
-    return EditedDataset(X, y, indices, dataset)
+    return dataset._replace(X_train=X, y_train=y, indices=indices, code=_edits_code(dataset, settings))
 
 
-def edits_code(dataset: Dataset, settings: Settings) -> str:
-    """Return Python code that applies the same edits to X_train and y_train."""
+def _edits_code(dataset: PlaneDataset, settings: Settings) -> str:
+    """Return the code of the dataset, and code that applies the edits to X_train and y_train."""
     lines = []
     if erased := [index for index in settings.erased if index < len(dataset.y_train)]:
         lines += [f"erased = {erased}", "X_train, y_train = np.delete(X_train, erased, 0), np.delete(y_train, erased)"]
@@ -155,10 +143,10 @@ def edits_code(dataset: Dataset, settings: Settings) -> str:
             "X_train = np.concatenate([X_train, drawn])",
             f"y_train = np.concatenate([y_train, {labels}])",
         ]
-    return "\n".join(lines)
+    return "\n\n".join(filter(None, [dataset.code, "\n".join(lines)]))
 
 
-def _drawn_points(dataset: Dataset, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def _drawn_points(dataset: PlaneDataset, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Return the coordinates and labels of the points that the user drew. Raises ValueError."""
     drawn = np.array(settings.drawn)
     points, labels = drawn[:, :2], drawn[:, 2].astype(int)
@@ -177,7 +165,7 @@ def _drawn_points(dataset: Dataset, settings: Settings) -> tuple[np.ndarray, np.
     return points, dataset.classes[labels]
 
 
-def _toy_dataset(toy: _ToyProblem, settings: DatasetSettings) -> Dataset:
+def _toy_dataset(toy: _ToyProblem, settings: DatasetSettings) -> PlaneDataset:
     """Return a toy problem; the held-out samples are drawn with the next seed."""
     options = toy.options(settings.noise)
     seed = settings.random_state
@@ -185,24 +173,23 @@ def _toy_dataset(toy: _ToyProblem, settings: DatasetSettings) -> Dataset:
     X_test, y_test = toy.make(settings.n_samples, random_state=seed + 1, **options)
     axes = Axis("x", 1.0, 0.0, toy.limits[0]), Axis("y", 1.0, 0.0, toy.limits[1])
     code = _toy_code(toy, options, settings)
-    return Dataset(X_train, y_train, X_test, y_test, np.unique(y_train), axes, None, "", code)
+    indices = np.arange(len(y_train))
+    return PlaneDataset(X_train, y_train, X_test, y_test, indices, np.unique(y_train), axes, None, "", code)
 
 
-def _toy_code(toy: _ToyProblem, options: dict[str, Any], settings: DatasetSettings) -> Code:
+def _toy_code(toy: _ToyProblem, options: dict[str, Any], settings: DatasetSettings) -> str:
     """Return code that makes a toy problem, with the source of functions that scikit-learn lacks."""
     name = toy.make.__name__
-    is_ours = toy.make.__module__ == __name__
-    imports = () if is_ours else (f"from sklearn.datasets import {name}",)
-    source = [f"\n{inspect.getsource(toy.make)}\n"] if is_ours else []
+    source = [f"\n{inspect.getsource(toy.make)}\n"] if toy.make.__module__ == __name__ else []
     arguments = ", ".join(f"{option}={value!r}" for option, value in options.items())
     calls = [
         f"X_{part}, y_{part} = {name}({settings.n_samples}, {arguments}, random_state={seed})"
         for part, seed in (("train", settings.random_state), ("test", settings.random_state + 1))
     ]
-    return Code(imports, "\n".join([*source, *calls]))
+    return "\n".join([*source, *calls])
 
 
-def _table_dataset(table: UserTable, settings: DatasetSettings) -> Dataset:
+def _table_dataset(table: UserTable, settings: DatasetSettings) -> PlaneDataset:
     """Return a table's samples on the plane of two features, or of the first two principal components of more."""
     target, features = _select_columns(table, settings)
     X, y = table.read(target, features)
@@ -211,8 +198,8 @@ def _table_dataset(table: UserTable, settings: DatasetSettings) -> Dataset:
     if len(y) > MAX_TRAIN_ROWS + MAX_TEST_ROWS:
         sizes = {"train_size": MAX_TRAIN_ROWS, "test_size": MAX_TEST_ROWS}
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=settings.random_state, **sizes)
-    uses_pca = len(features) > 2
-    preprocessor = make_pipeline(StandardScaler(), PCA(2, svd_solver="full")) if uses_pca else StandardScaler()
+    projection = [PCA(2, svd_solver="full")] if len(features) > 2 else []
+    preprocessor = make_pipeline(median_imputer(), StandardScaler(), *projection)
     X_train, X_test = _project(table.name, preprocessor, X_train, X_test)
     X_all = np.concatenate([X_train, X_test])
     if (np.ptp(X_all, axis=0) < _MIN_RANGE).all():
@@ -221,13 +208,17 @@ def _table_dataset(table: UserTable, settings: DatasetSettings) -> Dataset:
             f"{', '.join(features)}."
         )
     axes = _table_axes(features, preprocessor, X_all)
-    code = _table_code(table.code(target, features), settings.random_state, sizes, uses_pca)
+    code = _table_code(table.code(target, features), settings.random_state, sizes, preprocessor)
     notes = [note for name, note in table.notes.items() if name in features]
     if len(y) < table.n_rows:
-        notes.append(f"{table.n_rows - len(y)} of {table.n_rows} rows left out because of missing values")
+        notes.append(f"{table.n_rows - len(y)} of {table.n_rows} rows without a target left out")
+    is_missing = np.isnan(check_array(X, dtype=np.float64, ensure_all_finite="allow-nan"))
+    if n_incomplete := is_missing.any(axis=1).sum():
+        notes.append(f"missing values in {n_incomplete} of {len(y)} rows replaced by the median")
     if "train_size" in sizes:
         notes.append(f"{MAX_TRAIN_ROWS} rows used for training and {MAX_TEST_ROWS} held out")
-    return Dataset(X_train, y_train, X_test, y_test, classes, axes, preprocessor, "; ".join(notes), code)
+    indices = np.arange(len(y_train))
+    return PlaneDataset(X_train, y_train, X_test, y_test, indices, classes, axes, preprocessor, "; ".join(notes), code)
 
 
 def _select_columns(table: UserTable, settings: DatasetSettings) -> tuple[str, list[str]]:
@@ -249,9 +240,8 @@ def _check_classes(target: str, y: np.ndarray) -> np.ndarray:
     classes, counts = np.unique(y, return_counts=True)
     if not 2 <= len(classes) <= MAX_CLASSES or counts.min() < MIN_SAMPLES_PER_CLASS:
         raise ValueError(
-            f"{target} must have 2 to {MAX_CLASSES} classes with at least {MIN_SAMPLES_PER_CLASS} samples each, in "
-            f"rows without missing values. Got {len(classes)} classes, the smallest with "
-            f"{counts.min() if len(counts) else 0} samples."
+            f"{target} must have 2 to {MAX_CLASSES} classes with at least {MIN_SAMPLES_PER_CLASS} samples each. "
+            f"Got {len(classes)} classes, the smallest with {counts.min() if len(counts) else 0} samples."
         )
     return classes
 
@@ -278,7 +268,8 @@ def _table_axes(features: list[str], preprocessor: Any, X: np.ndarray) -> tuple[
             for number, share in enumerate(preprocessor[-1].explained_variance_ratio_, start=1)
         ]
     else:
-        units = list(zip(features, preprocessor.scale_.tolist(), preprocessor.mean_.tolist(), strict=True))
+        scaler = preprocessor[-1]
+        units = list(zip(features, scaler.scale_.tolist(), scaler.mean_.tolist(), strict=True))
     first, second = (
         Axis(*unit, axis_limits("limits", None, values if np.ptp(values) >= _MIN_RANGE else values[:1]))
         for unit, values in zip(units, X.T, strict=True)
@@ -286,24 +277,16 @@ def _table_axes(features: list[str], preprocessor: Any, X: np.ndarray) -> tuple[
     return first, second
 
 
-def _table_code(read: Code, random_state: int, sizes: dict[str, Any], uses_pca: bool) -> Code:
-    """Return code that splits and preprocesses the X and y that ``read`` defines."""
-    preprocessor = "make_pipeline(StandardScaler(), PCA(2, svd_solver='full'))" if uses_pca else "StandardScaler()"
-    imports = (
-        *read.imports,
-        *(["from sklearn.decomposition import PCA"] if uses_pca else []),
-        "from sklearn.model_selection import train_test_split",
-        "from sklearn.pipeline import make_pipeline",
-        "from sklearn.preprocessing import StandardScaler",
-    )
+def _table_code(reading: str, random_state: int, sizes: dict[str, Any], preprocessor: Any) -> str:
+    """Return code that splits and preprocesses the X and y that the code ``reading`` defines."""
     arguments = ", ".join(f"{name}={value}" for name, value in sizes.items())
-    body = f"""\
-{read.body}
+    return f"""\
+{reading}
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, stratify=y, random_state={random_state}, {arguments}
 )
 
-preprocessor = {preprocessor}  # from the columns to the plane
+# From the columns to the plane
+preprocessor = {estimator_code(preprocessor)}
 X_train = preprocessor.fit_transform(X_train)
 X_test = preprocessor.transform(X_test)"""
-    return Code(imports, body)

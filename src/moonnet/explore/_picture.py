@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.explore._datasets import EditedDataset
+from moonnet.explore._datasets import PlaneDataset
 from moonnet.networks import DenseStack, State
 from moonnet.plotting._boundary import boundary_lines
 from moonnet.targets import ClassTargets
@@ -15,10 +15,10 @@ UNIT_RESOLUTION = 24  # grid points along each axis, for the activation of each 
 
 @np.errstate(over="ignore", invalid="ignore")  # training reports divergence
 def compute_picture(
-    data: EditedDataset, network: DenseStack, state: State
+    data: PlaneDataset, network: DenseStack, state: State
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return metrics and sizes for the message's header, and the arrays to draw."""
-    dataset, labels = data.dataset, ClassTargets(data.dataset.classes)
+    labels = ClassTargets(data.classes)
 
     def logits(X: np.ndarray) -> np.ndarray:
         return network.raw_predictions(X, state)
@@ -26,7 +26,7 @@ def compute_picture(
     probability = labels.probabilities(logits(_grid(data, RESOLUTION)))
     lines = boundary_lines(probability.reshape(RESOLUTION, RESOLUTION, -1))
     is_correct, is_correct_test = (
-        labels.decode(logits(X)) == y for X, y in ((data.X, data.y), (dataset.X_test, dataset.y_test))
+        labels.decode(logits(X)) == y for X, y in ((data.X_train, data.y_train), (data.X_test, data.y_test))
     )
     header = {
         "accuracy": float(is_correct.mean()),
@@ -42,20 +42,20 @@ def compute_picture(
         "boundary_ends": np.cumsum([len(line) for line in lines]).astype(np.int32),
         "units": _unit_images(network.layer_outputs(_grid(data, UNIT_RESOLUTION), state)),
         "weights": network.flatten(state),
-        "points": data.X.astype(np.float32),
-        "labels": np.searchsorted(labels.classes, data.y).astype(np.uint8),
+        "points": data.X_train.astype(np.float32),
+        "labels": np.searchsorted(labels.classes, data.y_train).astype(np.uint8),
         "indices": data.indices.astype(np.int32),
         "wrong": (~is_correct).astype(np.uint8),
-        "test_points": dataset.X_test.astype(np.float32),
-        "test_labels": np.searchsorted(labels.classes, dataset.y_test).astype(np.uint8),
+        "test_points": data.X_test.astype(np.float32),
+        "test_labels": np.searchsorted(labels.classes, data.y_test).astype(np.uint8),
         "test_wrong": (~is_correct_test).astype(np.uint8),
     }
     return header, arrays
 
 
-def _grid(data: EditedDataset, resolution: int) -> np.ndarray:
+def _grid(data: PlaneDataset, resolution: int) -> np.ndarray:
     """Return the points of a grid over the plane, row by row from the bottom, shape (resolution ** 2, 2)."""
-    x, y = (np.linspace(*axis.limits, resolution) for axis in data.dataset.axes)
+    x, y = (np.linspace(*axis.limits, resolution) for axis in data.axes)
     return np.column_stack([np.tile(x, resolution), np.repeat(y, resolution)])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.explore._datasets import EditedDataset
+from moonnet.explore._datasets import PlaneDataset
 from moonnet.networks import State
 from moonnet.targets import ClassTargets
 from moonnet.training._loop import Training
@@ -19,8 +19,8 @@ class Recorder(ValidationObserver):
     ``should_continue`` is called with the recorder after each epoch.
     """
 
-    def __init__(self, data: EditedDataset, should_continue: Callable[["Recorder"], bool]) -> None:
-        labels, X, y = ClassTargets(data.dataset.classes), data.dataset.X_test, data.dataset.y_test
+    def __init__(self, data: PlaneDataset, should_continue: Callable[["Recorder"], bool]) -> None:
+        labels, X, y = ClassTargets(data.classes), data.X_test, data.y_test
         super().__init__(Samples(X, labels.encode(y, X.dtype), np.ones(len(y))))
         self._should_continue = should_continue
         self.states: list[State] = []

@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.explore._datasets import Dataset, EditedDataset, UserTable, apply_edits, load_dataset
+from moonnet.explore._datasets import PlaneDataset, UserTable, apply_edits, load_dataset
 from moonnet.explore._picture import compute_picture
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
-from moonnet.explore._python_script import make_script
 from moonnet.explore._settings import OPTIMIZERS, DatasetSettings, Settings, describe_controls
-from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork
+from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork, to_script
 from moonnet.explore._user_tables import MAX_FILE_BYTES, CsvTable
 from moonnet.networks import DenseStack, State
 
@@ -52,7 +51,7 @@ class Session:
         self._send = send
         self._table = table
         self._requests = LatestMessageQueue()
-        self._loaded: tuple[DatasetSettings, UserTable | None, Dataset] | None = None
+        self._loaded: tuple[DatasetSettings, UserTable | None, PlaneDataset] | None = None
         self._network: TrainedNetwork | None = None
         self._interrupted_request: dict[str, Any] | None = None  # a training that a newer request interrupted
         self._thread = threading.Thread(target=self._run, name="moonnet-explorer", daemon=True)
@@ -149,7 +148,7 @@ class Session:
             if not self._train_recorded(request_id, settings, data, sends_pictures=True):
                 self._interrupted_request = request
         else:
-            classifier = settings.classifier().fit(data.X, data.y)
+            classifier = settings.classifier().fit(data.X_train, data.y_train)
             self._network = TrainedNetwork(request_id, settings, data, classifier, [])
             history = _as_json(classifier.history_)
             self._send_picture(
@@ -165,9 +164,7 @@ class Session:
         elif not self._requests.contains(*_INTERRUPTING_KINDS):
             self._requests.put("record", request)
 
-    def _train_recorded(
-        self, request_id: int, settings: Settings, data: EditedDataset, *, sends_pictures: bool
-    ) -> bool:
+    def _train_recorded(self, request_id: int, settings: Settings, data: PlaneDataset, *, sends_pictures: bool) -> bool:
         """Train a network, recording each epoch; return False if a newer request interrupted it."""
         from moonnet.explore._recorder import Recorder
 
@@ -186,7 +183,7 @@ class Session:
             return True
 
         recorder = Recorder(data, should_continue)
-        classifier = settings.classifier()._fit(data.X, data.y, observers=[recorder])
+        classifier = settings.classifier()._fit(data.X_train, data.y_train, observers=[recorder])
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
         self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.states)
@@ -206,7 +203,7 @@ class Session:
         self,
         request_id: int,
         settings: Settings,
-        data: EditedDataset,
+        data: PlaneDataset,
         network: DenseStack,
         state: State,
         kind: str = "picture",
@@ -214,17 +211,16 @@ class Session:
     ) -> None:
         """Send the picture of a network in this state."""
         computed, arrays = compute_picture(data, network, state)
-        dataset = data.dataset
-        axes = [axis._asdict() for axis in dataset.axes]
-        classes = list(map(str, dataset.classes.tolist()))
-        self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=dataset.note, **computed, **header)
+        axes = [axis._asdict() for axis in data.axes]
+        classes = list(map(str, data.classes.tolist()))
+        self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=data.note, **computed, **header)
 
     def _free_film(self) -> None:
         """Free the memory of a recording that the page no longer shows."""
         if self._network is not None:
             self._network = self._network._replace(states=[])
 
-    def _load_dataset(self, settings: DatasetSettings) -> Dataset:
+    def _load_dataset(self, settings: DatasetSettings) -> PlaneDataset:
         """Return the samples; those of the last call are cached."""
         if self._loaded is None or self._loaded[0] != settings or self._loaded[1] is not self._table:
             self._loaded = settings, self._table, load_dataset(settings, self._table)
@@ -250,11 +246,7 @@ class Session:
 
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""
-        from moonnet._keras import keras
-
-        network = self._trained_network()
-        text = make_script(network.settings, network.data.dataset, keras.backend.backend())
-        self._send_answer(request["id"], "script", text=text)
+        self._send_answer(request["id"], "script", text=to_script(self._trained_network()))
 
     def _handle_file(self, request: dict[str, Any]) -> None:
         """Send the network or its samples as a file."""
@@ -312,7 +304,7 @@ def _default_learning_rates() -> dict[str, float]:
     return {name: inspect.signature(classes[name]).parameters["learning_rate"].default for name in OPTIMIZERS}
 
 
-def _architecture(settings: Settings, data: EditedDataset) -> tuple:
+def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
     """Return what decides whether a compiled program can be used again."""
     from moonnet.training._loop import compiled_batch_size
 
@@ -321,17 +313,17 @@ def _architecture(settings: Settings, data: EditedDataset) -> tuple:
         settings.activation,
         settings.optimizer,
         settings.dropout > 0,
-        compiled_batch_size(settings.batch_size, len(data.y)),
-        len(data.dataset.classes),
+        compiled_batch_size(settings.batch_size, len(data.y_train)),
+        len(data.classes),
     )
 
 
-def _training_cost(settings: Settings, data: EditedDataset) -> float:
+def _training_cost(settings: Settings, data: PlaneDataset) -> float:
     """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
-    sizes = [2, *settings.hidden_layer_sizes, len(data.dataset.classes)]
+    sizes = [2, *settings.hidden_layer_sizes, len(data.classes)]
     n_weights = sum((inputs + 1) * units for inputs, units in pairwise(sizes))
-    batch_size = min(settings.batch_size, len(data.y))
-    n_steps = settings.epochs * math.ceil(len(data.y) / batch_size)
+    batch_size = min(settings.batch_size, len(data.y_train))
+    n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)
     return n_steps * (20_000 + batch_size * n_weights)
 
 

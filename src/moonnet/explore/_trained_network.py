@@ -10,9 +10,14 @@ from typing import Any, NamedTuple
 from sklearn.pipeline import make_pipeline
 
 from moonnet import KerasMoonClassifier
-from moonnet.explore._datasets import EditedDataset
+from moonnet.explore._datasets import PlaneDataset
 from moonnet.explore._settings import Settings
 from moonnet.networks import State
+from moonnet.tables._python_code import estimator_code, imports_code
+
+_SCORES = """\
+print(f"training accuracy {network.score(X_train, y_train):.3f}")
+print(f"held-out accuracy {network.score(X_test, y_test):.3f}")"""
 
 
 class TrainedNetwork(NamedTuple):
@@ -20,15 +25,38 @@ class TrainedNetwork(NamedTuple):
 
     request_id: int  # of the page's request that led to it
     settings: Settings
-    data: EditedDataset
+    data: PlaneDataset
     classifier: KerasMoonClassifier
     states: list[State]  # after each epoch, the initial ones first; empty until recorded
 
     @property
     def estimator(self) -> Any:
         """The classifier or, for a table, the pipeline that ends in it and takes the table's columns."""
-        preprocessor = self.data.dataset.preprocessor
+        preprocessor = self.data.preprocessor
         return self.classifier if preprocessor is None else make_pipeline(preprocessor, self.classifier)
+
+
+def to_script(network: TrainedNetwork) -> str:
+    """Return the Python script that trains the network again, bit-for-bit identical."""
+    from moonnet._keras import keras
+
+    parts = [
+        network.data.code,
+        f"network = {estimator_code(network.settings.classifier())}\nnetwork.fit(X_train, y_train)",
+        _SCORES,
+    ]
+    if network.data.preprocessor is not None:
+        parts.append("model = make_pipeline(preprocessor, network)  # takes the original columns")
+    code = "\n\n".join(parts)
+    return f"""\
+import os
+
+os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"  # as on the page; another engine rounds differently
+
+{imports_code(code)}
+
+{code}
+"""
 
 
 def to_skops(network: TrainedNetwork) -> bytes:
@@ -52,12 +80,12 @@ def to_keras(network: TrainedNetwork) -> bytes:
 
 def to_csv(network: TrainedNetwork) -> bytes:
     """Return the training and held-out samples as a CSV file, in the units of the axes."""
-    data, dataset = network.data, network.data.dataset
+    data = network.data
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*(axis.name for axis in dataset.axes), "class", "held_out"])
-    for X, y, held_out in ((data.X, data.y, 0), (dataset.X_test, dataset.y_test, 1)):
-        points = X * [axis.scale for axis in dataset.axes] + [axis.offset for axis in dataset.axes]
+    rows.writerow([*(axis.name for axis in data.axes), "class", "held_out"])
+    for X, y, held_out in ((data.X_train, data.y_train, 0), (data.X_test, data.y_test, 1)):
+        points = X * [axis.scale for axis in data.axes] + [axis.offset for axis in data.axes]
         rows.writerows([*point, label, held_out] for point, label in zip(points.tolist(), y.tolist(), strict=True))
     return text.getvalue().encode()
 

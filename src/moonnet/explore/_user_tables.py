@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from moonnet.explore._datasets import MAX_CLASSES, MIN_SAMPLES_PER_CLASS, Code
+from moonnet.explore._datasets import MAX_CLASSES, MIN_SAMPLES_PER_CLASS
+from moonnet.tables._python_code import literal_code
 from moonnet.targets import ClassTargets
 
 MAX_FILE_BYTES = 4 * 2**20  # of an uploaded file
@@ -21,7 +22,7 @@ class ArrayTable:
 
     def __init__(self, X: Any, y: Any) -> None:
         self._frame: Any = X if hasattr(X, "columns") else None
-        self._X = check_array(X, dtype=np.float64, input_name="X", ensure_min_features=2)
+        self._X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X", ensure_min_features=2)
         self._y = column_or_1d(y)
         check_consistent_length(self._X, self._y)
         n_classes = len(set(self._y.tolist()))
@@ -35,31 +36,35 @@ class ArrayTable:
             raise ValueError(
                 f"y must contain each class at least {MIN_SAMPLES_PER_CLASS} times. Got a class with {rarest}."
             )
-        self._features = [str(name) for name in (range(self._X.shape[1]) if self._frame is None else X.columns)]
-        if len(set(self._features)) < len(self._features):
-            raise ValueError(f"X must have unique column names. Got {self._features} instead.")
+        self._names = [str(name) for name in (range(self._X.shape[1]) if self._frame is None else X.columns)]
+        if len(set(self._names)) < len(self._names):
+            raise ValueError(f"X must have unique column names. Got {self._names} instead.")
+        is_empty = np.isnan(self._X).all(axis=0)
+        self._features = [name for name, empty in zip(self._names, is_empty, strict=True) if not empty]
+        if len(self._features) < 2:
+            raise ValueError(f"X must have at least two columns that are not empty. Got {self._features} instead.")
         self.targets = [str(getattr(y, "name", None) or "y")]
         self.n_rows = len(self._y)
         self.notes: dict[str, str] = {}
 
     def features(self, target: str) -> list[str]:
-        """Return the columns of X."""
+        """Return the columns of X that are not empty."""
         return self._features
 
     def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
         """Return these columns of X, as an array or dataframe, and y."""
-        indices = [self._features.index(name) for name in features]
+        indices = [self._names.index(name) for name in features]
         return (self._X[:, indices] if self._frame is None else self._columns(indices)), self._y
 
-    def code(self, target: str, features: Sequence[str]) -> Code:
+    def code(self, target: str, features: Sequence[str]) -> str:
         """Return code that selects the columns of X; X and y exist in the notebook."""
         lines = ["# X and y as passed to Explorer"]
-        indices = [self._features.index(name) for name in features]
+        indices = [self._names.index(name) for name in features]
         if self._frame is not None:
             lines.append(f"X = X[{list(self._columns(indices).columns)!r}]")
         else:
             lines.append(f"X = np.asarray(X, dtype=float)[:, {indices}]")
-        return Code((), "\n".join([*lines, "y = np.ravel(y)"]))
+        return "\n".join([*lines, "y = np.ravel(y)"])
 
     def _columns(self, indices: Sequence[int]) -> Any:
         """Return columns of the pandas or polars dataframe."""
@@ -79,6 +84,7 @@ class CsvTable:
         self.n_rows = len(self._table.text)
         self.notes = self._table.ambiguity_notes()
         self._numeric_columns = {column.name: column for column in self._find_numeric_columns()}
+        self._is_number = {name: self._is_known(column) for name, column in self._numeric_columns.items()}
         self._targets: dict[str, Any] = {}
         self.targets = [name for name in self._table.text if self._has_few_classes(name)]
         if target is not None:
@@ -105,52 +111,42 @@ class CsvTable:
         return cls(Path(name), content=content)
 
     def features(self, target: str) -> list[str]:
-        """Return the numeric columns other than the target."""
-        return [name for name in self._numeric_columns if name != target]
+        """Return the numeric columns other than the target that have a number in a row with a target."""
+        has_target = self._is_known(self._describe_target(target))
+        return [name for name, known in self._is_number.items() if name != target and (known & has_target).any()]
 
     def read(self, target: str, features: Sequence[str]) -> tuple[Any, np.ndarray]:
-        """Return X, a dataframe, and y, without rows that have missing values in these columns."""
+        """Return X, a dataframe, and y of the rows with a target."""
         from moonnet.tables._text_pipeline import read_samples
 
         columns = [self._numeric_columns[name] for name in features]
-        X, y = read_samples(self._table, self._describe_target(target), columns)
-        is_complete = X.notna().all(axis=1).to_numpy()
-        return X[is_complete], y[is_complete]
+        return read_samples(self._table, self._describe_target(target), columns)
 
-    def code(self, target: str, features: Sequence[str]) -> Code:
+    def code(self, target: str, features: Sequence[str]) -> str:
         """Return code that reads the same X and y."""
-        from moonnet.tables._python_script import reading_code
-        from moonnet.tables._text_pipeline import dtypes_of, make_number_encoder, missing_markers_of
+        from moonnet.tables._python_script import samples_code
+        from moonnet.tables._text_pipeline import make_number_encoder
 
-        columns, description = [self._numeric_columns[name] for name in features], self._describe_target(target)
-        dtypes = dtypes_of(description, columns)
-        numbers = [name for name in features if dtypes[name] == "float64"]
-        texts = [name for name in dtypes if dtypes[name] == "str"]
-        lines = [
-            f"features, target = {list(features)!r}, {target!r}",
-            f"dtypes = dict.fromkeys({numbers!r}, 'float64') | dict.fromkeys({texts!r}, 'str')",
-            reading_code(self._table, dtypes, missing_markers_of(description, columns)),
-        ]
-        encoders = {
-            column.name: make_number_encoder(column.number_format) for column in columns if column.number_format
-        }
+        columns = [self._numeric_columns[name] for name in features]
+        lines = [samples_code(self._table, self._describe_target(target), columns)]
         lines += [
-            f"table[[{name!r}]] = {encoder!r}.fit_transform(table[[{name!r}]])" for name, encoder in encoders.items()
+            f"X[[{column.name!r}]] = {make_number_encoder(column.number_format)!r}.fit_transform(X[[{column.name!r}]])"
+            for column in columns
+            if column.number_format
         ]
-        lines += [
-            "table = table.dropna()",
-            f"X, y = table[features], table[target].astype({description.dtype!r}).to_numpy()",
-        ]
-        imports = ("import pandas as pd", *(["from moonnet.preprocessing import NumberEncoder"] if encoders else []))
-        return Code(imports, "\n".join(lines))
+        return "\n".join([*lines, f"X = X[{literal_code(list(features))}]"])
 
     def _has_few_classes(self, name: str) -> bool:
         """Return whether the explorer's network can predict a column."""
         if name in self._table.duplicates or self._table.text[name].isna().all():
             return False
-        cells = self._table.text[name].dropna()
-        rows = cells[~cells.isin(self._describe_target(name).missing_markers)].value_counts()
+        rows = self._table.text[name][self._is_known(self._describe_target(name))].value_counts()
         return 2 <= len(rows) <= MAX_CLASSES and rows.min() >= MIN_SAMPLES_PER_CLASS
+
+    def _is_known(self, column: Any) -> np.ndarray:
+        """Return which cells of a feature or a target are not missing."""
+        cells = self._table.text[column.name]
+        return (cells.notna() & ~cells.isin(column.missing_markers)).to_numpy()
 
     def _find_numeric_columns(self) -> Iterator[Any]:
         """Yield the descriptions of the numeric columns, without row numbers and keys."""

@@ -28,9 +28,10 @@ class Explorer(anywidget.AnyWidget):
     Parameters
     ----------
     X : array-like or dataframe of shape (n_samples, n_features), default=None
-        Finite numbers, with at least two features. The network learns from two of them, standardised, or from the first
-        two principal components of all of them, standardised before; these are the default for more than two features.
-        If None, the page starts with half-moons.
+        Numbers, with at least two features that are not empty. NaN and nulls are missing values, which are replaced by
+        the median of the training samples. The network learns from two features, standardised, or from the first two
+        principal components of all of them, standardised before; these are the default for more than two features. If
+        None, the page starts with half-moons.
 
     y : array-like of shape (n_samples,), default=None
         Labels of 2 to 10 classes, with at least four samples each. Required if and only if X is given.
@@ -46,7 +47,7 @@ class Explorer(anywidget.AnyWidget):
     Raises
     ------
     ValueError
-        If X or y is invalid, or only one of them is given.
+        If X or y is invalid, for example because X contains infinite values, or only one of them is given.
 
     TypeError
         If y contains labels that cannot be sorted.

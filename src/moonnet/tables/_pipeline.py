@@ -141,12 +141,16 @@ def make_ensemble(
     return ensemble(member, _N_ESTIMATORS[effort], cv=cv, n_jobs=n_jobs, random_state=random_state)
 
 
+def median_imputer(*, add_indicator: bool = False) -> SimpleImputer:
+    """Return the transformer that replaces missing numbers, and if asked to, marks them in further columns."""
+    return SimpleImputer(strategy="median", add_indicator=add_indicator, keep_empty_features=True)
+
+
 def number_steps(*, is_class: bool) -> list[tuple[str, Any]]:
     """Return the steps that prepare numbers, NaN if missing; ``is_class`` says whether y holds classes."""
-    impute = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     bins = PiecewiseLinearEncoder(**(_BINS_OF_CLASSIFIER if is_class else _BINS_OF_REGRESSOR), dtype=_DTYPE)
     return [
-        ("impute", impute),
+        ("impute", median_imputer(add_indicator=True)),
         ("scale", make_union(SmoothClipScaler(dtype=_DTYPE), bins, verbose_feature_names_out=False)),
     ]
 

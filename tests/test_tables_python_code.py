@@ -1,0 +1,45 @@
+"""Generated code: estimators and imports; other files run whole scripts."""
+
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+
+from moonnet import KerasMoonClassifier
+from moonnet.tables import _python_code
+from moonnet.tables._python_code import estimator_code, imports_code
+
+
+def test_imports_are_those_of_the_names_used_in_groups():
+    code = "table = pd.read_csv('PCA(np.array)')\nmodel = make_pipeline(SmoothClipScaler(), KerasMoonClassifier())\n"
+    assert imports_code(f"{code}skops.io.dump(model, 'm', compression=zipfile.ZIP_DEFLATED)  # KFold(3)") == (
+        "import zipfile\n\n"
+        "import pandas as pd\nimport skops.io\nfrom sklearn.pipeline import make_pipeline\n\n"
+        "from moonnet import KerasMoonClassifier\nfrom moonnet.preprocessing import SmoothClipScaler"
+    )
+    assert imports_code("model.zipfile = 'np' + path.pd") == ""
+
+
+def test_each_import_exists_and_is_found():
+    everything = {}
+    exec(_python_code._IMPORTS, everything)
+    for name in everything.keys() - {"__builtins__"}:
+        imported = {}
+        exec(imports_code(f"{name}(1)"), imported)
+        assert imported.keys() - {"__builtins__"} == {name}
+        assert imported[name] is everything[name]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KerasMoonClassifier(tuple(range(1, 60)), learning_rate=0.1 + 0.2, activation="tanh"),
+        make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), PCA(2, svd_solver="full")),
+    ],
+    ids=["network", "pipeline"],
+)
+def test_estimator_code_with_its_imports_recreates_estimator(estimator):
+    code = f"again = {estimator_code(estimator)}"
+    names = {}
+    exec(f"{imports_code(code)}\n{code}", names)
+    assert repr(names["again"].get_params(deep=False)) == repr(estimator.get_params(deep=False))
