@@ -460,10 +460,15 @@ def test_script_of_network_is_copied(browser, server, state):
     assert copy_script(page) == expected_script(page)
 
 
-def test_csv_file_is_opened_trained_and_copied_as_script(page, iris_csv):
-    table = CsvTable.from_bytes("iris.csv", iris_csv.read_bytes())
-    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(iris_csv))
+def test_csv_file_is_opened_trained_and_copied_as_script(page, iris_csv, tmp_path):
+    frame = pd.read_csv(iris_csv)
+    frame.loc[3:8, "sl"] = frame.loc[7:20, "pw"] = frame.loc[[0, 70], "species"] = None
+    frame.to_csv(tmp_path / "iris.csv", index=False)
+    table = CsvTable.from_bytes("iris.csv", (tmp_path / "iris.csv").read_bytes())
+    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(tmp_path / "iris.csv"))
     wait(page, "explorer.view.header.classes.length === 3 && explorer.film.nEpochs > 0")
+    note = "; 2 of 150 rows without a target left out; missing values in 18 of 148 rows replaced by the median"
+    assert status(page).endswith(note)
     assert settings(page) == {"data": "own"}
     assert np.array_equal(weights(page), expected_weights(page, table))
     assert copy_script(page) == expected_script(page, table)
