@@ -433,7 +433,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     def _state_in_unit(self) -> State:
         state = DenseStack.rescale(super()._state_in_unit(), *self._targets.unit)
-        for array in state.trainable[-2:]:  # which were computed: to write into them would change nothing
+        for array in DenseStack.output_layer(state.trainable):  # computed: to write into it would change nothing
             array.flags.writeable = False
         return state
 
@@ -450,7 +450,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
             "targets": {name: targets[name] for name in ("one_column", "center", "scale")},
         }
         loss = REGRESSION_LOSSES[targets["loss_name"]].create(targets["quantile"])
-        trained = State([*in_unit.trainable[:-2], *output_layer])
+        kernel, bias = output_layer
+        trained = DenseStack.join([*coefs[:-1], kernel], [*intercepts[:-1], bias])
         attributes["_state"] = _state_of_training(in_unit, trained, NumberTargets(loss, **trained_with["targets"]))
         return attributes
 
@@ -514,7 +515,7 @@ def _state_of_training(in_unit: State, trained: State, targets: NumberTargets) -
     """
     factor, offset = targets.unit
     # Those of a file may have shapes whose product is huge
-    shapes = {factor.shape, offset.shape, *(array.shape[-1:] for array in in_unit.trainable[-2:])}
+    shapes = {factor.shape, offset.shape, *(a.shape[-1:] for a in DenseStack.output_layer(in_unit.trainable))}
     if len(shapes) > 1:
         raise ValueError(f"expected a factor and an offset for each output. Got the shapes {sorted(shapes)}")
     converted = DenseStack.rescale(in_unit, 1 / factor, -offset / factor)

@@ -72,6 +72,12 @@ class Network(ABC):
     def n_weights(self) -> int:
         """The number of elements in the trainable arrays."""
 
+    @staticmethod
+    def output_layer(trainable: Sequence[Any]) -> tuple[Any, Any]:
+        """Return kernel and bias of the output layer, a Dense layer, from the trainable arrays."""
+        kernel, bias = trainable[-2:]
+        return kernel, bias
+
     @abstractmethod
     def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
         """Return a state drawn from the generator, with which a training starts."""

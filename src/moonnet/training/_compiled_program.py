@@ -45,11 +45,6 @@ class CompiledProgram:
         return self.step.layout
 
     @property
-    def n_trained(self) -> int:
-        """The number of arrays of the stored state that hold the weights."""
-        return len(self.step.trained)
-
-    @property
     def n_weight_arrays(self) -> int:
         """The number of arrays of the state by layer that hold the weights."""
         return len(self.step.model.trainable_variables)

@@ -71,19 +71,18 @@ def user_model(
         model.dtype_policy = keras.DTypePolicy(dtype)  # Sequential has no such argument
     if rescaling is not None:
         model.add(keras.layers.Rescaling(*rescaling, name="rescaling", **options))
-    _check_range([*weights, *(rescaling or ())], dtype or keras.config.floatx())
+    _check_range(weights, rescaling or network.output_layer(weights), dtype or keras.config.floatx())
     model.set_weights(weights)
     metrics = loss.keras_metrics(keras, network.n_outputs)
     model.compile(optimizer=optimizer, loss=loss.keras_loss(losses, loss_parameter), metrics=metrics)
     return model
 
 
-def _check_range(numbers: Sequence[Any], floatx: str) -> None:
-    """Raise ValueError if ``floatx`` is too narrow for the layers' factors and offsets, last those in the unit of y."""
+def _check_range(weights: Sequence[np.ndarray], last_layer: tuple[Any, Any], floatx: str) -> None:
+    """Raise ValueError if ``floatx`` is too narrow for the weights, or for factors and offsets in the unit of y."""
     limits = np.finfo("float32" if floatx == "bfloat16" else floatx)  # both have exponents of eight bits
-    magnitudes = [np.abs(array) for array in numbers]
-    overflows = not all((array <= limits.max).all() for array in magnitudes)
-    factors, offsets = magnitudes[-2:]
+    overflows = not all((np.abs(array) <= limits.max).all() for array in (*weights, *last_layer))
+    factors, offsets = map(np.abs, last_layer)
     largest = np.maximum(np.atleast_2d(factors).max(axis=0), offsets)  # of each output
     if overflows or ((largest > 0) & (largest < limits.tiny)).any():
         raise ValueError(

@@ -339,7 +339,7 @@ class Training:
         """Call train_end of the observers, which may change the weights, and return the result."""
         self._drop_unrecorded_epochs()
         program = self.program
-        last, final = program.weights, self._state_of_result()
+        last, final = program.weights, self.final_state() if self.best is None else self.best.state
         if observers:
             program.state = state_at_end = [
                 *(np.asarray(value, stored.dtype) for value, stored in zip(final.trainable, last, strict=True)),
@@ -349,7 +349,7 @@ class Training:
                 observer.train_end()
             if not equal_arrays(program.weights, state_at_end[: len(last)]):
                 last = program.weights
-                final = self._in_data_dtype(last)
+                final = State(last).astype(self.samples.X.dtype)
         return self._result(last, final)
 
     def block_states(self) -> tuple[range, State]:
@@ -360,31 +360,26 @@ class Training:
         epochs = self._block.epochs
         if len(epochs) == 1:
             return epochs, self.final_state().stack()
-        return epochs, self._in_data_dtype(self.program.recorded_weights(len(epochs)))
+        return epochs, State(self.program.recorded_weights(len(epochs))).astype(self.samples.X.dtype)
 
     def final_state(self) -> State:
         """Return the state that predicts if the training ends now, in the dtype of X."""
-        return self._in_data_dtype(self.program.final_weights)
-
-    def _in_data_dtype(self, weights: list[np.ndarray]) -> State:
-        return State(weights).astype(self.samples.X.dtype)
+        return State(self.program.final_weights).astype(self.samples.X.dtype)
 
     def result(self) -> TrainingResult:
         """Return the result if the training ends now."""
-        return self._result(self.program.weights, self._state_of_result())
-
-    def _state_of_result(self) -> State:
-        return self.final_state() if self.best is None else self.best.state
+        return self._result(self.program.weights, self.final_state() if self.best is None else self.best.state)
 
     def _result(self, last: list[np.ndarray], state: State) -> TrainingResult:
         """Return the result with this state; ``last`` are the weights of the last step."""
-        if not (State(last).is_finite() and state.is_finite()):
+        is_last = equal_arrays(last, state.trainable)
+        if not (state.is_finite() and (is_last or State(last).is_finite())):
             raise _divergence_error(self.epoch)
         n_epochs = self.epoch
         # NaN for epochs without a validation set
         history = {name: values + [math.nan] * (n_epochs - len(values)) for name, values in self.history.items()}
         checkpoint: Checkpoint = {
-            "weights": None if equal_arrays(last, state.trainable) else last,
+            "weights": None if is_last else last,
             "optimizer": self.program.spec.optimizer.cls.__name__,
             "optimizer_state": self.program.optimizer_state,
             "learning_rate": self.parameters.learning_rate,

@@ -94,7 +94,7 @@ class ProgramState:
 
     @property
     def state(self) -> list[np.ndarray]:
-        """The state of the training: kernel and bias of each layer, then the optimizer state.
+        """The state of the training: the trained arrays of the network, then those of the optimizer.
 
         Each change of the state creates a new list; a list that was returned is never modified.
         """
@@ -109,11 +109,8 @@ class ProgramState:
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Kernel and bias of each layer after the last step."""
-        if self._state is None:
-            trained = self._stored_state[: self._program.n_trained]
-            return self._layout.unflatten([np.array(value) for value in trained], np)
-        return self._state[: self._program.n_weight_arrays]
+        """The trained arrays of the network after the last step."""
+        return self.state[: self._program.n_weight_arrays]
 
     @property
     def optimizer_state(self) -> list[np.ndarray]:
