@@ -18,8 +18,7 @@ from moonnet.networks import DenseStack
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.training import _compiled_program, _optimizers, _program_spec
 from moonnet.training._optimizers import optimizer_classes
-from moonnet.training._records import BlockNumbers
-from moonnet.training.engines import Loop, engine
+from moonnet.training.engines import BlockNumbers, Loop, engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 

@@ -1,6 +1,6 @@
 """Compiled programs, which run the steps of a training in a loop over a block, and their cache.
 
-A program knows nothing of epochs, but that it records the weights at the end of each one of a block.
+A program does not know about epochs, except that it records the weights at the end of each.
 """
 
 import math
@@ -13,9 +13,8 @@ import numpy as np
 
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training._records import BlockNumbers
 from moonnet.training._training_step import OptimizerStart, TrainingStep, build_step, scope_of
-from moonnet.training.engines import ArraySpec, Loop, engine
+from moonnet.training.engines import ArraySpec, BlockNumbers, Loop, engine
 
 _ALIGNMENT = 64  # bytes
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
@@ -45,6 +44,11 @@ class CompiledProgram:
         return self.step.layout
 
     @property
+    def n_trained(self) -> int:
+        """The number of arrays of the stored state that hold the weights."""
+        return len(self.step.trained)
+
+    @property
     def n_weight_arrays(self) -> int:
         """The number of arrays of the state by layer that hold the weights."""
         return len(self.step.model.trainable_variables)
@@ -71,7 +75,10 @@ class CompiledProgram:
         """
         start = self.optimizer_start
         if optimizer_state is None:
-            optimizer_state = start.values_for(weights)
+            optimizer_state = start.values
+        if optimizer_state is None:
+            with scope_of(self.spec):
+                optimizer_state = start.values_for([np.asarray(array, self.spec.dtype) for array in weights])
         state = [np.asarray(array, dtype) for array, dtype in zip(optimizer_state, start.dtypes, strict=True)]
         if learning_rate is not None:
             assert start.learning_rate_index is not None  # resolve_optimizer has checked it

@@ -13,7 +13,7 @@ from typing import Any, Self
 from moonnet._keras import keras
 
 # Optimizers that update each weight by itself, whichever array holds it
-ELEMENTWISE_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion")
+_ELEMENTWISE_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion")
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,9 @@ class StateLayout:
 
 def is_elementwise(optimizer: Any) -> bool:
     """Return whether an optimizer updates each weight independently of the other weights in its array."""
-    return optimizer.clipnorm is None and is_keras_optimizer(optimizer, ELEMENTWISE_OPTIMIZERS)
-
-
-def is_keras_optimizer(optimizer: Any, names: Sequence[str]) -> bool:
-    """Return whether an optimizer is an instance of one of these classes of Keras, and not of a derived class."""
-    return any(type(optimizer) is getattr(keras.optimizers, name, None) for name in names)
+    return optimizer.clipnorm is None and any(
+        type(optimizer) is getattr(keras.optimizers, name) for name in _ELEMENTWISE_OPTIMIZERS
+    )
 
 
 def _slot_name(variable: Any, weights: Sequence[Any]) -> str | None:

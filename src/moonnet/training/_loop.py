@@ -339,7 +339,7 @@ class Training:
         """Call train_end of the observers, which may change the weights, and return the result."""
         self._drop_unrecorded_epochs()
         program = self.program
-        last, final = program.weights, self.final_state() if self.best is None else self.best.state
+        last, final = program.weights, self._best_or_final_state()
         if observers:
             program.state = state_at_end = [
                 *(np.asarray(value, stored.dtype) for value, stored in zip(final.trainable, last, strict=True)),
@@ -368,7 +368,10 @@ class Training:
 
     def result(self) -> TrainingResult:
         """Return the result if the training ends now."""
-        return self._result(self.program.weights, self.final_state() if self.best is None else self.best.state)
+        return self._result(self.program.weights, self._best_or_final_state())
+
+    def _best_or_final_state(self) -> State:
+        return self.final_state() if self.best is None else self.best.state
 
     def _result(self, last: list[np.ndarray], state: State) -> TrainingResult:
         """Return the result with this state; ``last`` are the weights of the last step."""

@@ -23,7 +23,7 @@ _MAX_RECORDED_ELEMENTS = 2**17
 
 @dataclass(frozen=True)
 class ProgramSpec:
-    """Everything that is compiled into a program. Other hyperparameters are its arguments."""
+    """Everything that is compiled into a program. Other hyperparameters are arguments of the program."""
 
     network: Network
     loss: Loss

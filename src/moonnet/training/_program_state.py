@@ -7,7 +7,8 @@ import numpy as np
 
 from moonnet.training._compiled_program import CompiledProgram
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training._records import BlockNumbers, ProgramParameters
+from moonnet.training._records import ProgramParameters
+from moonnet.training.engines import BlockNumbers
 
 
 class ProgramState:
@@ -110,7 +111,10 @@ class ProgramState:
     @property
     def weights(self) -> list[np.ndarray]:
         """The trained arrays of the network after the last step."""
-        return self.state[: self._program.n_weight_arrays]
+        if self._state is None:  # without the optimizer state, which may be large
+            trained = self._stored_state[: self._program.n_trained]
+            return self._layout.unflatten([np.array(value) for value in trained], np)
+        return self._state[: self._program.n_weight_arrays]
 
     @property
     def optimizer_state(self) -> list[np.ndarray]:

@@ -27,21 +27,6 @@ class ProgramParameters:
     loss_parameter: float
 
 
-class BlockNumbers(NamedTuple):
-    """The numbers that a compiled program receives with a block, in one array."""
-
-    n_steps: Any
-    steps_per_epoch: Any  # after which the trained arrays are recorded
-    l2: Any
-    dropout: Any
-    loss_parameter: Any
-
-    @classmethod
-    def of(cls, array: Any) -> Self:
-        """Return the numbers in an array."""
-        return cls(*(array[index] for index in range(len(cls._fields))))
-
-
 @dataclass(frozen=True)
 class LoopSettings:
     """What the loop around the program does."""

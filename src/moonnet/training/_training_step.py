@@ -1,7 +1,7 @@
 """A training step: a Keras model, loss and optimizer as a function from the state of a training to the next one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +9,16 @@ from typing import Any
 import numpy as np
 
 from moonnet._keras import keras
-from moonnet.training._flat_state import ELEMENTWISE_OPTIMIZERS, StateLayout, is_elementwise, is_keras_optimizer
+from moonnet.networks import equal_arrays
+from moonnet.training._flat_state import StateLayout, is_elementwise
 from moonnet.training._keras_models import training_model
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training._records import BlockNumbers
-from moonnet.training.engines import engine
+from moonnet.training.engines import BlockNumbers, engine
 
 ops = keras.ops
 
 # In a network with more weights, matrix products take most of a step's time (see _flat_state.py)
 _MAX_FLAT_WEIGHTS = 2**14
-
-# Optimizers whose variables start with the same values for all weights. Others may start from the weights, as
-# ScheduleFreeAdamW does.
-_START_ALIKE = (*ELEMENTWISE_OPTIMIZERS, "Adafactor", "Lamb", "LossScaleOptimizer", "Muon")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +27,8 @@ class TrainingStep:
 
     spec: ProgramSpec
     model: Any  # without the activation of the output layer
-    dropout: Any  # variables of the rate and of the seeds
-    seeds: Any
+    dropout: Any  # a variable for the rate
+    seeds: Any  # a SeedGenerator
     optimizer: Any
     trained: Sequence[Any]  # the variables that the optimizer updates: those of the model, or one that holds all
     layout: StateLayout
@@ -83,25 +79,12 @@ class TrainingStep:
 
 @dataclass(frozen=True, eq=False)
 class OptimizerStart:
-    """The optimizer's variables before the first step, one set for each array of weights."""
+    """What an optimizer's variables are before the first step, with a set of them for each array of weights."""
 
-    spec: ProgramSpec
     dtypes: list[str]
     learning_rate_index: int | None  # None if a schedule or inner optimizers set it
     values: list[np.ndarray] | None  # None if they depend on the weights
-
-    def values_for(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the values from which a training of these weights starts."""
-        if self.values is not None:
-            return self.values
-        with scope_of(self.spec):
-            return engine.initial_values(lambda: self._build_on(weights))[1]
-
-    def _build_on(self, weights: Sequence[np.ndarray]) -> tuple[None, Sequence[Any]]:
-        optimizer = _new_optimizer(self.spec)
-        dtype = self.spec.dtype
-        optimizer.build([keras.Variable(a, dtype=dtype, name=f"weights_{index}") for index, a in enumerate(weights)])
-        return None, optimizer.variables
+    values_for: Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # the weights; within ``scope_of`` the program
 
 
 def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
@@ -113,32 +96,37 @@ def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
 
 def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
     """Create the Keras objects of a program, in ``scope_of(spec)``."""
-    (step, optimizer), values = engine.initial_values(lambda: _build_objects(spec))
+    weights = spec.network.initial_state(np.random.default_rng(0), spec.dtype).trainable
+    (step, optimizer), values_for = engine.build(lambda weights: _build_objects(spec, weights), weights)
     index = None
     if spec.optimizer.has_numeric_learning_rate:
         index = [variable is optimizer.learning_rate for variable in optimizer.variables].index(True)
     dtypes = [variable.dtype for variable in optimizer.variables]
-    return step, OptimizerStart(spec, dtypes, index, values if _starts_alike(optimizer) else None)
+    values = values_for(weights)
+    depend_on_weights = not equal_arrays(values, values_for([array + 1 for array in weights]))
+    return step, OptimizerStart(dtypes, index, None if depend_on_weights else values, values_for)
 
 
-def _build_objects(spec: ProgramSpec) -> tuple[tuple[TrainingStep, Any], Sequence[Any]]:
-    """Return a step, an optimizer of each array of weights by itself, and the latter's variables."""
+def _build_objects(spec: ProgramSpec, values: Sequence[Any]) -> tuple[tuple[TrainingStep, Any], Sequence[Any]]:
+    """Return a step, an optimizer built on the arrays of weights one by one, and the variables of the latter."""
     dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
     seeds = keras.random.SeedGenerator(seed=0, name="seeds")
     model = training_model(spec.network, spec.dtype, (dropout, seeds) if spec.dropout else None)
     weights = model.trainable_variables
-    by_layer = _new_optimizer(spec)
-    by_layer.build(weights)
+    for variable, value in zip(weights, values, strict=True):
+        variable.assign(value)
+    by_array = _new_optimizer(spec)
+    by_array.build(weights)
     n_weights = sum(math.prod(variable.shape) for variable in weights)
-    if n_weights <= _MAX_FLAT_WEIGHTS and is_elementwise(by_layer):
+    if n_weights <= _MAX_FLAT_WEIGHTS and is_elementwise(by_array):
         trained = [keras.Variable(np.zeros(n_weights, spec.dtype), dtype=spec.dtype, name="weights")]
         optimizer = _new_optimizer(spec)
         optimizer.build(trained)
-        layout = StateLayout.flat(weights, by_layer, trained, optimizer)
+        layout = StateLayout.flat(weights, by_array, trained, optimizer)
     else:
-        trained, optimizer = weights, by_layer
+        trained, optimizer = weights, by_array
         layout = StateLayout.by_layer([*weights, *optimizer.variables])
-    return (TrainingStep(spec, model, dropout, seeds, optimizer, trained, layout), by_layer), by_layer.variables
+    return (TrainingStep(spec, model, dropout, seeds, optimizer, trained, layout), by_array), by_array.variables
 
 
 def _new_optimizer(spec: ProgramSpec) -> Any:
@@ -146,9 +134,3 @@ def _new_optimizer(spec: ProgramSpec) -> Any:
         return engine.constant(spec.dtype, value)
 
     return spec.optimizer.build_for_training(constant)
-
-
-def _starts_alike(optimizer: Any) -> bool:
-    """Return whether the optimizer's variables are known to start with the same values for all weights."""
-    inner = getattr(optimizer, "inner_optimizer", None)  # of a LossScaleOptimizer
-    return is_keras_optimizer(optimizer, _START_ALIKE) and (inner is None or _starts_alike(inner))

@@ -5,7 +5,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from moonnet._keras import keras
-from moonnet.training.engines._engine import ArraySpec, Engine, Loop
+from moonnet.training.engines._engine import ArraySpec, BlockNumbers, Engine, Loop
 
 
 def _load_engine(backend: str) -> Engine:
@@ -34,4 +34,4 @@ def check_not_forked() -> None:
         )
 
 
-__all__ = ["ArraySpec", "Engine", "Loop", "check_not_forked", "engine"]
+__all__ = ["ArraySpec", "BlockNumbers", "Engine", "Loop", "check_not_forked", "engine"]

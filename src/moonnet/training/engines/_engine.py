@@ -4,15 +4,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
-
-from moonnet.training._records import BlockNumbers
 
 Built = TypeVar("Built")
 
 ArraySpec = tuple[tuple[int, ...], str]  # shape and dtype
+
+
+class BlockNumbers(NamedTuple):
+    """The numbers that a compiled program receives with a block, in one array."""
+
+    n_steps: Any
+    steps_per_epoch: Any  # after which the trained arrays are recorded
+    l2: Any
+    dropout: Any
+    loss_parameter: Any
+
+    @classmethod
+    def of(cls, array: Any) -> Self:
+        """Return the numbers in an array."""
+        return cls(*(array[index] for index in range(len(cls._fields))))
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,14 @@ class Engine(ABC):
         """Raise RuntimeError, which names the action ``what``, if the caller is tracing a function."""
 
     @abstractmethod
-    def initial_values(self, build: Callable[[], tuple[Built, Sequence[Any]]]) -> tuple[Built, list[np.ndarray]]:
-        """Create Keras objects; return them and values of their variables, without compiling each operation.
+    def build(
+        self, build: Callable[[Sequence[Any]], tuple[Built, Sequence[Any]]], weights: Sequence[np.ndarray]
+    ) -> tuple[Built, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
+        """Create Keras objects without compiling each operation.
 
-        ``build`` returns the objects and the variables. Their values afterwards must not matter.
+        ``build`` takes weights of a model, and returns the objects and some of their variables. The result is what it
+        returns for ``weights``, and a function from other weights to the values that the variables then have. The
+        objects' own values must not matter.
         """
 
     @abstractmethod

@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
-from moonnet.training._records import BlockNumbers
-from moonnet.training.engines._engine import Built, Engine, Loop
+from moonnet.training.engines._engine import BlockNumbers, Built, Engine, Loop
 
 
 class _Float64(float):
@@ -54,9 +53,13 @@ class _TensorFlow(Engine):
     def check_not_traced(self, what: str) -> None:
         pass
 
-    def initial_values(self, build: Callable[[], tuple[Built, Sequence[Any]]]) -> tuple[Built, list[np.ndarray]]:
-        objects, variables = build()
-        return objects, [variable.numpy() for variable in variables]
+    def build(
+        self, build: Callable[[Sequence[Any]], tuple[Built, Sequence[Any]]], weights: Sequence[np.ndarray]
+    ) -> tuple[Built, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
+        def values_for(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+            return [variable.numpy() for variable in build(weights)[1]]
+
+        return build(weights)[0], values_for
 
     def activation(self, name: str) -> str:
         return name
