@@ -22,6 +22,7 @@ from moonnet.networks import _dense_stack
 TABLES = Path(__file__).parent / "data" / "tables"
 PICTURES = ["data.png", "training.png", "decision_regions.png"]  # of a classifier of two features
 SMALL = {"hidden_layer_sizes": [4], "n_samples": 40, "batch_size": 16, "epochs": 6}  # settings of the explorer
+# A million steps take minutes, unless the training is cancelled
 LONG = {"hidden_layer_sizes": [4], "n_samples": 1000, "batch_size": 1, "epochs": 1000}
 
 
@@ -85,6 +86,14 @@ def run_python(program: str, *arguments: str, timeout: float = 300, **environmen
     )
     assert child.returncode == 0, child.stderr
     return child.stdout
+
+
+def run_code(code, **names):
+    """Run generated code with the imports that it needs and return its variables."""
+    from moonnet.tables._python_code import imports_code
+
+    exec(compile(f"{imports_code(code)}\n{code}", "script", "exec"), names)
+    return names
 
 
 def run_onnx(graph, inputs):

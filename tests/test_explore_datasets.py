@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris, make_blobs, make_circles, make_moons
 
+from helpers import run_code
 from moonnet.explore._datasets import apply_edits, load_dataset, make_spirals, make_xor
 from moonnet.explore._settings import DATA, Settings
 from moonnet.explore._user_tables import ArrayTable
-from moonnet.tables._python_code import imports_code
 
 TOYS = [name for name in DATA if name != "own"]
 CENTERS = [[-1, -0.8], [1, -0.8], [0, 0.9]]
@@ -184,7 +184,7 @@ def test_erased_class_can_be_drawn_again():
 
 def assert_code_recreates(data, **names):
     """Run the generated code, compare its samples, and return its variables."""
-    exec(compile(f"{imports_code(data.code)}\n{data.code}", "script", "exec"), names)
+    names = run_code(data.code, **names)
     for name, expected in (
         ("X_train", data.X_train),
         ("y_train", data.y_train),

@@ -26,7 +26,6 @@ from moonnet.explore._session import Session
 from moonnet.explore._settings import OPTIMIZERS, Settings, describe_controls
 from moonnet.explore._user_tables import ArrayTable
 
-# A million steps take minutes, unless the training is cancelled
 IRIS = load_iris()
 IRIS_NAMES = ["sepal length", "sepal width", "petal length", "petal width"]
 IRIS_CSV = (

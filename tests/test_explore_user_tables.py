@@ -14,11 +14,10 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from helpers import TABLES
+from helpers import TABLES, run_code
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._settings import Settings
 from moonnet.explore._user_tables import MAX_FILE_BYTES, ArrayTable, CsvTable
-from moonnet.tables._python_code import imports_code
 
 IRIS = load_iris()
 NAMES = [name.removesuffix(" (cm)") for name in IRIS.feature_names]
@@ -47,12 +46,6 @@ def make_csv(*rows, n_times=4):
 
 def load(table, **values):
     return load_dataset(Settings.from_json({"data": "own", **values}).dataset, table)
-
-
-def run_code(code, **names):
-    """Run generated code and return its variables."""
-    exec(compile(f"{imports_code(code)}\n{code}", "script", "exec"), names)
-    return names
 
 
 # Arrays and data frames

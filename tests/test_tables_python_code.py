@@ -5,6 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
+from helpers import run_code
 from moonnet import KerasMoonClassifier
 from moonnet.tables import _python_code
 from moonnet.tables._python_code import estimator_code, imports_code
@@ -39,7 +40,5 @@ def test_each_import_exists_and_is_found():
     ids=["network", "pipeline"],
 )
 def test_estimator_code_with_its_imports_recreates_estimator(estimator):
-    code = f"again = {estimator_code(estimator)}"
-    names = {}
-    exec(f"{imports_code(code)}\n{code}", names)
-    assert repr(names["again"].get_params(deep=False)) == repr(estimator.get_params(deep=False))
+    again = run_code(f"again = {estimator_code(estimator)}")["again"]
+    assert repr(again.get_params(deep=False)) == repr(estimator.get_params(deep=False))

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from moonnet.explore._datasets import MAX_CLASSES, MIN_SAMPLES_PER_CLASS
-from moonnet.tables._python_code import literal_code
+from moonnet.tables._python_code import estimator_code, literal_code
 from moonnet.targets import ClassTargets
 
 MAX_FILE_BYTES = 4 * 2**20  # of an uploaded file
@@ -129,11 +129,10 @@ class CsvTable:
 
         columns = [self._numeric_columns[name] for name in features]
         lines = [samples_code(self._table, self._describe_target(target), columns)]
-        lines += [
-            f"X[[{column.name!r}]] = {make_number_encoder(column.number_format)!r}.fit_transform(X[[{column.name!r}]])"
-            for column in columns
-            if column.number_format
-        ]
+        for column in columns:
+            if column.number_format:
+                encoder = estimator_code(make_number_encoder(column.number_format))
+                lines.append(f"X[[{column.name!r}]] = {encoder}.fit_transform(X[[{column.name!r}]])")
         return "\n".join([*lines, f"X = X[{literal_code(list(features))}]"])
 
     def _has_few_classes(self, name: str) -> bool:

@@ -62,7 +62,7 @@ def samples_code(table: Table, target: Target, columns: Sequence[Column]) -> str
     groups = {f"{dtype}_columns": [name for name in dtypes if dtypes[name] == dtype] for dtype in set(dtypes.values())}
     y = f"table[target].astype({target.dtype!r}).to_numpy()"
     if target.number_format:
-        y = f"{make_number_encoder(target.number_format)!r}.fit_transform(table[[target]]).ravel()"
+        y = f"{estimator_code(make_number_encoder(target.number_format))}.fit_transform(table[[target]]).ravel()"
     lists = "\n".join(f"{group} = {literal_code(names)}" for group, names in sorted(groups.items()))
     parts = [f"dict.fromkeys({group}, {group.removesuffix('_columns')!r})" for group in sorted(groups)]
     return f"""\
