@@ -1,4 +1,4 @@
-"""Functions and constants that test files share. The functions import slow libraries, which most files do not need."""
+"""Functions and constants that test files share. The functions import what conftest.py does not load in any case."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import strategies as st
 from matplotlib.image import imread
@@ -16,7 +17,6 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.datasets import load_iris
 
-from moonnet.command._cli import main
 from moonnet.networks import _dense_stack
 
 TABLES = Path(__file__).parent / "data" / "tables"
@@ -112,8 +112,6 @@ def free_port():
 
 def write_iris_csv(path):
     """Write the iris data set to a CSV file and return the file's path."""
-    import pandas as pd
-
     iris = load_iris()
     frame = pd.DataFrame(iris.data, columns=["sl", "sw", "pl", "pw"]).assign(species=iris.target_names[iris.target])
     frame.to_csv(path, index=False)
@@ -132,6 +130,8 @@ def unpack_message(message: bytes) -> tuple[dict, dict[str, np.ndarray]]:
 
 def assert_command_fails(options, message, capsys):
     """Assert that the command fails with these options and prints only this message, in one line."""
+    from moonnet.command._cli import main
+
     with pytest.raises(SystemExit) as exit_:
         main(options)
     out, err = capsys.readouterr()
