@@ -5,13 +5,16 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_moons
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import weight_bytes
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 NETWORK = KerasMoonClassifier((12, 6), epochs=40, learning_rate=0.01, random_state=0)
+BOTH = pytest.mark.parametrize("network_class", [KerasMoonClassifier, KerasMoonRegressor])
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,27 @@ def noisy_moons():
     """Noisy half-moons, split into a training and a test set: X, X_test, y, y_test."""
     X, y = make_moons(600, noise=0.3, random_state=0)
     return train_test_split(X, y, test_size=0.5, random_state=0)
+
+
+@BOTH
+def test_pipeline_routes_sample_weight_to_fit(network_class, noisy_moons, routing):
+    X, _, y, _ = noisy_moons
+    weight = np.where(y == 1, 5.0, 1.0)
+    network = network_class((3,), epochs=3, random_state=0)
+    scaler = StandardScaler().set_fit_request(sample_weight=False)
+    pipeline = make_pipeline(scaler, clone(network).set_fit_request(sample_weight=True))
+    pipeline.fit(X, y, sample_weight=weight)
+    X_scaled = StandardScaler().fit_transform(X)
+    assert weight_bytes(pipeline[-1]) == weight_bytes(clone(network).fit(X_scaled, y, weight))
+    assert weight_bytes(pipeline[-1]) != weight_bytes(network.fit(X_scaled, y))
+
+
+@BOTH
+def test_pipeline_rejects_sample_weight_that_is_not_requested(network_class, noisy_moons, routing):
+    X, _, y, _ = noisy_moons
+    pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), network_class((3,), epochs=1))
+    with pytest.raises(UnsetMetadataPassedError, match=rf"not requested for {network_class.__name__}\.fit"):
+        pipeline.fit(X, y, sample_weight=np.ones(len(y)))
 
 
 @pytest.mark.skipif(sklearn.__version__.startswith("1.7"), reason="1.7 routes no weights to a pipeline's score")
