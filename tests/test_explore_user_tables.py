@@ -90,7 +90,7 @@ def test_array_table_takes_target_name_from_series():
         (IRIS.data, KINDS[:-1], r"inconsistent numbers of samples: \[150, 149\]"),
         (IRIS.data, np.arange(150), r"y must contain labels of 2 to 10 classes\. Got 150 classes instead\."),
         (IRIS.data, np.zeros(150), "Got 1 classes"),
-        (IRIS.data, ["a"] * 75 + [None] * 75, "labels that can be sorted"),
+        (IRIS.data, np.array(["a"] * 75 + [1] * 75, dtype=object), "labels that can be sorted"),
         (np.where(IRIS.data > 7, np.inf, IRIS.data), KINDS, "X contains infinity"),
         (
             FRAME.assign(**dict.fromkeys(NAMES[1:], np.nan))[NAMES],
@@ -110,6 +110,42 @@ def test_array_table_takes_target_name_from_series():
 def test_array_table_rejects_invalid_data(X, y, message):
     with pytest.raises((TypeError, ValueError), match=message):
         ArrayTable(X, y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.where(IRIS.target == 2, np.nan, IRIS.target),
+        np.where(IRIS.target == 2, None, KINDS),
+        np.where(IRIS.target == 2, np.nan, KINDS.astype(object)),
+        ["a"] * 50 + ["b"] * 50 + [float("nan")] * 50,
+        [[0]] * 50 + [[1]] * 50 + [[None]] * 50,
+        pd.Series([*"ab" * 50, *[pd.NA] * 50], dtype="string"),
+        pd.Series([0, 1] * 50 + [pd.NA] * 50, dtype="Int64"),
+        pd.Series([True, False] * 50 + [None] * 50, dtype="boolean"),
+        pd.Series([*"ab" * 50, *[None] * 50], dtype="category"),
+        pl.Series([*"ab" * 50, *[None] * 50]),
+        pl.Series([0, 1] * 50 + [None] * 50),
+        pl.Series([0.0, 1.0] * 50 + [float("nan")] * 50),
+    ],
+    ids=[
+        "floats",
+        "None among objects",
+        "NaN among objects",
+        "list",
+        "column",
+        "pandas strings",
+        "pandas integers",
+        "pandas booleans",
+        "pandas categories",
+        "polars strings",
+        "polars integers",
+        "polars floats",
+    ],
+)
+def test_array_table_rejects_missing_labels(y):
+    with pytest.raises(ValueError, match=r"^y must have no missing values\. Got 50 among 150 labels: leave these"):
+        ArrayTable(IRIS.data, y)
 
 
 # CSV files

@@ -25,6 +25,11 @@ class ArrayTable:
         self._X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X", ensure_min_features=2)
         self._y = column_or_1d(y)
         check_consistent_length(self._X, self._y)
+        # NumPy turns NaN in a list of strings into a string
+        if n_missing := _count_missing(np.array(y, dtype=object) if isinstance(y, list | tuple) else self._y):
+            raise ValueError(
+                f"y must have no missing values. Got {n_missing} among {len(self._y)} labels: leave these samples out."
+            )
         n_classes = len(set(self._y.tolist()))
         if not 2 <= n_classes <= MAX_CLASSES:
             raise ValueError(f"y must contain labels of 2 to {MAX_CLASSES} classes. Got {n_classes} classes instead.")
@@ -69,6 +74,13 @@ class ArrayTable:
     def _columns(self, indices: Sequence[int]) -> Any:
         """Return columns of the pandas or polars dataframe."""
         return self._frame[[self._frame.columns[index] for index in indices]]
+
+
+def _count_missing(labels: np.ndarray) -> int:
+    """Return the number of labels that are None, NaN, NaT or pandas' NA."""
+    import pandas as pd
+
+    return int(pd.isna(labels).sum())
 
 
 class CsvTable:

@@ -34,7 +34,8 @@ class Explorer(anywidget.AnyWidget):
         None, the page starts with half-moons.
 
     y : array-like of shape (n_samples,), default=None
-        Labels of 2 to 10 classes, with at least four samples each. Required if and only if X is given.
+        Labels of 2 to 10 classes, with at least four samples each and without missing values. Required if and only if X
+        is given.
 
     Attributes
     ----------
@@ -47,7 +48,8 @@ class Explorer(anywidget.AnyWidget):
     Raises
     ------
     ValueError
-        If X or y is invalid, for example because X contains infinite values, or only one of them is given.
+        If X or y is invalid, for example because X contains infinite values or y missing ones, or if only one of them
+        is given.
 
     TypeError
         If y contains labels that cannot be sorted.
