@@ -529,6 +529,53 @@ def test_gaps_are_filled_with_the_median_of_the_training_samples(make_table, tmp
         assert np.isfinite(expected).all()
 
 
+# Two rows, and seeds for which both are held out or one is among the training samples
+ROWS = [0, 60]
+TRAIN_INDICES = [train_test_split(np.arange(150), stratify=KINDS, random_state=seed)[0] for seed in range(60)]
+BOTH_HELD_OUT = next(seed for seed, train in enumerate(TRAIN_INDICES) if not np.isin(ROWS, train).any())
+ONE_HELD_OUT = next(seed for seed, train in enumerate(TRAIN_INDICES) if np.isin(ROWS, train).sum() == 1)
+RARE = FRAME[NAMES].assign(rare=pd.Series([1000.0, 1001.0], ROWS))
+
+
+def make_rare_table(make_table, names, *, is_csv):
+    return make_table(RARE[names].assign(kind=KINDS).to_csv(index=False)) if is_csv else ArrayTable(RARE[names], KINDS)
+
+
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_features_without_a_number_among_the_training_samples_are_rejected(make_table, is_csv):
+    message = r"^features must be columns with a number among the training samples\. Got rare without one: choose other"
+    table = make_rare_table(make_table, [NAMES[0], "rare", NAMES[1]], is_csv=is_csv)
+    chosen = ["rare", NAMES[0]]
+    with pytest.raises(ValueError, match=message):
+        load(table, features=chosen, random_state=BOTH_HELD_OUT)
+    dataset = load(table, features=chosen, random_state=ONE_HELD_OUT)
+    assert dataset.axes[0].offset in (1000, 1001)
+    assert dataset.note == "missing values in 148 of 150 rows replaced by the median"
+    # With one column left
+    with pytest.raises(ValueError, match=message):
+        load(make_rare_table(make_table, chosen, is_csv=is_csv), random_state=BOTH_HELD_OUT)
+
+
+@pytest.mark.parametrize("n_others", [2, 3])
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_features_without_a_number_among_the_training_samples_are_left_out_of_all(
+    make_table, tmp_path, monkeypatch, is_csv, n_others
+):
+    monkeypatch.chdir(tmp_path)
+    others = NAMES[:n_others]
+    X = RARE[[others[0], "rare", *others[1:]]]
+    expected = load(ArrayTable(RARE[others], KINDS), random_state=BOTH_HELD_OUT)
+    dataset = load(make_rare_table(make_table, list(X), is_csv=is_csv), random_state=BOTH_HELD_OUT)
+    assert dataset.note == "left out for lack of a number among the training samples: rare"
+    assert dataset.axes == expected.axes
+    variables = run_code(dataset.code, **({} if is_csv else {"X": X, "y": KINDS}))
+    for name in ("X_train", "y_train", "X_test", "y_test"):
+        assert_array_equal(getattr(dataset, name), getattr(expected, name))
+        assert_array_equal(variables[name], getattr(expected, name))
+    assert_array_equal(variables["preprocessor"].transform(X[others]), expected.preprocessor.transform(X[others]))
+    assert dataset.preprocessor.feature_names_in_.tolist() == others
+
+
 def test_class_only_in_rows_with_gaps_is_kept(make_table):
     assert load(make_table(make_csv("a,b,c", "1,2.5,x", "2,3,y", "3,,z"))).classes.tolist() == ["x", "y", "z"]
 

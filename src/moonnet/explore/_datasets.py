@@ -197,7 +197,13 @@ def _table_dataset(table: UserTable, settings: DatasetSettings) -> PlaneDataset:
     sizes: dict[str, Any] = {"test_size": 0.25}
     if len(y) > MAX_TRAIN_ROWS + MAX_TEST_ROWS:
         sizes = {"train_size": MAX_TRAIN_ROWS, "test_size": MAX_TEST_ROWS}
-    X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=settings.random_state, **sizes)
+    split = {"stratify": y, "random_state": settings.random_state, **sizes}
+    X_train, X_test, y_train, y_test = train_test_split(X, y, **split)
+    unknown = _find_unknown_features(features, X_train, may_leave_out=settings.features is None)
+    if unknown:
+        features = [name for name in features if name not in unknown]
+        X, _ = table.read(target, features)
+        X_train, X_test, _, _ = train_test_split(X, y, **split)
     projection = [PCA(2, svd_solver="full")] if len(features) > 2 else []
     preprocessor = make_pipeline(median_imputer(), StandardScaler(), *projection)
     X_train, X_test = _project(table.name, preprocessor, X_train, X_test)
@@ -212,8 +218,9 @@ def _table_dataset(table: UserTable, settings: DatasetSettings) -> PlaneDataset:
     notes = [note for name, note in table.notes.items() if name in features]
     if len(y) < table.n_rows:
         notes.append(f"{table.n_rows - len(y)} of {table.n_rows} rows without a target left out")
-    is_missing = np.isnan(check_array(X, dtype=np.float64, ensure_all_finite="allow-nan"))
-    if n_incomplete := is_missing.any(axis=1).sum():
+    if unknown:
+        notes.append(f"left out for lack of a number among the training samples: {', '.join(unknown)}")
+    if n_incomplete := _is_missing(X).any(axis=1).sum():
         notes.append(f"missing values in {n_incomplete} of {len(y)} rows replaced by the median")
     if "train_size" in sizes:
         notes.append(f"{MAX_TRAIN_ROWS} rows used for training and {MAX_TEST_ROWS} held out")
@@ -233,6 +240,22 @@ def _select_columns(table: UserTable, settings: DatasetSettings) -> tuple[str, l
     if not set(features) <= set(numeric):
         raise ValueError(f"features must be two of {', '.join(numeric)}. Got {', '.join(features)} instead.")
     return target, features
+
+
+def _is_missing(X: Any) -> np.ndarray:
+    """Return which values of an array or dataframe are missing, of shape (n_samples, n_features)."""
+    return np.isnan(check_array(X, dtype=np.float64, ensure_all_finite="allow-nan"))
+
+
+def _find_unknown_features(features: list[str], X_train: Any, *, may_leave_out: bool) -> list[str]:
+    """Return the features without a number in X_train, which have no median. Raises ValueError if they are needed."""
+    unknown = [name for name, column in zip(features, _is_missing(X_train).T, strict=True) if column.all()]
+    if unknown and (not may_leave_out or len(features) - len(unknown) < 2):
+        raise ValueError(
+            "features must be columns with a number among the training samples. "
+            f"Got {', '.join(unknown)} without one: choose other columns or another random_state."
+        )
+    return unknown
 
 
 def _check_classes(target: str, y: np.ndarray) -> np.ndarray:

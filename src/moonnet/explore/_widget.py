@@ -30,8 +30,8 @@ class Explorer(anywidget.AnyWidget):
     X : array-like or dataframe of shape (n_samples, n_features), default=None
         Numbers, with at least two features that are not empty. NaN and nulls are missing values, which are replaced by
         the median of the training samples. The network learns from two features, standardised, or from the first two
-        principal components of all of them, standardised before; these are the default for more than two features. If
-        None, the page starts with half-moons.
+        principal components of all of them that have a number among the training samples, standardised before; these
+        are the default for more than two features. If None, the page starts with half-moons.
 
     y : array-like of shape (n_samples,), default=None
         Labels of 2 to 10 classes, with at least four samples each and without missing values. Required if and only if X
