@@ -245,11 +245,11 @@ UNSUITABLE = {
     ),
     "rare.csv": (
         numeric_frame().assign(y=["yes"] * 98 + ["no", "maybe"]).to_csv(index=False),
-        "at least 4 rows in most rows. Got 3 classes, 2 of them in fewer rows.",
+        "which together have at least half of the rows. Got 3 classes, 2 of them with fewer rows.",
     ),
     "names.csv": (
         numeric_frame().assign(y=[f"row {i}" for i in range(N - 8)] + ["yes", "no"] * 4).to_csv(index=False),
-        "at least 4 rows in most rows. Got 94 classes, 92 of them in fewer rows.",
+        "which together have at least half of the rows. Got 94 classes, 92 of them with fewer rows.",
     ),
     "few.csv": (
         numeric_frame()[["a", "b"]].assign(y=numeric_frame()["a"])[:19].to_csv(index=False),
@@ -296,9 +296,9 @@ def test_saved_model_and_script_give_identical_predictions(task, tmp_path, monke
     new = make_mixed_frame(task).drop(columns="y").sample(frac=0.5, random_state=0)[::-1]
     new.to_csv("new.csv", index=False)  # with decimal commas, also in the predictions
     assert main(["--csv", "new.csv", "--model", "out/model.skops"]) == 0
-    names = ", ".join(["prediction"] + (["probability_no", "probability_yes"] if task == "classification" else []))
+    added = "columns prediction, probability_no, probability_yes" if task == "classification" else "column prediction"
     assert capsys.readouterr().out.endswith(
-        f"wrote predictions.csv: {N // 2} rows of new.csv with the columns {names} added\n"
+        f"wrote predictions.csv: {N // 2} rows of new.csv, with the {added} added\n"
     )
 
     predictions = pd.read_csv("predictions.csv", dtype=str)

@@ -97,7 +97,7 @@ def test_array_table_takes_target_name_from_series():
             KINDS,
             r"X must have at least two columns that are not empty\. Got \['sepal length'\] instead\.",
         ),
-        (FRAME, KINDS, "could not convert string to float"),
+        (FRAME, KINDS, r"X must have columns of numbers\. Got the column 'kind': leave it out"),
         (IRIS.data, IRIS.data, "y should be a 1d array"),
         (FRAME[[NAMES[0], NAMES[0]]], KINDS, "unique column names"),
         (

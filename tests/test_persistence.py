@@ -126,6 +126,14 @@ def test_restored_pipeline_predicts_identically(moons, network, round_trip, tmp_
     assert_same(round_trip(model, tmp_path).predict(X), model.predict(X))
 
 
+@pytest.mark.parametrize("round_trip", [by_pickle, by_joblib, by_deepcopy])
+def test_restored_optimizer_has_lists_in_its_settings(round_trip, tmp_path):
+    clf = KerasMoonClassifier(optimizer=keras.optimizers.Muon(exclude_layers=["output"]))
+    restored = round_trip(clf, tmp_path).optimizer
+    assert isinstance(restored, keras.optimizers.Muon)
+    assert list(restored.exclude_layers) == ["output"]
+
+
 @pytest.mark.parametrize("network", [KerasMoonClassifier, KerasMoonRegressor])
 def test_refitting_a_deepcopy_does_not_change_the_original(moons, network):
     estimator = network(epochs=2, warm_start=True, random_state=0).fit(*moons)

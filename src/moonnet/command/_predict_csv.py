@@ -43,8 +43,9 @@ def predict_csv(options: argparse.Namespace) -> None:
     with replacing(path) as new_file:
         table.write(predicted, new_file)
     encoding = "" if table.options["encoding"] == "utf-8-sig" else " in UTF-8"
-    added = shorten(", ".join(predicted.columns[table.text.shape[1] :]), 200, placeholder=" ...")
-    echo(f"wrote {path}{encoding}: {len(predicted)} rows of {table.path} with the columns {added} added")
+    added = predicted.columns[table.text.shape[1] :]
+    columns = f"{'column' if len(added) == 1 else 'columns'} {shorten(', '.join(added), 200, placeholder=' ...')}"
+    echo(f"wrote {path}{encoding}: {len(predicted)} rows of {table.path}, with the {columns} added")
 
 
 def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str]]:

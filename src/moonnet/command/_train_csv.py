@@ -64,8 +64,9 @@ def _leave_out_rare_classes(table: Table, target: Target) -> Target:
     if len(counts) - len(rare) < 2 or rare.sum() > counts.sum() / 2:
         hint = " To predict numbers, add --task regression." if table.is_number(cells).all() else ""
         raise ValueError(
-            f"column {target.name!r} must have at least two classes, and classes of at least {MIN_ROWS_PER_CLASS} rows "
-            f"in most rows. Got {len(counts)} classes, {len(rare)} of them in fewer rows.{hint}"
+            f"column {target.name!r} must have at least two classes of at least {MIN_ROWS_PER_CLASS} rows, which "
+            f"together have at least half of the rows. Got {len(counts)} classes, {len(rare)} of them with fewer "
+            f"rows.{hint}"
         )
     content = target.content
     if len(rare):

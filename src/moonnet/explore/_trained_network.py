@@ -13,7 +13,7 @@ from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import PlaneDataset
 from moonnet.explore._settings import Settings
 from moonnet.networks import State
-from moonnet.tables._python_code import estimator_code, imports_code
+from moonnet.tables._python_code import estimator_code, script
 
 _SCORES = """\
 print(f"training accuracy {network.score(X_train, y_train):.3f}")
@@ -38,8 +38,6 @@ class TrainedNetwork(NamedTuple):
 
 def to_script(network: TrainedNetwork) -> str:
     """Return the Python script that trains the network again, bit-for-bit identical."""
-    from moonnet._keras import keras
-
     parts = [
         network.data.code,
         f"network = {estimator_code(network.settings.classifier())}\nnetwork.fit(X_train, y_train)",
@@ -47,16 +45,7 @@ def to_script(network: TrainedNetwork) -> str:
     ]
     if network.data.preprocessor is not None:
         parts.append("model = make_pipeline(preprocessor, network)  # takes the original columns")
-    code = "\n\n".join(parts)
-    return f"""\
-import os
-
-os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"  # as on the page; another engine rounds differently
-
-{imports_code(code)}
-
-{code}
-"""
+    return script("\n\n".join(parts))
 
 
 def to_skops(network: TrainedNetwork) -> bytes:

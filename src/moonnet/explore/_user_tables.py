@@ -22,7 +22,11 @@ class ArrayTable:
 
     def __init__(self, X: Any, y: Any) -> None:
         self._frame: Any = X if hasattr(X, "columns") else None
-        self._X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X", ensure_min_features=2)
+        try:
+            self._X = _to_floats(X, ensure_min_features=2)
+        except (TypeError, ValueError):
+            _check_columns(self._frame)
+            raise
         self._y = column_or_1d(y)
         check_consistent_length(self._X, self._y)
         # NumPy turns NaN in a list of strings into a string
@@ -81,6 +85,23 @@ def _count_missing(labels: np.ndarray) -> int:
     import pandas as pd
 
     return int(pd.isna(labels).sum())
+
+
+def _to_floats(X: Any, **options: Any) -> np.ndarray:
+    return check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X", **options)
+
+
+def _check_columns(frame: Any) -> None:
+    """Raise ValueError, which names the column, if one of a dataframe holds no numbers."""
+    names = [] if frame is None else list(frame.columns)
+    for name in names if len(set(names)) == len(names) else []:
+        column = frame[[name]]
+        try:
+            _to_floats(column)
+        except (TypeError, ValueError) as error:
+            if "infinity" in str(error):
+                continue
+            raise ValueError(f"X must have columns of numbers. Got the column {name!r}: leave it out.") from error
 
 
 class CsvTable:

@@ -32,6 +32,21 @@ from moonnet.preprocessing import PiecewiseLinearEncoder, SmoothClipScaler
 """
 
 
+def script(code: str, docstring: str = "") -> str:
+    """Return a script that runs this code on the engine of this process, because another one rounds differently."""
+    from moonnet._keras import keras
+
+    return f"""\
+{docstring}import os
+
+os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"  # another engine rounds differently
+
+{imports_code(code)}
+
+{code}
+"""
+
+
 def imports_code(code: str) -> str:
     """Return the imports of the names that the code uses."""
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}

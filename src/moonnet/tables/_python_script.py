@@ -7,7 +7,7 @@ from textwrap import indent
 
 from sklearn.pipeline import Pipeline
 
-from moonnet.tables._python_code import estimator_code, imports_code, literal_code
+from moonnet.tables._python_code import estimator_code, literal_code, script
 from moonnet.tables._read_csv import Table
 from moonnet.tables._text_columns import Column, Target
 from moonnet.tables._text_pipeline import dtypes_of, make_number_encoder, missing_markers_of
@@ -43,17 +43,15 @@ X_train, X_test, y_train, y_test = train_test_split(
 {pipeline_code(model)}
 model.fit(X_train, y_train)
 print("score on the held-out samples:", model.score(X_test, y_test))
-skops.io.dump(model, {str(path)!r}, compression=zipfile.ZIP_DEFLATED)
-"""
-    return f'''\
+skops.io.dump(model, {str(path)!r}, compression=zipfile.ZIP_DEFLATED)"""
+    docstring = f'''\
 """Train the pipeline in {path.name} again and save it.
 
 Run this script in the folder where the command moonnet was run. The weights are bit-for-bit identical.
 """
 
-{imports_code(code)}
-
-{code}'''
+'''
+    return script(code, docstring)
 
 
 def samples_code(table: Table, target: Target, columns: Sequence[Column]) -> str:

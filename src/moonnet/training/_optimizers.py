@@ -188,13 +188,21 @@ def _get_settings(parameter: str, value: Any) -> dict[str, Any]:
     """Return the settings of an optimizer or schedule; an error names the parameter."""
     try:
         with engine.scope(None, keras.config.floatx()):
-            settings: dict[str, Any] = value.get_config()
+            settings = _plain(value.get_config())
     except Exception as error:
         raise ValueError(
             f"The '{parameter}' parameter must return its settings from get_config(). "
             f"Got {value!r}, which raised: {error!r}."
         ) from error
+    assert isinstance(settings, dict)
     return settings
+
+
+def _plain(value: Any) -> Any:
+    """Return settings with lists and dictionaries in place of those that Keras tracks, which cannot be pickled."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _to_json(settings: dict[str, Any], class_name: str) -> str:
