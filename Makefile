@@ -8,12 +8,13 @@ EXTRAS = csv,dask,explore,jax,onnx
 
 # What must not follow the caller's choice of an engine; JAX starts sooner
 test test-quick explorer-test bench-accuracy: export KERAS_BACKEND = jax
+test-torch: export KERAS_BACKEND = torch
 test-tensorflow test-floors package-test bench bench-quick docs site-test: export KERAS_BACKEND = tensorflow
 PYTEST = python -m pytest --numprocesses 2 --dist worksteal
 FAST = not slow and not site and not package and not browser
 
-.PHONY: demo test test-quick test-tensorflow test-floors package-test explorer-test bench bench-quick bench-accuracy \
-	docs site-test clean
+.PHONY: demo test test-quick test-tensorflow test-torch test-floors package-test explorer-test bench bench-quick \
+	bench-accuracy docs site-test clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m moonnet
@@ -30,13 +31,18 @@ test-quick: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/$(PYTEST) -m "$(FAST)"
 
-# What depends on the engine, once more on the other.
+# What depends on the engine, once more on each of the others.
 test-tensorflow: $(VENV)/.installed-test
+	$(BIN)/$(PYTEST) -m trains tests
+
+test-torch: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --editable '.[torch]'
 	$(BIN)/$(PYTEST) -m trains tests
 
 # The lowest versions that pyproject.toml allows, without what takes seconds.
 test-floors: $(FLOORS)/.installed
 	$(FLOORS)/bin/$(PYTEST) -m "trains and not slow" tests
+	KERAS_BACKEND=torch $(FLOORS)/bin/$(PYTEST) -m "trains and not slow" tests
 	KERAS_BACKEND=jax $(FLOORS)/bin/$(PYTEST) -m "$(FAST)"
 
 # Builds the archives, and installs the wheel outside the clone.
@@ -97,4 +103,5 @@ $(VENV)/.installed-%: $(VENV)/.installed
 $(FLOORS)/.installed: $(VENV)/.installed-test
 	$(BIN)/uv venv --quiet --clear --python $(FLOORS_PYTHON) $(FLOORS)
 	$(BIN)/uv pip install --quiet --python $(FLOORS) --resolution lowest-direct --editable '.[$(EXTRAS)]' --group test
+	$(BIN)/python -m pip --python $(FLOORS) install --quiet torch==2.13.0
 	touch $@

@@ -72,7 +72,7 @@ def test_model_predictions_and_metrics_match_classifier(fitted, moons):
 
 def allow_float64():
     """Return a context in which Keras can compute in float64, which JAX does not allow by default."""
-    if ON_TENSORFLOW:
+    if keras.backend.backend() != "jax":
         return nullcontext()
     import jax
 
@@ -80,9 +80,9 @@ def allow_float64():
 
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-# Keras computes tanh in float32 on JAX. The constants of the other two are float32 on TensorFlow and in
-# networks/_activations.py.
-ROUNDED_ON_JAX = {"tanh", "gelu", "leaky_relu"}
+# Keras computes tanh in float32 on JAX, and the matrix products of all on PyTorch. The constants of the other two are
+# float32 on TensorFlow and in networks/_activations.py.
+ROUNDED = {"tensorflow": (), "jax": ("tanh", "gelu", "leaky_relu"), "torch": ACTIVATIONS}[keras.backend.backend()]
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +105,20 @@ def test_model_predictions_match_classifier_for_every_activation(activation, thr
     dtype = clf.coefs_[0].dtype.name
     X = iris[0].astype(dtype)
     assert clf.predict_proba(X).dtype == dtype
-    assert_allclose(clf.predict_proba(X), np.asarray(clf.model_(X.astype("float32"))), rtol=2e-5, atol=2e-6)
+    assert_allclose(
+        clf.predict_proba(X), keras.ops.convert_to_numpy(clf.model_(X.astype("float32"))), rtol=2e-5, atol=2e-6
+    )
     previous = keras.config.floatx(), keras.config.dtype_policy()
     try:  # users may set another float type in Keras
         keras.config.set_floatx(dtype)
         keras.config.set_dtype_policy(dtype)
         with allow_float64():
-            expected = np.asarray(clf.model_(X))
+            expected = keras.ops.convert_to_numpy(clf.model_(X))
     finally:
         keras.config.set_floatx(previous[0])
         keras.config.set_dtype_policy(previous[1])
     assert expected.dtype == dtype
-    exact = dtype == "float64" and (ON_TENSORFLOW or activation not in ROUNDED_ON_JAX)
+    exact = dtype == "float64" and activation not in ROUNDED
     tolerance = 1e-12 if exact else 2e-6
     assert_allclose(clf.predict_proba(X), expected, rtol=10 * tolerance, atol=tolerance)
 

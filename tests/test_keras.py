@@ -118,21 +118,22 @@ def test_keras_is_imported_if_stderr_is_closed(import_keras):
 
 
 def test_unsupported_backend_raises():
-    message = "moonnet trains with Keras on jax or tensorflow, but Keras's backend is 'torch'"
+    message = "moonnet trains with Keras on jax or tensorflow or torch, but Keras's backend is 'numpy'"
     with pytest.raises(RuntimeError, match=message):
-        engines._load_engine("torch")
+        engines._load_engine("numpy")
 
 
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("jax", "Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"),
-        ("torch", "Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX"),
+        ("jax", "pip install 'moonnet[jax]', or set KERAS_BACKEND to 'tensorflow'"),
+        ("tensorflow", "pip install tensorflow, or set KERAS_BACKEND to 'jax'"),
+        ("torch", "pip install 'moonnet[torch]', or set KERAS_BACKEND to 'jax' or 'tensorflow', which is installed"),
     ],
 )
 def test_missing_backend_raises(import_keras, missing, message):
     child = import_keras(f"raise ModuleNotFoundError('No module', name={missing!r})", KERAS_BACKEND=missing)
-    assert f"ImportError: {message}" in child.stderr
+    assert f"ImportError: Keras is configured to run on {missing}, which is not installed: {message}" in child.stderr
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The distributions: contents of the archives, and the wheel installed in a new virtual environment."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -35,12 +36,18 @@ print(version("moonnet"))
 """
 
 
-def run(*command, folder):
+def run(*command, folder, **settings):
     """Run a command in a folder, without this process's settings of Python and the engines, and return its stdout."""
     excluded = ("JAX_", "KERAS_", "PYTHON", "TF_", "VIRTUAL_ENV")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     child = subprocess.run(
-        [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
+        [*map(str, command)],
+        cwd=folder,
+        env=environment | settings,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert child.returncode == 0, child.stdout + child.stderr
     return child.stdout
@@ -90,3 +97,27 @@ def test_lecture_and_fit_run_from_the_installed_wheel(archives, tmp_path):
     assert "accuracy" in printed
     assert len(list((tmp_path / "moonnet-lecture").glob("*.png"))) == 3
     assert run(scripts / "python", "-c", SMOKE, folder=tmp_path).strip() == moonnet.__version__
+
+
+WITHOUT_TENSORFLOW = """
+import importlib.util, pickle
+import moonnet
+from sklearn.datasets import make_moons
+
+X, y = make_moons(200, noise=0.2, random_state=0)
+clf = moonnet.KerasMoonClassifier(random_state=0, warm_start=True).fit(X, y)
+clf.model_.summary(print_fn=lambda line, **_: None)
+print(pickle.loads(pickle.dumps(clf)).partial_fit(X, y).score(X, y) > 0.8, importlib.util.find_spec("tensorflow"))
+"""
+
+
+def test_moonnet_works_without_tensorflow_as_the_page_on_installation_says(archives, tmp_path):
+    page = (ROOT / "docs/installation.md").read_text()
+    (packages,) = re.findall(r"^\.venv/bin/pip install (contourpy .*)\n.*--no-deps -e \.\n", page, re.MULTILINE)
+    uv = [sys.executable, "-m", "uv"]
+    run(*uv, "venv", "--python", sys.executable, "environment", folder=tmp_path)
+    run(*uv, "pip", "install", "--python", "environment", *packages.split(), folder=tmp_path)
+    run(*uv, "pip", "install", "--python", "environment", "--no-deps", archives[1], folder=tmp_path)
+    python = tmp_path / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    printed = run(python, "-c", WITHOUT_TENSORFLOW, folder=tmp_path, KERAS_BACKEND="jax")
+    assert printed == "True None\n"

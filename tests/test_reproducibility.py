@@ -100,7 +100,22 @@ def read_globals_of_jax():
     return {"settings": dict(jax.config.values), "floats": jax.numpy.zeros(2).dtype}
 
 
-READ_GLOBALS = {"tensorflow": read_globals_of_tensorflow, "jax": read_globals_of_jax}
+def read_globals_of_torch():
+    import torch
+
+    return {
+        "generator": torch.get_rng_state().tolist(),
+        "dtype": torch.get_default_dtype(),
+        "device": torch.get_default_device(),
+        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "determinism": torch.are_deterministic_algorithms_enabled(),
+        "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.is_anomaly_enabled()),
+        "autocast": (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
+        "interpreter": torch._C._get_graph_executor_optimize(),
+    }
+
+
+READ_GLOBALS = {"tensorflow": read_globals_of_tensorflow, "jax": read_globals_of_jax, "torch": read_globals_of_torch}
 
 
 def test_fit_does_not_change_global_generators_or_settings():

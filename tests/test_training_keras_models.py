@@ -56,7 +56,7 @@ def test_user_model_has_the_penalty_the_dropout_and_the_learning_rate():
     assert [layer.name for layer in model.layers] == ["dense", "dropout", "dense_1", "dropout_1", "dense_2"]
     assert model.layers[1].rate == 0.5
     penalty = 0.25 * sum(np.square(kernel).sum() for kernel in model.get_weights()[::2])
-    assert_allclose(float(sum(model.losses)), penalty, rtol=1e-5)
+    assert_allclose(float(keras.ops.convert_to_numpy(sum(model.losses))), penalty, rtol=1e-5)
     assert_allclose(float(model.optimizer.learning_rate), 0.02, rtol=1e-6)
 
 

@@ -113,8 +113,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     random_state : int, RandomState instance or None, default=None
         Controls the initial weights, the order of the samples, the dropout masks and the choice of held-out samples.
-        With an int, repeated fits are bit-for-bit identical on one machine with one engine (TensorFlow or JAX). None
-        draws a new seed from the operating system. NumPy's global generator is never used.
+        With an int, repeated fits are bit-for-bit identical on one machine with one engine (TensorFlow, JAX or
+        PyTorch). None draws a new seed from the operating system. NumPy's global generator is never used.
 
     Attributes
     ----------
@@ -179,9 +179,9 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     Notes
     -----
-    Keras's backend, TensorFlow or JAX, is the engine that trains; the environment variable ``KERAS_BACKEND`` selects
-    it. Training runs on the CPU unless a ``keras.device`` scope selects another device. On a GPU, fits with the same
-    ``random_state`` are not always bit-for-bit identical.
+    Keras's backend, TensorFlow, JAX or PyTorch, is the engine that trains; the environment variable ``KERAS_BACKEND``
+    selects it. Training runs on the CPU unless a ``keras.device`` scope selects another device. On a GPU, fits with the
+    same ``random_state`` are not always bit-for-bit identical.
 
     If X is float32, training and predictions use float32. For any other dtype, they use float64. Keras's Muon optimizer
     always trains in float32; its weights are then converted.

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 
 # Lines that TensorFlow 2.21 writes to file descriptor 2 at import, before its log level applies, in the format of absl:
 # "I0000 00:00:1700000000.123456 42 port.cc:153] ...". Warnings and errors are not among them.
@@ -65,6 +66,12 @@ def _flush_stderr() -> None:
         sys.stderr.flush()
 
 
+# Keras backend -> how to install it
+_INSTALL = {
+    "jax": "pip install 'moonnet[jax]'",
+    "tensorflow": "pip install tensorflow",
+    "torch": "pip install 'moonnet[torch]'",
+}
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.modules
 # The log is shown if the user has imported TensorFlow before, or has set its log level below 3
@@ -74,16 +81,13 @@ try:
     with nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
         import keras
 except ModuleNotFoundError as error:
-    if error.name == "jax":
-        raise ImportError(
-            "Keras is configured to run on JAX, which is not installed: pip install 'moonnet[jax]'"
-        ) from error
-    if error.name == "torch":
-        raise ImportError(
-            "Keras is configured to run on PyTorch, but moonnet trains on TensorFlow or JAX: set KERAS_BACKEND to "
-            "'tensorflow' or 'jax'"
-        ) from error
-    raise
+    if error.name not in _INSTALL:
+        raise
+    installed = [repr(name) for name in sorted(_INSTALL) if name != error.name and find_spec(name)]
+    other = f", or set KERAS_BACKEND to {' or '.join(installed)}, which is installed" if installed else ""
+    raise ImportError(
+        f"Keras is configured to run on {error.name}, which is not installed: {_INSTALL[error.name]}{other}"
+    ) from error
 finally:
     if _is_log_level_unset and "tensorflow" not in sys.modules:
         del os.environ[_LOG_LEVEL]  # Keras runs on another backend

@@ -99,7 +99,7 @@ class CompiledProgram:
         with scope_of(self.spec):
             metrics, records, state = self.loop(np.array(numbers, self.spec.dtype), block, state)
             # Wait for the result: JAX reads the block in place, so the block must not change before
-            return np.asarray(metrics), records, state
+            return engine.to_numpy(metrics), records, state
 
     def finalized_weights(self, state: list[Any]) -> list[np.ndarray]:
         """Return the weights of the optimizer for a training that ends in this state, such as an average over steps."""

@@ -73,8 +73,14 @@ class StateLayout:
 def is_elementwise(optimizer: Any) -> bool:
     """Return whether an optimizer updates each weight independently of the other weights in its array."""
     return optimizer.clipnorm is None and any(
-        type(optimizer) is getattr(keras.optimizers, name) for name in _ELEMENTWISE_OPTIMIZERS
+        optimizer_class(optimizer) is getattr(keras.optimizers, name) for name in _ELEMENTWISE_OPTIMIZERS
     )
+
+
+def optimizer_class(optimizer: Any) -> Any:
+    """Return the class of an optimizer, not one that Keras or an engine derives from it for a backend."""
+    derived = "keras.src.backend.", "moonnet.training.engines."
+    return next(cls for cls in type(optimizer).__mro__ if not cls.__module__.startswith(derived))
 
 
 def _slot_name(variable: Any, weights: Sequence[Any]) -> str | None:

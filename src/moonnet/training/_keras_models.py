@@ -25,7 +25,7 @@ class _RuntimeDropout(keras.layers.Layer):
         if not training:
             return inputs
         # A mask of shape (batch_size, units); as in Keras, the remaining values are scaled up
-        uniform = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator, dtype=inputs.dtype)
+        uniform = engine.uniform(keras.ops.shape(inputs), self.seed_generator, self.compute_dtype)
         return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
 
 

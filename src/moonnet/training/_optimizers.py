@@ -4,7 +4,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from numbers import Real
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from moonnet._keras import keras
+from moonnet.training._flat_state import optimizer_class
 from moonnet.training.engines import engine
 
 _SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
@@ -42,7 +43,7 @@ class OptimizerSpec:
 
     def build_for_training(self, constant: Callable[[float], Any]) -> Any:
         """Return a new Keras optimizer that stores learning rates in float32, whatever Keras's own float type is."""
-        optimizer = self.build(0.0, constant)
+        optimizer = replace(self, cls=engine.optimizer_class(self.cls)).build(0.0, constant)
         _store_learning_rate_in_float32(optimizer, json.loads(self.settings))
         return optimizer
 
@@ -131,7 +132,7 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
             "The 'optimizer' parameter must be an optimizer on which exclude_from_weight_decay was not called, because "
             f"a copy, such as that of sklearn.base.clone, loses this setting. Got {optimizer!r} instead."
         )
-    return type(optimizer), _optimizer_settings(optimizer)
+    return optimizer_class(optimizer), _optimizer_settings(optimizer)
 
 
 def class_and_settings_to_pickle(optimizer: Any) -> tuple[type, dict[str, Any]] | None:
@@ -145,7 +146,7 @@ def class_and_settings_to_pickle(optimizer: Any) -> tuple[type, dict[str, Any]] 
         or any(getattr(optimizer, name, None) for name in _UNSERIALIZED_ATTRIBUTES)
     ):
         return None
-    return type(optimizer), _optimizer_settings(optimizer)
+    return optimizer_class(optimizer), _optimizer_settings(optimizer)
 
 
 def _optimizer_settings(optimizer: Any) -> dict[str, Any]:

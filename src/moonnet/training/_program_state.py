@@ -8,7 +8,7 @@ import numpy as np
 from moonnet.training._compiled_program import CompiledProgram
 from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._records import ProgramParameters
-from moonnet.training.engines import BlockNumbers
+from moonnet.training.engines import BlockNumbers, engine
 
 
 class ProgramState:
@@ -100,7 +100,7 @@ class ProgramState:
         Each change of the state creates a new list; a list that was returned is never modified.
         """
         if self._state is None:
-            self._state = self._layout.unflatten([np.array(value) for value in self._stored_state], np)
+            self._state = self._layout.unflatten([np.array(engine.to_numpy(value)) for value in self._stored_state], np)
         return self._state
 
     @state.setter
@@ -113,7 +113,7 @@ class ProgramState:
         """The trained arrays of the network after the last step."""
         if self._state is None:  # without the optimizer state, which may be large
             trained = self._stored_state[: self._program.n_trained]
-            return self._layout.unflatten([np.array(value) for value in trained], np)
+            return self._layout.unflatten([np.array(engine.to_numpy(value)) for value in trained], np)
         return self._state[: self._program.n_weight_arrays]
 
     @property
@@ -131,4 +131,4 @@ class ProgramState:
 
         They are read-only views.
         """
-        return self._layout.unflatten([np.asarray(record)[:n_epochs] for record in self._records], np, (n_epochs,))
+        return self._layout.unflatten([engine.to_numpy(record)[:n_epochs] for record in self._records], np, (n_epochs,))

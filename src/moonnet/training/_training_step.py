@@ -58,9 +58,10 @@ class TrainingStep:
         def compute_loss(weights: list[Any]) -> tuple[Any, Any]:
             with keras.StatelessScope([*zip(self.model.trainable_variables, weights, strict=True), *values]):
                 outputs = self.model(X, training=True)
-                penalty = numbers.l2 * sum(ops.sum(ops.square(array)) for array in network.penalized(weights))
                 sample_losses = loss.keras_sample_losses(keras, y, outputs, numbers.loss_parameter)
-                total = ops.sum(normalized_weight * sample_losses) + penalty
+                total = ops.sum(normalized_weight * sample_losses)
+                if numbers.l2 is not None:
+                    total += numbers.l2 * sum(ops.sum(ops.square(array)) for array in network.penalized(weights))
                 return self.optimizer.scale_loss(total), (total, outputs)
 
         weights = self.layout.unflatten(state[:n_trained], ops)

@@ -25,8 +25,8 @@ _import_process_id = os.getpid()
 
 
 def check_not_forked() -> None:
-    """Raise RuntimeError in a forked process, in which the threads of the engine are missing."""
-    if os.getpid() != _import_process_id:
+    """Raise RuntimeError in a forked process if the engine needs the threads that are missing there."""
+    if os.getpid() != _import_process_id and not engine.survives_fork:
         raise RuntimeError(
             "moonnet cannot train in a process forked from one that has trained, because TensorFlow and JAX do not "
             "survive a fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend "

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class BlockNumbers(NamedTuple):
 
     n_steps: Any
     steps_per_epoch: Any  # after which the trained arrays are recorded
-    l2: Any
+    l2: Any  # None for a step without the penalty
     dropout: Any
     loss_parameter: Any
 
@@ -50,6 +50,8 @@ class Loop:
 class Engine(ABC):
     """A Keras backend for training. Arrays are those of the backend unless annotated otherwise."""
 
+    survives_fork: ClassVar[bool] = False  # whether a process that was forked after the import can train
+
     @abstractmethod
     def device(self) -> Any:
         """Return the device of the caller's ``keras.device`` scope, else the CPU; equal devices compare equal.
@@ -69,7 +71,6 @@ class Engine(ABC):
     def check_not_traced(self, what: str) -> None:
         """Raise RuntimeError, which names the action ``what``, if the caller is tracing a function."""
 
-    @abstractmethod
     def build(
         self, build: Callable[[Sequence[Any]], tuple[Built, Sequence[Any]]], weights: Sequence[np.ndarray]
     ) -> tuple[Built, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
@@ -80,13 +81,26 @@ class Engine(ABC):
         objects' own values must not matter.
         """
 
+        def values_for(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+            return [np.array(self.read(variable)) for variable in build(weights)[1]]
+
+        return build(weights)[0], values_for
+
     @abstractmethod
     def activation(self, name: str) -> Any:
         """Return the activation to pass to a Keras layer, which must compute in the dtype of its inputs."""
 
     @abstractmethod
+    def optimizer_class(self, cls: Any) -> Any:
+        """Return the class of Keras optimizers to train with in place of this one."""
+
+    @abstractmethod
     def constant(self, dtype: str, value: float) -> float:
         """Return a float of an optimizer's settings in a form with which Keras computes in ``dtype``."""
+
+    @abstractmethod
+    def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> Any:
+        """Return random numbers in [0, 1) within a step, from the seeds of a Keras SeedGenerator."""
 
     @abstractmethod
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
@@ -104,10 +118,14 @@ class Engine(ABC):
         """Return a function that runs a loop, compiled: ``run(numbers, block, state) -> (metrics, records, state)``.
 
         ``numbers`` and ``block`` are NumPy arrays, ``state`` has those of NumPy or of an earlier result. The metrics
-        have the shape (rows of a block, n_metrics), and each record has the shape (max_epochs, *shape of the array);
-        rows of steps and epochs that did not run are 0. Several threads may call the function at a time, although the
+        have the shape (steps, n_metrics), and each record has the shape (epochs, *shape of the array); rows may follow
+        for steps and epochs that did not run. Several threads may call the function at a time, although the
         step may assign to the Keras variables, whose values before a call must not matter.
         """
+
+    @abstractmethod
+    def to_numpy(self, array: Any) -> np.ndarray:
+        """Return an array of the engine or of NumPy as one of NumPy, without a copy if possible."""
 
     @abstractmethod
     def read(self, variable: Any) -> np.ndarray:

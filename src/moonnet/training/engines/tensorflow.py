@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
-from moonnet.training.engines._engine import BlockNumbers, Built, Engine, Loop
+from moonnet._keras import keras
+from moonnet.training.engines._engine import BlockNumbers, Engine, Loop
 
 
 class _Float64(float):
@@ -53,19 +54,17 @@ class _TensorFlow(Engine):
     def check_not_traced(self, what: str) -> None:
         pass
 
-    def build(
-        self, build: Callable[[Sequence[Any]], tuple[Built, Sequence[Any]]], weights: Sequence[np.ndarray]
-    ) -> tuple[Built, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
-        def values_for(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-            return [variable.numpy() for variable in build(weights)[1]]
-
-        return build(weights)[0], values_for
-
     def activation(self, name: str) -> str:
         return name
 
+    def optimizer_class(self, cls: Any) -> Any:
+        return cls
+
     def constant(self, dtype: str, value: float) -> float:
         return _Float64(value) if dtype == "float64" else value
+
+    def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> Any:
+        return keras.random.uniform(shape, seed=seed_generator, dtype=dtype)
 
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
         value, auxiliary = function(arrays)
@@ -110,6 +109,9 @@ class _TensorFlow(Engine):
         return run
 
     # A third to a half faster than the methods of Keras and TensorFlow; callbacks may need them in every epoch
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return np.asarray(array)
 
     def read(self, variable: Any) -> np.ndarray:
         return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype).numpy())
