@@ -136,7 +136,8 @@ def main() -> None:
         else:
             jobs = run_jobs(processes, options.jobs or list(JOBS), options.rounds)
             if options.jobs and not options.rounds:
-                jobs = results.read("comparison")["jobs"] | jobs
+                recorded = results.read("comparison")["jobs"] | jobs
+                jobs = {name: recorded[name] for name in JOBS if name in recorded}
             if not options.rounds:
                 results.write("comparison", {"jobs": jobs})
 

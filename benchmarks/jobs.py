@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from rivals import KERAS, MOONNET, REGRESSORS, RIVALS, backend_of
+from rivals import EARLY_STOPPING, KERAS, MOONNET, PYTORCH, REGRESSORS, RIVALS, backend_of
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 from subprocesses import run_python
@@ -49,9 +49,9 @@ def check_learned(classifier: Any, X: np.ndarray = X, y: np.ndarray = Y, min_acc
     assert accuracy > min_accuracy, f"{classifier!r} has an accuracy of only {accuracy}"
 
 
-def lecture_fit(rival: str, dtype: str = "float64") -> float:
+def lecture_fit(rival: str, dtype: str = "float64", **settings: Any) -> float:
     samples = X.astype(dtype)
-    seconds, classifier = time_call(lambda: RIVALS[rival](0).fit(samples, Y))
+    seconds, classifier = time_call(lambda: RIVALS[rival](0, **settings).fit(samples, Y))
     check_learned(classifier)
     return seconds
 
@@ -209,14 +209,20 @@ JOBS = {
     "lecture fit": Job(
         "Lecture fit, warm",
         lecture_fit,
-        (*KERAS, "SciKeras", "keras.wrappers", "skorch", "MLPClassifier"),
-        repeats=dict.fromkeys(MOONNET, 10) | {"MLPClassifier": 5},
+        (*PYTORCH, *KERAS, "SciKeras", "keras.wrappers", "skorch", "MLPClassifier"),
+        repeats=dict.fromkeys((*MOONNET, PYTORCH[0]), 10) | {"MLPClassifier": 5},
     ),
     "lecture fit, float32": Job(
         "Lecture fit in float32, warm",
         partial(lecture_fit, dtype="float32"),
-        ("MLPClassifier",),
-        repeats=dict.fromkeys(MOONNET, 10) | {"MLPClassifier": 5},
+        (*PYTORCH, "skorch", "MLPClassifier"),
+        repeats=dict.fromkeys((*MOONNET, PYTORCH[0]), 10) | {"MLPClassifier": 5},
+    ),
+    "lecture fit, early stopping": Job(
+        "Lecture fit with early stopping on a tenth of the samples, warm, all epochs",
+        partial(lecture_fit, **EARLY_STOPPING),
+        (*PYTORCH, *KERAS, "MLPClassifier"),
+        repeats=dict.fromkeys((*MOONNET, PYTORCH[0]), 10) | {"MLPClassifier": 5},
     ),
     "regressor fit": Job(
         "Lecture fit as a regression, warm",
@@ -225,7 +231,10 @@ JOBS = {
         repeats=dict.fromkeys(MOONNET, 10) | {"MLPRegressor": 5},
     ),
     "new process": Job(
-        "New process: imports, lecture fit, predictions", new_process, (*KERAS, "MLPClassifier"), warm_up=False
+        "New process: imports, lecture fit, predictions",
+        new_process,
+        (*PYTORCH, *KERAS, "MLPClassifier"),
+        warm_up=False,
     ),
     "grid search": Job(
         "GridSearchCV, 20 candidates x 5 folds, with compilation, without imports",
@@ -259,7 +268,7 @@ JOBS = {
     "wide fit, float32": Job(
         "Wide fit in float32: 25,600 samples x 100 features, layers (512, 512), batches of 256, 2 epochs",
         partial(large_fit, n_samples=25_600, n_features=100, dtype="float32", **WIDE),
-        (*KERAS, "MLPClassifier"),
+        (*PYTORCH, *KERAS, "MLPClassifier"),
     ),
     "wide fit, float64": Job(
         "Wide fit on float64 data",
@@ -276,7 +285,7 @@ JOBS = {
     "million samples, batches of 1,024": Job(
         "1 million samples x 20 features, 1 epoch, batches of 1,024",
         partial(large_fit, n_samples=1_000_000, n_features=20, dtype="float64", epochs=1, batch_size=1024),
-        (*KERAS, "MLPClassifier"),
+        (*PYTORCH, *KERAS, "MLPClassifier"),
         rounds=3,
     ),
     "partial_fit stream": Job(
@@ -285,7 +294,7 @@ JOBS = {
     "thousand fits": Job(
         "Lecture fit, repeated 1,000 times in one process (SciKeras: 30 times)",
         thousand_fits,
-        ("SciKeras",),
+        (PYTORCH[0], "SciKeras"),
         rounds=1,
         isolated=True,
     ),

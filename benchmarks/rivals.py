@@ -16,6 +16,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 
 SETTINGS = {"hidden": (50, 20), "epochs": 100, "batch_size": 50, "learning_rate": 0.001, "l2": 0.0}
+# Follows a validation loss, but never stops before the last epoch, so that all do the same work
+EARLY_STOPPING = {"early_stopping": True, "n_iter_no_change": SETTINGS["epochs"] + 1}
 
 
 def build_moonnet_classifier(seed: int = 0, **settings: Any) -> KerasMoonClassifier:
@@ -49,7 +51,13 @@ class PlainKeras:
     def fit(self, X: np.ndarray, y: np.ndarray) -> "PlainKeras":
         settings = self.settings
         self.model = build_keras_model(X.shape[1], settings["hidden"], settings["learning_rate"], settings["l2"])
-        self.model.fit(X, y, batch_size=settings["batch_size"], epochs=settings["epochs"], verbose=0)
+        options = {}
+        if settings.get("early_stopping"):
+            from keras.callbacks import EarlyStopping
+
+            stop = EarlyStopping(patience=settings["n_iter_no_change"], restore_best_weights=True)
+            options = {"validation_split": 0.1, "callbacks": [stop]}
+        self.model.fit(X, y, batch_size=settings["batch_size"], epochs=settings["epochs"], verbose=0, **options)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -156,18 +164,21 @@ def build_mlp(seed: int = 0, estimator_class: Any = MlpClassifier, **settings: A
         learning_rate_init=settings["learning_rate"],
         max_iter=settings["epochs"],
         n_iter_no_change=settings["epochs"] + 1,
+        early_stopping=settings.get("early_stopping", False),
         random_state=seed,
     )
 
 
 MOONNET = ("moonnet (TensorFlow)", "moonnet (JAX)")
 KERAS = ("Keras (JAX)", "Keras (TensorFlow)")
+PYTORCH = ("moonnet (PyTorch)", "Keras (PyTorch)")
 
-# The two engines need separate processes: Keras loads one backend per process. A new rival also needs its jobs in
-# jobs.py, its packages in results.py, and a colour in docs/_benchmark_results.py
+# Engines need separate processes: Keras loads one backend per process. A new rival also needs its jobs in jobs.py, its
+# packages in results.py, and a colour in docs/_benchmark_results.py
 RIVALS: dict[str, Any] = {
     **dict.fromkeys(MOONNET, build_moonnet_classifier),
     **dict.fromkeys(KERAS, PlainKeras),
+    **dict(zip(PYTORCH, (build_moonnet_classifier, PlainKeras), strict=True)),
     "SciKeras": build_scikeras,
     "keras.wrappers": KerasWrapper,
     "skorch": Skorch,
@@ -182,12 +193,12 @@ REGRESSORS: dict[str, Any] = {
 
 def backend_of(rival: str) -> str:
     """Return the Keras backend of a rival; those without Keras get TensorFlow, too."""
-    return "jax" if rival.endswith("(JAX)") else "tensorflow"
+    return {"(JAX)": "jax", "(PyTorch)": "torch"}.get(rival.split()[-1], "tensorflow")
 
 
 def import_libraries(rival: str) -> None:
     """Import what a rival's first fit would import, so that imports are not measured."""
-    if rival in MOONNET:
+    if rival in (*MOONNET, "moonnet (PyTorch)"):
         import moonnet.training._loop  # noqa: F401
     elif rival == "SciKeras":
         build_scikeras()

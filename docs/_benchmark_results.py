@@ -15,6 +15,8 @@ PARALLEL_MODES = ("threads", "processes", "Dask")
 COLORS = {
     MOONNET["tensorflow"]: "black",
     MOONNET["jax"]: "0.45",
+    "moonnet (PyTorch)": "tab:green",
+    "Keras (PyTorch)": "tab:olive",
     "Keras (JAX)": "tab:pink",
     "Keras (TensorFlow)": "tab:red",
     "SciKeras": "tab:orange",
@@ -23,7 +25,7 @@ COLORS = {
     "MLPClassifier": "tab:blue",
     "MLPRegressor": "tab:cyan",
 }
-MARKERS = dict(zip(COLORS, "oodDs^vPX", strict=True))
+MARKERS = dict(zip(COLORS, "oooDdDs^vPX", strict=True))
 # Methods of the accuracy benchmark
 BOOSTING = "HistGradientBoosting"
 PIPELINE = "moonnet, tabular_pipeline"
@@ -106,7 +108,7 @@ def comparison_table() -> str:
 
 
 def slower_table() -> str:
-    """Return a row for each job and library that takes less time than moonnet on at least one engine."""
+    """Return a row for each job and library that takes less time than moonnet on TensorFlow or JAX."""
     rows = []
     for job in read("comparison")["jobs"].values():
         title = job["title"]

@@ -577,7 +577,7 @@ def test_keras_file_contains_network(trained_pages, tmp_path):
         model = keras.saving.load_model(path)
         classifier = page.session._network.classifier
         X = np.random.default_rng(0).normal(size=(50, 2))
-        probabilities = np.asarray(model(X))
+        probabilities = keras.ops.convert_to_numpy(model(X))
         theirs = classifier.predict_proba(X)
         assert_allclose(probabilities, theirs[:, 1:] if len(classifier.classes_) == 2 else theirs, atol=1e-6)
 

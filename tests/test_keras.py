@@ -118,7 +118,7 @@ def test_keras_is_imported_if_stderr_is_closed(import_keras):
 
 
 def test_unsupported_backend_raises():
-    message = "moonnet trains with Keras on jax or tensorflow or torch, but Keras's backend is 'numpy'"
+    message = "moonnet trains with Keras on jax, tensorflow or torch, but Keras's backend is 'numpy'"
     with pytest.raises(RuntimeError, match=message):
         engines._load_engine("numpy")
 
@@ -126,9 +126,9 @@ def test_unsupported_backend_raises():
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("jax", "pip install 'moonnet[jax]', or set KERAS_BACKEND to 'tensorflow'"),
-        ("tensorflow", "pip install tensorflow, or set KERAS_BACKEND to 'jax'"),
-        ("torch", "pip install 'moonnet[torch]', or set KERAS_BACKEND to 'jax' or 'tensorflow', which is installed"),
+        ("jax", "pip install 'moonnet[jax]', or set KERAS_BACKEND to what is installed: 'tensorflow'"),
+        ("tensorflow", "pip install tensorflow, or set KERAS_BACKEND to what is installed: 'jax'"),
+        ("torch", "pip install 'moonnet[torch]', or set KERAS_BACKEND to what is installed: 'jax' or 'tensorflow'"),
     ],
 )
 def test_missing_backend_raises(import_keras, missing, message):

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import threading
+import time
 from contextlib import ExitStack
 from functools import cache
 
@@ -307,8 +309,6 @@ def test_fit_leaves_the_configuration_of_jax_unchanged(empty_program_cache, moon
 
 @on_jax
 def test_default_dtypes_of_other_threads_do_not_change_during_fit(empty_program_cache, moons):
-    import threading
-
     import jax
 
     done, types = threading.Event(), set()
@@ -532,3 +532,109 @@ def test_recorded_steps_run_without_the_interpreter_of_torch(monkeypatch, moons)
     monkeypatch.setattr(_compiled_program, "_programs", {})
     monkeypatch.delattr(torch.jit._trace, "_trace_impl")
     assert weight_bytes(clf.fit(*moons)) == expected
+
+
+@on_torch
+def test_threads_record_one_at_a_time(monkeypatch, moons):
+    from moonnet.training.engines import torch as module
+
+    record, running, most = module._record, [], []
+
+    def slow_record(*loop, **options):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.05)
+        recorded = record(*loop, **options)
+        running.pop()
+        return recorded
+
+    monkeypatch.setattr(module, "_record", slow_record)
+    monkeypatch.setattr(_compiled_program, "_programs", {})
+    threads = [
+        threading.Thread(target=KerasMoonClassifier((units,), epochs=1, random_state=0).fit, args=moons)
+        for units in (3, 4, 5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
+
+
+class ReadsTheStep(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls after 30 steps, by the step as a NumPy array."""
+
+    def __call__(self, step):
+        return 0.01 if np.asarray(keras.ops.convert_to_numpy(step)) < 30 else 0.0001
+
+    def get_config(self):
+        return {}
+
+
+class ComparesTheStep(ReadsTheStep):
+    """The same within a graph."""
+
+    def __call__(self, step):
+        return keras.ops.where(step < 30, 0.01, 0.0001)
+
+
+@on_torch
+def test_schedule_that_reads_the_step_is_not_recorded(moons):
+    clf = KerasMoonClassifier((5,), optimizer="sgd", learning_rate=ComparesTheStep(), epochs=12, random_state=0)
+    expected = clf.fit(*moons).coefs_
+    clf.set_params(learning_rate=ReadsTheStep())
+    assert all(map(np.array_equal, clf.fit(*moons).coefs_, expected))
+
+
+PRINT_WEIGHTS = """
+import hashlib
+from sklearn.datasets import make_moons
+from keras import optimizers
+from moonnet import KerasMoonClassifier
+X, y = make_moons(300, noise=0.2, random_state=0)
+for parameters in ({"optimizer": "lamb"}, {"optimizer": optimizers.Adam(global_clipnorm=0.1)}, {"l2": 0.01}):
+    clf = KerasMoonClassifier((300, 300), batch_size=100, epochs=2, random_state=0, **parameters).fit(X, y)
+    print(hashlib.sha256(b"".join(array.tobytes() for array in clf.coefs_)).hexdigest(), clf.history_["loss"])
+"""
+
+
+@on_torch
+def test_weights_do_not_depend_on_the_number_of_threads():
+    one, three = (run_python(PRINT_WEIGHTS, OMP_NUM_THREADS=number) for number in ("1", "3"))
+    assert one == three
+
+
+@on_torch
+def test_loss_scale_optimizer_moves_to_another_engine(tmp_path):
+    path = tmp_path / "clf.pickle"
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01))
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    clf = KerasMoonClassifier((3,), optimizer=scaled, epochs=3, warm_start=True, random_state=0).fit(X, y)
+    path.write_bytes(pickle.dumps(clf))
+    program = f"import pickle; from sklearn.datasets import make_moons; clf = pickle.load(open({str(path)!r}, 'rb'))\n"
+    program += "print(clf.fit(*make_moons(60, noise=0.2, random_state=0)).history_['loss'][-1])"
+    assert float(run_python(program, KERAS_BACKEND="jax")) == pytest.approx(clf.fit(X, y).history_["loss"][-1])
+
+
+@on_torch
+def test_forked_process_trains(tmp_path):
+    path = tmp_path / "forked.py"
+    path.write_text(
+        """
+import multiprocessing
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from moonnet import KerasMoonClassifier
+X, y = make_moons(300, noise=0.2, random_state=0)
+clfs = [KerasMoonClassifier(layers, epochs=2, random_state=0) for layers in ((5, 4), (300, 300))]
+expected = [clf.fit(X, y).coefs_[1].tobytes() for clf in clfs]
+
+def in_child(_):
+    return [clone(clf).fit(X, y).coefs_[1].tobytes() for clf in clfs] == expected
+
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map_async(in_child, [0]).get(120))
+"""
+    )
+    program = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
+    assert run_python(program, OMP_NUM_THREADS="2") == "[True]\n"

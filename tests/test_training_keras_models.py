@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from moonnet._keras import keras
-from moonnet._losses import BinaryCrossEntropy
+from moonnet._losses import BinaryCrossEntropy, Objective
 from moonnet.networks import DenseStack
 from moonnet.training import _keras_models
 
@@ -17,7 +17,11 @@ NETWORK = DenseStack((2, 50, 20, 1), "relu")
 def user_model(l2=0.0, dropout=0.0):
     weights = NETWORK.initial_state(np.random.default_rng(0), "float64").trainable
     return _keras_models.user_model(
-        NETWORK, BinaryCrossEntropy(), weights, keras.optimizers.Adam(0.02), dropout, (l2, l2), None
+        NETWORK,
+        weights,
+        Objective(BinaryCrossEntropy()),
+        keras.optimizers.Adam(0.02),
+        _keras_models.Regularization(dropout, l2, l2),
     )
 
 

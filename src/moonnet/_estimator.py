@@ -39,6 +39,7 @@ from moonnet.networks import ACTIVATIONS, DenseStack, State
 from moonnet.targets import BaseTargets
 from moonnet.targets._sample_weights import ClassWeighting, drop_zero_weights
 from moonnet.training._records import (
+    Hyperparameters,
     LoopSettings,
     ProgramParameters,
     RandomStreams,
@@ -384,8 +385,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         result = _loop.train(
             spec,
             samples,
-            ProgramParameters(checked.learning_rate, self.l2, self.dropout, objective.parameter),
-            LoopSettings(int(task.epochs), self.shuffle, objective.scale),
+            Hyperparameters(
+                ProgramParameters(checked.learning_rate, self.l2, self.dropout, objective.parameter),
+                LoopSettings(int(task.epochs), self.shuffle, objective.scale),
+            ),
             encoded.streams,
             checked.previous,
             [*observers, *task.observers, *sklearn_callbacks, *_progress.progress(self.verbose)],
@@ -652,15 +655,18 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         engines.check_not_forked()
         engines.engine.check_not_traced("make model_")
         optimizer, learning_rate = _optimizers.resolve_optimizer(self.optimizer, self.learning_rate)
-        objective, l2 = self._objective(self._targets), self._trained_with["l2"]
+        objective = self._objective(self._targets)
+        l2 = self._trained_with["l2"] * objective.scale
         return _keras_models.user_model(
             self._network,
-            objective.loss,
             state.trainable,
+            replace(objective, rescaling=None),  # the weights are those in the unit of y
             optimizer.build(learning_rate),
-            self._trained_with["dropout"],
-            (l2 * objective.scale, l2 * objective.scale / objective.squared_output_unit),
-            objective.model_parameter,
+            _keras_models.Regularization(
+                self._trained_with["dropout"],
+                l2 * objective.scale,
+                l2 * objective.scale / objective.squared_output_unit,
+            ),
         )
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:

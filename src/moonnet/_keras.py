@@ -84,7 +84,7 @@ except ModuleNotFoundError as error:
     if error.name not in _INSTALL:
         raise
     installed = [repr(name) for name in sorted(_INSTALL) if name != error.name and find_spec(name)]
-    other = f", or set KERAS_BACKEND to {' or '.join(installed)}, which is installed" if installed else ""
+    other = f", or set KERAS_BACKEND to what is installed: {' or '.join(installed)}" if installed else ""
     raise ImportError(
         f"Keras is configured to run on {error.name}, which is not installed: {_INSTALL[error.name]}{other}"
     ) from error

@@ -125,6 +125,7 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
             numbers=((len(BlockNumbers._fields),), spec.dtype),
             block=block_specs,
             variables=step.variables,
+            sums_weights=step.sums_weights,
         )
         return CompiledProgram(
             spec, max_recorded_epochs, step, optimizer_start, block_specs, engine.compile(loop, spec.device)

@@ -10,7 +10,7 @@ import numpy as np
 
 from moonnet._keras import keras
 from moonnet._losses import Objective
-from moonnet.training._keras_models import user_model
+from moonnet.training._keras_models import Regularization, user_model
 from moonnet.training._loop import Observer, Training
 from moonnet.training.engines import engine
 
@@ -105,13 +105,10 @@ class KerasCallbacks(Observer):
         l2 = parameters.l2 * self._training.settings.loss_scale
         model = user_model(
             spec.network,
-            spec.loss,
             self._training.program.weights,
+            self._objective,
             optimizer,
-            parameters.dropout,
-            (l2, l2),
-            self._objective.model_parameter,
-            self._objective.rescaling,
+            Regularization(parameters.dropout, l2, l2),
             # Whatever Keras's dtype policy is: half precision would round the weights that callbacks restore, and
             # Keras would wrap the optimizer
             dtype="float64" if keras.config.floatx() == "float64" else "float32",

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from moonnet import losses
 from moonnet._keras import keras
-from moonnet._losses import Loss
+from moonnet._losses import Objective
 from moonnet.networks import Network
 from moonnet.training.engines import engine
 
@@ -42,24 +42,29 @@ def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None
     )
 
 
+class Regularization(NamedTuple):
+    """The dropout rate, and the factors of the L2 penalty."""
+
+    dropout: float
+    hidden_l2: float
+    output_l2: float
+
+
 def user_model(
     network: Network,
-    loss: Loss,
     weights: Sequence[np.ndarray],
+    objective: Objective,
     optimizer: Any,
-    dropout: float,
-    penalties: tuple[float, float],
-    loss_parameter: Any,
-    rescaling: tuple[Any, Any] | None = None,
+    regularization: Regularization,
     dtype: str | None = None,
 ) -> Any:
     """Return a compiled Keras model with the estimator's predictions; ``dtype`` None means Keras's dtype policy.
 
-    ``penalties`` are the factors of the L2 penalty: of the hidden layers, and of the output layer. ``rescaling``, a
-    factor and an offset, adds a layer.
+    With ``objective.rescaling``, a last layer converts the outputs to the unit of y.
     """
+    loss, rescaling, dropout = objective.loss, objective.rescaling, regularization.dropout
     options = {} if dtype is None else {"dtype": dtype}
-    regularizers = [{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in penalties]
+    regularizers = [{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in regularization[1:]]
     model = network.build(
         str,
         dense=options | regularizers[0],
@@ -74,7 +79,7 @@ def user_model(
     _check_range(weights, rescaling or network.output_layer(weights), dtype or keras.config.floatx())
     model.set_weights(weights)
     metrics = loss.keras_metrics(keras, network.n_outputs)
-    model.compile(optimizer=optimizer, loss=loss.keras_loss(losses, loss_parameter), metrics=metrics)
+    model.compile(optimizer=optimizer, loss=loss.keras_loss(losses, objective.model_parameter), metrics=metrics)
     return model
 
 

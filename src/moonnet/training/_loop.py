@@ -22,8 +22,7 @@ from moonnet.training._program_state import ProgramState
 from moonnet.training._records import (
     BestEpoch,
     Checkpoint,
-    LoopSettings,
-    ProgramParameters,
+    Hyperparameters,
     RandomStreams,
     Samples,
     TrainingResult,
@@ -77,8 +76,7 @@ def compiled_batch_size(batch_size: int, n_samples: int) -> int:
 def train(
     spec: ProgramSpec,
     samples: Samples,
-    parameters: ProgramParameters,
-    settings: LoopSettings,
+    hyperparameters: Hyperparameters,
     streams: RandomStreams,
     previous: TrainingResult | None = None,
     observers: Sequence[Observer] = (),
@@ -95,7 +93,7 @@ def train(
             raise KeyboardInterrupt
         for observer in observers:
             cleanup.callback(observer.close)
-        training = Training(program, samples, parameters, settings, streams, previous, interrupt)
+        training = Training(program, samples, hyperparameters, streams, previous, interrupt)
         for observer in observers:
             observer.train_begin(training)
         try:
@@ -127,16 +125,14 @@ class Training:
         self,
         program: ProgramState,
         samples: Samples,
-        parameters: ProgramParameters,
-        settings: LoopSettings,
+        hyperparameters: Hyperparameters,
         streams: RandomStreams,
         previous: TrainingResult | None,
         interrupt: _Interrupt,
     ) -> None:
         self.program = program
         self.samples = samples
-        self.parameters = parameters
-        self.settings = settings
+        self.parameters, self.settings = hyperparameters
         self.stopped = False  # set by an observer
         self._interrupt = interrupt
         self.best: BestEpoch | None = None  # set by an observer; the result has these weights
@@ -144,7 +140,7 @@ class Training:
         history = previous.history if previous else dict.fromkeys(program.spec.loss.metric_names, ())
         self.history = {name: list(values) for name, values in history.items()}
         self.first_epoch = self.epoch
-        self.last_epoch = self.epoch + settings.epochs
+        self.last_epoch = self.epoch + self.settings.epochs
         self._load_program(previous)
         self._block = self._begin_block(0)
 

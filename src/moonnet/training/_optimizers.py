@@ -200,9 +200,11 @@ def _get_settings(parameter: str, value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return settings with lists and dictionaries in place of those that Keras tracks, which cannot be pickled."""
+    """Return settings as lists and dictionaries, without Keras's own types and its classes for one backend."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        settings = {key: _plain(item) for key, item in value.items()}
+        is_of_backend = str(settings.get("module")).startswith("keras.src.backend.")
+        return settings | ({"module": "keras.optimizers", "registered_name": None} if is_of_backend else {})
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 

@@ -36,6 +36,13 @@ class LoopSettings:
     loss_scale: float  # factor from the loss in training to the reported loss
 
 
+class Hyperparameters(NamedTuple):
+    """What a training receives beside its samples."""
+
+    program: ProgramParameters
+    loop: LoopSettings
+
+
 class RandomStreams(NamedTuple):
     """Independent random streams of a training: dropout, for example, does not change the order of the samples."""
 

@@ -44,6 +44,11 @@ class TrainingStep:
         finalize = type(self.optimizer).finalize_variable_values
         return self.optimizer.use_ema or finalize is not keras.optimizers.Optimizer.finalize_variable_values
 
+    @property
+    def sums_weights(self) -> bool:
+        """Whether the optimizer adds up numbers over the weights, as for a norm."""
+        return not is_elementwise(self.optimizer) or self.optimizer.global_clipnorm is not None
+
     def __call__(self, numbers: BlockNumbers, state: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
         """Run a step on a row of a block's arrays; return the new state and the step's metrics."""
         network, loss = self.spec.network, self.spec.loss

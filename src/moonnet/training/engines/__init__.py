@@ -12,8 +12,9 @@ def _load_engine(backend: str) -> Engine:
     """Return the engine of a Keras backend."""
     supported = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
     if backend not in supported:
+        *others, last = supported
         raise RuntimeError(
-            f"moonnet trains with Keras on {' or '.join(supported)}, but Keras's backend is {backend!r}. "
+            f"moonnet trains with Keras on {', '.join(others)} or {last}, but Keras's backend is {backend!r}. "
             "Set the environment variable KERAS_BACKEND to one of them before importing Keras."
         )
     loaded: Engine = import_module(f"{__name__}.{backend}").ENGINE

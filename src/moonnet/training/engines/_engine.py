@@ -40,6 +40,7 @@ class Loop:
     numbers: ArraySpec  # of an array that holds the BlockNumbers
     block: list[ArraySpec]
     variables: Sequence[Any]  # Keras variables that stand for the arrays of the state
+    sums_weights: bool = False  # whether the optimizer adds up numbers over the weights, as for a norm
 
     @property
     def state(self) -> list[ArraySpec]:

@@ -1,10 +1,11 @@
-"""Keras on PyTorch: a step is traced once, and Python runs its recorded tensor operations in a loop.
+"""Keras on PyTorch: the tensor operations of a step are recorded once, and a loop in Python runs them for each batch.
 
 Most of the time of a step is that of Keras's layers and optimizer in Python, which the recorded operations do without.
 """
 
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
@@ -31,6 +32,7 @@ _FlatStep = Callable[..., Sequence[torch.Tensor]]
 # processes are busy. The limit is that of the calling thread: those of the caller keep theirs.
 _openmp = ThreadpoolController().select(user_api="openmp")
 _import_process_id = os.getpid()
+_recording = threading.RLock()  # PyTorch records on one thread at a time
 _MAX_SERIAL_ELEMENTS = 2**14  # of the largest array of the state
 
 # Those of Keras with the constants with which predictions compute. PyTorch's gradient of hardsigmoid rounds 1 / 6 to
@@ -48,7 +50,10 @@ class _Torch(Engine):
     def device(self) -> torch.device:
         name = global_state.get_global_attribute("torch_device") or os.environ.get("KERAS_TORCH_DEVICE", "cpu")
         try:
-            return torch.empty((), device=name).device  # with its index
+            device = torch.empty((), device=name).device  # with its index
+            if device.type == "meta":
+                raise RuntimeError("it has no values.")
+            return device
         except (AssertionError, RuntimeError) as error:
             raise ValueError(
                 f"Training must run on an available device. Got the device {str(name)!r}, but PyTorch reports: {error} "
@@ -101,21 +106,21 @@ class _Torch(Engine):
     def compile(self, loop: Loop, device: torch.device) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         record = cache(partial(_record, loop, device))
         is_small = max(math.prod(shape) for shape, _ in loop.state) <= _MAX_SERIAL_ELEMENTS
-        serial = partial(_openmp.limit, limits=1) if is_small else nullcontext
 
         def run(numbers: np.ndarray, block: list[np.ndarray], state: list[Any]) -> tuple[Any, list[Any], list[Any]]:
             named = BlockNumbers.of(torch.from_numpy(numbers).to(device))
             n_steps, steps_per_epoch = int(named.n_steps), int(named.steps_per_epoch)
             has_penalty = numbers[BlockNumbers._fields.index("l2")] != 0
-            step, is_recorded = record(has_penalty=has_penalty)
+            with _recording:
+                step, is_recorded = record(has_penalty=has_penalty)
             state = [torch.as_tensor(array, device=device) for array in state]
             rows = zip(*(torch.from_numpy(array[:n_steps]).to(device).unbind() for array in block), strict=True)
             metrics, epochs = [], []
-            with (
-                serial(),
-                torch.inference_mode(is_recorded),
-                torch.jit.optimized_execution(False),
-            ):  # same bits in each call
+            # Threads add up a large array in an order that depends on their number
+            is_serial = is_small or has_penalty or loop.sums_weights
+            serial = _openmp.limit(limits=1) if is_serial else nullcontext()
+            same_bits_in_each_call = torch.jit.optimized_execution(False)
+            with serial, torch.inference_mode(is_recorded), same_bits_in_each_call:
                 for number, row in enumerate(rows, start=1):
                     *state, step_metrics = step(*named, *state, *row)
                     metrics.append(step_metrics)
@@ -150,7 +155,7 @@ def _plain_class(cls: Any) -> Any:
 @torch.library.custom_op("moonnet::uniform", mutates_args=())
 def _uniform(seeds: torch.Tensor, shape: list[int], is_float64: bool) -> torch.Tensor:
     """Return random numbers in [0, 1); an operator, because a generator cannot be traced."""
-    first, second = seeds.tolist()
+    first, second = int(seeds[0]), int(seeds[1])
     generator = torch.Generator(seeds.device)
     generator.manual_seed((2654435761 * first + second) & 0xFFFFFFFF)  # which has 32 bits on a CPU
     dtype = torch.float64 if is_float64 else torch.float32
@@ -167,6 +172,15 @@ class _KeepFloat64(TorchFunctionMode):
             args = [torch.float64 if argument is torch.float32 else argument for argument in args]
             kwargs = {k: torch.float64 if argument is torch.float32 else argument for k, argument in kwargs.items()}
         return func(*args, **kwargs)
+
+
+class _RefuseValues(TorchFunctionMode):
+    """Refuses to turn tensors into arrays, whose values a recording would contain as constants."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__):
+            raise RuntimeError("A step reads the values of a tensor.")
+        return func(*args, **(kwargs or {}))
 
 
 def _record(loop: Loop, device: torch.device, *, has_penalty: bool) -> tuple[_FlatStep, bool]:
@@ -189,12 +203,16 @@ def _record(loop: Loop, device: torch.device, *, has_penalty: bool) -> tuple[_Fl
 
     precision = _KeepFloat64 if loop.numbers[1] == "float64" else nullcontext
     try:
-        recorded = _interpreted(_simplified(make_fx(step)(*examples(1.0))), examples(1.0))
-    except RuntimeError:  # which PyTorch raises for the value of a tensor
+        with _RefuseValues():
+            graph = make_fx(step)(*examples(1.0))
+        recorded = _interpreted(_simplified(graph), examples(1.0))
+    except RuntimeError:  # for the value of a tensor, or for a tensor that the recording holds as a constant
         return step, False
-    expected, results = step(*examples(2.0)), recorded(*examples(2.0))
-    is_complete = all(map(partial(torch.allclose, rtol=0, atol=0, equal_nan=True), results, expected))
-    return (recorded, True) if is_complete else (step, False)
+    is_equal = partial(torch.allclose, rtol=0, atol=0, equal_nan=True)
+    for start in (2.0, 1e5):
+        if not all(map(is_equal, recorded(*examples(start)), step(*examples(start)))):
+            return step, False
+    return recorded, True
 
 
 def _example(start: float, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
@@ -206,12 +224,12 @@ def _simplified(graph: GraphModule) -> GraphModule:
     """Remove operations that return their argument as it is, and copies if nothing changes in place."""
     aten = torch.ops.aten
     targets = {node.target for node in graph.graph.nodes if node.op == "call_function"}
-    same = [aten.detach.default, aten.alias.default]
-    if not any(target._schema.is_mutable for target in targets if isinstance(target, OpOverload)):
-        same.append(aten.clone.default)
+    is_mutable = any(target._schema.is_mutable for target in targets if isinstance(target, OpOverload))
+    same = [aten.detach.default, aten.alias.default, *([] if is_mutable else [aten.clone.default])]
+    conversions = [aten.view.default, *([] if is_mutable else [aten._to_copy.default])]
     for node in graph.graph.nodes:
         is_same = node.target in same
-        if node.target in (aten.view.default, aten._to_copy.default):
+        if node.target in conversions:
             before, after = (argument.meta["val"] for argument in (node.args[0], node))
             is_same = before.shape == after.shape and before.dtype == after.dtype
         if is_same:
