@@ -638,3 +638,19 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
     )
     program = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
     assert run_python(program, OMP_NUM_THREADS="2") == "[True]\n"
+
+
+@on_torch
+def test_fit_and_model_raise_while_torch_transforms_a_function(moons):
+    import torch
+
+    clf = KerasMoonClassifier((5,), epochs=1).fit(*moons)
+    for what in (lambda: clf.model_, lambda: clf.fit(*moons)):
+
+        def transformed(x, what=what):
+            what()
+            return (x * x).sum()
+
+        for transform in (torch.func.grad, torch.func.vmap):
+            with pytest.raises(RuntimeError, match=r"(?s)outside of that function"):
+                transform(transformed)(torch.ones(2, 3))

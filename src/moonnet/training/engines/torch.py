@@ -62,6 +62,7 @@ class _Torch(Engine):
 
     @contextmanager
     def scope(self, device: torch.device | None, widest: str) -> Iterator[None]:
+        self.check_not_traced("train")
         device = self.device() if device is None else device
         is_forked = os.getpid() != _import_process_id  # then the process lacks the threads of its parent
         with (
@@ -74,8 +75,12 @@ class _Torch(Engine):
             yield
 
     def check_not_traced(self, what: str) -> None:
-        if torch.compiler.is_compiling():
-            raise RuntimeError(f"Keras cannot {what} while PyTorch compiles a function. Do this outside of it.")
+        is_transformed = torch._C._functorch.peek_interpreter_stack() is not None  # by torch.func
+        if is_transformed or torch.jit.is_tracing():
+            raise RuntimeError(
+                f"Keras cannot {what} while PyTorch transforms or traces a function, as torch.func.grad does. Do this "
+                "outside of that function."
+            )
 
     def activation(self, name: str) -> Any:
         return _ACTIVATIONS.get(name, name)
