@@ -19,7 +19,7 @@ FAILING = [
     (["--csv", "{iris}", "--target", "species", "--task", "regression"], "must contain only numbers for a regression"),
     (
         ["--csv", "{names}", "--target", "y", "--task", "classification"],
-        "Got 30 classes, 30 of them in fewer rows. To predict numbers, add --task regression.",
+        "Got 30 classes, 30 of them with fewer rows. To predict numbers, add --task regression.",
     ),
     (["--out", "{iris}"], "iris.csv: File exists"),
     (["--csv", "{iris}", "--target", "species", "--out", "{iris}"], "iris.csv: File exists"),

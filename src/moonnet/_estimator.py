@@ -662,11 +662,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             state.trainable,
             replace(objective, rescaling=None),  # the weights are those in the unit of y
             optimizer.build(learning_rate),
-            _keras_models.Regularization(
-                self._trained_with["dropout"],
-                l2 * objective.scale,
-                l2 * objective.scale / objective.squared_output_unit,
-            ),
+            _keras_models.Regularization(self._trained_with["dropout"], l2, l2 / objective.squared_output_unit),
         )
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
