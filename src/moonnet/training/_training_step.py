@@ -103,12 +103,11 @@ def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
 def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
     """Create the Keras objects of a program, in ``scope_of(spec)``."""
     weights = spec.network.initial_state(np.random.default_rng(0), spec.dtype).trainable
-    (step, optimizer), values_for = engine.build(lambda weights: _build_objects(spec, weights), weights)
+    (step, optimizer), values, values_for = engine.build(lambda weights: _build_objects(spec, weights), weights)
     index = None
     if spec.optimizer.has_numeric_learning_rate:
         index = [variable is optimizer.learning_rate for variable in optimizer.variables].index(True)
     dtypes = [variable.dtype for variable in optimizer.variables]
-    values = values_for(weights)
     depend_on_weights = not equal_arrays(values, values_for([array + 1 for array in weights]))
     return step, OptimizerStart(dtypes, index, None if depend_on_weights else values, values_for)
 

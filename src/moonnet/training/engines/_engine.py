@@ -8,6 +8,8 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from moonnet._keras import keras
+
 Built = TypeVar("Built")
 
 ArraySpec = tuple[tuple[int, ...], str]  # shape and dtype
@@ -74,34 +76,35 @@ class Engine(ABC):
 
     def build(
         self, build: Callable[[Sequence[Any]], tuple[Built, Sequence[Any]]], weights: Sequence[np.ndarray]
-    ) -> tuple[Built, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
+    ) -> tuple[Built, list[np.ndarray], Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
         """Create Keras objects without compiling each operation.
 
-        ``build`` takes weights of a model, and returns the objects and some of their variables. The result is what it
-        returns for ``weights``, and a function from other weights to the values that the variables then have. The
-        objects' own values must not matter.
+        ``build`` takes weights of a model, and returns the objects and some of their variables. The result is the
+        objects for ``weights``, the values of the variables, and a function from other weights to the values that the
+        variables then have. The objects' own values must not matter.
         """
 
-        def values_for(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-            return [np.array(self.read(variable)) for variable in build(weights)[1]]
+        def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+            return [np.array(self.read(variable)) for variable in variables]
 
-        return build(weights)[0], values_for
+        objects, variables = build(weights)
+        return objects, values_of(variables), lambda weights: values_of(build(weights)[1])
 
     @abstractmethod
     def activation(self, name: str) -> Any:
         """Return the activation to pass to a Keras layer, which must compute in the dtype of its inputs."""
 
-    @abstractmethod
     def optimizer_class(self, cls: Any) -> Any:
         """Return the class of Keras optimizers to train with in place of this one."""
+        return cls
 
-    @abstractmethod
     def constant(self, dtype: str, value: float) -> float:
         """Return a float of an optimizer's settings in a form with which Keras computes in ``dtype``."""
+        return value
 
-    @abstractmethod
     def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> Any:
         """Return random numbers in [0, 1) within a step, from the seeds of a Keras SeedGenerator."""
+        return keras.random.uniform(shape, seed=seed_generator, dtype=dtype)
 
     @abstractmethod
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
@@ -124,9 +127,9 @@ class Engine(ABC):
         step may assign to the Keras variables, whose values before a call must not matter.
         """
 
-    @abstractmethod
     def to_numpy(self, array: Any) -> np.ndarray:
         """Return an array of the engine or of NumPy as one of NumPy, without a copy if possible."""
+        return np.asarray(array)
 
     @abstractmethod
     def read(self, variable: Any) -> np.ndarray:

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
-from moonnet._keras import keras
 from moonnet.networks._activations import LEAKY_SLOPE, SQRT_HALF
 from moonnet.training.engines._engine import ArraySpec, BlockNumbers, Built, Engine, Loop
 
@@ -68,7 +67,7 @@ class _Jax(Engine):
 
     def build(
         self, build: Callable[[Sequence[Any]], tuple[Built, Sequence[Any]]], weights: Sequence[np.ndarray]
-    ) -> tuple[Built, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
+    ) -> tuple[Built, list[np.ndarray], Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
         # Within a trace: JAX compiles a program for each operation that it runs eagerly
         built = []
 
@@ -85,19 +84,10 @@ class _Jax(Engine):
                 return [np.asarray(value) for value in compiled(*weights)]
             return _evaluate(traced, weights)
 
-        return built[0], values_for
+        return built[0], values_for(weights), values_for
 
     def activation(self, name: str) -> Any:
         return _ACTIVATIONS.get(name, name)
-
-    def optimizer_class(self, cls: Any) -> Any:
-        return cls
-
-    def constant(self, dtype: str, value: float) -> float:
-        return value
-
-    def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> Any:
-        return keras.random.uniform(shape, seed=seed_generator, dtype=dtype)
 
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
         gradients, auxiliary = jax.grad(function, has_aux=True)(arrays)
@@ -116,9 +106,6 @@ class _Jax(Engine):
         specs = to_jax(loop.numbers), list(map(to_jax, loop.block)), list(map(to_jax, loop.state))
         options = _CPU_OPTIONS if device.platform == "cpu" else {}
         return jax.jit(partial(_run, loop)).lower(*specs).compile(compiler_options=options)
-
-    def to_numpy(self, array: Any) -> np.ndarray:
-        return np.asarray(array)
 
     def read(self, variable: Any) -> np.ndarray:
         return np.asarray(variable.value)

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
-from moonnet._keras import keras
 from moonnet.training.engines._engine import BlockNumbers, Engine, Loop
 
 
@@ -57,14 +56,8 @@ class _TensorFlow(Engine):
     def activation(self, name: str) -> str:
         return name
 
-    def optimizer_class(self, cls: Any) -> Any:
-        return cls
-
     def constant(self, dtype: str, value: float) -> float:
         return _Float64(value) if dtype == "float64" else value
-
-    def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> Any:
-        return keras.random.uniform(shape, seed=seed_generator, dtype=dtype)
 
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
         value, auxiliary = function(arrays)
@@ -109,9 +102,6 @@ class _TensorFlow(Engine):
         return run
 
     # A third to a half faster than the methods of Keras and TensorFlow; callbacks may need them in every epoch
-
-    def to_numpy(self, array: Any) -> np.ndarray:
-        return np.asarray(array)
 
     def read(self, variable: Any) -> np.ndarray:
         return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.value.handle, dtype=variable.dtype).numpy())

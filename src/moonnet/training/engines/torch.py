@@ -88,9 +88,6 @@ class _Torch(Engine):
     def optimizer_class(self, cls: Any) -> Any:
         return _plain_class(cls)
 
-    def constant(self, dtype: str, value: float) -> float:
-        return value
-
     def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> torch.Tensor:
         return _uniform(seed_generator.next(), list(shape), dtype == "float64")
 
