@@ -9,7 +9,8 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_poisson
 
 from moonnet import KerasMoonRegressor
 from moonnet._keras import keras
-from moonnet._losses import REGRESSION_LOSSES, BinaryCrossEntropy, CategoricalCrossEntropy
+from moonnet.losses._cross_entropy import BinaryCrossEntropy, CategoricalCrossEntropy
+from moonnet.losses._regression import REGRESSION_LOSSES
 
 RNG = np.random.default_rng(0)
 OUTPUTS = RNG.normal(0, 2, (50, 2))

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from helpers import assert_samples_are_independent
 from moonnet import KerasMoonRegressor
-from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.losses._regression import REGRESSION_LOSSES as LOSSES
 from moonnet.networks import DenseStack, State
 from moonnet.targets import NumberTargets
 

@@ -30,7 +30,7 @@ from sklearn.utils import get_tags
 from helpers import is_plain, run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
-from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.losses._regression import REGRESSION_LOSSES as LOSSES
 
 pytestmark = pytest.mark.trains
 
@@ -179,7 +179,7 @@ def test_keras_models_with_moonnet_losses_load_in_another_process(tmp_path):
     program = """
 import sys, warnings
 import numpy as np
-import moonnet.losses
+from moonnet.losses import Huber, Pinball
 import keras
 warnings.simplefilter("ignore")
 data = np.load(sys.argv[1])

@@ -10,7 +10,7 @@ from sklearn.datasets import load_iris, make_friedman1, make_moons, make_multila
 from helpers import run_python
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
-from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.losses._regression import REGRESSION_LOSSES as LOSSES
 from moonnet.training._optimizers import optimizer_classes
 
 pytestmark = pytest.mark.trains

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
-from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.losses._regression import REGRESSION_LOSSES as LOSSES
 from moonnet.targets import NumberTargets
 
 FLOAT64 = np.dtype(float)

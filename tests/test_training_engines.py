@@ -15,7 +15,7 @@ from sklearn.datasets import make_moons
 from helpers import run_python, weight_bytes
 from moonnet import KerasMoonClassifier
 from moonnet._keras import keras
-from moonnet._losses import BinaryCrossEntropy
+from moonnet.losses._cross_entropy import BinaryCrossEntropy
 from moonnet.networks import DenseStack
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.training import _compiled_program, _optimizers, _program_spec

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from moonnet._keras import keras
-from moonnet._losses import BinaryCrossEntropy, Objective
+from moonnet.losses._cross_entropy import BinaryCrossEntropy
+from moonnet.losses._loss import Objective
 from moonnet.networks import DenseStack
 from moonnet.training import _keras_models
 

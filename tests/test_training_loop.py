@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from helpers import weight_bytes
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet._keras import keras
-from moonnet._losses import REGRESSION_LOSSES as LOSSES
+from moonnet.losses._regression import REGRESSION_LOSSES as LOSSES
 from moonnet.networks import DenseStack
 from moonnet.training import _compiled_program, _keras_models, _loop, _optimizers, _program_spec, _program_state
 from moonnet.training._records import RandomStreams

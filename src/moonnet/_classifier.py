@@ -12,9 +12,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._losses import BinaryCrossEntropy, CategoricalCrossEntropy, Objective
 from moonnet._sklearn_compat import StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
+from moonnet.losses._cross_entropy import BinaryCrossEntropy, CategoricalCrossEntropy
+from moonnet.losses._loss import Objective
 from moonnet.networks import DenseStack, State
 from moonnet.targets import ClassTargets
 from moonnet.targets._sample_weights import ClassWeighting, make_class_weighting

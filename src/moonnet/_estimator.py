@@ -25,7 +25,6 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from moonnet._losses import Objective
 from moonnet._sklearn_compat import (
     InternalsMixin,
     Interval,
@@ -35,6 +34,7 @@ from moonnet._sklearn_compat import (
     with_callbacks,
 )
 from moonnet._unknown_keywords import explain
+from moonnet.losses._loss import Objective
 from moonnet.networks import ACTIVATIONS, DenseStack, State
 from moonnet.targets import BaseTargets
 from moonnet.targets._sample_weights import ClassWeighting, drop_zero_weights

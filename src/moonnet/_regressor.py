@@ -13,9 +13,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._losses import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES, Objective
 from moonnet._sklearn_compat import Interval, StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
+from moonnet.losses._loss import Objective
+from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES
 from moonnet.networks import DenseStack, State
 from moonnet.targets import NumberTargets
 

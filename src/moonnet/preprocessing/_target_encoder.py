@@ -11,8 +11,8 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.validation import check_array
 
-from moonnet._losses import SquaredError
 from moonnet._sklearn_compat import HAS_CALLBACKS
+from moonnet.losses._regression import SquaredError
 from moonnet.targets import ClassTargets, NumberTargets
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from moonnet._losses import MAX_ROUNDING, RegressionLoss
+from moonnet.losses._regression import MAX_ROUNDING, RegressionLoss
 from moonnet.targets._base import BaseTargets
 
 _MAX_ABS_Y = 1e150

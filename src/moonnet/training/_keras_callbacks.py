@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from moonnet._keras import keras
-from moonnet._losses import Objective
+from moonnet.losses._loss import Objective
 from moonnet.training._keras_models import Regularization, user_model
 from moonnet.training._loop import Observer, Training
 from moonnet.training.engines import engine

@@ -8,7 +8,7 @@ import numpy as np
 
 from moonnet import losses
 from moonnet._keras import keras
-from moonnet._losses import Objective
+from moonnet.losses._loss import Objective
 from moonnet.networks import Network
 from moonnet.training.engines import engine
 

@@ -7,7 +7,7 @@ padded with samples of weight 0, and the caller passes the number of steps that 
 from dataclasses import dataclass, field
 from typing import Any
 
-from moonnet._losses import Loss
+from moonnet.losses._loss import Loss
 from moonnet.networks import Network
 from moonnet.training._optimizers import OptimizerSpec
 from moonnet.training.engines import engine

@@ -1,17 +1,9 @@
-"""Keras losses of the regressor's models.
-
-Import this module before Keras loads such a model from a file. It is needed for each
-:attr:`~moonnet.KerasMoonRegressor.model_` of a regressor with ``loss="huber"`` or ``loss="pinball"``: Keras has no
-pinball loss, and its files do not store the threshold of its Huber loss. Models with other losses do not need this
-module, and neither does ``keras.saving.load_model(path, compile=False)``.
-
-Importing this module imports Keras.
-"""
+"""Keras losses for the models of regressors, which Keras does not provide or does not store completely."""
 
 from typing import Any
 
 from moonnet._keras import keras
-from moonnet._losses import REGRESSION_LOSSES
+from moonnet.losses._regression import REGRESSION_LOSSES
 
 
 class _ParametricLoss(keras.losses.Loss):

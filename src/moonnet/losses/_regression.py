@@ -1,121 +1,17 @@
-"""What a network is trained to minimise: an object for each loss.
+"""The losses of numbers."""
 
-Keras provides all of these losses except the pinball loss, but on JAX it averages in float32. These objects average
-themselves, in the dtype of their arguments.
-"""
-
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy import special
+
+from moonnet.losses._loss import Loss
 
 # Largest spread, as a fraction of the centre, of a column whose values differ only by rounding
 MAX_ROUNDING = 10 * np.finfo(float).eps
 # Interquartile range of the standard normal distribution
 _NORMAL_IQR = 1.3489795003921634
-
-
-class Loss(ABC):
-    """A loss of outputs, which are those of the network's last layer before its activation.
-
-    Arrays have shape (n_samples, n_outputs). Those of NumPy may have further leading axes, for example one for several
-    networks; the results then have them, too. ``keras`` is the module, which the caller imports.
-    """
-
-    name: ClassVar[str]
-    output_activation: ClassVar[str] = "linear"  # Keras's name; turns outputs into predictions
-    metric_names: ClassVar[tuple[str, ...]] = ("loss",)  # what a training computes in each step
-
-    @abstractmethod
-    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
-        """Return the loss of each sample, shape (n_samples,)."""
-
-    @abstractmethod
-    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each sample of tensors, shape (n_samples,)."""
-
-    def sample_metrics(self, y: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the other metrics by name, each with a value per sample."""
-        return {}
-
-    def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
-        """Return the other metrics of tensors, each with a value per sample."""
-        return []
-
-    def keras_loss(self, losses: Any, parameter: Any) -> Any:
-        """Return the loss to pass to ``Model.compile``; ``losses`` is the module ``moonnet.losses``."""
-        return self.name
-
-    def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
-        """Return the metrics to pass to ``Model.compile``."""
-        return []
-
-
-class CrossEntropy(Loss):
-    """The negative logarithm of the probability of the labels, in nats."""
-
-    metric_names: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
-
-
-@dataclass(frozen=True)
-class BinaryCrossEntropy(CrossEntropy):
-    """The cross-entropy of labels that a sample may each have or not, averaged over the labels."""
-
-    name: ClassVar[str] = "binary_crossentropy"
-    output_activation: ClassVar[str] = "sigmoid"
-
-    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
-        """Return the loss of each sample."""
-        return (np.logaddexp(0, outputs) - y * outputs).mean(axis=-1)
-
-    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each sample of tensors."""
-        losses = keras.ops.binary_crossentropy(y, outputs, from_logits=True)
-        return keras.ops.sum(losses, axis=1) / y.shape[1]
-
-    def sample_metrics(self, y: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the fraction of each sample's labels that are predicted correctly."""
-        return {"accuracy": ((outputs > 0) == (y > 0)).mean(axis=-1)}
-
-    def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
-        """Return the fraction of each sample's labels that are predicted correctly."""
-        is_correct = keras.ops.cast(keras.ops.equal(outputs > 0, y > 0), outputs.dtype)
-        return [keras.ops.sum(is_correct, axis=1) / y.shape[1]]
-
-    def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
-        """Return the accuracy; with several sigmoid units, Keras would take its name for categorical accuracy."""
-        return ["accuracy"] if n_outputs == 1 else [keras.metrics.BinaryAccuracy(name="accuracy")]
-
-
-@dataclass(frozen=True)
-class CategoricalCrossEntropy(CrossEntropy):
-    """The cross-entropy of classes, of which each sample has one."""
-
-    name: ClassVar[str] = "categorical_crossentropy"
-    output_activation: ClassVar[str] = "softmax"
-
-    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
-        """Return the loss of each sample."""
-        return -(y * special.log_softmax(outputs, axis=-1)).sum(axis=-1)
-
-    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each sample of tensors."""
-        return keras.ops.categorical_crossentropy(y, outputs, from_logits=True)
-
-    def sample_metrics(self, y: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Return whether the class of each sample is predicted correctly."""
-        return {"accuracy": outputs.argmax(axis=-1) == y.argmax(axis=-1)}
-
-    def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
-        """Return 1 for each sample whose class is predicted correctly, otherwise 0."""
-        is_correct = keras.ops.equal(keras.ops.argmax(outputs, axis=1), keras.ops.argmax(y, axis=1))
-        return [keras.ops.cast(is_correct, outputs.dtype)]
-
-    def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
-        """Return the accuracy."""
-        return ["accuracy"]
 
 
 class RegressionLoss(Loss):
@@ -129,11 +25,9 @@ class RegressionLoss(Loss):
         """Return the loss of each output; ``xp`` is the module numpy or keras.ops, of whose arrays the others are."""
 
     def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
-        """Return the loss of each sample."""
         return self.elementwise(np, y, outputs, parameter).mean(axis=-1)
 
     def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each sample of tensors."""
         # A mean is computed as a sum: on JAX, Keras computes means in float32
         return keras.ops.sum(self.elementwise(keras.ops, y, outputs, parameter), axis=1) / y.shape[1]
 
@@ -171,7 +65,6 @@ class SquaredError(RegressionLoss):
     unit_power: ClassVar[int] = 2
 
     def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each output."""
         return xp.square(y - outputs)
 
     def keras_loss(self, losses: Any, parameter: Any) -> Any:
@@ -194,7 +87,6 @@ class AbsoluteError(_RobustLoss):
     name: ClassVar[str] = "absolute_error"
 
     def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each output."""
         return _absolute(xp, y - outputs)
 
     def keras_loss(self, losses: Any, parameter: Any) -> Any:
@@ -210,7 +102,6 @@ class Huber(_RobustLoss):
     unit_power: ClassVar[int] = 2
 
     def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each output."""
         error = xp.abs(y - outputs)
         return xp.where(error <= parameter, xp.square(error) / 2, parameter * (error - parameter / 2))
 
@@ -232,7 +123,6 @@ class Poisson(RegressionLoss):
     has_log_link: ClassVar[bool] = True
 
     def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each output."""
         logarithm = xp.log(xp.where(y > 0, y, xp.ones_like(y)))
         return xp.exp(outputs) - y + y * (logarithm - outputs)
 
@@ -256,7 +146,6 @@ class Pinball(_RobustLoss):
     quantile: float = field(default=0.5, compare=False)  # programs for other quantiles are the same
 
     def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each output."""
         error = y - outputs
         absolute = _absolute(xp, error)
         return xp.where(error > 0, parameter * absolute, (1 - parameter) * absolute)
@@ -282,20 +171,6 @@ REGRESSION_LOSSES: dict[str, type[RegressionLoss]] = {
 
 
 LOSSES_OF_POSITIVE_NUMBERS = [name for name, loss in REGRESSION_LOSSES.items() if loss.has_log_link]
-
-
-@dataclass(frozen=True, eq=False)
-class Objective:
-    """What a fit minimises: a loss, and how the unit of training and the unit of y are related."""
-
-    loss: Loss
-    parameter: float = 0.0  # of the loss in training
-    scale: float = 1.0  # factor from the loss in training to the reported loss
-    # Of a model that predicts in the unit of y: the parameter of its loss, and the mean square of its outputs' factors
-    model_parameter: Any = None
-    squared_output_unit: float = 1.0
-    # Factor and offset from predictions in training to the unit of y; None if the units are equal
-    rescaling: tuple[Any, Any] | None = None
 
 
 def _absolute(xp: Any, error: Any) -> Any:
