@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from moonnet.plotting._feature_plane import axis_limits, choose_plane
+from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane, choose_plane
 
 GRID = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
 
@@ -173,3 +173,10 @@ def test_axis_limits_of_any_numbers_are_finite_and_distinct(first, second):
     assert (np.diff(grid) > 0).all()
     assert lower < max(first, -1e307)
     assert min(second, 1e307) < upper
+
+
+@pytest.mark.parametrize("choose", [choose_plane, choose_line_or_plane])
+def test_default_features_are_the_columns_by_position_whatever_their_names(choose):
+    plane = choose(pd.DataFrame([[1.0, 3.0], [2.0, 4.0]], columns=[1, 0]))
+    assert plane.axis_labels == ("1", "0")
+    assert_array_equal(plane.points, [[1, 3], [2, 4]])

@@ -154,9 +154,8 @@ class TrainingCurveDisplay:
                 "cv_results must contain the fitted estimators: call cross_validate with return_estimator=True. "
                 f"Got only {found!r} instead."
             )
-        return cls(histories=[_get_history(estimator) for estimator in cv_results["estimator"]]).plot(
-            ax=ax, **plot_options
-        )
+        histories = [_get_history(estimator) for estimator in cv_results["estimator"]]
+        return cls(histories=histories).plot(ax=ax, **plot_options)
 
     @property
     def best_epochs(self) -> list[int]:
@@ -283,25 +282,19 @@ class TrainingCurveDisplay:
         """Return whether every history contains values of this series."""
         return all(np.isfinite(history.get(series, [])).any() for history in self.histories)
 
-    def _mean(self, series: str) -> np.ndarray:
-        """Return the mean over the training runs, up to the last epoch of the shortest one."""
-        runs = [np.asarray(history[series], dtype=float) for history in self.histories]
-        n_epochs = min(map(len, runs))
-        return np.mean([values[:n_epochs] for values in runs], axis=0)
-
     def _draw_lines(self, ax: Any, series: str, style: dict[str, Any], kwargs: dict[str, Any]) -> list[Any]:
         """Draw a line per training run and, if there are several, their mean; return the lines."""
-        has_mean = len(self.histories) > 1
+        runs = [np.asarray(history[series], dtype=float) for history in self.histories]
+        thin = {"alpha": 0.35, "linewidth": 1, "label": "_"} if len(runs) > 1 else {}
         lines = []
-        for history in self.histories:
-            epochs = np.arange(1, 1 + len(history[series]))
-            marker = {"marker": "."} if len(epochs) == 1 else {}  # a line of one point is invisible
-            thin = {"alpha": 0.35, "linewidth": 1, "label": "_"} if has_mean else {}
-            lines += ax.plot(epochs, history[series], **(style | marker | thin | kwargs))
-        if has_mean:
-            mean = self._mean(series)
-            thick = {"linewidth": 2, "label": f"{style['label']}, mean of {len(self.histories)}"}
-            lines += ax.plot(np.arange(1, 1 + len(mean)), mean, **(style | thick | kwargs))
+        for values in runs:
+            marker = {"marker": "."} if len(values) == 1 else {}  # a line of one point is invisible
+            lines += ax.plot(np.arange(1, 1 + len(values)), values, **(style | marker | thin | kwargs))
+        if len(runs) > 1:
+            n_epochs = min(map(len, runs))
+            mean = np.mean([values[:n_epochs] for values in runs], axis=0)
+            thick = {"linewidth": 2, "label": f"{style['label']}, mean of {len(runs)}"}
+            lines += ax.plot(np.arange(1, 1 + n_epochs), mean, **(style | thick | kwargs))
         return lines
 
 
@@ -321,13 +314,12 @@ def _get_histories(estimator: Any) -> list[Mapping[str, Any]]:
     if getattr(ensemble, "fold_histories_", None):
         return ensemble.fold_histories_
     members = getattr(ensemble, "estimators_", None)
-    if members is None:
-        return [_get_history(estimator)]
     # NumPy would take pipelines for sequences of their steps
-    members = list(members.flat if isinstance(members, np.ndarray) else members)
-    if not any(_has_history(unwrap_estimator(member)) for member in members):
-        return [_get_history(estimator)]  # which names the ensemble in its error
-    return list(map(_get_history, members))
+    members = list(members.flat if isinstance(members, np.ndarray) else members or ())
+    networks = map(unwrap_estimator, members)
+    if any(hasattr(network, "history_") or hasattr(network, "loss_curve_") for network in networks):
+        return list(map(_get_history, members))
+    return [_get_history(estimator)]  # for an ensemble without networks, its error names the ensemble
 
 
 def _get_history(estimator: Any) -> Mapping[str, Any]:
@@ -349,7 +341,3 @@ def _get_history(estimator: Any) -> Mapping[str, Any]:
         "estimator must have the attribute history_ or loss_curve_, or be an ensemble of such estimators. "
         f"Got {estimator!r} instead."
     )
-
-
-def _has_history(network: Any) -> bool:
-    return hasattr(network, "history_") or hasattr(network, "loss_curve_")

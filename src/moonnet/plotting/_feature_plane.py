@@ -32,22 +32,14 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
     X is an array or a pandas or polars dataframe. ``features`` holds names or indices of columns.
     """
     X, names = _validate_table(X, held)
-    n_features = X.shape[1]
-    if n_features < 2:
+    if X.shape[1] < 2:
         raise ValueError(f"X must have at least two columns to be drawn in the plane. Got shape {X.shape} instead.")
     if isinstance(features, str) and features == "pca":
         if held:
             raise ValueError(f"held must be None if features='pca', which fixes no feature. Got {held!r} instead.")
         return _make_principal_plane(X, names)
-    if features is None:
-        if n_features > 2:
-            raise ValueError(
-                "features must be two columns of X (names or indices) or 'pca', "
-                f"because X has {n_features} columns. Got None instead."
-            )
-        features = (0, 1)
-    indices = _find_columns(features, names, n_features, (2,), "two columns of X (names or indices) or 'pca'")
-    return _make_feature_plane(X, names, indices, held)
+    plotted = _find_columns(features, names, X.shape[1], (2,), "two columns of X (names or indices) or 'pca'")
+    return _make_feature_plane(X, names, plotted, held)
 
 
 def choose_line_or_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
@@ -56,19 +48,8 @@ def choose_line_or_plane(X: Any, features: Any = None, held: Mapping[Any, Any] |
     X is an array or a pandas or polars dataframe. ``features`` holds names or indices of columns.
     """
     X, names = _validate_table(X, held)
-    n_features = X.shape[1]
-    if features is None:
-        if n_features > 2:
-            raise ValueError(
-                "features must be one or two columns of X (names or indices), "
-                f"because X has {n_features} columns. Got None instead."
-            )
-        features = range(n_features)
-    is_single = isinstance(features, str) or not isinstance(features, Iterable)
-    indices = _find_columns(
-        [features] if is_single else features, names, n_features, (1, 2), "one or two columns of X (names or indices)"
-    )
-    return _make_feature_plane(X, names, indices, held)
+    plotted = _find_columns(features, names, X.shape[1], (1, 2), "one or two columns of X (names or indices)")
+    return _make_feature_plane(X, names, plotted, held)
 
 
 def _validate_table(X: Any, held: Any) -> tuple[Any, list | None]:
@@ -180,8 +161,13 @@ def _make_principal_plane(X: Any, names: list | None) -> Plane:
 def _find_columns(
     features: Any, names: list | None, n_features: int, allowed_counts: tuple[int, ...], expected: str
 ) -> tuple[int, ...]:
-    """Return the indices of the columns in ``features``, which must be distinct."""
-    keys = list(features) if isinstance(features, Iterable) and not isinstance(features, str) else []
+    """Return the indices of the columns in ``features``, distinct ones; None takes all of at most two columns."""
+    if features is None:
+        if n_features > 2:
+            raise ValueError(f"features must be {expected}, because X has {n_features} columns. Got None instead.")
+        features = range(n_features) if names is None else names
+    is_single = isinstance(features, str) or not isinstance(features, Iterable)
+    keys = [features] if is_single else list(features)
     if len(keys) not in allowed_counts:
         raise ValueError(f"features must be {expected}. Got {features!r} instead.")
     indices = tuple(_find_column(key, names, n_features, "features") for key in keys)

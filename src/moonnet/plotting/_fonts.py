@@ -55,6 +55,8 @@ def make_drawable(texts: Iterable[Any]) -> None:
 
     A text whose own font lacks characters gets another font. Dollar signs that enclose no formula are drawn as such.
     """
+    from matplotlib.font_manager import fontManager
+
     texts = list(texts)
     for text in texts:
         if not all(map(_can_be_parsed, text.get_text().split("\n"))):
@@ -63,7 +65,7 @@ def make_drawable(texts: Iterable[Any]) -> None:
     wanted = frozenset().union(*lacking.values())
     if not wanted:
         return
-    families, absent = _find_families(wanted, _n_fonts())
+    families, absent = _find_families(wanted, len(fontManager.ttflist))
     for text, characters in lacking.items():
         if characters:
             text.set_fontfamily([*text.get_fontfamily(), *families])
@@ -84,12 +86,6 @@ def _can_be_parsed(line: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _n_fonts() -> int:
-    from matplotlib.font_manager import fontManager
-
-    return len(fontManager.ttflist)
 
 
 def _missing_characters(text: Any) -> frozenset[str]:

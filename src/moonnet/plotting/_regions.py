@@ -3,6 +3,7 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ _MAX_LABELS_LISTED = 5
 _VALUE_NAMES = {"decision_function": "decision function", "predict_proba": "probability"}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DecisionRegionDisplay:
     """Decision regions of a classifier over a plane of the features, with the data on top.
 
@@ -136,38 +138,20 @@ class DecisionRegionDisplay:
     'probability of class 1'
     """
 
-    def __init__(
-        self,
-        *,
-        xx0: np.ndarray,
-        xx1: np.ndarray,
-        response: np.ndarray,
-        classes: np.ndarray,
-        scores: np.ndarray | None = None,
-        response_method: str = "predict",
-        surface_values: np.ndarray | None = None,
-        class_of_interest: Any = None,
-        X: np.ndarray | None = None,
-        y: np.ndarray | None = None,
-        errors: np.ndarray | None = None,
-        feature_names: tuple[str, ...] | None = None,
-        title: str | None = None,
-        style: str = "regions",
-    ) -> None:
-        self.xx0 = xx0
-        self.xx1 = xx1
-        self.response = response
-        self.classes = classes
-        self.scores = scores
-        self.response_method = response_method
-        self.surface_values = surface_values
-        self.class_of_interest = class_of_interest
-        self.X = X
-        self.y = y
-        self.errors = errors
-        self.feature_names = feature_names
-        self.title = title
-        self.style = style
+    xx0: np.ndarray
+    xx1: np.ndarray
+    response: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray | None = None
+    response_method: str = "predict"
+    surface_values: np.ndarray | None = None
+    class_of_interest: Any = None
+    X: np.ndarray | None = None
+    y: np.ndarray | None = None
+    errors: np.ndarray | None = None
+    feature_names: tuple[str, ...] | None = None
+    title: str | None = None
+    style: str = "regions"
 
     @classmethod
     def from_estimator(

@@ -3,6 +3,7 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from moonnet.plotting._scatter import marker_style
 _RESOLUTION = {1: 512, 2: 128}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class RegressionDisplay:
     """Predictions of a regressor with the data: a curve over one feature, or a surface over two.
 
@@ -97,24 +99,13 @@ class RegressionDisplay:
     >>> display.figure_.savefig("curve.png")  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        *,
-        grid: tuple[np.ndarray, ...],
-        response: np.ndarray,
-        X: np.ndarray | None = None,
-        y: np.ndarray | None = None,
-        feature_names: tuple[str, ...] | None = None,
-        target_name: str = "y",
-        title: str | None = None,
-    ) -> None:
-        self.grid = grid
-        self.response = response
-        self.X = X
-        self.y = y
-        self.feature_names = feature_names
-        self.target_name = target_name
-        self.title = title
+    grid: tuple[np.ndarray, ...]
+    response: np.ndarray
+    X: np.ndarray | None = None
+    y: np.ndarray | None = None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str = "y"
+    title: str | None = None
 
     @classmethod
     def from_estimator(
@@ -340,18 +331,10 @@ class RegressionDisplay:
         if ax is None:
             ax = create_axes(np.ptp(xlim), np.ptp(ylim), aspect, extra_width=2.1 if has_colorbar else 1.0)
         self.ax_, self.figure_ = ax, ax.figure
-        vmin, vmax = self.vlim_
-        defaults = {
-            "cmap": "viridis",
-            "vmin": vmin,
-            "vmax": vmax,
-            "shading": "gouraud",
-            "rasterized": True,
-            "zorder": -1,
-        }
         surface_kw = normalize_kwargs(surface_kw, QuadMesh)
-        if "norm" in surface_kw:
-            del defaults["vmin"], defaults["vmax"]
+        defaults = {"cmap": "viridis", "shading": "gouraud", "rasterized": True, "zorder": -1}
+        if "norm" not in surface_kw:
+            defaults["vmin"], defaults["vmax"] = self.vlim_
         self.surface_ = surface = ax.pcolormesh(*self.grid, self.response, **(defaults | surface_kw))
         if contour_kw is not False and np.ptp(self.response) > 0:
             defaults = {"colors": "white", "linewidths": 0.8, "alpha": 0.7, "levels": 8, "zorder": 0}
