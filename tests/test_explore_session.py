@@ -261,8 +261,9 @@ def test_early_stopping_sends_picture_of_best_epoch(page):
     assert not np.array_equal(arrays["weights"], flat_weights(classifier))
 
 
-def test_finite_replaces_nan_and_infinity_by_none():
-    assert _session._finite([1.5, float("nan"), float("inf"), 0.0]) == [1.5, None, None, 0.0]
+def test_history_is_sent_with_none_for_nan_and_infinity():
+    history = {"loss": [1.5, float("nan"), float("inf"), 0.0], "accuracy": []}
+    assert _session._as_json(history) == {"loss": [1.5, None, None, 0.0], "accuracy": []}
 
 
 def test_diverging_training_is_reported_and_session_continues(page):

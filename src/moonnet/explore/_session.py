@@ -150,10 +150,7 @@ class Session:
         else:
             classifier = settings.classifier().fit(data.X_train, data.y_train)
             self._network = TrainedNetwork(request_id, settings, data, classifier, [])
-            history = _as_json(classifier.history_)
-            self._send_picture(
-                request_id, settings, data, classifier._network, classifier._state, history=history, final=True
-            )
+            self._send_trained(self._network, classifier.history_)
             self._requests.put("record", {"kind": "record", "id": request_id})
 
     def _handle_record(self, request: dict[str, Any]) -> None:
@@ -175,10 +172,8 @@ class Session:
             if self._requests.contains(*_INTERRUPTING_KINDS):
                 return False
             if sends_pictures and time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
-                history = _as_json(recorder.history)
-                self._send_picture(
-                    request_id, settings, data, recorder.network, recorder.states[-1], history=history, final=False
-                )
+                history, state = _as_json(recorder.history), recorder.states[-1]
+                self._send_picture("picture", request_id, data, recorder.network, state, history=history, final=False)
                 last_sent = time.monotonic()
             return True
 
@@ -187,27 +182,24 @@ class Session:
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
         self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.states)
-        history = _as_json(recorder.history)
         if sends_pictures:
-            self._send_picture(
-                request_id, settings, data, classifier._network, classifier._state, history=history, final=True
-            )
+            self._send_trained(self._network, recorder.history)
         n_epochs = len(recorder.states) - 1
         # With early stopping, the state is that of the best epoch
         is_final = [state.equals(classifier._state) for state in recorder.states]
         final_epoch = n_epochs - is_final[::-1].index(True)
+        history = _as_json(recorder.history)
         self._send_answer(request_id, "film", history=history, epochs=n_epochs, final_epoch=final_epoch)
         return True
 
+    def _send_trained(self, network: TrainedNetwork, history: dict[str, list[float]]) -> None:
+        """Send the picture of a trained network."""
+        trained, state = network.classifier._network, network.classifier._state
+        header = {"history": _as_json(history), "final": True}
+        self._send_picture("picture", network.request_id, network.data, trained, state, **header)
+
     def _send_picture(
-        self,
-        request_id: int,
-        settings: Settings,
-        data: PlaneDataset,
-        network: DenseStack,
-        state: State,
-        kind: str = "picture",
-        **header: Any,
+        self, kind: str, request_id: int, data: PlaneDataset, network: DenseStack, state: State, **header: Any
     ) -> None:
         """Send the picture of a network in this state."""
         computed, arrays = compute_picture(data, network, state)
@@ -240,9 +232,8 @@ class Session:
             raise ValueError("The epochs of this network have not been recorded yet.")
         if type(epoch) is not int or not 0 <= epoch < len(network.states):
             raise ValueError(f"epoch must be a whole number from 0 to {len(network.states) - 1}.")
-        state = network.states[epoch]
-        trained = network.classifier._network
-        self._send_picture(request["id"], network.settings, network.data, trained, state, kind="frame", epoch=epoch)
+        trained, state = network.classifier._network, network.states[epoch]
+        self._send_picture("frame", request["id"], network.data, trained, state, epoch=epoch)
 
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""
@@ -328,9 +319,5 @@ def _training_cost(settings: Settings, data: PlaneDataset) -> float:
 
 
 def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:
-    return {name: _finite(values) for name, values in history.items()}
-
-
-def _finite(values: list[float]) -> list[float | None]:
-    """Replace infinite and NaN values by None."""
-    return [value if math.isfinite(value) else None for value in values]
+    """Return the history with None for infinite and NaN values."""
+    return {name: [value if math.isfinite(value) else None for value in values] for name, values in history.items()}
