@@ -33,6 +33,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
+    _default: ClassVar[type]  # of ``estimator``
 
     def __init__(
         self,
@@ -49,53 +50,104 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @abstractmethod
     def _member(self) -> Any:
-        """Return ``estimator``, or the default estimator."""
+        return self._default() if self.estimator is None else self.estimator
 
     @abstractmethod
     def _check_member(self, member: Any) -> None:
         """Raise ValueError if the estimator is of the wrong kind."""
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_set: tuple[Any, Any, Any]) -> np.ndarray:
-        """Fit the members, and return y as an array."""
-        self._validate_params()
-        member = self._member()
-        self._check_member(member)
-        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32))
-        y = ravel_single_column(y, "y")
-        X_val, y_val, sample_weight_val = validation_set
-        if X_val is not None:
-            with name_in_errors("X_val"):
-                X_val = self._check(X_val)
+    @restore_on_error
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the members.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples of finite numbers.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels or numbers to predict; for multilabel classification one column of 0 and 1 per label.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, which each member receives. None passes no weights.
+
+        X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
+            Validation samples with the same columns as X, which each member receives.
+
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Labels or numbers to predict for ``X_val``.
+
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of ``X_val``.
+
+        Returns
+        -------
+        self : estimator instance
+            The fitted ensemble.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or an argument is invalid, or if the training of a member diverges.
+
+        TypeError
+            If X cannot be converted to numbers, or if the members do not take an argument that was passed.
+
+        KeyboardInterrupt
+            If Ctrl-C interrupts training, because members that were cut short would make another ensemble.
+
+        See Also
+        --------
+        predict : Predict labels or numbers.
+        """
         options = {
             "sample_weight": sample_weight,
             "X_val": X_val,
             "y_val": y_val,
             "sample_weight_val": sample_weight_val,
         }
-        options = {name: value for name, value in options.items() if value is not None}
-        rng = self._random_generator()
+        self._fit(X, y, {name: value for name, value in options.items() if value is not None})
+        return self
+
+    def _fit(self, X: Any, y: Any, options: dict[str, Any]) -> None:
+        """Fit the members with further arguments of their fit."""
+        self._validate_params()
+        member = self._member()
+        self._check_member(member)
+        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32))
+        y = ravel_single_column(y, "y")
+        if "X_val" in options:
+            with name_in_errors("X_val"):
+                options["X_val"] = self._check(options["X_val"])
+        # With None, the operating system provides the entropy
+        entropy = np.random.SeedSequence().generate_state(1)[0] if self.random_state is None else self.random_state
+        rng = check_random_state(entropy)
         self.epochs_: int | None = None
         self.fold_histories_: list[dict[str, list[float]]] = []
         if self.cv is not None:
             member = self._choose_epochs(member, X, y, options, rng)
         tasks = [(X, y, options)] * self.n_estimators
         self.estimators_ = self._fit_copies(member, tasks, rng)
-        return y
+        if is_classifier(self):
+            self.classes_ = self.estimators_[0].classes_
+            self._is_multilabel = y.ndim == 2
 
     def _choose_epochs(self, member: Any, X: Any, y: np.ndarray, options: dict[str, Any], rng: Any) -> Any:
         """Return a member with the number of epochs that a cross-validation finds."""
         if not isinstance(member, BaseKerasMoon):
-            raise ValueError(
-                f"The 'cv' parameter of {type(self).__name__} must be None unless 'estimator' is one of moonnet's. "
-                f"Got {self.cv!r} with {member!r} instead."
-            )
+            raise self._cv_error("be None unless 'estimator' is one of moonnet's", f" with {member!r}")
         if options.keys() - {"sample_weight"}:
-            raise ValueError(
-                f"The 'cv' parameter of {type(self).__name__} must be None if a validation set is passed. "
-                f"Got {self.cv!r} instead."
-            )
+            raise self._cv_error("be None if a validation set is passed")
         weight = check_sample_weight(options.get("sample_weight"), X)
         tasks = []
         for train, left_out in self._folds(X, y, weight > 0, rng):
@@ -104,12 +156,14 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
                 fold |= {"sample_weight": weight[train], "sample_weight_val": weight[left_out]}
             tasks.append((X[train], y[train], fold))
         if not tasks:
-            name = type(self).__name__
-            raise ValueError(f"The 'cv' parameter of {name} must have at least one fold. Got {self.cv!r} instead.")
+            raise self._cv_error("have at least one fold")
         networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng)
         self.fold_histories_ = [network.history_ for network in networks]
         self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
         return clone(member).set_params(early_stopping=False, epochs=self.epochs_)
+
+    def _cv_error(self, expected: str, got: str = "") -> ValueError:
+        return ValueError(f"The 'cv' parameter of {type(self).__name__} must {expected}. Got {self.cv!r}{got} instead.")
 
     def _folds(
         self, X: Any, y: np.ndarray, is_present: np.ndarray, rng: np.random.RandomState
@@ -188,11 +242,6 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
                 delayed(_fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
             )
         return fitted
-
-    def _random_generator(self) -> np.random.RandomState:
-        """Return the generator that draws random states; with None, the operating system provides the entropy."""
-        entropy = np.random.SeedSequence().generate_state(1)[0] if self.random_state is None else self.random_state
-        return check_random_state(entropy)
 
     def _check(self, X: Any) -> Any:
         """Return X as an array or CSR of floats, with the columns of fit."""
@@ -294,8 +343,7 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     (1, 2)
     """
 
-    def _member(self) -> Any:
-        return KerasMoonClassifier() if self.estimator is None else self.estimator
+    _default = KerasMoonClassifier
 
     def _check_member(self, member: Any) -> None:
         if not is_classifier(member) or not hasattr(member, "predict_proba"):
@@ -303,64 +351,6 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
                 "The 'estimator' parameter of DeepEnsembleClassifier must be a classifier with predict_proba. "
                 f"Got {member!r} instead."
             )
-
-    @restore_on_error
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train the members.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training samples of finite numbers.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels; for multilabel classification one column of 0 and 1 per label.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights, which each member receives. None passes no weights.
-
-        X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
-            Validation samples with the same columns as X, which each member receives.
-
-        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_labels), default=None
-            Labels of ``X_val``.
-
-        sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of ``X_val``.
-
-        Returns
-        -------
-        self : DeepEnsembleClassifier
-            The fitted ensemble.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or an argument is invalid, or if the training of a member diverges.
-
-        TypeError
-            If X cannot be converted to numbers, or if the members do not take an argument that was passed.
-
-        KeyboardInterrupt
-            If Ctrl-C interrupts training, because members that were cut short would make another ensemble.
-
-        See Also
-        --------
-        predict : Predict labels.
-        """
-        y = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
-        self.classes_ = self.estimators_[0].classes_
-        self._is_multilabel = y.ndim == 2
-        return self
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict probabilities: the mean of the members' probabilities.
@@ -524,70 +514,13 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     (3,)
     """
 
-    def _member(self) -> Any:
-        return KerasMoonRegressor() if self.estimator is None else self.estimator
+    _default = KerasMoonRegressor
 
     def _check_member(self, member: Any) -> None:
         if not is_regressor(member):
             raise ValueError(
                 f"The 'estimator' parameter of DeepEnsembleRegressor must be a regressor. Got {member!r} instead."
             )
-
-    @restore_on_error
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train the members.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training samples of finite numbers.
-
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers to predict.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights, which each member receives. None passes no weights.
-
-        X_val : array-like or sparse matrix of shape (n_val_samples, n_features), default=None
-            Validation samples with the same columns as X, which each member receives.
-
-        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
-            Numbers to predict for ``X_val``.
-
-        sample_weight_val : array-like of shape (n_val_samples,), default=None
-            Weights of ``X_val``.
-
-        Returns
-        -------
-        self : DeepEnsembleRegressor
-            The fitted ensemble.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or an argument is invalid, or if the training of a member diverges.
-
-        TypeError
-            If X cannot be converted to numbers, or if the members do not take an argument that was passed.
-
-        KeyboardInterrupt
-            If Ctrl-C interrupts training, because members that were cut short would make another ensemble.
-
-        See Also
-        --------
-        predict : Predict numbers.
-        """
-        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
-        return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict numbers: the mean of the members' predictions.
