@@ -1,15 +1,11 @@
 """Dates as numbers."""
 
-from __future__ import annotations  # so that help() shows ArrayLike by its name
-
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from moonnet.preprocessing._column_encoder import ColumnEncoder
 
@@ -18,7 +14,10 @@ _YEAR_1900 = datetime(1900, 1, 1, tzinfo=UTC)  # of a format without a year
 
 
 class DateEncoder(ColumnEncoder):
-    """Encode dates as days since 1970-01-01.
+    """Encode dates, which are strings or datetimes, as days since 1970-01-01 in UTC.
+
+    The time of day is a fraction of a day. If the format has no year, as ``"%H:%M"``, the days count from 1900-01-01.
+    Missing dates (None, NaN and NaT) become NaN.
 
     The format is a parameter and is never guessed, so that 01/02/2003 is the same day in every file. Years from 1 to
     9999 are dates, so that 9999-12-31 may stand for an open end. This transformer needs the extra ``csv``.
@@ -66,63 +65,6 @@ class DateEncoder(ColumnEncoder):
         self.earliest = earliest
         self.latest = latest
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check that X contains dates.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Dates as strings or datetimes. None, NaN and NaT are missing dates.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : DateEncoder
-            The encoder. It stores only the number and the names of the columns.
-
-        Raises
-        ------
-        ValueError
-            If X contains a value that is not a date in the format.
-
-        See Also
-        --------
-        transform : Convert the dates to numbers.
-        """
-        self._encode(X, reset=True)
-        return self
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Convert dates to numbers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Dates, as in :meth:`fit`.
-
-        Returns
-        -------
-        days : ndarray of shape (n_samples, n_features)
-            Days since 1970-01-01 in UTC. The time of day is a fraction of a day, and missing dates are NaN. If the
-            format has no year, as ``"%H:%M"``, the days count from 1900-01-01: a time of day is a fraction of a day.
-
-        Raises
-        ------
-        ValueError
-            If X contains a value that is not a date in the format.
-
-        sklearn.exceptions.NotFittedError
-            If the encoder is not fitted.
-
-        See Also
-        --------
-        fit : Check that X contains dates.
-        """
-        check_is_fitted(self)
-        return self._encode(X, reset=False)
-
     def _encode_column(self, column: np.ndarray) -> np.ndarray:
         import pandas as pd
 
@@ -156,7 +98,7 @@ class DateEncoder(ColumnEncoder):
         if value is None:
             return default
         try:
-            return (datetime.fromisoformat(value).replace(tzinfo=UTC) - _EPOCH) / timedelta(days=1)
+            return datetime_to_days(datetime.fromisoformat(value).replace(tzinfo=UTC))
         except (TypeError, ValueError):
             raise ValueError(f"{name} must be a date such as '2000-12-31' or None. Got {value!r} instead.") from None
 

@@ -1,25 +1,22 @@
 """Numbers that are written as text."""
 
-from __future__ import annotations  # so that help() shows ArrayLike by its name
-
 import re
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from moonnet.preprocessing._column_encoder import ColumnEncoder
 
 # Longer text is no number
-_MAX_LENGTH = 64
+MAX_LENGTH = 64
 
 
 class NumberEncoder(ColumnEncoder):
     """Encode numbers that are written with a unit, a decimal comma or separators between thousands.
 
     How the numbers are written is a parameter and is never guessed, so that 1.584 is the same number in every file.
-    This transformer needs the extra ``csv``.
+    Numbers that are no text remain as they are, and missing ones (None and NaN) become NaN. This transformer needs the
+    extra ``csv``.
 
     Parameters
     ----------
@@ -60,62 +57,6 @@ class NumberEncoder(ColumnEncoder):
         self.decimal = decimal
         self.thousands = thousands
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check that X contains numbers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers as strings in the format, or as numbers. None and NaN are missing numbers.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : NumberEncoder
-            The encoder. It stores only the number and the names of the columns.
-
-        Raises
-        ------
-        ValueError
-            If X contains a value that is not a number in the format.
-
-        See Also
-        --------
-        transform : Convert the text to numbers.
-        """
-        self._encode(X, reset=True)
-        return self
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Convert text to numbers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers, as in :meth:`fit`.
-
-        Returns
-        -------
-        numbers : ndarray of shape (n_samples, n_features)
-            The numbers without their unit. Missing numbers are NaN.
-
-        Raises
-        ------
-        ValueError
-            If X contains a value that is not a number in the format.
-
-        sklearn.exceptions.NotFittedError
-            If the encoder is not fitted.
-
-        See Also
-        --------
-        fit : Check that X contains numbers.
-        """
-        check_is_fitted(self)
-        return self._encode(X, reset=False)
-
     def _encode_column(self, column: np.ndarray) -> np.ndarray:
         import pandas as pd
 
@@ -129,7 +70,7 @@ class NumberEncoder(ColumnEncoder):
     def _parse(self, cell: Any, pattern: re.Pattern[str]) -> float:
         if not isinstance(cell, str):
             return float(cell)
-        match = pattern.fullmatch(cell) if len(cell) <= _MAX_LENGTH else None
+        match = pattern.fullmatch(cell) if len(cell) <= MAX_LENGTH else None
         if match is None:
             signs = f"decimal={self.decimal!r}, thousands={self.thousands!r}"
             raise ValueError(f"X must contain numbers with unit={self.unit!r}, {signs}. Got {cell!r} instead.")

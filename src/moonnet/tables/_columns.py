@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Real
 from textwrap import shorten
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from moonnet.preprocessing._column_encoder import ColumnEncoder
 from moonnet.preprocessing._dates import datetime_to_days
@@ -22,8 +22,6 @@ MAX_ONE_HOT = 30
 _LARGEST = np.finfo(np.float64).max / 2
 
 Kind = Literal["number", "category", "many categories"]
-
-_DAY = timedelta(days=1)
 
 
 class ColumnsOfKind:
@@ -89,62 +87,6 @@ class ColumnsOfKind:
 
 class _DataFrameColumnEncoder(ColumnEncoder):
     """Base class of transformers that convert each column of a dataframe by its dtype."""
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Check that the columns can be converted.
-
-        Parameters
-        ----------
-        X : dataframe or array-like of shape (n_samples, n_features)
-            The columns.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : estimator instance
-            The transformer. It stores only the number and the names of the columns.
-
-        Raises
-        ------
-        ValueError
-            If a column cannot be converted.
-
-        See Also
-        --------
-        transform : Convert the columns.
-        """
-        self._encode(X, reset=True)
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Convert the columns.
-
-        Parameters
-        ----------
-        X : dataframe or array-like of shape (n_samples, n_features)
-            The columns, as in :meth:`fit`.
-
-        Returns
-        -------
-        converted : ndarray of shape (n_samples, n_features)
-            The values.
-
-        Raises
-        ------
-        ValueError
-            If a column cannot be converted.
-
-        sklearn.exceptions.NotFittedError
-            If the transformer is not fitted.
-
-        See Also
-        --------
-        fit : Check that the columns can be converted.
-        """
-        check_is_fitted(self)
-        return self._encode(X, reset=False)
 
     def _encode(self, X: Any, *, reset: bool) -> np.ndarray:
         columns = list(_columns(X))
@@ -345,12 +287,11 @@ def _object_to_float(name: Any, value: Any) -> float:
         case datetime():
             return datetime_to_days(value)
         case date():
-            return datetime_to_days(datetime(value.year, value.month, value.day, tzinfo=UTC))
+            return datetime_to_days(datetime.combine(value, time(), UTC))
         case timedelta():
-            return value / _DAY
+            return value / timedelta(days=1)
         case time():
-            seconds = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
-            return (seconds + timedelta(microseconds=value.microsecond)) / _DAY
+            return datetime_to_days(datetime.combine(date(1970, 1, 1), value, UTC))
     raise ValueError(
         f"Column {name!r} of X must hold numbers or dates, as in fit. "
         f"Got {shorten(repr(value), 60, placeholder=' ...')} instead."

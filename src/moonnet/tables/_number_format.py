@@ -8,10 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from moonnet.preprocessing._numbers import is_optional_unit
+from moonnet.preprocessing._numbers import MAX_LENGTH, is_optional_unit
 
-# A longer cell is text
-MAX_LENGTH = 64
 # A column of numbers may contain this share of other cells, of this many kinds, which count as missing values
 MAX_OTHER_SHARE, MAX_OTHERS = 0.1, 5
 # So many distinct cells show whether a column holds numbers

@@ -13,9 +13,9 @@ import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
 from moonnet.preprocessing._dates import days_since_1970
+from moonnet.preprocessing._numbers import MAX_LENGTH
 from moonnet.tables._columns import MAX_ONE_HOT
 from moonnet.tables._number_format import (
-    MAX_LENGTH,
     MAX_OTHER_SHARE,
     MAX_OTHERS,
     NumberFormat,
