@@ -47,7 +47,7 @@ STEPS = {
     "first fold": (_loop.Training, "_run_steps", 14, "held-out samples: loss"),
     "last fold": (_loop.Training, "_run_steps", 5 * 13 + 1, "held-out samples: loss"),
     "saving": (_train_csv, "save_model", 1, "Prediction for the held-out sample"),
-    "pictures": (_pictures, "_draw_regions", 1, "training.png"),
+    "pictures": (_pictures, "_draw_model", 1, "training.png"),
 }
 
 

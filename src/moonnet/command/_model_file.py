@@ -126,9 +126,10 @@ def _versions(caught: list[warnings.WarningMessage]) -> str:
 
 def _checked_copy(packed: bytes) -> bytes:
     """Return a copy of the archive that contains only what was checked."""
-    members = _unpack(packed)
+    max_bytes = _FREE_BYTES + _MAX_RATIO * len(packed)
+    members = _unpack(packed, max_bytes)
     schema = json.loads(members["schema.json"])
-    checked = _Checker(members, _max_bytes(packed)).check(schema)
+    checked = _Checker(members, max_bytes).check(schema)
     if type(schema["protocol"]) is not int:  # older versions of skops do not check it
         raise ValueError(f"it has the protocol {schema['protocol']!r}")
     copy = io.BytesIO()
@@ -140,13 +141,8 @@ def _checked_copy(packed: bytes) -> bytes:
     return copy.getvalue()
 
 
-def _max_bytes(packed: bytes) -> int:
-    return _FREE_BYTES + _MAX_RATIO * len(packed)
-
-
-def _unpack(packed: bytes) -> dict[str, bytes]:
+def _unpack(packed: bytes, limit: int) -> dict[str, bytes]:
     """Return the members of an archive by name, never more bytes than the limit."""
-    limit = _max_bytes(packed)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         entries = archive.infolist()
         declared = sum(entry.file_size for entry in entries)

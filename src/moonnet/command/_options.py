@@ -187,17 +187,13 @@ def _number(kind: type, minimum: float, maximum: float = math.inf) -> Any:
 def _check_combination(parser: Parser, options: argparse.Namespace) -> None:
     """Report options that have no meaning together with the others, and required ones that are missing."""
     given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
-    if "csv" not in given and given & (CSV_TRAINING_OPTIONS | {"model"}):
-        parser.error(f"{_flag(given & (CSV_TRAINING_OPTIONS | {'model'}))} requires --csv FILE")
-    if "csv" in given and given & HALF_MOON_OPTIONS:
-        parser.error(f"{_flag(given & HALF_MOON_OPTIONS)} applies to half-moons and cannot be combined with --csv")
-    if "model" in given and given & (CSV_TRAINING_OPTIONS | TRAINING_OPTIONS):
-        flag = _flag(given & (CSV_TRAINING_OPTIONS | TRAINING_OPTIONS))
-        parser.error(f"{flag} applies to training and cannot be combined with --model, which is already trained")
+    of_training = "applies to training and cannot be combined with --model, which is already trained"
+    for is_wrong, names, problem in (
+        ("csv" not in given, CSV_TRAINING_OPTIONS | {"model"}, "requires --csv FILE"),
+        ("csv" in given, HALF_MOON_OPTIONS, "applies to half-moons and cannot be combined with --csv"),
+        ("model" in given, CSV_TRAINING_OPTIONS | TRAINING_OPTIONS, of_training),
+    ):
+        if is_wrong and given & names:
+            parser.error(f"--{min(given & names).replace('_', '-')} {problem}")
     if "csv" in given and not given & {"target", "model"}:
         parser.error("--csv requires --target COLUMN to train a model, or --model FILE to predict with a saved one")
-
-
-def _flag(names: set[str]) -> str:
-    """Return the first of the options, as the user writes it."""
-    return f"--{min(names).replace('_', '-')}"

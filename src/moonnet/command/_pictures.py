@@ -62,16 +62,12 @@ def draw_pictures(dataset: Dataset, model: Any, folder: Path) -> Iterator[Path]:
         figure = new_figure(4.8 if dataset.is_regression else 9.6, 3.6)
         TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 1 if dataset.is_regression else 2))
         yield save(figure, "training.png")
-        if features and dataset.is_regression:
+        if len(features) > 1 or (features and dataset.is_regression):
             figure = new_figure()
-            held = _draw_regression(model_of_days, X, y, features, dates, dataset.target, figure.subplots())
-            _finish(figure, f"regression{shown}{held}", features, dates)
-            yield save(figure, "regression.png")
-        elif len(features) > 1:
-            figure = new_figure()
-            held = _draw_regions(model_of_days, X, y, features, dates, dataset.feature_names, figure.subplots())
-            _finish(figure, f"decision regions{shown}{held}", features, dates)
-            yield save(figure, "decision_regions.png")
+            held = _draw_model(dataset, model_of_days, X, y, features, dates, figure.subplots())
+            kind = "regression" if dataset.is_regression else "decision regions"
+            _finish(figure, f"{kind}{shown}{held}", features, dates)
+            yield save(figure, f"{kind.replace(' ', '_')}.png")
         if dataset.is_dataframe:
             figure = new_figure()
             _draw_held_out(dataset, model, figure.subplots())
@@ -158,26 +154,21 @@ def _draw_data(X: Any, y: np.ndarray, features: Any, names: list[str], ax: Any) 
         _name_axes(ax, features, names)
 
 
-def _draw_regions(
-    model: Any, X: Any, y: np.ndarray, features: Any, dates: dict[str, bool], names: list[str], ax: Any
+def _draw_model(
+    dataset: Dataset, model: Any, X: Any, y: np.ndarray, features: Any, dates: dict[str, bool], ax: Any
 ) -> str:
-    """Draw the decision regions; return a line of the title with the values of the other features."""
+    """Draw decision regions, or the regression over one feature or two; return a line with the values of the others."""
+    display_class: Any = DecisionRegionDisplay
+    if dataset.is_regression:
+        import pandas as pd
+
+        display_class, y = RegressionDisplay, pd.Series(y, name=dataset.target)
     held, title = _held_date(X, features, dates)
-    display = DecisionRegionDisplay.from_estimator(model, X, y, features=features, held=held, ax=ax)
-    _name_axes(ax, features, names)
-    return _line(title or display.title)
-
-
-def _draw_regression(
-    model: Any, X: Any, y: np.ndarray, features: Any, dates: dict[str, bool], target: str, ax: Any
-) -> str:
-    """Draw a curve over one feature or a surface over two; return a line with the values of the other features."""
-    import pandas as pd
-
-    y = pd.Series(y, name=target)
-    held, title = _held_date(X, features, dates)
-    display = RegressionDisplay.from_estimator(model, X, y, features=features, held=held, ax=ax)
-    return _line(title or display.title)
+    display = display_class.from_estimator(model, X, y, features=features, held=held, ax=ax)
+    if not dataset.is_regression:
+        _name_axes(ax, features, dataset.feature_names)
+    line = title or display.title
+    return f"\n{line}" if line else ""
 
 
 def _held_date(X: Any, features: Any, dates: dict[str, bool]) -> tuple[dict[str, float] | None, str]:
@@ -189,10 +180,6 @@ def _held_date(X: Any, features: Any, dates: dict[str, bool]) -> tuple[dict[str,
     date, _, time = str(np.datetime64(round(day * 24 * 60), "m")).partition("T")
     text = time if dates[others[0]] else f"{date} {time}".removesuffix(" 00:00")
     return {others[0]: day}, f"{others[0]} = {text}"
-
-
-def _line(text: str | None) -> str:
-    return f"\n{text}" if text else ""
 
 
 def _finish(figure: Any, title: str, features: Any, dates: dict[str, bool]) -> None:

@@ -66,7 +66,7 @@ def predict_table(model: Pipeline, table: Table) -> tuple[pd.DataFrame, list[str
     unused = [name for name in table.text if name not in names]
     if unused:
         notes.append(f"columns not used by the model: {shorten(', '.join(unused), 300, placeholder=' ...')}")
-    return _join_predictions(table, _predictions(model, X)), notes
+    return _add_predictions(table, model, X), notes
 
 
 def _check_columns(table: Table, names: list[str]) -> None:
@@ -141,15 +141,12 @@ def _notes(name: str, cells: "pd.Series[str]", problem: str) -> list[str]:
     return [f"column {name!r}: {problem}: {shorten_cell(cells.iloc[0])}{more}"] if len(cells) else []
 
 
-def _predictions(model: Pipeline, X: pd.DataFrame) -> pd.DataFrame:
+def _add_predictions(table: Table, model: Pipeline, X: pd.DataFrame) -> pd.DataFrame:
+    """Return the file's cells and the predictions. Raises ValueError if the file has columns with their names."""
     predictions = {"prediction": model.predict(X)}
     if is_classifier(model):
         labels = [f"probability_{label}" for label in model.classes_]
         predictions |= dict(zip(labels, model.predict_proba(X).T, strict=True))
-    return pd.DataFrame(predictions)
-
-
-def _join_predictions(table: Table, predictions: pd.DataFrame) -> pd.DataFrame:
     cells = table.raw_cells()
     duplicates = [name for name in predictions if name in cells]
     if duplicates:
@@ -157,4 +154,4 @@ def _join_predictions(table: Table, predictions: pd.DataFrame) -> pd.DataFrame:
             f"{table.path} must not have columns with the names of the predictions. "
             f"Rename {', '.join(duplicates)} in the file."
         )
-    return pd.concat([cells, predictions], axis=1)
+    return pd.concat([cells, pd.DataFrame(predictions)], axis=1)

@@ -47,8 +47,8 @@ def train_and_report(dataset: Dataset, model: Any) -> None:
     _print_samples(dataset)
     with _print_time("Importing Keras and its engine"):
         import moonnet.training._loop  # noqa: F401
-    with _print_time("The fit, with compilation,"):
-        _fit(model, dataset.X_train, dataset.y_train)
+    with _print_time("The fit, with compilation,"), raise_on_interrupt():
+        model.fit(dataset.X_train, dataset.y_train)
     echo()
     if dataset.is_dataframe:
         _print_ensemble(model[-1])
@@ -84,16 +84,9 @@ def _print_samples(dataset: Dataset) -> None:
     echo(f"First training sample: {_values_text(dataset, dataset.X_train[:1])}, {label}\n")
 
 
-def _fit(model: Any, X: Any, y: np.ndarray) -> Any:
-    """Return the fitted model. Raises KeyboardInterrupt if Ctrl-C ended the training."""
-    with raise_on_interrupt():
-        return model.fit(X, y)
-
-
 def _print_ensemble(ensemble: Any) -> None:
     """Print the layers of an ensemble's networks, and how the number of epochs was chosen."""
-    first = ensemble.estimators_[0]
-    network = first._network
+    network = ensemble.estimators_[0]._network
     layers = " - ".join(map(str, network.layer_sizes))
     echo(f"Networks with layers of {layers} units ({network.n_weights:,} weights), each trained on the other folds:")
     for fold, history in enumerate(ensemble.fold_histories_, start=1):
@@ -153,7 +146,8 @@ def _cross_validate(dataset: Dataset, model: Any) -> None:
     folds = check_cv(min(_N_FOLDS, rarest), dataset.y_train, classifier=not dataset.is_regression)
     scores = []
     for train, test in folds.split(dataset.X_train, dataset.y_train):
-        fitted = _fit(clone(model), safe_indexing(dataset.X_train, train), dataset.y_train[train])
+        with raise_on_interrupt():
+            fitted = clone(model).fit(safe_indexing(dataset.X_train, train), dataset.y_train[train])
         scores.append(fitted.score(safe_indexing(dataset.X_train, test), dataset.y_train[test]))
     echo(
         f"{len(scores)}-fold cross-validation on the training samples: {'R2' if dataset.is_regression else 'accuracy'} "

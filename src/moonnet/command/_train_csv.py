@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
@@ -17,7 +16,7 @@ from moonnet.command._train_and_report import make_output_folder, network_option
 from moonnet.tables._pipeline import make_member
 from moonnet.tables._python_script import pipeline_code, training_script
 from moonnet.tables._read_csv import Table, read_table
-from moonnet.tables._text_columns import Column, Target, format_columns, infer_columns
+from moonnet.tables._text_columns import Target, format_columns, infer_columns
 from moonnet.tables._text_pipeline import make_model, read_samples
 
 MIN_ROWS = 20
@@ -39,13 +38,18 @@ def train_csv(options: argparse.Namespace) -> None:
     model = make_model([column for column in columns if column.kind], member, options.effort, options.seed)
     folder = make_output_folder(options)
 
-    _print_table(table, target, columns)
+    echo(f"{table.path}: {len(table.text)} rows, {table.text.shape[1]} columns")
+    for line in [*table.notes, "", *format_columns(target, columns)]:
+        echo(line)
     echo(f"\nThe model is this scikit-learn pipeline:\n\n{pipeline_code(model, shorten=True)}")
     train_and_report(dataset, model)
     path = folder / "model.skops"
     save_model(model, path)  # first, because the pictures may fail or be interrupted
     echo(f"wrote {path}: the trained pipeline, which predicts other files with --model")
-    _write_script(training_script(model, table, target, columns, seed=options.seed, path=path), folder / "model.py")
+    script = training_script(model, table, target, columns, seed=options.seed, path=path)
+    with replacing(folder / "model.py") as new_file:
+        new_file.write_text(script, encoding="utf-8")
+    echo(f"wrote {folder / 'model.py'}: the Python script that trains this pipeline again")
     save_pictures(dataset, model, folder)
 
 
@@ -86,15 +90,3 @@ def _split(X: Any, y: np.ndarray, target: Target, seed: int) -> Dataset:
     stratify = None if target.is_regression else y
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
     return Dataset(X_train, y_train, X_test, y_test, list(X.columns), X_test[:1], target.is_regression, target.name)
-
-
-def _print_table(table: Table, target: Target, columns: list[Column]) -> None:
-    echo(f"{table.path}: {len(table.text)} rows, {table.text.shape[1]} columns")
-    for line in [*table.notes, "", *format_columns(target, columns)]:
-        echo(line)
-
-
-def _write_script(script: str, path: Path) -> None:
-    with replacing(path) as new_file:
-        new_file.write_text(script, encoding="utf-8")
-    echo(f"wrote {path}: the Python script that trains this pipeline again")
