@@ -77,16 +77,15 @@ for _regressor, _converters in ((KerasMoonRegressor, _networks), (ensemble.DeepE
     update_registered_converter(
         _regressor, f"Moonnet{_regressor.__name__}", _converters.set_regressor_types, _converters.convert_regressor
     )
-for _transformer, _set_types, _convert in (
-    (preprocessing.SmoothClipScaler, _transformers.set_number_types, _transformers.convert_smooth_clip_scaler),
-    (
-        preprocessing.PiecewiseLinearEncoder,
-        _transformers.set_number_types,
-        _transformers.convert_piecewise_linear_encoder,
-    ),
-    (preprocessing.DateEncoder, _transformers.set_number_types, _transformers.convert_date_encoder),
-    (preprocessing.NumberEncoder, _transformers.set_number_types, _transformers.convert_to_numbers),
-    (tables.ColumnsToFloat, _transformers.set_number_types, _transformers.convert_to_numbers),
-    (tables.ColumnsToText, _transformers.set_text_types, _transformers.convert_to_text),
+for _transformer, _convert in (
+    (preprocessing.SmoothClipScaler, _transformers.convert_smooth_clip_scaler),
+    (preprocessing.PiecewiseLinearEncoder, _transformers.convert_piecewise_linear_encoder),
+    (preprocessing.DateEncoder, _transformers.convert_date_encoder),
+    (preprocessing.NumberEncoder, _transformers.convert_to_numbers),
+    (tables.ColumnsToFloat, _transformers.convert_to_numbers),
 ):
-    update_registered_converter(_transformer, f"Moonnet{_transformer.__name__}", _set_types, _convert)
+    _name = f"Moonnet{_transformer.__name__}"
+    update_registered_converter(_transformer, _name, _transformers.set_number_types, _convert)
+update_registered_converter(
+    tables.ColumnsToText, "MoonnetColumnsToText", _transformers.set_text_types, _transformers.convert_to_text
+)

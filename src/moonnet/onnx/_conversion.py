@@ -12,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from moonnet.onnx import _sklearn_transformers as converters
 from moonnet.onnx._operators import numeric_type
+from moonnet.onnx._transformers import set_number_types
 from moonnet.preprocessing import CategoryTargetEncoder
 from moonnet.tables import ColumnsOfKind
 
@@ -94,33 +95,25 @@ def to_onnx(
         raise ValueError(f"dtype must be float32 or float64. Got {dtype.__name__} instead.")
     if options is None and is_classifier(model):
         options = {"zipmap": False}
-    parse, set_types, convert = (
-        partial(function, dtype=dtype)
-        for function in (
-            converters.parse_category_encoder,
-            converters.set_category_encoder_types,
-            converters.convert_category_encoder,
-        )
-    )
+    parse = partial(converters.parse_category_encoder, dtype=dtype)
+    set_types = partial(converters.set_category_encoder_types, dtype=dtype)
+    convert = partial(converters.convert_category_encoder, dtype=dtype)
+    encoders = (OneHotEncoder, TargetEncoder, CategoryTargetEncoder)
     return convert_sklearn(
         model,
         initial_types=_input_types(X, dtype),
         target_opset=target_opset,
         options=options,
-        custom_parsers={OneHotEncoder: parse, TargetEncoder: parse, CategoryTargetEncoder: parse},
+        custom_parsers=dict.fromkeys(encoders, parse),
         custom_shape_calculators={
             SimpleImputer: converters.set_imputer_types,
-            OneHotEncoder: set_types,
-            TargetEncoder: set_types,
-            CategoryTargetEncoder: set_types,
-            StandardScaler: converters.set_scaler_types,
+            StandardScaler: set_number_types,
+            **dict.fromkeys(encoders, set_types),
         },
         custom_conversion_functions={
             SimpleImputer: converters.convert_imputer,
-            OneHotEncoder: convert,
-            TargetEncoder: convert,
-            CategoryTargetEncoder: convert,
             StandardScaler: converters.convert_scaler,
+            **dict.fromkeys(encoders, convert),
         },
     )
 

@@ -55,12 +55,6 @@ def _marked_columns(imputer: Any) -> np.ndarray:
     return imputer.indicator_.features_ if imputer.add_indicator else np.array([], np.int64)
 
 
-def set_scaler_types(operator: Any) -> None:
-    """Check the inputs of skl2onnx's operator for a StandardScaler, and declare its output."""
-    check_inputs(operator)
-    operator.outputs[0].type = output_type(operator, operator.raw_operator.n_features_in_)
-
-
 def convert_scaler(scope: Any, operator: Any, container: Any) -> None:
     """Add the scaling by mean and standard deviation to skl2onnx's graph."""
     scaler = operator.raw_operator
