@@ -59,8 +59,6 @@ _MORE_FORMATS = [
     "%d/%m/%Y %I:%M %p",
     "%m/%d/%Y %I:%M %p",
 ]
-
-
 # Days from 1678 to 2261. Dates beyond them stand for an open begin or end, unless there are no others
 _USUAL_DAYS = (-106_752, 106_751)
 # A date is distant if it lies this many interquartile ranges, and 20 years, beyond a quartile. Such dates are cut off
@@ -78,9 +76,7 @@ class Column:
     preprocessing: str  # as printed
     date_format: str = ""
     date_bounds: tuple[str | None, str | None] = (None, None)  # the earliest and the latest date, if others are cut off
-    missing_markers: list[str] = field(
-        default_factory=list
-    )  # cells among numbers or dates that count as missing values
+    missing_markers: list[str] = field(default_factory=list)  # cells that count as missing values
     number_format: NumberFormat | None = None  # of numbers that pandas.read_csv does not read
     has_many_values: bool = False  # of a category: too many for one-hot encoding
 
