@@ -258,9 +258,7 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         column = np.repeat(np.arange(len(n_bins)), n_bins)
         largest = np.array([max(-edges[0], edges[-1]) if len(edges) else 0 for edges in self.bin_edges_], np.float64)
         factors = safe_factor(largest, dtype)
-        scaled = [
-            edges * factor if factor != 1 else edges for edges, factor in zip(self.bin_edges_, factors, strict=True)
-        ]
+        scaled = [edges * factor for edges, factor in zip(self.bin_edges_, factors, strict=True)]
         start, end = (
             np.concatenate([edges[part] for edges in scaled]).astype(dtype)
             for part in (slice(None, -1), slice(1, None))

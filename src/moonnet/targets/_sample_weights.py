@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -48,19 +47,19 @@ def make_class_weighting(
     class_weight: dict | str | None, y: np.ndarray, targets: ClassTargets
 ) -> ClassWeighting | None:
     """Return the function that applies ``class_weight`` to sample weights; None without class weights."""
-    return None if class_weight is None else partial(_apply_class_weight, class_weight, y, targets)
+    if class_weight is None:
+        return None
 
+    def apply(sample_weight: np.ndarray) -> np.ndarray:
+        weights = sample_weight * _class_weight_of_samples(class_weight, y, targets, sample_weight)
+        if not (weights > 0).any():
+            raise ValueError(
+                "The 'class_weight' parameter must give at least one sample a positive weight. "
+                f"Got {class_weight!r} instead."
+            )
+        return weights
 
-def _apply_class_weight(
-    class_weight: dict | str, y: np.ndarray, targets: ClassTargets, sample_weight: np.ndarray
-) -> np.ndarray:
-    weights = sample_weight * _class_weight_of_samples(class_weight, y, targets, sample_weight)
-    if not (weights > 0).any():
-        raise ValueError(
-            "The 'class_weight' parameter must give at least one sample a positive weight. "
-            f"Got {class_weight!r} instead."
-        )
-    return weights
+    return apply
 
 
 def _class_weight_of_samples(
