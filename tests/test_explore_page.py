@@ -417,7 +417,7 @@ def test_selected_unit_is_shown_on_plane(page):
     assert run(page, "return explorer.plane.canvas.toDataURL()") != before
     network.send_keys(Keys.ESCAPE)
     assert run(page, "return explorer.plane.canvas.toDataURL()") == before
-    tile = run(page, "return explorer.network.layers[1].tiles[4]")
+    tile = run(page, "return explorer.network.layers[1][4]")
     offset = [round(tile["x"] + 4 - network.size["width"] / 2), round(tile["y"] + 4 - network.size["height"] / 2)]
     ActionChains(page).move_to_element_with_offset(network, *offset).perform()
     assert run(page, "return explorer.network.unit") == 6

@@ -192,8 +192,8 @@ def test_coordinates_of_plane_are_those_of_pixels(shares):
 )
 def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, height):
     layers = evaluate("network_layout.js", "networkLayout(...args)", layer_sizes, width, height)
-    assert [len(layer["tiles"]) for layer in layers] == layer_sizes
-    tiles = np.array([[tile["x"], tile["y"], tile["size"]] for layer in layers for tile in layer["tiles"]])
+    assert list(map(len, layers)) == layer_sizes
+    tiles = np.array([[tile["x"], tile["y"], tile["size"]] for layer in layers for tile in layer])
     (size,) = set(tiles[:, 2])
     assert size <= 42
     corners = tiles[:, :2]
@@ -202,5 +202,5 @@ def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, hei
     if size > 1:  # otherwise the canvas is too small for any tile
         assert (corners >= -1e-9).all()
         assert (corners + size <= [width + 1e-9, height + 1e-9]).all()
-    ends = [[tile["x"] for tile in layer["tiles"]] for layer in layers]
+    ends = [[tile["x"] for tile in layer] for layer in layers]
     assert all(max(left) < min(right) for left, right in pairwise(ends))

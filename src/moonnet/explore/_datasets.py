@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array
 
 from moonnet.explore._settings import MAX_COORDINATE, MAX_TRAIN_ROWS, DatasetSettings, Settings
-from moonnet.plotting._feature_plane import axis_limits
+from moonnet.plotting._feature_plane import axis_limits, principal_axis_labels
 from moonnet.tables._pipeline import median_imputer
 from moonnet.tables._python_code import estimator_code
 
@@ -286,10 +286,7 @@ def _project(name: str, preprocessor: Any, X_train: Any, X_test: Any) -> tuple[n
 def _table_axes(features: list[str], preprocessor: Any, X: np.ndarray) -> tuple[Axis, Axis]:
     """Return the axes of the plane on which X lies."""
     if len(features) > 2:
-        units = [
-            (f"principal component {number} ({share:.0%} of the variance)", 1.0, 0.0)
-            for number, share in enumerate(preprocessor[-1].explained_variance_ratio_, start=1)
-        ]
+        units = [(label, 1.0, 0.0) for label in principal_axis_labels(preprocessor[-1])]
     else:
         scaler = preprocessor[-1]
         units = list(zip(features, scaler.scale_.tolist(), scaler.mean_.tolist(), strict=True))

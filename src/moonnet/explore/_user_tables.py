@@ -21,6 +21,8 @@ class ArrayTable:
     name = "X"
 
     def __init__(self, X: Any, y: Any) -> None:
+        import pandas as pd
+
         self._frame: Any = X if hasattr(X, "columns") else None
         try:
             self._X = _to_floats(X, ensure_min_features=2)
@@ -30,7 +32,8 @@ class ArrayTable:
         self._y = column_or_1d(y)
         check_consistent_length(self._X, self._y)
         # NumPy turns NaN in a list of strings into a string
-        if n_missing := _count_missing(np.array(y, dtype=object) if isinstance(y, list | tuple) else self._y):
+        labels = np.array(y, dtype=object) if isinstance(y, list | tuple) else self._y
+        if n_missing := pd.isna(labels).sum():
             raise ValueError(
                 f"y must have no missing values. Got {n_missing} among {len(self._y)} labels: leave these samples out."
             )
@@ -67,24 +70,16 @@ class ArrayTable:
 
     def code(self, target: str, features: Sequence[str]) -> str:
         """Return code that selects the columns of X; X and y exist in the notebook."""
-        lines = ["# X and y as passed to Explorer"]
         indices = [self._names.index(name) for name in features]
-        if self._frame is not None:
-            lines.append(f"X = X[{list(self._columns(indices).columns)!r}]")
+        if self._frame is None:
+            selection = f"np.asarray(X, dtype=float)[:, {indices}]"
         else:
-            lines.append(f"X = np.asarray(X, dtype=float)[:, {indices}]")
-        return "\n".join([*lines, "y = np.ravel(y)"])
+            selection = f"X[{list(self._columns(indices).columns)!r}]"
+        return f"# X and y as passed to Explorer\nX = {selection}\ny = np.ravel(y)"
 
     def _columns(self, indices: Sequence[int]) -> Any:
         """Return columns of the pandas or polars dataframe."""
         return self._frame[[self._frame.columns[index] for index in indices]]
-
-
-def _count_missing(labels: np.ndarray) -> int:
-    """Return the number of labels that are None, NaN, NaT or pandas' NA."""
-    import pandas as pd
-
-    return int(pd.isna(labels).sum())
 
 
 def _to_floats(X: Any, **options: Any) -> np.ndarray:

@@ -146,16 +146,18 @@ def _make_principal_plane(X: Any, names: list | None) -> Plane:
     numbers = check_array(X, input_name="X", ensure_min_samples=2)
     pca = make_pipeline(StandardScaler(), PCA(2, svd_solver="full"))
     points = pca.fit_transform(numbers)
-    ratios = pca[-1].explained_variance_ratio_
 
     def inverse_transform(points: np.ndarray) -> Any:
         samples = pca.inverse_transform(points)
         return samples if names is None else type(X)(dict(zip(names, samples.T, strict=True)))
 
-    first, second = (
-        f"principal component {1 + index} ({ratio:.0%} of the variance)" for index, ratio in enumerate(ratios)
-    )
-    return Plane(points, (first, second), "", inverse_transform)
+    return Plane(points, principal_axis_labels(pca[-1]), "", inverse_transform)
+
+
+def principal_axis_labels(pca: PCA) -> tuple[str, ...]:
+    """Return the labels of the axes along principal components."""
+    shares = enumerate(pca.explained_variance_ratio_, start=1)
+    return tuple(f"principal component {number} ({share:.0%} of the variance)" for number, share in shares)
 
 
 def _find_columns(

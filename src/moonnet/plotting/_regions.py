@@ -486,10 +486,8 @@ class DecisionRegionDisplay:
         """Draw the samples; return the artists."""
         if self.style != "lecture":
             return scatter_by_class(self.ax_, X, y, self.classes, self.colors_, **kwargs)
-        defaults: dict[str, Any] = {"s": 40, "c": self.colors_[_class_indices(y, self.classes)]}
-        if "color" in kwargs:
-            defaults = {"s": 40}
-        return [self.ax_.scatter(X[:, 0], X[:, 1], **(defaults | kwargs))]
+        color = {} if "color" in kwargs else {"c": self.colors_[_class_indices(y, self.classes)]}
+        return [self.ax_.scatter(X[:, 0], X[:, 1], **({"s": 40} | color | kwargs))]
 
     def _draw_errors(self, X: np.ndarray, kwargs: dict[str, Any]) -> Any:
         """Draw a ring around each sample; return the artist."""
@@ -573,9 +571,8 @@ def _choose_limits(
     """Return the limits of the axes: the user's, the lecture's, or those of the points."""
     lower, upper = np.transpose(_LECTURE_LIMITS)
     if style == "lecture" and np.mean(((points >= lower) & (points <= upper)).all(axis=1)) > 0.5:
-        xlim, ylim = (
-            default if limits is None else limits for default, limits in zip(_LECTURE_LIMITS, (xlim, ylim), strict=True)
-        )
+        xlim = _LECTURE_LIMITS[0] if xlim is None else xlim
+        ylim = _LECTURE_LIMITS[1] if ylim is None else ylim
     return axis_limits("xlim", xlim, points[:, 0]), axis_limits("ylim", ylim, points[:, 1])
 
 

@@ -2,12 +2,15 @@ import { element, button } from "./dom.js";
 import { formatNumber } from "./formats.js";
 import { nearestIndex } from "./scales.js";
 
-const GROUP_TITLES = { data: "Data", network: "Network", training: "Training" };
 const GROUPS = {
-  data: ["data", "target", "features", "n_samples", "noise", "random_state"],
-  network: ["hidden_layer_sizes", "activation", "dropout", "l2"],
-  training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping"],
+  Data: ["data", "target", "features", "n_samples", "noise", "random_state"],
+  Network: ["hidden_layer_sizes", "activation", "dropout", "l2"],
+  Training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping"],
 };
+
+function buildOptions(values) {
+  return values.map((value) => element("option", { value }, value));
+}
 
 // The settings panel: a control for each setting, from the descriptions that Python sends
 export class Controls {
@@ -19,8 +22,8 @@ export class Controls {
 
   build() {
     const byName = Object.fromEntries(this.page.descriptions.map((control) => [control.name, control]));
-    this.root.replaceChildren(...Object.entries(GROUPS).map(([group, names]) => element(
-      "fieldset", {}, element("legend", {}, GROUP_TITLES[group]),
+    this.root.replaceChildren(...Object.entries(GROUPS).map(([title, names]) => element(
+      "fieldset", {}, element("legend", {}, title),
       ...names.map((name) => this.buildRow(name, byName[name])),
     )));
     this.refresh();
@@ -46,21 +49,19 @@ export class Controls {
 
   // The control's element, a function that shows the setting's value, and sometimes a button beside it
   buildControl(name, control) {
-    if (name === "data") return this.dataControl(control);
-    if (name === "target") return this.targetControl();
-    if (name === "features") return this.featuresControl();
     const builders = {
+      data: () => this.dataControl(control), target: () => this.targetControl(), features: () => this.featuresControl(),
       choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
       flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
       layers: () => this.layersControl(name, control),
     };
-    return builders[control.kind]();
+    return (builders[name] ?? builders[control.kind])();
   }
 
   choiceControl(name, { values }) {
     const input = element("select", {
       onchange: (event) => this.page.change({ [name]: input.value }, event),
-    }, ...values.map((value) => element("option", { value }, value)));
+    }, ...buildOptions(values));
     return { input, refresh: () => { input.value = this.page.value(name); } };
   }
 
@@ -73,7 +74,7 @@ export class Controls {
           this.page.upload.chooseFile();
         } else this.page.change({ data: input.value }, event);
       },
-    }, ...values.map((value) => element("option", { value }, value)));
+    }, ...buildOptions(values));
     const open = button("Open CSV", () => this.page.upload.chooseFile(), { class: "open" });
     const refresh = () => {
       input.querySelector("[value=own]").textContent = this.page.table?.name ?? "CSV file …";
@@ -160,7 +161,7 @@ export class Controls {
       row.hidden = this.page.value("data") !== "own" || this.page.table === null;
       if (row.hidden) return;
       const targets = this.page.table.features.map(([name]) => name);
-      input.replaceChildren(...targets.map((value) => element("option", { value }, value)));
+      input.replaceChildren(...buildOptions(targets));
       input.value = this.page.value("target") ?? targets.at(-1);
     };
     return { input, refresh };
@@ -185,10 +186,9 @@ export class Controls {
       const [, names] = this.page.table.features.find(([name]) => name === target) ?? [target, []];
       const features = this.page.value("features");
       const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
-      const options = names.map((value) => [value, value]);
-      if (names.length > 2) options.unshift(["", "principal components of all"]);
-      first.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
-      second.replaceChildren(...names.map((value) => element("option", { value }, value)));
+      first.replaceChildren(...buildOptions(names));
+      if (names.length > 2) first.prepend(element("option", { value: "" }, "principal components of all"));
+      second.replaceChildren(...buildOptions(names));
       first.value = chosen?.[0] ?? "";
       if (chosen) [, second.value] = chosen;
       second.hidden = chosen === null;

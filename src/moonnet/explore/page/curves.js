@@ -1,4 +1,5 @@
-import { element, prepareCanvas } from "./dom.js";
+import { drawLine, drawVerticalText, prepareCanvas } from "./canvas.js";
+import { element } from "./dom.js";
 import { formatPercent } from "./formats.js";
 import { ticks, tickLabels } from "./scales.js";
 
@@ -23,12 +24,9 @@ function drawCurves(context, width, height, curves, { markedEpoch, pointedEpoch 
   for (const curve of curves) drawCurve(context, scale, curve);
   for (const [epoch, color] of [[markedEpoch, palette.accent], [pointedEpoch, palette.muted]]) {
     if (epoch === null || epoch < 1) continue;
-    context.beginPath();
-    context.moveTo(scale.toX(epoch), rectangle.y);
-    context.lineTo(scale.toX(epoch), rectangle.y + rectangle.height);
     context.strokeStyle = color;
     context.lineWidth = 1.5;
-    context.stroke();
+    drawLine(context, scale.toX(epoch), rectangle.y, scale.toX(epoch), rectangle.y + rectangle.height);
   }
 }
 
@@ -42,10 +40,7 @@ function drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label
   const values = ticks(lower, upper, 3);
   tickLabels(values).forEach((tickLabel, index) => {
     const y = scale.toY(values[index]);
-    context.beginPath();
-    context.moveTo(rectangle.x, y);
-    context.lineTo(rectangle.x + rectangle.width, y);
-    context.stroke();
+    drawLine(context, rectangle.x, y, rectangle.x + rectangle.width, y);
     context.fillText(tickLabel, rectangle.x - 5, y, rectangle.x - 17);
   });
   context.textBaseline = "top";
@@ -54,13 +49,7 @@ function drawCurveAxes(context, rectangle, scale, { lower, upper, nEpochs, label
   context.textAlign = "right";
   const last = nEpochs === 1 ? "1 epoch" : `${nEpochs} epochs`;
   context.fillText(last, rectangle.x + rectangle.width, rectangle.y + rectangle.height + 5);
-  context.save();
-  context.translate(11, rectangle.y + rectangle.height / 2);
-  context.rotate(-Math.PI / 2);
-  context.textAlign = "center";
-  context.textBaseline = "bottom";
-  context.fillText(label, 0, 0);
-  context.restore();
+  drawVerticalText(context, label, 11, rectangle.y + rectangle.height / 2);
 }
 
 function drawCurve(context, scale, { values, color, dash, isFaded }) {

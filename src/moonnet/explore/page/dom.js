@@ -1,4 +1,4 @@
-// Elements, canvases and downloads
+// Elements and downloads
 
 // An element; attributes that begin with "on" are event listeners
 export function element(tag, attributes = {}, ...children) {
@@ -14,19 +14,6 @@ export function element(tag, attributes = {}, ...children) {
 
 export function button(text, onclick, attributes = {}) {
   return element("button", { type: "button", onclick, ...attributes }, text);
-}
-
-// Size a canvas in device pixels and clear it; return its context and its size in CSS pixels
-export function prepareCanvas(canvas) {
-  const ratio = window.devicePixelRatio || 1;
-  const { width, height } = canvas.getBoundingClientRect();
-  const pixels = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== pixels[0]) canvas.width = pixels[0];
-  if (canvas.height !== pixels[1]) canvas.height = pixels[1];
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return { context, width, height };
 }
 
 export function download(content, name) {

@@ -104,12 +104,12 @@ export class Explorer {
     }, { signal, capture: true });
     this.sizeObserver = new ResizeObserver(() => this.draw());
     this.sizeObserver.observe(this.root);
-    this.onMessage = (content, buffers) => this.receive(unpackMessage(buffers[0]));
-    this.onSettings = () => this.loadSettings();
-    this.onConnection = ({ open }) => this.connectionChanged(open);
-    this.model.on("msg:custom", this.onMessage);
-    this.model.on("change:settings", this.onSettings);
-    this.model.on("connection", this.onConnection);
+    this.modelHandlers = {
+      "msg:custom": (content, buffers) => this.receive(unpackMessage(buffers[0])),
+      "change:settings": () => this.loadSettings(),
+      connection: ({ open }) => this.connectionChanged(open),
+    };
+    for (const [name, handler] of Object.entries(this.modelHandlers)) this.model.on(name, handler);
   }
 
   close() {
@@ -117,9 +117,7 @@ export class Explorer {
     this.sizeObserver.disconnect();
     this.theme.close();
     this.film.stop();
-    this.model.off("msg:custom", this.onMessage);
-    this.model.off("change:settings", this.onSettings);
-    this.model.off("connection", this.onConnection);
+    for (const [name, handler] of Object.entries(this.modelHandlers)) this.model.off(name, handler);
   }
 
   // -- answers
@@ -187,7 +185,6 @@ export class Explorer {
     this.table = header.table;
     if (this.upload.isRestoring) {
       this.upload.isRestoring = false;
-      this.refreshControls();
       this.train();
     } else this.change({ data: "own", target: undefined, features: undefined });
   }
@@ -258,7 +255,6 @@ export class Explorer {
     }
     this.deleteOutdatedEdits(values);
     this.saveSettings();
-    this.refreshControls();
     this.train(event);
   }
 
@@ -285,11 +281,13 @@ export class Explorer {
     if (JSON.stringify(settings) === JSON.stringify(this.settings)) return;
     this.settings = { ...settings };
     this.drawing.clearUndo();
-    this.refreshControls();
     this.train();
   }
 
+  // Show the settings and train a network with them
   train(event = null) {
+    this.controls.refresh();
+    this.drawing.refresh();
     this.film.stop();
     this.trainId = this.request("train", { settings: this.settings });
     const changedAt = event?.timeStamp ?? performance.now();
@@ -306,13 +304,7 @@ export class Explorer {
     this.drawing.clearUndo();
     this.drawing.tool = "off";
     this.saveSettings();
-    this.refreshControls();
     this.train(event);
-  }
-
-  refreshControls() {
-    this.controls.refresh();
-    this.drawing.refresh();
   }
 
   // -- drawing

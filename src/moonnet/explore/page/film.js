@@ -71,22 +71,16 @@ export class Film {
     }
     if (this.wantedEpoch >= this.nEpochs) this.show(0);
     const stride = Math.max(1, Math.round(this.nEpochs / (FILM_SECONDS * FRAMES_PER_SECOND)));
-    const tick = () => {
-      if (!this.isFrameRequested) {
-        if (this.wantedEpoch >= this.nEpochs) {
-          this.stop();
-          return;
-        }
-        this.show(Math.min(this.nEpochs, this.wantedEpoch + stride));
-      }
-      this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
-    };
-    this.playing = setTimeout(tick, 1000 / FRAMES_PER_SECOND);
+    this.playing = setInterval(() => {
+      if (this.isFrameRequested) return;
+      if (this.wantedEpoch >= this.nEpochs) this.stop();
+      else this.show(Math.min(this.nEpochs, this.wantedEpoch + stride));
+    }, 1000 / FRAMES_PER_SECOND);
     this.refresh();
   }
 
   stop() {
-    clearTimeout(this.playing);
+    clearInterval(this.playing);
     this.playing = null;
     this.refresh();
   }

@@ -7,8 +7,7 @@ import { Explorer } from "./explorer.js";
 import { SocketModel } from "./socket.js";
 
 function render({ model, el }) {
-  const root = element("div", {});
-  root.classList.add("moonnet-explorer");
+  const root = element("div", { class: "moonnet-explorer" });
   el.append(root);
   const explorer = new Explorer(model, root);
   return () => explorer.close();

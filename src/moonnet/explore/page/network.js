@@ -1,46 +1,27 @@
+import { drawGrids, drawLine, prepareCanvas } from "./canvas.js";
 import { activationColor } from "./colors.js";
-import { element, prepareCanvas } from "./dom.js";
+import { element } from "./dom.js";
 import { networkLayout } from "./network_layout.js";
 
 function drawNetwork(context, layers, { header, arrays }, palette, selected) {
-  drawConnections(context, layers, header.layer_sizes, arrays.weights, palette);
-  const tiles = layers.flatMap((layer) => layer.tiles);
-  const atlas = unitAtlas(arrays.units, tiles.length, header.unit_resolution, palette);
+  drawConnections(context, layers, arrays.weights, palette);
+  const [tiles, side] = [layers.flat(), header.unit_resolution];
+  const images = drawGrids(tiles.length, side, (index) => activationColor(arrays.units[index], palette));
   tiles.forEach(({ x, y, size }, unit) => {
-    const [left, top] = atlas.positionOf(unit);
-    context.drawImage(atlas.canvas, left, top, atlas.side, atlas.side, x, y, size, size);
+    const [left, top] = images.positionOf(unit);
+    context.drawImage(images.canvas, left, top, side, side, x, y, size, size);
     context.lineWidth = unit === selected ? 3 : 1;
     context.strokeStyle = unit === selected ? palette.accent : palette.line;
     context.strokeRect(x, y, size, size);
   });
 }
 
-// One canvas with the activation images of all units
-function unitAtlas(units, nUnits, side, palette) {
-  const across = Math.min(nUnits, 32);
-  const positionOf = (unit) => [(unit % across) * side, Math.floor(unit / across) * side];
-  const image = new ImageData(across * side, Math.ceil(nUnits / across) * side);
-  const pixels = new Uint32Array(image.data.buffer);
-  for (let unit = 0; unit < nUnits; unit += 1) {
-    const [left, top] = positionOf(unit);
-    for (let row = 0; row < side; row += 1) {
-      const [from, to] = [(unit * side + side - 1 - row) * side, (top + row) * across * side + left];
-      for (let column = 0; column < side; column += 1) {
-        pixels[to + column] = activationColor(units[from + column], palette);
-      }
-    }
-  }
-  const canvas = new OffscreenCanvas(image.width, image.height);
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return { canvas, side, positionOf };
-}
-
 // A line for each weight; its width is relative to the layer's largest weight. Each line is a separate stroke, because
 // browsers are much slower with one path of many crossing lines.
-function drawConnections(context, layers, layerSizes, weights, palette) {
+function drawConnections(context, layers, weights, palette) {
   let start = 0;
-  for (let layer = 0; layer + 1 < layerSizes.length; layer += 1) {
-    const [from, to] = [layers[layer].tiles, layers[layer + 1].tiles];
+  for (let layer = 0; layer + 1 < layers.length; layer += 1) {
+    const [from, to] = [layers[layer], layers[layer + 1]];
     const kernel = weights.subarray(start, start + from.length * to.length);
     start += kernel.length + to.length;
     const opacity = Math.min(1, 12 / Math.sqrt(kernel.length)); // so that many lines can be told apart
@@ -54,10 +35,7 @@ function drawConnections(context, layers, layerSizes, weights, palette) {
       context.strokeStyle = kernel[index] > 0 ? palette.positiveLine : palette.negativeLine;
       context.globalAlpha = (0.1 + 0.7 * share) * opacity;
       context.lineWidth = 0.4 + 2.6 * share;
-      context.beginPath();
-      context.moveTo(a.x + a.size, a.y + a.size / 2);
-      context.lineTo(b.x, b.y + b.size / 2);
-      context.stroke();
+      drawLine(context, a.x + a.size, a.y + a.size / 2, b.x, b.y + b.size / 2);
     }
     context.globalAlpha = 1;
   }
@@ -88,7 +66,7 @@ export class NetworkPicture {
     const { left, top } = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - left, event.clientY - top];
     const isWithin = (tile) => x >= tile.x && x <= tile.x + tile.size && y >= tile.y && y <= tile.y + tile.size;
-    const unit = this.layers.flatMap((layer) => layer.tiles).findIndex(isWithin);
+    const unit = this.layers.flat().findIndex(isWithin);
     return unit < 0 ? null : unit;
   }
 
@@ -117,7 +95,7 @@ export class NetworkPicture {
     if (event.key === "Escape") this.select(null);
     if (!(event.key in moves) || this.layers === null) return;
     event.preventDefault();
-    const nUnits = this.layers.reduce((sum, layer) => sum + layer.tiles.length, 0);
+    const nUnits = this.layers.flat().length;
     this.select(this.unit === null ? 0 : (this.unit + moves[event.key] + nUnits) % nUnits);
   }
 

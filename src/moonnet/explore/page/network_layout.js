@@ -1,6 +1,6 @@
 // The places of the units in the picture of the network
 
-// The position and size of each unit's tile; layers go from left to right, each in as many columns as it needs
+// The position and size of each unit's tile, by layer; layers go from left to right, each in as many columns as it needs
 export function networkLayout(layerSizes, width, height) {
   const gap = 3;
   const between = Math.max(20, Math.min(70, width / (2.2 * layerSizes.length)));
@@ -19,10 +19,10 @@ export function networkLayout(layerSizes, width, height) {
   return layerSizes.map((units, layer) => {
     const inColumn = Math.ceil(units / columns[layer]);
     const top = (height - inColumn * pitch) / 2;
-    const tiles = Array.from({ length: units }, (_, unit) => ({
-      x: x + Math.floor(unit / inColumn) * pitch, y: top + (unit % inColumn) * pitch, size,
-    }));
+    const left = x;
     x += columns[layer] * pitch + between;
-    return { tiles };
+    return Array.from({ length: units }, (_, unit) => ({
+      x: left + Math.floor(unit / inColumn) * pitch, y: top + (unit % inColumn) * pitch, size,
+    }));
   });
 }

@@ -1,4 +1,5 @@
-import { element, prepareCanvas } from "./dom.js";
+import { prepareCanvas } from "./canvas.js";
+import { element } from "./dom.js";
 import { formatPercent } from "./formats.js";
 import { layoutLegend, drawLegend } from "./legend.js";
 import { planeRectangle, planeScale, drawPlane } from "./plane_picture.js";

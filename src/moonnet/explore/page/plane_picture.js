@@ -1,5 +1,6 @@
 // The picture of the plane on a canvas; a view is the header and arrays of a picture, a palette is from class Theme
 
+import { drawGrids, drawVerticalText } from "./canvas.js";
 import { probabilityColor, activationColor } from "./colors.js";
 import { formatPercent } from "./formats.js";
 import { drawPoints } from "./points.js";
@@ -80,20 +81,11 @@ function drawAccuracy(context, rectangle, header, palette) {
 
 // A smooth image of a grid's colours, row by row from the bottom; its outermost points are on the rectangle's edges
 function drawGrid(context, rectangle, resolution, colorOf) {
-  const image = new ImageData(resolution, resolution);
-  const pixels = new Uint32Array(image.data.buffer);
-  for (let row = 0; row < resolution; row += 1) {
-    const [from, to] = [(resolution - 1 - row) * resolution, row * resolution];
-    for (let column = 0; column < resolution; column += 1) pixels[to + column] = colorOf(from + column);
-  }
-  const pixelCanvas = new OffscreenCanvas(resolution, resolution);
-  pixelCanvas.getContext("2d").putImageData(image, 0, 0);
+  const { canvas } = drawGrids(1, resolution, colorOf);
   const stepX = rectangle.width / (resolution - 1);
   const stepY = rectangle.height / (resolution - 1);
   context.imageSmoothingEnabled = true;
-  context.drawImage(
-    pixelCanvas, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY,
-  );
+  context.drawImage(canvas, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY);
 }
 
 function drawBoundary(context, rectangle, { header, arrays }, palette) {
@@ -143,9 +135,5 @@ function drawAxes(context, rectangle, header, scale, palette, zoom) {
   context.textBaseline = "bottom";
   const bottom = rectangle.y + rectangle.height + PLANE_MARGIN.bottom - 2;
   context.fillText(header.axes[0].name, rectangle.x + rectangle.width / 2, bottom, rectangle.width);
-  context.save();
-  context.translate(12 * zoom, rectangle.y + rectangle.height / 2);
-  context.rotate(-Math.PI / 2);
-  context.fillText(header.axes[1].name, 0, 0, rectangle.height);
-  context.restore();
+  drawVerticalText(context, header.axes[1].name, 12 * zoom, rectangle.y + rectangle.height / 2, rectangle.height);
 }
