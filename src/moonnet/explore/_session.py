@@ -9,7 +9,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -311,11 +310,10 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
 
 def _training_cost(settings: Settings, data: PlaneDataset) -> float:
     """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
-    sizes = [2, *settings.hidden_layer_sizes, len(data.classes)]
-    n_weights = sum((inputs + 1) * units for inputs, units in pairwise(sizes))
+    network = DenseStack((2, *settings.hidden_layer_sizes, len(data.classes)), settings.activation)
     batch_size = min(settings.batch_size, len(data.y_train))
     n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)
-    return n_steps * (20_000 + batch_size * n_weights)
+    return n_steps * (20_000 + batch_size * network.n_weights)
 
 
 def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:

@@ -56,11 +56,11 @@ def check_limits(name: str, limits: Any) -> tuple[float, float]:
     return lower, upper
 
 
-def check_resolution(grid_resolution: Any) -> int:
-    """Return the number of grid points along each axis as an int."""
-    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
-        raise ValueError(f"grid_resolution must be an integer of at least 2. Got {grid_resolution!r} instead.")
-    return int(grid_resolution)
+def check_integer(name: str, value: Any, lowest: int) -> int:
+    """Return the value as an int. Raises ValueError unless it is an integer of at least ``lowest``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < lowest:
+        raise ValueError(f"{name} must be an integer of at least {lowest}. Got {value!r} instead.")
+    return int(value)
 
 
 def _check_keywords(name: str, keywords: Any) -> None:

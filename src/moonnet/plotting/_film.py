@@ -4,7 +4,6 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import copy
 import functools
-from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from moonnet._sklearn_compat import check_has_callbacks
 from moonnet.networks import equal_arrays
-from moonnet.plotting._checks import check_positive
+from moonnet.plotting._checks import check_integer, check_positive
 from moonnet.plotting._curves import TrainingCurveDisplay, unwrap_estimator
 from moonnet.plotting._regions import DecisionRegionDisplay
 from moonnet.plotting._regression import RegressionDisplay
@@ -92,9 +91,7 @@ class LearningFilm:
 
     def __init__(self, every: int = 1) -> None:
         check_has_callbacks("LearningFilm")
-        if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
-            raise ValueError(f"every must be an integer of at least 1. Got {every!r} instead.")
-        self.every: int = int(every)
+        self.every: int = check_integer("every", every, 1)
         self.epochs: list[int] = []
         self.weights: list[tuple[list[np.ndarray], list[np.ndarray]]] = []
         self.history: dict[str, list[float]] = {}

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from moonnet._sklearn_compat import boundary_display
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
 from moonnet.plotting._boundary import boundary_lines, score_boundary
-from moonnet.plotting._checks import check_choice, check_options, check_plot_options, check_resolution
+from moonnet.plotting._checks import check_choice, check_integer, check_options, check_plot_options
 from moonnet.plotting._feature_plane import axis_limits, choose_plane
 from moonnet.plotting._fonts import axes_texts, make_drawable
 from moonnet.plotting._legend import draw_legend, widen_figure
@@ -547,7 +547,7 @@ def _check_arguments(
                 "class_of_interest must be None if response_method='predict', which draws the regions of every class. "
                 f"Got {class_of_interest!r} instead."
             )
-    check_resolution(grid_resolution)
+    check_integer("grid_resolution", grid_resolution, 2)
     return response_method
 
 

@@ -12,7 +12,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
-from moonnet.plotting._checks import check_options, check_plot_options, check_resolution
+from moonnet.plotting._checks import check_integer, check_options, check_plot_options
 from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
 from moonnet.plotting._fonts import axes_texts, make_drawable
 from moonnet.plotting._scatter import marker_style
@@ -185,7 +185,8 @@ class RegressionDisplay:
         plane = choose_line_or_plane(X, features, held)
         n_axes = plane.points.shape[1]
         targets = None if y is None else _validate_targets(X, y)
-        resolution = check_resolution(_RESOLUTION[n_axes] if grid_resolution is None else grid_resolution)
+        resolution = _RESOLUTION[n_axes] if grid_resolution is None else grid_resolution
+        resolution = check_integer("grid_resolution", resolution, 2)
         if n_axes == 1 and ylim is not None:
             raise ValueError(
                 f"ylim must be None for one feature; use vlim for the vertical axis. Got {ylim!r} instead."
@@ -285,8 +286,7 @@ class RegressionDisplay:
             if colorbar_kw is not False:
                 kwargs = {"label": self.target_name} | to_kwargs(colorbar_kw)
                 self.colorbar_ = self.figure_.colorbar(self.surface_, ax=self.ax_, **kwargs)
-        if self.title:
-            self.ax_.set_title(self.title, fontsize="medium", wrap=True)
+        label_axes(self.ax_, None, self.title)
         make_drawable([*axes_texts(self.ax_), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
         return self
 

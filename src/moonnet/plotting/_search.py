@@ -101,8 +101,10 @@ def plot_search(
     candidates, scores = _drop_earlier_rounds(search, scores)
     is_selected = metric is None and hasattr(search, "best_params_")
     best = search.best_params_ if is_selected else candidates[np.argmax(np.nan_to_num(scores, nan=-np.inf))]
-    x, y = _choose_parameters(candidates, x, y)
-    table, rows, columns = _tabulate_scores(candidates, scores, x, y)
+    parameters = _distinct_values(candidates)
+    x, y = _choose_parameters(parameters, x, y)
+    columns, rows = parameters[x], parameters[y]
+    table = _tabulate_scores(candidates, scores, parameters, x, y)
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
     image = ax.imshow(table, **({"cmap": "viridis", "aspect": "auto", "origin": "lower"} | (image_kw or {})))
@@ -111,13 +113,13 @@ def plot_search(
     ax.set_xticks(range(len(columns)), [_format_value(value) for value in columns.values()], **rotation)
     ax.set_yticks(range(len(rows)), [_format_value(value) for value in rows.values()])
     ax.set(xlabel=_short_name(x), ylabel=_short_name(y))
-    others = [_short_name(name) for name in _varied_parameters(candidates) if name not in (x, y)]
+    others = [_short_name(name) for name, values in parameters.items() if len(values) > 1 and name not in (x, y)]
     maximum = f"highest score over {', '.join(others)}; " if others else ""
     ax.set_title(f"{maximum}the frame marks the best candidate", fontsize="medium", wrap=True)
     if text_kw is not False and (text_kw is not None or table.size <= _MAX_ANNOTATED_CELLS):
         _annotate_cells(ax, image, table, to_kwargs(text_kw))
     if x in best and y in best:
-        row, column = list(rows).index(_value_key(best[y])), list(columns).index(_value_key(best[x]))
+        row, column = _find_cell(best, parameters, x, y)
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=2.5))
     if colorbar_kw is not False:
         ax.figure.colorbar(image, ax=ax, **({"label": score_name, "format": "%.3f"} | to_kwargs(colorbar_kw)))
@@ -126,19 +128,20 @@ def plot_search(
 
 
 def _tabulate_scores(
-    candidates: list[dict[str, Any]], scores: np.ndarray, x: str, y: str
-) -> tuple[np.ndarray, dict[Any, Any], dict[Any, Any]]:
-    """Return the highest score of each pair of values, shape (n_rows, n_columns), and the values of rows and columns.
-
-    The score of a pair without a candidate is NaN.
-    """
-    rows, columns = _parameter_values(candidates, y), _parameter_values(candidates, x)
-    table = np.full((len(rows), len(columns)), np.nan)
+    candidates: list[dict[str, Any]], scores: np.ndarray, parameters: dict[str, dict[Any, Any]], x: str, y: str
+) -> np.ndarray:
+    """Return the highest score of each pair of values, shape (n_rows, n_columns); NaN for one without a candidate."""
+    table = np.full((len(parameters[y]), len(parameters[x])), np.nan)
     for candidate, score in zip(candidates, scores, strict=True):
         if x in candidate and y in candidate:
-            cell = list(rows).index(_value_key(candidate[y])), list(columns).index(_value_key(candidate[x]))
+            cell = _find_cell(candidate, parameters, x, y)
             table[cell] = np.fmax(table[cell], score)
-    return table, rows, columns
+    return table
+
+
+def _find_cell(candidate: dict[str, Any], parameters: dict[str, dict[Any, Any]], x: str, y: str) -> tuple[int, ...]:
+    """Return the row and the column of a candidate that has both parameters."""
+    return tuple(list(parameters[name]).index(_value_key(candidate[name])) for name in (y, x))
 
 
 def _annotate_cells(ax: Any, image: Any, table: np.ndarray, kwargs: dict[str, Any]) -> None:
@@ -175,11 +178,10 @@ def _drop_earlier_rounds(search: Any, scores: np.ndarray) -> tuple[list[dict[str
     return [parameters for parameters, _ in last.values()], np.array([score for _, score in last.values()])
 
 
-def _choose_parameters(candidates: list[dict[str, Any]], x: str | None, y: str | None) -> tuple[str, str]:
+def _choose_parameters(parameters: dict[str, dict[Any, Any]], x: str | None, y: str | None) -> tuple[str, str]:
     """Return the full names of the parameters along the axes."""
-    searched = list(dict.fromkeys(name for candidate in candidates for name in candidate))
-    names = [None if name is None else _full_name(axis, name, searched) for axis, name in (("x", x), ("y", y))]
-    varied = _varied_parameters(candidates)
+    names = [None if name is None else _full_name(axis, name, list(parameters)) for axis, name in (("x", x), ("y", y))]
+    varied = [name for name, values in parameters.items() if len(values) > 1]
     free = [name for name in varied if name not in names]
     if names.count(None) > 0 and names.count(None) != len(free):
         raise ValueError(
@@ -200,18 +202,16 @@ def _full_name(axis: str, name: str, searched: list[str]) -> str:
     return matches[0]
 
 
-def _varied_parameters(candidates: list[dict[str, Any]]) -> list[str]:
-    """Return the parameters with more than one value."""
-    names = dict.fromkeys(name for candidate in candidates for name in candidate)
-    return [name for name in names if len(_parameter_values(candidates, name)) > 1]
-
-
-def _parameter_values(candidates: list[dict[str, Any]], name: str) -> dict[Any, Any]:
-    """Return the distinct values of a parameter by their keys; numbers are sorted."""
-    values = {_value_key(candidate[name]): candidate[name] for candidate in candidates if name in candidate}
-    if all(isinstance(value, Real) for value in values.values()):
-        return dict(sorted(values.items(), key=lambda item: item[1]))
-    return values
+def _distinct_values(candidates: list[dict[str, Any]]) -> dict[str, dict[Any, Any]]:
+    """Return the distinct values of each parameter by their keys; numbers are sorted."""
+    parameters: dict[str, dict[Any, Any]] = {}
+    for candidate in candidates:
+        for name, value in candidate.items():
+            parameters.setdefault(name, {})[_value_key(value)] = value
+    for name, values in parameters.items():
+        if all(isinstance(value, Real) for value in values.values()):
+            parameters[name] = dict(sorted(values.items(), key=lambda item: item[1]))
+    return parameters
 
 
 def _value_key(value: Any) -> Any:

@@ -15,16 +15,16 @@ export class Film {
     this.frameId = 0;
     this.playing = null; // timer; null while paused
     this.playButton = button("Play", () => this.toggle(), { disabled: true });
-    this.backButton = button("‹", () => this.step(-1), { disabled: true, "aria-label": "Previous epoch" });
-    this.forwardButton = button("›", () => this.step(1), { disabled: true, "aria-label": "Next epoch" });
+    const back = button("‹", () => this.step(-1), { disabled: true, "aria-label": "Previous epoch" });
+    const forward = button("›", () => this.step(1), { disabled: true, "aria-label": "Next epoch" });
     this.slider = element("input", {
       type: "range", min: 0, max: 0, value: 0, disabled: true, "aria-label": "Epoch",
       oninput: () => this.show(Number(this.slider.value)),
     });
-    this.output = element("output", {}, "");
+    this.controls = [this.playButton, back, forward, this.slider];
+    this.output = element("output");
     this.root = element(
-      "div", { class: "film", role: "group", "aria-label": "Film of the training" },
-      this.playButton, this.backButton, this.forwardButton, this.slider, this.output,
+      "div", { class: "film", role: "group", "aria-label": "Film of the training" }, ...this.controls, this.output,
     );
   }
 
@@ -38,9 +38,7 @@ export class Film {
       this.slider.max = nEpochs;
       this.slider.value = finalEpoch;
     }
-    for (const control of [this.playButton, this.backButton, this.forwardButton, this.slider]) {
-      control.disabled = nEpochs === 0;
-    }
+    for (const control of this.controls) control.disabled = nEpochs === 0;
     this.refresh();
   }
 
