@@ -71,11 +71,8 @@ async def explore(
 
 
 def _write_redirect(folder: Path, address: str) -> str:
-    """Write a page that redirects to the address, and return the page's own address.
-
-    Other users of the machine can read the command lines of its processes, the browser's among them, but not files in a
-    temporary folder.
-    """
+    """Write a page that redirects to the address, and return the page's own address."""
+    # Other users of the machine can read the browser's command line, but not files in a temporary folder
     path, link = folder / "explorer.html", escape(address)
     path.write_text(
         f'<!doctype html><title>moonnet explorer</title><meta name="referrer" content="no-referrer">\n'

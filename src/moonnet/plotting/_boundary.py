@@ -66,13 +66,10 @@ def _find_boundary(response: np.ndarray) -> np.ndarray:
 
 
 def _match_predictions(scores: np.ndarray, response: np.ndarray) -> np.ndarray | None:
-    """Return scores that are highest for the predicted class, or None if no threshold yields these predictions.
-
-    Two classes may have any threshold, as ``FixedThresholdClassifier`` has.
-    """
+    """Return scores that are highest for the predicted class, or None if no threshold yields these predictions."""
     if (scores.argmax(axis=1) == response).all():
         return scores
-    if scores.shape[1] == 2:
+    if scores.shape[1] == 2:  # may have any threshold, as those of FixedThresholdClassifier
         highest_negative, lowest_positive = scores[response == 0, 1].max(), scores[response == 1, 1].min()
         if highest_negative < lowest_positive:
             margin = scores[:, 1] - (highest_negative + lowest_positive) / 2

@@ -74,10 +74,7 @@ def _check_keywords(name: str, keywords: Any) -> None:
 
 
 def _check_names(name: str, keywords: dict[str, Any]) -> None:
-    """Raise ValueError for a keyword that the part's function does not have, nor its artist as a property.
-
-    Surfaces, contours and colour bars pass theirs through several functions; there, matplotlib raises.
-    """
+    """Raise ValueError for a keyword that the part's function does not have, nor its artist as a property."""
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection, PathCollection
     from matplotlib.image import AxesImage
@@ -95,6 +92,7 @@ def _check_names(name: str, keywords: dict[str, Any]) -> None:
         "scatter_kw": (Axes.scatter, PathCollection),
         "text_kw": (Axes.text, Text),
     }
+    # Surfaces, contours and colour bars pass theirs through several functions; there, matplotlib raises
     if name not in functions:
         return
     function, artist = functions[name]

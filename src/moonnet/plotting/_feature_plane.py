@@ -1,4 +1,7 @@
-"""Maps between the points of a picture and samples: two features, one feature, or the principal plane of all."""
+"""Maps between the points of a picture and samples: two features, one feature, or the principal plane of all.
+
+X is an array or a pandas or polars dataframe. ``features`` holds names or indices of columns.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -27,10 +30,7 @@ class Plane:
 
 
 def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
-    """Return the plane of two features with the others fixed, or the principal plane if ``features="pca"``.
-
-    X is an array or a pandas or polars dataframe. ``features`` holds names or indices of columns.
-    """
+    """Return the plane of two features with the others fixed, or the principal plane if ``features="pca"``."""
     X, names = _validate_table(X, held)
     if X.shape[1] < 2:
         raise ValueError(f"X must have at least two columns to be drawn in the plane. Got shape {X.shape} instead.")
@@ -43,10 +43,7 @@ def choose_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = 
 
 
 def choose_line_or_plane(X: Any, features: Any = None, held: Mapping[Any, Any] | None = None) -> Plane:
-    """Return the line of one feature or the plane of two, with the others fixed.
-
-    X is an array or a pandas or polars dataframe. ``features`` holds names or indices of columns.
-    """
+    """Return the line of one feature or the plane of two, with the others fixed."""
     X, names = _validate_table(X, held)
     plotted = _find_columns(features, names, X.shape[1], (1, 2), "one or two columns of X (names or indices)")
     return _make_feature_plane(X, names, plotted, held)

@@ -105,12 +105,9 @@ def _known_characters(path: Any) -> frozenset[str]:
     return frozenset(map(chr, get_font(path).get_charmap()))
 
 
-@functools.lru_cache
+@functools.lru_cache  # n_fonts, the number of installed fonts, is a part of its key
 def _find_families(wanted: frozenset[str], n_fonts: int) -> tuple[list[str], frozenset[str]]:
-    """Return the font families that together have the wanted characters, and the characters that none has.
-
-    The number of installed fonts is a key of the cache.
-    """
+    """Return the font families that together have the wanted characters, and the characters that none has."""
     from matplotlib.font_manager import fontManager
 
     # One file per family is enough; without serifs first, like matplotlib's default

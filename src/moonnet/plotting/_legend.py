@@ -94,10 +94,8 @@ def shorten_label(label: str, width: int) -> str:
 
 
 def _best_corner(ax: Any, handles: list[Any]) -> str:
-    """Return the corner of the axes that contains the fewest points.
-
-    This is faster than ``loc="best"``, which checks every cell of a surface on each draw.
-    """
+    """Return the corner of the axes that contains the fewest points."""
+    # Faster than loc="best", which checks every cell of a surface on each draw
     points = np.concatenate([np.asarray(handle.get_offsets()) for handle in handles])
     x, y = ((points - [ax.get_xlim()[0], ax.get_ylim()[0]]) / [np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())]).T
     rows, columns = {"upper": y > 0.6, "lower": y < 0.4}, {"right": x > 0.6, "left": x < 0.4}

@@ -436,12 +436,10 @@ class DecisionRegionDisplay:
         return self._region_defaults() | bands
 
     def _region_defaults(self) -> dict[str, Any]:
-        """Return the default colours of the regions.
-
-        Without vmin and vmax, the colours would shift if no grid point is predicted as the first or last class.
-        """
+        """Return the default colours of the regions."""
         from matplotlib.colors import ListedColormap
 
+        # Without vmin and vmax, the colours would shift if no grid point is predicted as the first or last class
         return {"alpha": 0.25, "cmap": ListedColormap(self.colors_), "vmin": -0.5, "vmax": len(self.classes) - 0.5}
 
     def _value_limits(self) -> tuple[float, float]:
@@ -456,10 +454,7 @@ class DecisionRegionDisplay:
         return finite.min(), finite.max()
 
     def _surface_colormap(self, colors: Any) -> Any:
-        """Return a pale, opaque colormap that ends in the colour of the class of interest.
-
-        It is opaque because the triangles of a Gouraud-shaded surface overlap, which shows if they are translucent.
-        """
+        """Return a pale, opaque colormap that ends in the colour of the class of interest."""
         import matplotlib as mpl
 
         index = self.classes.tolist().index(self.class_of_interest)
@@ -471,6 +466,7 @@ class DecisionRegionDisplay:
         if isinstance(colors, str | mpl.colors.Colormap) and len(self.classes) == 2:
             users_colormap = mpl.colormaps.get_cmap(colors)
             colormap = users_colormap if index == 1 else users_colormap.reversed()
+        # Opaque, because the triangles of a Gouraud-shaded surface overlap, which shows if they are translucent
         return mpl.colors.ListedColormap(0.6 * colormap(np.linspace(0, 1, 256)) + 0.4)
 
     def _draw_boundary(self, kwargs: dict[str, Any]) -> Any:
