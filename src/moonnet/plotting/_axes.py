@@ -6,23 +6,24 @@ from typing import Any
 _MAX_EQUAL_RATIO = 2
 
 
-def create_axes(width: float, height: float, aspect: str | float, extra_width: float = 2.1) -> Any:
-    """Return the axes of a new figure, sized for data of this width and height.
+def prepare_axes(
+    ax: Any, width: float, height: float, aspect: str | float | None, extra_width: float = 2.1
+) -> tuple[Any, str | float]:
+    """Return the axes, or new ones that are sized for data of this width and height, and their aspect.
 
     ``extra_width`` in inches is for what stands beside the axes: tick labels, legend and colour bar.
     """
+    if aspect is None:
+        aspect = "equal" if 0 < max(width, height) <= _MAX_EQUAL_RATIO * min(width, height) else "auto"
+    if ax is not None:
+        return ax, aspect
     from matplotlib import pyplot as plt
 
     ratio = height / width if aspect == "equal" and min(width, height) > 0 else 0.85
     longer_side = 4.3  # of the axes, in inches
     figsize = longer_side * min(1, 1 / ratio) + extra_width, max(longer_side * min(1, ratio) + 0.8, 3.2)
     # "constrained" would need two draws to reach its final layout
-    return plt.subplots(figsize=figsize, layout="compressed")[1]
-
-
-def choose_aspect(width: float, height: float) -> str:
-    """Return "equal" if the axes have similar lengths, else "auto"."""
-    return "equal" if 0 < max(width, height) <= _MAX_EQUAL_RATIO * min(width, height) else "auto"
+    return plt.subplots(figsize=figsize, layout="compressed")[1], aspect
 
 
 def label_axes(ax: Any, axis_labels: tuple[str, ...] | None, title: str | None = None) -> None:

@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet._sklearn_compat import boundary_display
-from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
+from moonnet.plotting._axes import label_axes, prepare_axes, to_kwargs
 from moonnet.plotting._boundary import boundary_lines, score_boundary
 from moonnet.plotting._checks import check_choice, check_integer, check_options, check_plot_options
 from moonnet.plotting._feature_plane import axis_limits, choose_plane
@@ -368,11 +368,9 @@ class DecisionRegionDisplay:
                 _check_class(self.class_of_interest, self.classes)
         self.colors_ = class_colors(len(self.classes), colors)
         xlim, ylim = ((grid.min(), grid.max()) for grid in (self.xx0, self.xx1))
-        aspect = choose_aspect(np.ptp(xlim), np.ptp(ylim)) if aspect is None else aspect
         has_colorbar = self.surface_values is not None and colorbar_kw is not False
         is_new = ax is None
-        if is_new:
-            ax = create_axes(np.ptp(xlim), np.ptp(ylim), aspect, extra_width=3.1 if has_colorbar else 2.1)
+        ax, aspect = prepare_axes(ax, np.ptp(xlim), np.ptp(ylim), aspect, extra_width=3.1 if has_colorbar else 2.1)
         self.ax_, self.figure_ = ax, ax.figure
         if self.style == "lecture":  # shows only the image and the samples by default
             boundary_kw, errors_kw = (False if part_kw is None else part_kw for part_kw in (boundary_kw, errors_kw))

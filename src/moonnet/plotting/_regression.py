@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
-from moonnet.plotting._axes import choose_aspect, create_axes, label_axes, to_kwargs
+from moonnet.plotting._axes import label_axes, prepare_axes, to_kwargs
 from moonnet.plotting._checks import check_integer, check_options, check_plot_options
 from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
 from moonnet.plotting._fonts import axes_texts, make_drawable
@@ -327,9 +327,7 @@ class RegressionDisplay:
         from matplotlib.collections import PathCollection, QuadMesh
 
         xlim, ylim = ((axis.min(), axis.max()) for axis in self.grid)
-        aspect = choose_aspect(np.ptp(xlim), np.ptp(ylim)) if aspect is None else aspect
-        if ax is None:
-            ax = create_axes(np.ptp(xlim), np.ptp(ylim), aspect, extra_width=2.1 if has_colorbar else 1.0)
+        ax, aspect = prepare_axes(ax, np.ptp(xlim), np.ptp(ylim), aspect, extra_width=2.1 if has_colorbar else 1.0)
         self.ax_, self.figure_ = ax, ax.figure
         surface_kw = normalize_kwargs(surface_kw, QuadMesh)
         defaults = {"cmap": "viridis", "shading": "gouraud", "rasterized": True, "zorder": -1}

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from moonnet.plotting._axes import choose_aspect, create_axes, label_axes
+from moonnet.plotting._axes import label_axes, prepare_axes
 from moonnet.plotting._checks import check_options
 from moonnet.plotting._feature_plane import choose_plane
 from moonnet.plotting._fonts import axes_texts, make_drawable
@@ -99,10 +99,8 @@ def plot_data(
     classes = np.unique(labels)
     rgba = class_colors(len(classes), colors)
     width, height = np.nanmax(plane.points, axis=0) - np.nanmin(plane.points, axis=0)
-    aspect = choose_aspect(width, height) if aspect is None else aspect
     is_new = ax is None
-    if is_new:
-        ax = create_axes(width, height, aspect)
+    ax, aspect = prepare_axes(ax, width, height, aspect)
     points = scatter_by_class(ax, plane.points, labels, classes, rgba, **(scatter_kw or {}))
     legend = draw_legend(ax, points, legend_kw=legend_kw)
     label_axes(ax, plane.axis_labels)

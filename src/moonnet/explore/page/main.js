@@ -18,6 +18,5 @@ export default { render };
 const main = document.querySelector("main[data-moonnet-socket]");
 if (main !== null) {
   main.classList.add("moonnet-explorer");
-  main.replaceChildren();
   new Explorer(new SocketModel(main.dataset.moonnetSocket), main);
 }
