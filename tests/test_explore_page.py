@@ -85,6 +85,8 @@ def open_page(browser, address, size=DESKTOP, scheme="light"):
     browser.get("about:blank")  # an address that differs only in its hash is not loaded again
     browser.get_log("browser")
     browser.get(address)
+    # The address may be that of a page that redirects
+    WebDriverWait(browser, 60, poll_frequency=0.02).until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".status"))
     wait(browser, "explorer?.film.nEpochs > 0 && explorer.status.dataset.kind === ''")
     return browser
 
