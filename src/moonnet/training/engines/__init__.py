@@ -5,7 +5,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from moonnet._keras import keras
-from moonnet.training.engines._engine import ArraySpec, BlockNumbers, Engine, Loop
+from moonnet.training.engines._engine import ArraySpec, BlockNumbers, Engine, Loop, Prediction
 
 
 def _load_engine(backend: str) -> Engine:
@@ -25,14 +25,14 @@ engine = _load_engine(keras.backend.backend())
 _import_process_id = os.getpid()
 
 
-def check_not_forked() -> None:
+def check_not_forked(action: str = "train") -> None:
     """Raise RuntimeError in a forked process if the engine needs the threads that are missing there."""
     if os.getpid() != _import_process_id and not engine.survives_fork:
         raise RuntimeError(
-            "moonnet cannot train in a process forked from one that has trained, because TensorFlow and JAX do not "
-            "survive a fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend "
-            "'loky'. Predictions work in a forked process."
+            f"moonnet cannot {action} in a process forked from one that has used Keras, because TensorFlow and JAX do "
+            "not survive a fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend "
+            "'loky'. Networks of Dense layers predict in a forked process."
         )
 
 
-__all__ = ["ArraySpec", "BlockNumbers", "Engine", "Loop", "check_not_forked", "engine"]
+__all__ = ["ArraySpec", "BlockNumbers", "Engine", "Loop", "Prediction", "check_not_forked", "engine"]

@@ -13,6 +13,7 @@ from moonnet._keras import keras
 Built = TypeVar("Built")
 
 ArraySpec = tuple[tuple[int, ...], str]  # shape and dtype
+Prediction = Callable[[Sequence[np.ndarray], Sequence[np.ndarray], np.ndarray], np.ndarray]
 
 
 class BlockNumbers(NamedTuple):
@@ -54,6 +55,7 @@ class Engine(ABC):
     """A Keras backend for training. Arrays are those of the backend unless annotated otherwise."""
 
     survives_fork: ClassVar[bool] = False  # whether a process that was forked after the import can train
+    compiles_each_size: ClassVar[bool] = True  # whether a prediction is compiled for each number of rows
 
     @abstractmethod
     def device(self) -> Any:
@@ -127,6 +129,15 @@ class Engine(ABC):
         step may assign to the Keras variables, whose values before a call must not matter.
         """
 
+    @abstractmethod
+    def compile_prediction(self, model: Any, device: Any) -> Prediction:
+        """Return what a Keras model with one input computes after its training: ``predict(trainable, others, X)``.
+
+        ``trainable`` and ``others`` are the values of the model's trainable and non-trainable variables. The variables
+        do not change, and their own values do not matter. X has the dtype of the model's input. All arrays are those of
+        NumPy, and the function keeps none of them. Several threads may call it at a time.
+        """
+
     def to_numpy(self, array: Any) -> np.ndarray:
         """Return an array of the engine or of NumPy as one of NumPy, without a copy if possible."""
         return np.asarray(array)
@@ -138,3 +149,11 @@ class Engine(ABC):
     @abstractmethod
     def write(self, variable: Any, value: np.ndarray) -> None:
         """Assign a value of the same shape and dtype to a Keras variable."""
+
+
+def float_dtypes(model: Any) -> set[str]:
+    """Return the dtypes of the floats that a Keras model takes, holds and returns."""
+    dtypes = (
+        keras.backend.standardize_dtype(array.dtype) for array in (*model.inputs, *model.variables, *model.outputs)
+    )
+    return {dtype for dtype in dtypes if "float" in dtype}

@@ -1,5 +1,6 @@
 """Keras on TensorFlow: steps update variables in place, in a ``tf.function`` that XLA compiles."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
-from moonnet.training.engines._engine import BlockNumbers, Engine, Loop
+from moonnet.training.engines._engine import BlockNumbers, Engine, Loop, Prediction
 
 
 class _Float64(float):
@@ -25,6 +26,8 @@ class _Float64(float):
 
 
 class _TensorFlow(Engine):
+    compiles_each_size = False
+
     def device(self) -> str:
         if tf.distribute.has_strategy():
             raise ValueError(
@@ -100,6 +103,43 @@ class _TensorFlow(Engine):
             return result
 
         return run
+
+    def compile_prediction(self, model: Any, device: str) -> Prediction:
+        # Without XLA, which compiles for each number of rows, in 0.1 to 0.4 s. The function takes the arrays of a dtype
+        # as one vector, because TensorFlow takes 10 us to convert an argument.
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        n_trainable = len(model.trainable_variables)
+        positions: dict[str, list[int]] = {}  # of the arrays of each dtype
+        for position, variable in enumerate(variables):
+            positions.setdefault(variable.dtype, []).append(position)
+
+        def infer(vectors: list[Any], X: Any) -> Any:
+            state = [None] * len(variables)
+            for vector, same_dtype in zip(vectors, positions.values(), strict=True):
+                shapes = [variables[position].shape for position in same_dtype]
+                parts = tf.split(vector, list(map(math.prod, shapes)))
+                for position, part, shape in zip(same_dtype, parts, shapes, strict=True):
+                    state[position] = tf.reshape(part, shape)
+            outputs, _ = model.stateless_call(state[:n_trainable], state[n_trainable:], X, training=False)
+            return outputs
+
+        with self.scope(device, "float64"):
+            compiled = tf.function(
+                infer,
+                autograph=False,
+                input_signature=[
+                    [tf.TensorSpec((None,), dtype) for dtype in positions],
+                    tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype),
+                ],
+            ).get_concrete_function()
+
+        def predict(trainable: Sequence[np.ndarray], others: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
+            arrays = [*trainable, *others]
+            vectors = [np.concatenate([arrays[i].ravel() for i in same]) for same in positions.values()]
+            with self.scope(device, "float64"):
+                return np.asarray(compiled([tf.constant(vector) for vector in vectors], tf.constant(X)))
+
+        return predict
 
     # A third to a half faster than the methods of Keras and TensorFlow; callbacks may need them in every epoch
 

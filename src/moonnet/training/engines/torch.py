@@ -6,7 +6,7 @@ Most of the time of a step is that of Keras's layers and optimizer in Python, wh
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from typing import Any
@@ -23,10 +23,9 @@ from torch.overrides import TorchFunctionMode
 
 from moonnet._keras import keras
 from moonnet.networks._activations import LEAKY_SLOPE, SQRT_HALF
-from moonnet.training.engines._engine import BlockNumbers, Engine, Loop
+from moonnet.training.engines._engine import BlockNumbers, Engine, Loop, Prediction, float_dtypes
 
-# (numbers, state, a row of each of the block's arrays, all as tensors) -> the new state, the metrics in one tensor
-_FlatStep = Callable[..., Sequence[torch.Tensor]]
+_FlatFunction = Callable[..., Sequence[torch.Tensor]]  # of tensors
 
 # Threads for the operations of a small network would wait for each other most of the time, and much longer if other
 # processes are busy. The limit is that of the calling thread: those of the caller keep theirs.
@@ -133,6 +132,33 @@ class _Torch(Engine):
 
         return run
 
+    def compile_prediction(self, model: Any, device: torch.device) -> Prediction:
+        n_trainable = len(model.trainable_variables)
+        is_small = all(math.prod(variable.shape) <= _MAX_SERIAL_ELEMENTS for variable in model.variables)
+        precision = _KeepFloat64 if float_dtypes(model) == {"float64"} else nullcontext
+        recorded: dict[int, _FlatFunction] = {}  # for each number of rows
+
+        def infer(*tensors: torch.Tensor) -> list[torch.Tensor]:
+            *state, X = tensors
+            with precision(), torch.no_grad():
+                outputs, _ = model.stateless_call(state[:n_trainable], state[n_trainable:], X, training=False)
+            return [outputs]
+
+        def predict(trainable: Sequence[np.ndarray], others: Sequence[np.ndarray], X: np.ndarray) -> np.ndarray:
+            self.check_not_traced("predict")
+            serial = _openmp.limit(limits=1) if is_small else nullcontext()
+            with self.scope(device, "float64"), serial:
+                tensors = [_to_tensor(array).to(device) for array in (*trainable, *others, X)]
+                if len(X) not in recorded:
+                    with _recording:
+                        if len(X) not in recorded:
+                            recorded[len(X)], _ = _recorded(infer, [tensors, _altered(tensors)])
+                with torch.inference_mode(), torch.jit.optimized_execution(False):
+                    [outputs] = recorded[len(X)](*tensors)
+                    return np.asarray(outputs.cpu())
+
+        return predict
+
     def to_numpy(self, array: Any) -> np.ndarray:
         return np.asarray(array.cpu() if isinstance(array, torch.Tensor) else array)
 
@@ -185,8 +211,11 @@ class _RefuseValues(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _record(loop: Loop, device: torch.device, *, has_penalty: bool) -> tuple[_FlatStep, bool]:
-    """Return the step of a loop, and whether it is recorded: not if what it does depends on values of tensors."""
+def _record(loop: Loop, device: torch.device, *, has_penalty: bool) -> tuple[_FlatFunction, bool]:
+    """Return the step of a loop, and whether it is recorded.
+
+    The step takes numbers, state and a row of each of the block's arrays. It returns the new state, and the metrics.
+    """
     n_numbers, n_arrays = len(BlockNumbers._fields), len(loop.state)
 
     def step(*tensors: torch.Tensor) -> list[torch.Tensor]:
@@ -204,22 +233,43 @@ def _record(loop: Loop, device: torch.device, *, has_penalty: bool) -> tuple[_Fl
         return [_example(start, *spec).to(device) for spec in specs]
 
     precision = _KeepFloat64 if loop.numbers[1] == "float64" else nullcontext
+    return _recorded(step, map(examples, (1.0, 2.0, 1e5)))
+
+
+def _recorded(function: _FlatFunction, examples: Iterable[list[torch.Tensor]]) -> tuple[_FlatFunction, bool]:
+    """Return a function, and whether it is recorded: not if what it does depends on values of tensors.
+
+    The first example of its arguments is recorded. For the others, the recorded function must return the same.
+    """
+    first, *others = examples
     try:
         with _RefuseValues():
-            graph = make_fx(step)(*examples(1.0))
-        recorded = _interpreted(_simplified(graph), examples(1.0))
+            graph = make_fx(function)(*first)
+        recorded = _interpreted(_simplified(graph), first)
     except RuntimeError:  # for the value of a tensor, or for a tensor that the recording holds as a constant
-        return step, False
+        return function, False
     is_equal = partial(torch.allclose, rtol=0, atol=0, equal_nan=True)
-    for start in (2.0, 1e5):
-        if not all(map(is_equal, recorded(*examples(start)), step(*examples(start)))):
-            return step, False
+    for example in others:
+        if not all(map(is_equal, recorded(*example), function(*example))):
+            return function, False
     return recorded, True
+
+
+def _altered(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return other arguments for a prediction that are valid for any layer, such as an Embedding of a column."""
+    *state, X = tensors
+    return [*(1.25 * array if array.is_floating_point() else array for array in state), (X / 2).to(X.dtype)]
+
+
+def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    """Return an array as a tensor, without a copy unless PyTorch needs one."""
+    is_usable = array.flags.writeable and array.flags.c_contiguous
+    return torch.from_numpy(array if is_usable else np.array(array, order="C"))
 
 
 def _example(start: float, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
     size = math.prod(shape)
-    return torch.linspace(start, start + 1, size).reshape(shape).to(getattr(torch, dtype))
+    return torch.linspace(start, start + 1, size, device="cpu").reshape(shape).to(getattr(torch, dtype))
 
 
 def _simplified(graph: GraphModule) -> GraphModule:
@@ -241,7 +291,7 @@ def _simplified(graph: GraphModule) -> GraphModule:
     return graph
 
 
-def _interpreted(graph: GraphModule, examples: Sequence[torch.Tensor]) -> _FlatStep:
+def _interpreted(graph: GraphModule, examples: Sequence[torch.Tensor]) -> _FlatFunction:
     """Return a function that runs a graph in PyTorch's own interpreter, in half the time of Python's, if it has one."""
     try:
         from torch.jit._trace import _trace_impl  # of torch.jit.trace, which is deprecated, without its warning
