@@ -153,7 +153,7 @@ def _functional(scope: Scope, x: Tensor, *, layers: list[Any], input_layers: Any
     name, index = _tensor_key(output_layers)
     (layer,) = (layer for layer in layers if layer["name"] == name)
     # Keras counts the calls of a nested functional model from 1 here, and from 0 elsewhere
-    return results[name, index - (_builder(layer) is _functional)]
+    return results[name, index - 1 if (layer["module"], layer["class_name"]) == _FUNCTIONAL else index]
 
 
 def _sequential(scope: Scope, x: Tensor, *, layers: list[Any], build_input_shape: Any = None) -> Tensor:
@@ -249,9 +249,10 @@ def _build(builder: Builder, scope: Scope, args: list[Any], config: dict[str, An
     return builder(scope, *args, **settings)
 
 
-_MODULES_OF_LAYERS = ("keras", "keras.layers", "keras.src.models.functional")  # others are those of operations
+_FUNCTIONAL = "keras.src.models.functional", "Functional"
+_MODULES_OF_LAYERS = {"keras", "keras.layers", _FUNCTIONAL[0]}  # others are those of operations
 _BUILDERS: dict[tuple[str, str], Builder] = {
     **BUILDERS,
     ("keras", "Sequential"): _sequential,
-    ("keras.src.models.functional", "Functional"): _functional,
+    _FUNCTIONAL: _functional,
 }
