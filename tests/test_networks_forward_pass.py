@@ -69,6 +69,7 @@ def assert_equals_keras(model, expected, X, tolerance, message=""):
     arrays = arrays_of(model)
     for config in (model.get_config(), json.loads(model.to_json())["config"]):
         predicted = forward_pass(config)(X, arrays)
+        assert not np.shares_memory(predicted, X)
         assert_allclose(predicted, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max(), err_msg=message)
     return predicted
 
