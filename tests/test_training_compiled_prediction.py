@@ -4,6 +4,7 @@ import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from moonnet._keras import keras
+from moonnet.networks import State
 from moonnet.training import engines
-from moonnet.training._compiled_prediction import CompiledPrediction, compile_prediction, predict
+from moonnet.training._compiled_prediction import CompiledPrediction, compile_prediction, predict, raw_predictions
 from moonnet.training.engines import engine
 
 BACKEND = keras.backend.backend()
@@ -238,4 +240,4 @@ def test_wide_layers_limit_the_rows_of_a_chunk(units, chunk_size, monkeypatch):
 def test_forked_process_cannot_predict(monkeypatch):
     monkeypatch.setattr(engines, "_import_process_id", 0)
     with pytest.raises(RuntimeError, match="cannot predict with these layers in a process forked"):
-        predict(CompiledPrediction(None, "float32", (1,), "float32", 1), [], [], random_samples(1))
+        raw_predictions(SimpleNamespace(predicts_in_numpy=False), random_samples(1), State([]))

@@ -294,7 +294,7 @@ def test_preparing_a_program_compiles_nothing(monkeypatch, name):
     spec = _program_spec.ProgramSpec(network, BinaryCrossEntropy(), optimizer, 50, dropout=True, dtype=dtype)
     before = len(recorded_compilations())
     program = _compiled_program.compile_program(spec)
-    program.initial_state(network.initial_state(np.random.default_rng(1), dtype).trainable, None, None)
+    program.initial_state(network.initial_state(np.random.default_rng(1), dtype), None, None)
     assert len(recorded_compilations()) == before
 
 

@@ -44,7 +44,7 @@ def test_flatten_and_unflatten_are_inverse(name):
         build_optimizer(OPTIMIZER_FACTORIES[name], SHAPES),
         build_optimizer(OPTIMIZER_FACTORIES[name], [(26,)]),
     )
-    layout = StateLayout.flat(*by_layer, *flat)
+    layout = StateLayout.flat(by_layer[0], [], by_layer[1], *flat)
     assert sorted(np.concatenate(layout.groups)) == list(range(len(layout.layer_shapes)))
     assert all(len(group) in (1, len(SHAPES)) for group in layout.groups)
     rng = np.random.default_rng(0)
@@ -74,7 +74,7 @@ def test_optimizer_step_on_flat_weights_equals_a_step_by_layer(name):
         build_optimizer(OPTIMIZER_FACTORIES[name], SHAPES),
         build_optimizer(OPTIMIZER_FACTORIES[name], [(26,)]),
     )
-    layout = StateLayout.flat(weights, optimizer, flat_weights, flat_optimizer)
+    layout = StateLayout.flat(weights, [], optimizer, flat_weights, flat_optimizer)
     rng = np.random.default_rng(1)
     for _ in range(3):
         gradients = [keras.ops.convert_to_tensor(rng.normal(size=shape).astype("float32")) for shape in SHAPES]

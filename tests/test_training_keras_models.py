@@ -16,10 +16,10 @@ NETWORK = DenseStack((2, 50, 20, 1), "relu")
 
 
 def user_model(l2=0.0, dropout=0.0):
-    weights = NETWORK.initial_state(np.random.default_rng(0), "float64").trainable
+    state = NETWORK.initial_state(np.random.default_rng(0), "float64")
     return _keras_models.user_model(
         NETWORK,
-        weights,
+        state,
         Objective(BinaryCrossEntropy()),
         keras.optimizers.Adam(0.02),
         _keras_models.Regularization(dropout, l2, l2),

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moonnet._classifier import KerasMoonClassifier
     from moonnet._regressor import KerasMoonRegressor
+    from moonnet.networks import HiddenLayers
 
 __version__ = "0.1.0"
 
-__all__ = ["KerasMoonClassifier", "KerasMoonRegressor", "__version__"]
+__all__ = ["HiddenLayers", "KerasMoonClassifier", "KerasMoonRegressor", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,8 +18,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from moonnet._classifier import KerasMoonClassifier
     from moonnet._regressor import KerasMoonRegressor
+    from moonnet.networks import HiddenLayers
 
-    globals().update(KerasMoonClassifier=KerasMoonClassifier, KerasMoonRegressor=KerasMoonRegressor)
+    globals().update(
+        HiddenLayers=HiddenLayers, KerasMoonClassifier=KerasMoonClassifier, KerasMoonRegressor=KerasMoonRegressor
+    )
     return globals()[name]
 
 

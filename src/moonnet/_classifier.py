@@ -16,7 +16,7 @@ from moonnet._sklearn_compat import StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._cross_entropy import BinaryCrossEntropy, CategoricalCrossEntropy
 from moonnet.losses._loss import Objective
-from moonnet.networks import DenseStack, State
+from moonnet.networks import Network, State
 from moonnet.targets import ClassTargets
 from moonnet.targets._sample_weights import ClassWeighting, make_class_weighting
 
@@ -35,6 +35,13 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     hidden_layer_sizes : array-like of int or int, default=(50, 20)
         Number of units in each hidden Dense layer, each at least 1. An empty tuple means no hidden layer, which makes
         the network a logistic regression.
+
+    hidden_layers : list of keras.layers.Layer, keras.Sequential or HiddenLayers, default=None
+        Layers of your own in place of ``hidden_layer_sizes``, ``activation``, ``dropout`` and ``l2``, which must then
+        have their defaults: a list of unbuilt layers, an unbuilt ``keras.Sequential``, or
+        :class:`~moonnet.HiddenLayers` with a function from the input to the last hidden tensor. The estimator adds the
+        output layer. It trains copies of the layers, which keep their settings, regularizers and dtypes: float32 by
+        default, whatever the dtype of X.
 
     activation : str, default="relu"
         Name of the Keras activation of the hidden layers: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ... The
@@ -125,10 +132,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     coefs_ : list of ndarray
         Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The
         dtype is float32 if X was float32 in fit, and otherwise float64. Each access returns a new list: to change the
-        weights, assign a whole list.
+        weights, assign a whole list. A network with ``hidden_layers`` has no
+        ``coefs_``.
 
     intercepts_ : list of ndarray
-        Bias of each layer, of shape (n_units,). To change biases, assign a whole list.
+        Bias of each layer, of shape (n_units,). To change biases, assign a whole list. Not with ``hidden_layers``.
 
     history_ : dict of str to list of float
         Loss and metrics of each epoch. ``"loss"`` (in nats) and ``"accuracy"`` (in [0, 1]; for multilabel y, the
@@ -212,6 +220,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         self,
         hidden_layer_sizes: Sequence[int] | int = (50, 20),
         *,
+        hidden_layers: Any = None,
         activation: str = "relu",
         dropout: float = 0.0,
         l2: float = 0.0,
@@ -233,6 +242,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
+            hidden_layers=hidden_layers,
             activation=activation,
             dropout=dropout,
             l2=l2,
@@ -405,7 +415,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     def _objective(self, targets: ClassTargets) -> Objective:
         return Objective(BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy())
 
-    def _prediction_attributes(self, network: DenseStack, targets: ClassTargets, state: State) -> dict[str, Any]:
+    def _prediction_attributes(self, network: Network, targets: ClassTargets, state: State) -> dict[str, Any]:
         attributes = super()._prediction_attributes(network, targets, state) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel
         return attributes

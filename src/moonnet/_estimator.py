@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import copy
 import functools
+import inspect
 import math
 import operator
 import sys
@@ -35,7 +36,16 @@ from moonnet._sklearn_compat import (
 )
 from moonnet._unknown_keywords import explain
 from moonnet.losses._loss import Objective
-from moonnet.networks import ACTIVATIONS, DenseStack, State
+from moonnet.networks import (
+    ACTIVATIONS,
+    DenseStack,
+    HiddenLayers,
+    Network,
+    State,
+    layers_to_pickle,
+    network_from_dict,
+    resolve_hidden_layers,
+)
 from moonnet.targets import BaseTargets
 from moonnet.targets._sample_weights import ClassWeighting, drop_zero_weights
 from moonnet.training._records import (
@@ -136,7 +146,7 @@ class _Checked:
     training_set: _WeightedSamples
     validation_set: _WeightedSamples | None  # if it was passed
     targets: BaseTargets  # without statistics of y, unless training resumes
-    network: DenseStack
+    network: Network
     previous: TrainingResult | None
     optimizer: Any  # training._optimizers.OptimizerSpec, whose module imports Keras
     learning_rate: float | None
@@ -158,6 +168,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     # "no_validation": training._optimizers checks these with Keras
     _parameter_constraints: ClassVar[dict] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "hidden_layers": "no_validation",
         "activation": [str],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left")],
@@ -181,6 +192,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self,
         *,
         hidden_layer_sizes: Sequence[int] | int,
+        hidden_layers: Any,
         activation: str,
         dropout: float,
         l2: float,
@@ -200,6 +212,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         random_state: int | np.random.RandomState | None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.hidden_layers = hidden_layers
         self.activation = activation
         self.dropout = dropout
         self.l2 = l2
@@ -257,7 +270,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         return unknown
 
     # Set by fit
-    _network: DenseStack
+    _network: Network
     _state: State
     _checkpoint: Any
 
@@ -378,9 +391,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             checked.network,
             objective.loss,
             checked.optimizer,
-            _loop.compiled_batch_size(int(self.batch_size), len(samples.y)),
+            _loop.compiled_batch_size(
+                int(self.batch_size), len(samples.y), may_pad=checked.network.has_independent_samples
+            ),
             dropout=self.dropout > 0,
-            dtype=checked.optimizer.training_dtype(samples.X.dtype.name),
+            dtype=checked.optimizer.training_dtype(checked.network.compute_dtype(samples.X.dtype.name)),
         )
         result = _loop.train(
             spec,
@@ -395,7 +410,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         )
         return result, sklearn_callbacks
 
-    def _store(self, network: DenseStack, targets: BaseTargets, result: TrainingResult) -> None:
+    def _store(self, network: Network, targets: BaseTargets, result: TrainingResult) -> None:
         """Set the fitted attributes."""
         for name, value in self._fitted_attributes(network, targets, result).items():
             setattr(self, name, value)
@@ -463,16 +478,39 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         )
         check_n_features(self, array, reset=False)
 
-    def _check_network(self, n_features: int, targets: BaseTargets, previous: TrainingResult | None) -> DenseStack:
+    def _check_network(self, n_features: int, targets: BaseTargets, previous: TrainingResult | None) -> Network:
         """Return the network to train; a resumed training must not change its layers."""
+        if self.hidden_layers is not None:
+            return self._check_own_layers(n_features, targets, previous)
         layer_sizes = (n_features, *self._check_hidden_layer_sizes(), targets.n_outputs)
-        if previous is not None and layer_sizes != self._network.layer_sizes:
+        if previous is not None and layer_sizes != getattr(self._network, "layer_sizes", None):
             raise ValueError(
                 "The 'hidden_layer_sizes' parameter must not change when training is resumed. "
-                f"Got {self.hidden_layer_sizes!r} for a network with the hidden layers "
-                f"{self._network.layer_sizes[1:-1]}."
+                f"Got {self.hidden_layer_sizes!r} for {self._network.describe()}."
             )
         return DenseStack(layer_sizes, self.activation, self._random_biases)
+
+    def _check_own_layers(self, n_features: int, targets: BaseTargets, previous: TrainingResult | None) -> Network:
+        """Return the network with the layers of ``hidden_layers``."""
+        defaults = {p.name: p.default for p in inspect.signature(type(self)).parameters.values()}
+        for name in ("hidden_layer_sizes", "activation", "dropout", "l2"):
+            value, default = getattr(self, name), defaults.get(name, inspect.Parameter.empty)
+            if default is not inspect.Parameter.empty and not np.array_equal(value, default):
+                raise ValueError(
+                    f"The 'hidden_layers' and {name!r} parameters exclude each other: the layers have their own sizes, "
+                    f"activations and regularization. Got {name}={value!r} together with hidden_layers."
+                )
+        from moonnet.training import engines
+
+        engines.check_not_forked()
+        scope = engines.engine.scope(None, "float64")
+        network = resolve_hidden_layers(self.hidden_layers, n_features, targets.n_outputs, scope)
+        if previous is not None and network != self._network:
+            raise ValueError(
+                "The 'hidden_layers' parameter must not change when training is resumed. "
+                f"Got {network.describe()} instead of {self._network.describe()}."
+            )
+        return network
 
     def _hold_out(
         self, samples: _WeightedSamples, targets: BaseTargets, seed: int
@@ -484,7 +522,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         train, held_out = _validation_set.hold_out(len(samples.y), self.validation_fraction, labels, seed)
         return samples.take(train), samples.take(held_out)
 
-    def _make_sklearn_callbacks(self, task: _Task, network: DenseStack, targets: BaseTargets) -> list[Any]:
+    def _make_sklearn_callbacks(self, task: _Task, network: Network, targets: BaseTargets) -> list[Any]:
         """Return the observer that runs scikit-learn's callbacks, in a list that is empty without callbacks."""
         from moonnet.training import _sklearn_callbacks
 
@@ -510,7 +548,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         )
 
     def _make_score_function(
-        self, validation_set: _WeightedSamples, network: DenseStack, targets: BaseTargets
+        self, validation_set: _WeightedSamples, network: Network, targets: BaseTargets
     ) -> Callable[[State], float]:
         """Return a function that scores a state on the validation set with the scorer of ``scoring``."""
         from sklearn.metrics import check_scoring
@@ -551,7 +589,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     # The fitted network
 
-    def _fitted_attributes(self, network: DenseStack, targets: Any, result: TrainingResult) -> dict[str, Any]:
+    def _fitted_attributes(self, network: Network, targets: Any, result: TrainingResult) -> dict[str, Any]:
         """Return all attributes that fit sets."""
         return self._prediction_attributes(network, targets, result.state) | {
             "history_": result.history,
@@ -561,7 +599,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             "_checkpoint": result.checkpoint,
         }
 
-    def _prediction_attributes(self, network: DenseStack, targets: Any, state: State) -> dict[str, Any]:
+    def _prediction_attributes(self, network: Network, targets: Any, state: State) -> dict[str, Any]:
         """Return the fitted attributes that predictions need."""
         # Parameters as they were in fit: set_params may change them later
         trained_with = {"l2": float(self.l2), "dropout": float(self.dropout)}
@@ -569,7 +607,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     @property
     def coefs_(self) -> list[np.ndarray]:
-        """Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on."""
+        """Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on.
+
+        A network with ``hidden_layers`` has no such attribute: its arrays are those of ``model_``.
+        """
+        self._check_dense_stack("coefs_")
         return DenseStack.coefs(self._state_in_unit())
 
     @coefs_.setter
@@ -578,12 +620,25 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
-        """Bias of each layer, of shape (n_units,)."""
+        """Bias of each layer, of shape (n_units,).
+
+        A network with ``hidden_layers`` has no such attribute: its arrays are those of ``model_``.
+        """
+        self._check_dense_stack("intercepts_")
         return DenseStack.intercepts(self._state_in_unit())
 
     @intercepts_.setter
     def intercepts_(self, intercepts: Sequence[np.ndarray]) -> None:
         self._set_state_in_unit(DenseStack.join(self.coefs_, intercepts))
+
+    def _check_dense_stack(self, attribute: str) -> None:
+        """Raise AttributeError if the network has no such attribute, because its layers are a user's own."""
+        self._fitted_state()
+        if not isinstance(self._network, DenseStack):
+            raise AttributeError(
+                f"A network with hidden_layers has no {attribute}, because its layers may have any arrays. See "
+                "model_.layers."
+            )
 
     def _state_in_unit(self) -> State:
         """Return the state of the network whose outputs are in the unit of y. Raises NotFittedError."""
@@ -599,6 +654,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         """Replace the weights by those of a network whose outputs are in the unit of y, whose layers may be smaller."""
         if not state.equals(self._state):  # then training resumes with these weights, not with those of the last step
             self._checkpoint = self._checkpoint | {"weights": None}
+        assert isinstance(self._network, DenseStack)  # only its arrays can be set
         self._network, self._state = self._network.with_layers_of(state), state
 
     def _drop_optimizer_state(self) -> None:
@@ -621,7 +677,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     @property
     def n_layers_(self) -> int:
         """Number of layers, including the input layer."""
-        return len(self._network.layer_sizes)
+        return self._network.n_layers
 
     @property
     def n_outputs_(self) -> int:
@@ -659,7 +715,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         l2 = self._trained_with["l2"] * objective.scale
         return _keras_models.user_model(
             self._network,
-            state.trainable,
+            state,
             replace(objective, rescaling=None),  # the weights are those in the unit of y
             optimizer.build(learning_rate),
             _keras_models.Regularization(self._trained_with["dropout"], l2, l2 / objective.squared_output_unit),
@@ -670,7 +726,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         state = self._fitted_state()
         if not self._is_already_valid(X):
             X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=state.dtype)
-        return self._network.raw_predictions(X, state)
+        if self._network.predicts_in_numpy:
+            return self._network.raw_predictions(X, state)
+        from moonnet.training import _compiled_prediction
+
+        return _compiled_prediction.raw_predictions(self._network, X, state)
 
     def _is_already_valid(self, X: Any) -> bool:
         """Return whether scikit-learn's checks would return X unchanged."""
@@ -687,15 +747,20 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted estimator with the same parameters, and with the same callbacks instead of deep copies.
 
-        A callback may refer to what must not be copied, such as the trial of a study.
+        A callback may refer to what must not be copied, such as the trial of a study. Layers are the same, too: they
+        are never trained themselves.
         """
         template = copy.copy(self)
-        template.callbacks = template.optimizer = None
+        template.callbacks = template.optimizer = template.hidden_layers = None
         cloned = super(BaseKerasMoon, template).__sklearn_clone__()
         settings = self._optimizer_settings()
         optimizer = clone(self.optimizer, safe=False) if settings is None else _make_optimizer(*settings)
         # A subclass may fix parameters in its __init__
-        parameters = {"callbacks": copy.copy(self.callbacks), "optimizer": optimizer}
+        parameters = {
+            "callbacks": copy.copy(self.callbacks),
+            "optimizer": optimizer,
+            "hidden_layers": _cloned_layers(self.hidden_layers),
+        }
         return cloned.set_params(
             **{name: parameters[name] for name in parameters.keys() & cloned.get_params(deep=False)}
         )
@@ -719,19 +784,21 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         settings = self._optimizer_settings()
         if settings is not None:
             state |= {"optimizer": None, "_optimizer_settings": settings}
-        for name in {"_network", "_state"} & state.keys():
-            state[name] = dict(vars(state[name]))
+        if self.hidden_layers is not None:
+            state["hidden_layers"] = layers_to_pickle(self.hidden_layers, state.get("_network"))
+        if "_state" in state:
+            state |= {"_network": self._network.to_dict(), "_state": dict(vars(self._state))}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state of a pickle, also of one of version 0.1, which lacks some attributes."""
-        state = {"scoring": "loss"} | state
+        state = {"scoring": "loss", "hidden_layers": None} | state
         if "_optimizer_settings" in state:
             state["optimizer"] = _make_optimizer(*state.pop("_optimizer_settings"))
         if "coefs_" in state:
             state |= self._attributes_of_version_0_1(state.pop("coefs_"), state.pop("intercepts_"), state)
         elif "_state" in state:
-            state |= {"_network": DenseStack(**state["_network"]), "_state": State(**state["_state"])}
+            state |= {"_network": network_from_dict(state["_network"]), "_state": State(**state["_state"])}
         super().__setstate__(state)
         if "history_" in state and "best_iteration_" not in state:
             self.best_iteration_, self.best_validation_score_ = self._find_best_epoch()
@@ -764,6 +831,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _cloned_layers(hidden_layers: Any) -> Any:
+    """Return the parameter of a clone: with arguments of its own, which set_params changes."""
+    return clone(hidden_layers) if isinstance(hidden_layers, HiddenLayers) else copy.copy(hidden_layers)
 
 
 def _make_optimizer(cls: Any, settings: dict[str, Any]) -> Any:

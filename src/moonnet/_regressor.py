@@ -17,7 +17,7 @@ from moonnet._sklearn_compat import Interval, StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._loss import Objective
 from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES
-from moonnet.networks import DenseStack, State
+from moonnet.networks import DenseStack, Network, State
 from moonnet.targets import NumberTargets
 
 
@@ -43,6 +43,13 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     quantile : float, default=0.5
         The quantile that ``loss="pinball"`` predicts, in (0, 1). Not used by other losses.
+
+    hidden_layers : list of keras.layers.Layer, keras.Sequential or HiddenLayers, default=None
+        Layers of your own in place of ``hidden_layer_sizes``, ``activation``, ``dropout`` and ``l2``, which must then
+        have their defaults: a list of unbuilt layers, an unbuilt ``keras.Sequential``, or
+        :class:`~moonnet.HiddenLayers` with a function from the input to the last hidden tensor. The estimator adds the
+        output layer. It trains copies of the layers, which keep their settings, regularizers and dtypes: float32 by
+        default, whatever the dtype of X.
 
     activation : str, default="relu"
         Name of the Keras activation of the hidden layers: ``"relu"``, ``"tanh"``, ``"sigmoid"``, ``"gelu"``, ... The
@@ -126,10 +133,11 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The dtype is float32 if X
         was float32 in fit, and otherwise float64. With :attr:`intercepts_`, they give predictions in the unit of y
         (with ``loss="poisson"``, the logarithms of predictions). Each access returns a new list, in which the last
-        kernel is read-only: to change the weights, assign a whole list.
+        kernel is read-only: to change the weights, assign a whole list. A network with ``hidden_layers`` has no
+        ``coefs_``.
 
     intercepts_ : list of ndarray
-        Bias of each layer, of shape (n_units,). To change biases, assign a whole list.
+        Bias of each layer, of shape (n_units,). To change biases, assign a whole list. Not with ``hidden_layers``.
 
     history_ : dict of str to list of float
         Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``. ``"loss"`` is
@@ -236,6 +244,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         self,
         hidden_layer_sizes: Sequence[int] | int = (50, 20),
         *,
+        hidden_layers: Any = None,
         loss: str = "squared_error",
         quantile: float = 0.5,
         activation: str = "relu",
@@ -258,6 +267,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
+            hidden_layers=hidden_layers,
             activation=activation,
             dropout=dropout,
             l2=l2,
@@ -415,9 +425,9 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
             rescaling=(unit, _scalar_or_list(targets.center)),
         )
 
-    def _prediction_attributes(self, network: DenseStack, targets: NumberTargets, state: State) -> dict[str, Any]:
+    def _prediction_attributes(self, network: Network, targets: NumberTargets, state: State) -> dict[str, Any]:
         with np.errstate(over="ignore"):
-            in_unit = DenseStack.rescale(state, *targets.unit)
+            in_unit = network.rescale(state, *targets.unit)
         if not in_unit.is_finite():
             raise ValueError(
                 f"y must contain numbers that {state.dtype}, the dtype of X, can represent. Got numbers of about "
@@ -433,8 +443,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return attributes
 
     def _state_in_unit(self) -> State:
-        state = DenseStack.rescale(super()._state_in_unit(), *self._targets.unit)
-        for array in DenseStack.output_layer(state.trainable):  # computed: to write into it would change nothing
+        state = Network.rescale(super()._state_in_unit(), *self._targets.unit)
+        for array in Network.output_layer(state.trainable):  # computed: to write into it would change nothing
             array.flags.writeable = False
         return state
 

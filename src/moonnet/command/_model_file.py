@@ -32,6 +32,7 @@ except ImportError as error:
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._output_files import replacing
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from moonnet.networks import DenseStack
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.preprocessing import (
     CategoryTargetEncoder,
@@ -303,6 +304,8 @@ def _check_network(network: Any) -> None:
         raise ValueError(f"expected a network of moonnet. Got {type(network).__name__}")
     n_outputs = _check_classes(network) if is_classifier(network) else _check_regression(network)
     architecture, state = network._network, network._state
+    if not isinstance(architecture, DenseStack):
+        raise ValueError("expected a network without hidden_layers")
     if architecture.activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {architecture.activation!r}")
     if architecture.n_features != network.n_features_in_ or architecture.n_outputs != n_outputs:

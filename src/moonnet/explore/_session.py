@@ -193,7 +193,8 @@ class Session:
 
     def _send_trained(self, network: TrainedNetwork, history: dict[str, list[float]]) -> None:
         """Send the picture of a trained network."""
-        trained, state = network.classifier._network, network.classifier._state
+        trained: Any = network.classifier._network  # a DenseStack
+        state = network.classifier._state
         header = {"history": _as_json(history), "final": True}
         self._send_picture("picture", network.request_id, network.data, trained, state, **header)
 
@@ -231,8 +232,8 @@ class Session:
             raise ValueError("The epochs of this network have not been recorded yet.")
         if type(epoch) is not int or not 0 <= epoch < len(network.states):
             raise ValueError(f"epoch must be a whole number from 0 to {len(network.states) - 1}.")
-        trained, state = network.classifier._network, network.states[epoch]
-        self._send_picture("frame", request["id"], network.data, trained, state, epoch=epoch)
+        trained: Any = network.classifier._network  # a DenseStack
+        self._send_picture("frame", request["id"], network.data, trained, network.states[epoch], epoch=epoch)
 
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""

@@ -36,6 +36,19 @@ class DenseStack(Network):
         return self.layer_sizes[-1]
 
     @property
+    def n_layers(self) -> int:
+        """The number of layers, including those of input and output."""
+        return len(self.layer_sizes)
+
+    def describe(self) -> str:
+        """Return the sizes of the hidden layers."""
+        return f"a network with the hidden layers {self.layer_sizes[1:-1]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the network as plain values."""
+        return dict(vars(self))
+
+    @property
     def n_weights(self) -> int:
         """The number of weights and biases."""
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(self.layer_sizes))
@@ -101,13 +114,6 @@ class DenseStack(Network):
     def penalized(self, trainable: Sequence[Any]) -> Sequence[Any]:
         """Return the kernels."""
         return trainable[::2]
-
-    @staticmethod
-    def rescale(state: State, factor: np.ndarray | float, offset: np.ndarray | float) -> State:
-        """Return the state of a network whose outputs are ``factor * outputs + offset``, up to rounding."""
-        *hidden, kernel, bias = state.trainable
-        dtype = kernel.dtype
-        return State([*hidden, (kernel * factor).astype(dtype), (bias * factor + offset).astype(dtype)])
 
     def raw_predictions(self, X: Any, state: State) -> np.ndarray:
         """Return the outputs."""
@@ -175,6 +181,7 @@ class DenseStack(Network):
         output: dict[str, Any] | None = None,
         dropout: Callable[..., Any] | None = None,
         dtype: str | None = None,
+        rescaling: Any = None,
     ) -> Any:
         """Return a new ``keras.Sequential``.
 
@@ -195,7 +202,7 @@ class DenseStack(Network):
                 layers.append(dropout(name=layer_name("dropout", index)))
         name = layer_name("dense", len(hidden))
         layers.append(keras.layers.Dense(n_outputs, name=name, **(dense if output is None else output)))
-        return keras.Sequential(layers, name="sequential")
+        return keras.Sequential(layers if rescaling is None else [*layers, rescaling], name="sequential")
 
 
 def _matmul(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:

@@ -27,8 +27,8 @@ class State:
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype of the trainable arrays."""
-        return self.trainable[0].dtype
+        """The dtype of the output layer."""
+        return self.trainable[-1].dtype
 
     def astype(self, dtype: Any) -> Self:
         """Return the state in another dtype, with the same arrays if they have it."""
@@ -37,6 +37,10 @@ class State:
     def stack(self) -> Self:
         """Return the state as that of a single stacked network, without copying."""
         return type(self)(*([array[np.newaxis] for array in arrays] for arrays in (self.trainable, self.others)))
+
+    def view_of(self, index: int) -> Self:
+        """Return the state of one of several stacked networks, without copying."""
+        return type(self)(*([array[index] for array in arrays] for arrays in (self.trainable, self.others)))
 
     def copy_of(self, index: int) -> Self:
         """Return a copy of the state of one of several stacked networks."""
@@ -72,6 +76,37 @@ class Network(ABC):
     def n_weights(self) -> int:
         """The number of elements in the trainable arrays."""
 
+    @property
+    @abstractmethod
+    def n_layers(self) -> int:
+        """The number of layers, including those of input and output."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what an error calls the network."""
+
+    @property
+    def has_independent_samples(self) -> bool:
+        """Whether no sample of a batch changes what the others contribute to a step."""
+        return True
+
+    @property
+    def predicts_in_numpy(self) -> bool:
+        """Whether ``raw_predictions`` works; else the Keras model must predict."""
+        return True
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the network as plain values, for a pickle."""
+
+    def compute_dtype(self, default: str) -> str:
+        """Return the dtype of the outputs, given that of networks whose layers do not choose their own."""
+        return default
+
+    def penalty(self, state: State) -> float:
+        """Return what the regularizers of layers of their own add to the loss."""
+        return 0.0
+
     @staticmethod
     def output_layer(trainable: Sequence[Any]) -> tuple[Any, Any]:
         """Return kernel and bias of the output layer, a Dense layer, from the trainable arrays."""
@@ -81,6 +116,17 @@ class Network(ABC):
     @abstractmethod
     def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
         """Return a state drawn from the generator, with which a training starts."""
+
+    def fitted_state(self, state: State, dtype: np.dtype) -> State:
+        """Return a trained state in the dtype that an estimator stores, given the dtype of X."""
+        return state.astype(dtype)
+
+    @staticmethod
+    def rescale(state: State, factor: np.ndarray | float, offset: np.ndarray | float) -> State:
+        """Return the state of a network whose outputs are ``factor * outputs + offset``, up to rounding."""
+        *hidden, kernel, bias = state.trainable
+        dtype = kernel.dtype
+        return State([*hidden, (kernel * factor).astype(dtype), (bias * factor + offset).astype(dtype)], state.others)
 
     @abstractmethod
     def raw_predictions(self, X: Any, state: State) -> np.ndarray:
@@ -97,6 +143,11 @@ class Network(ABC):
     def penalized(self, trainable: Sequence[Any]) -> Sequence[Any]:
         """Return those of the trainable arrays, of any library, whose squares the L2 penalty sums."""
 
+    @staticmethod
+    def other_variables(model: Any) -> list[Any]:
+        """Return the variables of a model from ``build`` that stand for a state's other arrays."""
+        return []
+
     @abstractmethod
     def build(
         self,
@@ -105,8 +156,9 @@ class Network(ABC):
         output: dict[str, Any] | None = None,
         dropout: Callable[..., Any] | None = None,
         dtype: str | None = None,
+        rescaling: Any = None,
     ) -> Any:
-        """Return a new ``keras.Sequential`` with this architecture.
+        """Return a new Keras model with this architecture, and with the layer ``rescaling`` at its end, if given.
 
         ``activation`` converts the name of an activation for Keras. ``dense`` are options of each Dense layer,
         ``output`` those of the last one, if they differ, and ``dropout`` returns a layer to follow each hidden one.

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from moonnet._keras import keras
+from moonnet.networks import Network, State
+from moonnet.training._keras_models import training_model
 from moonnet.training.engines import Prediction, check_not_forked, engine
 
 # Limits of the rows that are predicted at once, and of the outputs of all layers for them
@@ -16,6 +19,33 @@ _MAX_ROWS = 2**12
 _MAX_BYTES = 2**25
 # Several rows count as this many at least, where each number of rows is compiled
 _MIN_ROWS = 2**4
+
+
+# Compiled predictions that are kept
+_MAX_COMPILED = 32
+
+
+def raw_predictions(network: Network, X: Any, state: State) -> np.ndarray:
+    """Return the outputs of a network, in NumPy if it can, else by Keras."""
+    if network.predicts_in_numpy:
+        return network.raw_predictions(X, state)
+    check_not_forked("predict with these layers")
+    return predict(_compiled(network, engine.device()), state.trainable, state.others, X)
+
+
+def raw_predictions_of_each(network: Network, X: Any, stacked: State) -> Iterator[np.ndarray]:
+    """Yield the outputs of stacked networks, in groups, shape (networks of a group, n_samples, n_outputs)."""
+    if network.predicts_in_numpy:
+        yield from network.raw_predictions_of_each(X, stacked)
+    else:
+        for index in range(len(stacked.trainable[0])):
+            yield raw_predictions(network, X, stacked.view_of(index))[np.newaxis]
+
+
+@lru_cache(maxsize=_MAX_COMPILED)
+def _compiled(network: Network, device: Any) -> "CompiledPrediction":
+    with engine.scope(device, "float64"):
+        return compile_prediction(training_model(network, network.compute_dtype("float64"), None), device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +79,6 @@ def predict(
 
     ``trainable`` and ``others`` are the values of the model's trainable and non-trainable variables.
     """
-    check_not_forked("predict with these layers")
     n_samples = X.shape[0]
     outputs = np.empty((n_samples, *compiled.output_shape), compiled.output_dtype)
     for start in range(0, n_samples, compiled.chunk_size):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from moonnet.networks import State
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._training_step import OptimizerStart, TrainingStep, build_step, scope_of
@@ -44,14 +45,19 @@ class CompiledProgram:
         return self.step.layout
 
     @property
-    def n_trained(self) -> int:
-        """The number of arrays of the stored state that hold the weights."""
-        return len(self.step.trained)
+    def n_stored_arrays(self) -> int:
+        """The number of arrays of the stored state that are those of the network."""
+        return len(self.step.trained) + len(self.step.others)
 
     @property
-    def n_weight_arrays(self) -> int:
-        """The number of arrays of the state by layer that hold the weights."""
+    def n_trainable(self) -> int:
+        """The number of trainable arrays of the network."""
         return len(self.step.model.trainable_variables)
+
+    @property
+    def n_arrays(self) -> int:
+        """The number of all arrays of the network."""
+        return self.n_trainable + len(self.step.others)
 
     @property
     def finalizes_weights(self) -> bool:
@@ -62,9 +68,13 @@ class CompiledProgram:
         """Return arrays for ``run``: for the samples, see ``split_columns``, and with dropout for its seeds."""
         return [_aligned_zeros(shape, dtype) for shape, dtype in self.block_specs]
 
+    def network_state(self, arrays: Sequence[np.ndarray]) -> State:
+        """Return the state of the network from its arrays, which are the first of a state by layer."""
+        return State(list(arrays[: self.n_trainable]), list(arrays[self.n_trainable : self.n_arrays]))
+
     def initial_state(
         self,
-        weights: Sequence[np.ndarray],
+        network_state: State,
         optimizer_state: Sequence[np.ndarray] | None,
         learning_rate: float | None,
     ) -> list[np.ndarray]:
@@ -74,20 +84,22 @@ class CompiledProgram:
         ``optimizer_state`` or of the compiled schedule applies.
         """
         start = self.optimizer_start
+        variables = [*self.step.model.trainable_variables, *self.step.others]
+        arrays = [np.asarray(a, variable.dtype) for a, variable in zip(network_state.arrays, variables, strict=True)]
         if optimizer_state is None:
             optimizer_state = start.values
         if optimizer_state is None:
             with scope_of(self.spec):
-                optimizer_state = start.values_for([np.asarray(array, self.spec.dtype) for array in weights])
+                optimizer_state = start.values_for(arrays[: self.n_trainable])
         state = [np.asarray(array, dtype) for array, dtype in zip(optimizer_state, start.dtypes, strict=True)]
         if learning_rate is not None:
             assert start.learning_rate_index is not None  # resolve_optimizer has checked it
             state[start.learning_rate_index] = np.asarray(learning_rate, start.dtypes[start.learning_rate_index])
-        return [*(np.asarray(array, self.spec.dtype) for array in weights), *state]
+        return [*arrays, *state]
 
     def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether an optimizer state has the array shapes of this program's optimizer."""
-        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[self.n_weight_arrays :]
+        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[self.n_arrays :]
 
     def run(
         self, numbers: BlockNumbers, block: list[np.ndarray], state: list[Any]
@@ -101,10 +113,10 @@ class CompiledProgram:
             # Wait for the result: JAX reads the block in place, so the block must not change before
             return engine.to_numpy(metrics), records, state
 
-    def finalized_weights(self, state: list[Any]) -> list[np.ndarray]:
-        """Return the weights of the optimizer for a training that ends in this state, such as an average over steps."""
+    def finalized_state(self, state: list[Any]) -> State:
+        """Return the network's state if the training ends in this state, such as an average of weights over steps."""
         with scope_of(self.spec), self.finalizing_lock:
-            return self.step.finalized_weights(state)
+            return self.network_state(self.step.finalized_arrays(state))
 
 
 def compile_program(spec: ProgramSpec) -> CompiledProgram:
@@ -120,7 +132,7 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
         loop = Loop(
             step,
             n_metrics=len(spec.loss.metric_names),
-            n_recorded=0 if max_recorded_epochs == 1 else len(step.trained),
+            n_recorded=0 if max_recorded_epochs == 1 else len(step.trained) + len(step.others),
             max_epochs=max_recorded_epochs,
             numbers=((len(BlockNumbers._fields),), spec.dtype),
             block=block_specs,

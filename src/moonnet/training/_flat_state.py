@@ -20,8 +20,8 @@ _ELEMENTWISE_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagr
 class StateLayout:
     """How the state of a training is stored in a compiled program.
 
-    The state is the weights, followed by the optimizer's variables. ``flatten`` and ``unflatten`` take the module
-    ``numpy`` or ``keras.ops`` as ``xp``, with arrays of that module.
+    The state is the weights, the network's other arrays, and the optimizer's variables. ``flatten`` and ``unflatten``
+    take the module ``numpy`` or ``keras.ops`` as ``xp``, with arrays of that module.
     """
 
     layer_shapes: list[tuple[int, ...]]  # of each array of the unflattened state
@@ -29,19 +29,27 @@ class StateLayout:
     stored_shapes: list[tuple[int, ...]]
 
     @classmethod
-    def flat(cls, weights: Sequence[Any], optimizer: Any, flat_weights: Sequence[Any], flat_optimizer: Any) -> Self:
+    def flat(
+        cls,
+        weights: Sequence[Any],
+        others: Sequence[Any],
+        optimizer: Any,
+        flat_weights: Sequence[Any],
+        flat_optimizer: Any,
+    ) -> Self:
         """Return the layout that stores the first weights and optimizer in the variables of the second ones."""
         slots = [_slot_name(variable, weights) for variable in optimizer.variables]
         without_slot = (index for index, slot in enumerate(slots) if slot is None)  # learning rate, iterations
-        n_weights = len(weights)
-        groups = [list(range(n_weights))]
+        n_weights, n_arrays = len(weights), len(weights) + len(others)
+        groups = [list(range(n_weights)), *([index] for index in range(n_weights, n_arrays))]
         for variable in flat_optimizer.variables:
             slot = _slot_name(variable, flat_weights)
             members = (
                 [next(without_slot)] if slot is None else [index for index, other in enumerate(slots) if other == slot]
             )
-            groups.append([n_weights + index for index in members])
-        by_layer, stored = [*weights, *optimizer.variables], [*flat_weights, *flat_optimizer.variables]
+            groups.append([n_arrays + index for index in members])
+        by_layer = [*weights, *others, *optimizer.variables]
+        stored = [*flat_weights, *others, *flat_optimizer.variables]
         return cls([tuple(v.shape) for v in by_layer], groups, [tuple(v.shape) for v in stored])
 
     @classmethod
@@ -51,7 +59,7 @@ class StateLayout:
         return cls(shapes, [[index] for index in range(len(shapes))], shapes)
 
     def flatten(self, arrays: Sequence[Any], xp: Any) -> list[Any]:
-        """Return the stored form of the whole state, or of the weights alone."""
+        """Return the stored form of the whole state, or of its first arrays."""
         return [
             xp.reshape(xp.concatenate([xp.reshape(arrays[index], [-1]) for index in group], 0), shape)
             for group, shape in zip(self.groups, self.stored_shapes, strict=True)

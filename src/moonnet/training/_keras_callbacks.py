@@ -105,7 +105,7 @@ class KerasCallbacks(Observer):
         l2 = parameters.l2 * self._training.settings.loss_scale
         model = user_model(
             spec.network,
-            self._training.program.weights,
+            self._training.program.network_state,
             self._objective,
             optimizer,
             Regularization(parameters.dropout, l2, l2),
@@ -122,7 +122,8 @@ class KerasCallbacks(Observer):
 
     def _synchronized_variables(self) -> list[Any]:
         """Return the variables of the model and its optimizer, in the order of the program's state."""
-        return [*self._model.trainable_variables, *self._model.optimizer.variables]
+        others = self._training.program.spec.network.other_variables(self._model)
+        return [*self._model.trainable_variables, *others, *self._model.optimizer.variables]
 
     def _call_hook(self, hook: str, *arguments: Any, **options: Any) -> None:
         """Update the model, call a hook of all callbacks, and apply their changes to the training."""

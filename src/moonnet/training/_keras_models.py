@@ -1,6 +1,5 @@
 """The Keras models of a network: the one that a program compiles, and the one that users get."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,7 +8,8 @@ import numpy as np
 from moonnet import losses
 from moonnet._keras import keras
 from moonnet.losses._loss import Objective
-from moonnet.networks import Network
+from moonnet.networks import Network, State
+from moonnet.networks._deferred_values import give_values, without_values
 from moonnet.training.engines import engine
 
 
@@ -34,12 +34,15 @@ def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None
 
     ``dropout`` is a variable for the rate and a SeedGenerator, or None.
     """
-    return network.build(
-        engine.activation,
-        dense={"dtype": dtype, "kernel_initializer": "zeros"},
-        dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
-        dtype=dtype,
-    )
+    with without_values():
+        model = network.build(
+            engine.activation,
+            dense={"dtype": dtype},
+            dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
+            dtype=dtype,
+        )
+    give_values(model)
+    return model
 
 
 class Regularization(NamedTuple):
@@ -52,7 +55,7 @@ class Regularization(NamedTuple):
 
 def user_model(
     network: Network,
-    weights: Sequence[np.ndarray],
+    state: State,
     objective: Objective,
     optimizer: Any,
     regularization: Regularization,
@@ -65,28 +68,32 @@ def user_model(
     loss, rescaling, dropout = objective.loss, objective.rescaling, regularization.dropout
     options = {} if dtype is None else {"dtype": dtype}
     regularizers = [{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in regularization[1:]]
-    model = network.build(
-        str,
-        dense=options | regularizers[0],
-        output=options | regularizers[1] | {"activation": loss.output_activation},
-        dropout=partial(keras.layers.Dropout, dropout, **options) if dropout else None,
-        dtype=dtype,
-    )
+    with without_values():
+        model = network.build(
+            str,
+            dense=options | regularizers[0],
+            output=options | regularizers[1] | {"activation": loss.output_activation},
+            dropout=partial(keras.layers.Dropout, dropout, **options) if dropout else None,
+            dtype=dtype,
+            rescaling=rescaling and keras.layers.Rescaling(*rescaling, name="rescaling", **options),
+        )
+    give_values(model)
     if dtype is not None:
         model.dtype_policy = keras.DTypePolicy(dtype)  # Sequential has no such argument
-    if rescaling is not None:
-        model.add(keras.layers.Rescaling(*rescaling, name="rescaling", **options))
-    _check_range(weights, rescaling or network.output_layer(weights), dtype or keras.config.floatx())
-    model.set_weights(weights)
+    floatx = network.compute_dtype(dtype or keras.config.floatx())
+    _check_range(state, rescaling or network.output_layer(state.trainable), floatx)
+    variables = [*model.trainable_variables, *network.other_variables(model)]
+    for variable, array in zip(variables, state.arrays, strict=True):
+        variable.assign(array)
     metrics = loss.keras_metrics(keras, network.n_outputs)
     model.compile(optimizer=optimizer, loss=loss.keras_loss(losses, objective.model_parameter), metrics=metrics)
     return model
 
 
-def _check_range(weights: Sequence[np.ndarray], last_layer: tuple[Any, Any], floatx: str) -> None:
+def _check_range(state: State, last_layer: tuple[Any, Any], floatx: str) -> None:
     """Raise ValueError if ``floatx`` is too narrow for the weights, or for factors and offsets in the unit of y."""
     limits = np.finfo("float32" if floatx == "bfloat16" else floatx)  # both have exponents of eight bits
-    overflows = not all((np.abs(array) <= limits.max).all() for array in (*weights, *last_layer))
+    overflows = not all((np.abs(array) <= limits.max).all() for array in (*state.arrays, *last_layer))
     factors, offsets = map(np.abs, last_layer)
     largest = np.maximum(np.atleast_2d(factors).max(axis=0), offsets)  # of each output
     if overflows or ((largest > 0) & (largest < limits.tiny)).any():

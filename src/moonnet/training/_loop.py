@@ -68,8 +68,10 @@ class Observer:
         """Run last, also after an error."""
 
 
-def compiled_batch_size(batch_size: int, n_samples: int) -> int:
+def compiled_batch_size(batch_size: int, n_samples: int, *, may_pad: bool = True) -> int:
     """Return the batch size to compile: a large one is reduced if there are few samples, to save padding."""
+    if not may_pad:
+        return min(batch_size, n_samples)
     return min(batch_size, max(_SMALL_BATCH, 2 ** (n_samples - 1).bit_length()))
 
 
@@ -149,16 +151,17 @@ class Training:
         spec = self.program.spec
         learning_rate, optimizer_state = self.parameters.learning_rate, None
         if previous is None:
-            weights = spec.network.initial_state(self._streams.weights, spec.dtype).trainable
+            state = spec.network.initial_state(self._streams.weights, spec.dtype)
         else:
-            weights, checkpoint = previous.state.trainable, previous.checkpoint
+            state, checkpoint = previous.state, previous.checkpoint
             is_same_optimizer = checkpoint["optimizer"] == spec.optimizer.cls.__name__
             if is_same_optimizer and self.program.is_compatible(checkpoint["optimizer_state"]):
                 optimizer_state = checkpoint["optimizer_state"]
-                weights = checkpoint["weights"] or weights
+                if checkpoint["weights"]:
+                    state = State(checkpoint["weights"], checkpoint.get("others", []))
                 # An unchanged parameter leaves the learning rate that callbacks may have set
                 learning_rate = None if learning_rate == checkpoint["learning_rate"] else learning_rate
-        self.program.load(weights, optimizer_state, replace(self.parameters, learning_rate=learning_rate))
+        self.program.load(state, optimizer_state, replace(self.parameters, learning_rate=learning_rate))
 
     @property
     def interrupted(self) -> bool:
@@ -173,6 +176,12 @@ class Training:
     def steps_per_epoch(self) -> int:
         """The number of batches in the samples, including an incomplete last one."""
         return -(-len(self.samples.y) // self.program.spec.batch_size)
+
+    @property
+    def _n_incomplete(self) -> int:
+        """The number of samples in an incomplete last batch of each epoch that must not be padded, else 0."""
+        spec = self.program.spec
+        return 0 if spec.network.has_independent_samples else len(self.samples.y) % spec.batch_size
 
     @property
     def epoch(self) -> int:
@@ -205,6 +214,8 @@ class Training:
     def _epochs_per_block(self, observers: Sequence[Observer]) -> int:
         """Return the number of epochs of the next block; an epoch may also be longer than a block."""
         n_epochs = self.program.spec.steps_per_block // self.steps_per_epoch
+        if self._n_incomplete:
+            n_epochs = 1
         if observers:
             wishes = [observer.epochs_per_block() for observer in observers]
             n_epochs = int(min(n_epochs, self.program.max_recorded_epochs, *wishes))
@@ -309,16 +320,17 @@ class Training:
 
         Return the program's results and the total sample weight of each step, shape (steps, n_metrics + 1).
         """
-        steps_per_block = 1 if observers else self.program.spec.steps_per_block
         results = []
         sums, total_weight = np.zeros(len(self.program.spec.loss.metric_names)), 0.0
-        for start in range(0, len(batches), steps_per_block):
+        for start, stop in self._blocks(len(batches), 1 if observers else self.program.spec.steps_per_block):
             for observer in observers:
                 observer.step_begin(start)
-            rows = batches[start : start + steps_per_block]
+            rows = batches[start:stop]
+            if self._n_incomplete and stop % self.steps_per_epoch == 0 and len(rows) == 1:
+                rows = rows[:, : self._n_incomplete]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather_samples(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
-            metrics = self.program.run(*block, seeds[start : start + steps_per_block], n_recorded_epochs)
+            metrics = self.program.run(*block, seeds[start:stop], n_recorded_epochs)
             batch_weights = weight.sum(axis=1, dtype=float)
             results.append(np.column_stack([metrics, batch_weights]))
             if observers:
@@ -331,21 +343,30 @@ class Training:
                 break
         return np.concatenate(results)
 
+    def _blocks(self, n_steps: int, steps_per_block: int) -> Iterator[tuple[int, int]]:
+        """Yield the first step and the end of each block; an incomplete batch that must not be padded has its own."""
+        start = 0
+        while start < n_steps:
+            stop = min(start + steps_per_block, n_steps)
+            if self._n_incomplete:
+                last = start - start % self.steps_per_epoch + self.steps_per_epoch - 1  # the last step of the epoch
+                stop = min(stop, last) if start < last else last + 1
+            yield start, stop
+            start = stop
+
     def end(self, observers: Sequence[Observer]) -> TrainingResult:
         """Call train_end of the observers, which may change the weights, and return the result."""
         self._drop_unrecorded_epochs()
         program = self.program
-        last, final = program.weights, self._best_or_final_state()
+        last, final = program.network_state, self._best_or_final_state()
         if observers:
-            program.state = state_at_end = [
-                *(np.asarray(value, stored.dtype) for value, stored in zip(final.trainable, last, strict=True)),
-                *program.optimizer_state,
-            ]
+            arrays = [np.asarray(a, stored.dtype) for a, stored in zip(final.arrays, last.arrays, strict=True)]
+            program.state = [*arrays, *program.optimizer_state]
             for observer in observers:
                 observer.train_end()
-            if not equal_arrays(program.weights, state_at_end[: len(last)]):
-                last = program.weights
-                final = State(last).astype(self.samples.X.dtype)
+            if not equal_arrays(program.network_state.arrays, arrays):
+                last = program.network_state
+                final = self._fitted(last)
         return self._result(last, final)
 
     def block_states(self) -> tuple[range, State]:
@@ -356,29 +377,34 @@ class Training:
         epochs = self._block.epochs
         if len(epochs) == 1:
             return epochs, self.final_state().stack()
-        return epochs, State(self.program.recorded_weights(len(epochs))).astype(self.samples.X.dtype)
+        return epochs, self._fitted(self.program.recorded_states(len(epochs)))
 
     def final_state(self) -> State:
         """Return the state that predicts if the training ends now, in the dtype of X."""
-        return State(self.program.final_weights).astype(self.samples.X.dtype)
+        return self._fitted(self.program.final_state)
 
     def result(self) -> TrainingResult:
         """Return the result if the training ends now."""
-        return self._result(self.program.weights, self._best_or_final_state())
+        return self._result(self.program.network_state, self._best_or_final_state())
+
+    def _fitted(self, state: State) -> State:
+        """Return a state of the program in the dtype in which an estimator stores it."""
+        return self.program.spec.network.fitted_state(state, self.samples.X.dtype)
 
     def _best_or_final_state(self) -> State:
         return self.final_state() if self.best is None else self.best.state
 
-    def _result(self, last: list[np.ndarray], state: State) -> TrainingResult:
-        """Return the result with this state; ``last`` are the weights of the last step."""
-        is_last = equal_arrays(last, state.trainable)
-        if not (state.is_finite() and (is_last or State(last).is_finite())):
+    def _result(self, last: State, state: State) -> TrainingResult:
+        """Return the result with this state; ``last`` is the network's after the last step."""
+        is_last = last.equals(state)
+        if not (state.is_finite() and (is_last or last.is_finite())):
             raise _divergence_error(self.epoch)
         n_epochs = self.epoch
         # NaN for epochs without a validation set
         history = {name: values + [math.nan] * (n_epochs - len(values)) for name, values in self.history.items()}
         checkpoint: Checkpoint = {
-            "weights": None if is_last else last,
+            "weights": None if is_last else last.trainable,
+            "others": [] if is_last else last.others,
             "optimizer": self.program.spec.optimizer.cls.__name__,
             "optimizer_state": self.program.optimizer_state,
             "learning_rate": self.parameters.learning_rate,

@@ -32,11 +32,12 @@ class ProgramSpec:
     dropout: bool
     dtype: str
     device: Any = field(default_factory=engine.device)
+    max_steps: int = _MAX_STEPS  # of a block
 
     @property
     def steps_per_block(self) -> int:
         """The number of steps that a block can hold."""
-        return min(_MAX_STEPS, max(1, _MAX_ELEMENTS // (self.batch_size * self.values_per_sample)))
+        return min(self.max_steps, max(1, _MAX_ELEMENTS // (self.batch_size * self.values_per_sample)))
 
     @property
     def max_recorded_epochs(self) -> int:

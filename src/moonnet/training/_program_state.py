@@ -1,27 +1,30 @@
 """The state of one training, which a compiled program takes and returns in each block."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from moonnet.training._compiled_program import CompiledProgram
+from moonnet.networks import State
+from moonnet.training._compiled_program import CompiledProgram, compiled_program
 from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._records import ProgramParameters
 from moonnet.training.engines import BlockNumbers, engine
 
 
 class ProgramState:
-    """The weights, optimizer state and hyperparameters of one training, and the blocks that it runs in a program."""
+    """The network's state, optimizer state and hyperparameters of one training, and its blocks in a program."""
 
     def __init__(self, program: CompiledProgram) -> None:
         self._program = program
         self._layout = program.layout
         # New arrays for each training: after an interrupt, the engine may still read those of the previous one
         self._block = program.new_block()
+        self._smaller_programs: dict[int, tuple[CompiledProgram, list[np.ndarray]]] = {}  # by batch size
         self._stored_state: list[Any] = []  # in the layout of the program, arrays of NumPy or of the engine
         self._state: list[np.ndarray] | None = None  # the same by layer; None until it is needed
-        self._records: list[Any] = []  # the trained arrays at the end of each epoch of the last block
+        self._records: list[Any] = []  # the network's arrays at the end of each epoch of the last block
 
     @property
     def spec(self) -> ProgramSpec:
@@ -35,11 +38,11 @@ class ProgramState:
 
     def load(
         self,
-        weights: Sequence[np.ndarray],
+        network_state: State,
         optimizer_state: Sequence[np.ndarray] | None,
         parameters: ProgramParameters,
     ) -> None:
-        """Start a training with these weights and hyperparameters.
+        """Start a training with these states and hyperparameters.
 
         With ``optimizer_state`` None, the optimizer starts afresh. With a learning rate of None, that of
         ``optimizer_state`` or of the compiled schedule applies.
@@ -48,7 +51,7 @@ class ProgramState:
         with np.errstate(over="ignore"):  # the training raises an error if the network diverges
             self._l2 = float(np.float32(parameters.l2))
         self._parameters = parameters
-        self.state = self._program.initial_state(weights, optimizer_state, parameters.learning_rate)
+        self.state = self._program.initial_state(network_state, optimizer_state, parameters.learning_rate)
 
     def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether an optimizer state has the array shapes of the program's optimizer."""
@@ -59,8 +62,10 @@ class ProgramState:
     ) -> np.ndarray:
         """Run a block of at most ``spec.steps_per_block`` steps.
 
-        ``recorded_weights`` then returns the weights at the end of each of ``n_recorded_epochs`` parts of equal length,
-        at most ``max_recorded_epochs``.
+        ``recorded_states`` then returns the network's state at the end of each of ``n_recorded_epochs`` parts of equal
+        length, at most ``max_recorded_epochs``.
+
+        A single step may have fewer samples than the batch size of the spec, for a network that needs no padding.
 
         X has shape (steps, batch_size, n_features), y (steps, batch_size, n_outputs), sample_weight (steps, batch_size)
         and the dropout seeds (steps, 2).
@@ -68,9 +73,12 @@ class ProgramState:
         Return an array of shape (steps, n_metrics): the loss of each step and, for a classifier, the total weight of
         the correctly classified samples.
         """
-        n_steps = len(X)
-        samples, *dropout_seeds = self._block
-        for columns, values in zip(self.spec.split_columns(samples), (X, y, sample_weight), strict=True):
+        n_steps, batch_size = X.shape[:2]
+        program, arrays = self._program, self._block
+        if batch_size < self.spec.batch_size:
+            program, arrays = self._smaller(batch_size)
+        samples, *dropout_seeds = arrays
+        for columns, values in zip(program.spec.split_columns(samples), (X, y, sample_weight), strict=True):
             columns[:n_steps] = values.reshape(n_steps, -1)
         for array in dropout_seeds:
             array[:n_steps] = seeds
@@ -81,9 +89,16 @@ class ProgramState:
             self._parameters.dropout,
             self._parameters.loss_parameter,
         )
-        metrics, self._records, self._stored_state = self._program.run(numbers, self._block, self._stored_state)
+        metrics, self._records, self._stored_state = program.run(numbers, arrays, self._stored_state)
         self._state = None
         return metrics[:n_steps]
+
+    def _smaller(self, batch_size: int) -> tuple[CompiledProgram, list[np.ndarray]]:
+        """Return the program for single steps of a smaller batch size, and its block."""
+        if batch_size not in self._smaller_programs:
+            program = compiled_program(replace(self.spec, batch_size=batch_size, max_steps=1))
+            self._smaller_programs[batch_size] = program, program.new_block()
+        return self._smaller_programs[batch_size]
 
     def snapshot(self) -> list[Any]:
         """Return the current state for ``restore``, without copying it from the device."""
@@ -95,7 +110,7 @@ class ProgramState:
 
     @property
     def state(self) -> list[np.ndarray]:
-        """The state of the training: the trained arrays of the network, then those of the optimizer.
+        """The state of the training: the arrays of the network, trainable ones first, then those of the optimizer.
 
         Each change of the state creates a new list; a list that was returned is never modified.
         """
@@ -109,26 +124,29 @@ class ProgramState:
         self._stored_state = self._layout.flatten(values, np)
 
     @property
-    def weights(self) -> list[np.ndarray]:
-        """The trained arrays of the network after the last step."""
-        if self._state is None:  # without the optimizer state, which may be large
-            trained = self._stored_state[: self._program.n_trained]
-            return self._layout.unflatten([np.array(engine.to_numpy(value)) for value in trained], np)
-        return self._state[: self._program.n_weight_arrays]
+    def network_state(self) -> State:
+        """The state of the network after the last step."""
+        arrays = self._state
+        if arrays is None:  # without the optimizer state, which may be large
+            stored = self._stored_state[: self._program.n_stored_arrays]
+            arrays = self._layout.unflatten([np.array(engine.to_numpy(value)) for value in stored], np)
+        return self._program.network_state(arrays)
 
     @property
     def optimizer_state(self) -> list[np.ndarray]:
         """The values of the optimizer's variables."""
-        return self.state[self._program.n_weight_arrays :]
+        return self.state[self._program.n_arrays :]
 
     @property
-    def final_weights(self) -> list[np.ndarray]:
-        """The weights if the training ends now: for some optimizers an average over its steps."""
-        return self._program.finalized_weights(self._stored_state) if self._program.finalizes_weights else self.weights
+    def final_state(self) -> State:
+        """The state of the network if the training ends now: for some optimizers with averages over its steps."""
+        program = self._program
+        return program.finalized_state(self._stored_state) if program.finalizes_weights else self.network_state
 
-    def recorded_weights(self, n_epochs: int) -> list[np.ndarray]:
-        """Return the weights at the end of each recorded epoch of the last block, each array of shape (n_epochs, ...).
+    def recorded_states(self, n_epochs: int) -> State:
+        """Return the stacked states of the network at the end of each recorded epoch of the last block.
 
-        They are read-only views.
+        The arrays are read-only views.
         """
-        return self._layout.unflatten([engine.to_numpy(record)[:n_epochs] for record in self._records], np, (n_epochs,))
+        records = [engine.to_numpy(record)[:n_epochs] for record in self._records]
+        return self._program.network_state(self._layout.unflatten(records, np, (n_epochs,)))

@@ -78,7 +78,8 @@ class RandomStreams(NamedTuple):
 class Checkpoint(TypedDict):
     """Arrays and plain values that a training needs, besides its weights, to resume exactly, also in a new process."""
 
-    weights: list[np.ndarray] | None  # the trainable arrays of the last step; None if they are those of the result
+    weights: list[np.ndarray] | None  # the trainable arrays of the last step; None if its state is that of the result
+    others: list[np.ndarray]  # the other arrays of the last step, if weights is not None
     optimizer: str
     optimizer_state: list[np.ndarray]
     learning_rate: float | None  # the parameter's value; callbacks may have changed the optimizer's learning rate

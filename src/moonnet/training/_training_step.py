@@ -31,12 +31,13 @@ class TrainingStep:
     seeds: Any  # a SeedGenerator
     optimizer: Any
     trained: Sequence[Any]  # the variables that the optimizer updates: those of the model, or one that holds all
+    others: Sequence[Any]  # the model's other variables, such as moving averages, which a step changes by itself
     layout: StateLayout
 
     @property
     def variables(self) -> list[Any]:
-        """The variables that stand for the arrays of the state: the trained ones, then those of the optimizer."""
-        return [*self.trained, *self.optimizer.variables]
+        """The variables that stand for the arrays of the state: the trained ones, the others, the optimizer's."""
+        return [*self.trained, *self.others, *self.optimizer.variables]
 
     @property
     def finalizes_weights(self) -> bool:
@@ -54,33 +55,45 @@ class TrainingStep:
         network, loss = self.spec.network, self.spec.loss
         samples, *seeds = row
         n_trained = len(self.trained)
-        optimizer_values = zip(self.optimizer.variables, state[n_trained:], strict=True)
-        values = [(self.dropout, numbers.dropout), *((self.seeds.state, pair) for pair in seeds), *optimizer_values]
+        # Of the state, all but the trained arrays
+        others = zip([*self.others, *self.optimizer.variables], state[n_trained:], strict=True)
+        values = [(self.dropout, numbers.dropout), *((self.seeds.state, pair) for pair in seeds), *others]
         X, y, sample_weight = self.spec.split_columns(samples)
         X, y = ops.reshape(X, (-1, network.n_features)), ops.reshape(y, (-1, network.n_outputs))
         normalized_weight = sample_weight / ops.sum(sample_weight)  # padding has weight 0, so it has no effect
 
         def compute_loss(weights: list[Any]) -> tuple[Any, Any]:
-            with keras.StatelessScope([*zip(self.model.trainable_variables, weights, strict=True), *values]):
+            mapping = [*zip(self.model.trainable_variables, weights, strict=True), *values]
+            with keras.StatelessScope(mapping, collect_losses=True) as scope:
                 outputs = self.model(X, training=True)
                 sample_losses = loss.keras_sample_losses(keras, y, outputs, numbers.loss_parameter)
                 total = ops.sum(normalized_weight * sample_losses)
                 if numbers.l2 is not None:
                     total += numbers.l2 * sum(ops.sum(ops.square(array)) for array in network.penalized(weights))
-                return self.optimizer.scale_loss(total), (total, outputs)
+                for penalty in self.model.losses:  # of layers' own regularizers
+                    total += ops.cast(penalty, total.dtype)
+                changed = [scope.get_current_value(variable) for variable in self.others]
+                return self.optimizer.scale_loss(total), (total, outputs, changed)
 
         weights = self.layout.unflatten(state[:n_trained], ops)
-        gradients, (total, outputs) = engine.gradients(compute_loss, weights)
-        state = engine.apply(self.optimizer, self.layout.flatten(gradients, ops), self.trained, state)
+        gradients, (total, outputs, changed) = engine.gradients(compute_loss, weights)
+        trained, optimizer_state = engine.apply(
+            self.optimizer,
+            self.layout.flatten(gradients, ops),
+            self.trained,
+            state[:n_trained],
+            state[n_trained + len(changed) :],
+        )
         sample_metrics = loss.keras_sample_metrics(keras, y, outputs)
-        return state, [total, *(ops.sum(sample_weight * values) for values in sample_metrics)]
+        metrics = [total, *(ops.sum(sample_weight * values) for values in sample_metrics)]
+        return [*trained, *changed, *optimizer_state], metrics
 
-    def finalized_weights(self, state: Sequence[Any]) -> list[np.ndarray]:
-        """Return the weights of a training that ends in this state. Threads must take turns."""
+    def finalized_arrays(self, state: Sequence[Any]) -> list[np.ndarray]:
+        """Return the network's arrays by layer for a training that ends in this state. Threads must take turns."""
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
         self.optimizer.finalize_variable_values(self.trained)
-        return self.layout.unflatten([engine.read(variable) for variable in self.trained], np)
+        return self.layout.unflatten([engine.read(variable) for variable in (*self.trained, *self.others)], np)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +116,17 @@ def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
 def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
     """Create the Keras objects of a program, in ``scope_of(spec)``."""
     weights = spec.network.initial_state(np.random.default_rng(0), spec.dtype).trainable
-    (step, optimizer), values, values_for = engine.build(lambda weights: _build_objects(spec, weights), weights)
+    dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
+    seeds = keras.random.SeedGenerator(seed=0, name="seeds")
+    model = training_model(spec.network, spec.dtype, (dropout, seeds) if spec.dropout else None)
+    others = spec.network.other_variables(model)
+
+    def build(values: Sequence[Any]) -> tuple[tuple[TrainingStep, Any], Sequence[Any]]:
+        optimizer, trained, layout, by_array = _build_optimizers(spec, model.trainable_variables, others, values)
+        step = TrainingStep(spec, model, dropout, seeds, optimizer, trained, others, layout)
+        return (step, by_array), by_array.variables
+
+    (step, optimizer), values, values_for = engine.build(build, weights)
     index = None
     if spec.optimizer.has_numeric_learning_rate:
         index = [variable is optimizer.learning_rate for variable in optimizer.variables].index(True)
@@ -112,26 +135,32 @@ def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
     return step, OptimizerStart(dtypes, index, None if depend_on_weights else values, values_for)
 
 
-def _build_objects(spec: ProgramSpec, values: Sequence[Any]) -> tuple[tuple[TrainingStep, Any], Sequence[Any]]:
-    """Return a step, an optimizer built on the arrays of weights one by one, and the variables of the latter."""
-    dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
-    seeds = keras.random.SeedGenerator(seed=0, name="seeds")
-    model = training_model(spec.network, spec.dtype, (dropout, seeds) if spec.dropout else None)
-    weights = model.trainable_variables
+def _build_optimizers(
+    spec: ProgramSpec, weights: Sequence[Any], others: Sequence[Any], values: Sequence[Any]
+) -> tuple[Any, Sequence[Any], StateLayout, Any]:
+    """Return the optimizer, the variables that it updates, the layout of the state, and an optimizer by array.
+
+    The latter is built on the arrays of weights one by one, which have these values.
+    """
     for variable, value in zip(weights, values, strict=True):
         variable.assign(value)
     by_array = _new_optimizer(spec)
     by_array.build(weights)
     n_weights = sum(math.prod(variable.shape) for variable in weights)
-    if n_weights <= _MAX_FLAT_WEIGHTS and is_elementwise(by_array):
-        trained = [keras.Variable(np.zeros(n_weights, spec.dtype), dtype=spec.dtype, name="weights")]
+    if n_weights <= _MAX_FLAT_WEIGHTS and is_elementwise(by_array) and _can_be_flat(weights):
+        trained: Sequence[Any] = [keras.Variable(np.zeros(n_weights, spec.dtype), dtype=spec.dtype, name="weights")]
         optimizer = _new_optimizer(spec)
         optimizer.build(trained)
-        layout = StateLayout.flat(weights, by_array, trained, optimizer)
+        layout = StateLayout.flat(weights, others, by_array, trained, optimizer)
     else:
         trained, optimizer = weights, by_array
-        layout = StateLayout.by_layer([*weights, *optimizer.variables])
-    return (TrainingStep(spec, model, dropout, seeds, optimizer, trained, layout), by_array), by_array.variables
+        layout = StateLayout.by_layer([*weights, *others, *optimizer.variables])
+    return optimizer, trained, layout, by_array
+
+
+def _can_be_flat(weights: Sequence[Any]) -> bool:
+    """Return whether an optimizer would update one vector of all weights like the weights themselves."""
+    return len({variable.dtype for variable in weights}) == 1 and all(v.constraint is None for v in weights)
 
 
 def _new_optimizer(spec: ProgramSpec) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from moonnet.networks import State
+from moonnet.training._compiled_prediction import raw_predictions_of_each
 from moonnet.training._loop import Observer, Training
 from moonnet.training._records import Samples
 
@@ -76,13 +77,14 @@ class ValidationObserver(Observer):
         """
         network, l2 = self._training.program.spec.network, self._training.parameters.l2
         with np.errstate(over="ignore", invalid="ignore"):  # the training raises an error if the network diverges
-            groups = network.raw_predictions_of_each(self._samples.X, stacked)
+            groups = raw_predictions_of_each(network, self._samples.X, stacked)
             scores = [metrics for outputs in groups for metrics in self._means(outputs)]
             if l2:
                 penalized = network.penalized(stacked.trainable)
                 for index, metrics in enumerate(scores):
                     metrics["val_loss"] += l2 * sum(float(np.square(array[index]).sum()) for array in penalized)
-        for metrics in scores:
+        for index, metrics in enumerate(scores):
+            metrics["val_loss"] += network.penalty(stacked.view_of(index))
             metrics["val_loss"] *= self._training.settings.loss_scale
         return scores
 

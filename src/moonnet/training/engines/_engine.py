@@ -116,8 +116,13 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
-        """Return the state after an optimizer step; a state is the trained weights, then the optimizer's variables."""
+    def apply(
+        self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], weights: list[Any], state: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Return the weights and the optimizer's state after an optimizer step, from those before.
+
+        ``trained`` are the variables that stand for the weights.
+        """
 
     @abstractmethod
     def compile(self, loop: Loop, device: Any) -> Callable[..., tuple[Any, list[Any], list[Any]]]:

@@ -94,9 +94,11 @@ class _Jax(Engine):
         gradients, auxiliary = jax.grad(function, has_aux=True)(arrays)
         return gradients, auxiliary
 
-    def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
-        weights, optimizer_state = optimizer.stateless_apply(state[len(trained) :], gradients, state[: len(trained)])
-        return [*weights, *optimizer_state]
+    def apply(
+        self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], weights: list[Any], state: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        weights, state = optimizer.stateless_apply(state, gradients, weights)
+        return weights, state
 
     def compile(self, loop: Loop, device: jax.Device) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         sharding = jax.sharding.SingleDeviceSharding(device)

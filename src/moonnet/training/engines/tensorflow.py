@@ -66,9 +66,11 @@ class _TensorFlow(Engine):
         value, auxiliary = function(arrays)
         return tf.gradients(value, arrays), auxiliary  # not a tape: init_scope stops tapes from recording
 
-    def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
+    def apply(
+        self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], weights: list[Any], state: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
         optimizer.apply(gradients, trained)
-        return [variable.value for variable in (*trained, *optimizer.variables)]
+        return [variable.value for variable in trained], [variable.value for variable in optimizer.variables]
 
     def compile(self, loop: Loop, device: str) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         # A concrete function has fixed shapes, and compiling many of them triggers no retracing warning
@@ -158,7 +160,10 @@ def _run(loop: Loop, numbers: Any, block: list[Any], state: list[Any]) -> tuple[
     recorded = loop.variables[: loop.n_recorded]
 
     def run_step(i: Any, metrics: Any) -> tuple[Any, Any]:
-        _, step_metrics = loop.step(named, [v.value for v in loop.variables], [array[i] for array in block])
+        state, step_metrics = loop.step(named, [v.value for v in loop.variables], [array[i] for array in block])
+        for variable, value in zip(loop.variables, state, strict=True):
+            if value is not variable.value:  # else the optimizer has assigned it
+                variable.assign(value)
         return i + 1, metrics.write(i, step_metrics)
 
     def run_epoch(epoch: Any, metrics: Any, records: list[Any]) -> tuple[Any, Any, list[Any]]:

@@ -96,13 +96,16 @@ class _Torch(Engine):
             value, auxiliary = function(inputs)
         return list(torch.autograd.grad(value, inputs)), auxiliary
 
-    def apply(self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], state: list[Any]) -> list[Any]:
+    def apply(
+        self, optimizer: Any, gradients: list[Any], trained: Sequence[Any], weights: list[Any], state: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
         variables = [*trained, *optimizer.variables]
         # Keras updates some of the arrays in place
-        copies = [array.clone() for array in state]
+        copies = [array.clone() for array in (*weights, *state)]
         with torch.no_grad(), keras.StatelessScope(list(zip(variables, copies, strict=True))) as scope:
             optimizer.apply(gradients, trained)
-            return [scope.get_current_value(variable) for variable in variables]
+            new = [scope.get_current_value(variable) for variable in variables]
+        return new[: len(trained)], new[len(trained) :]
 
     def compile(self, loop: Loop, device: torch.device) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         record = cache(partial(_record, loop, device))
@@ -115,6 +118,8 @@ class _Torch(Engine):
             with _recording:
                 step, is_recorded = record(has_penalty=has_penalty)
             state = [torch.as_tensor(array, device=device) for array in state]
+            if not is_recorded:  # by another program, such as that of a smaller batch
+                state = [array.clone() if array.is_inference() else array for array in state]
             rows = zip(*(torch.from_numpy(array[:n_steps]).to(device).unbind() for array in block), strict=True)
             metrics, epochs = [], []
             # Threads add up a large array in an order that depends on their number
@@ -229,8 +234,12 @@ def _record(loop: Loop, device: torch.device, *, has_penalty: bool) -> tuple[_Fl
 
     def examples(start: float) -> list[torch.Tensor]:
         numbers = [((), loop.numbers[1])] * n_numbers
-        specs = [*numbers, *loop.state, *((shape[1:], dtype) for shape, dtype in loop.block)]
-        return [_example(start, *spec).to(device) for spec in specs]
+        (_, *n_values), dtype = loop.block[0]
+        # Samples from 0 to 1, because a layer may take a feature for an index
+        samples = _example(start, tuple(n_values), dtype) - start
+        seeds = [(shape[1:], dtype) for shape, dtype in loop.block[1:]]
+        before, after = ([_example(start, *spec) for spec in specs] for specs in ((*numbers, *loop.state), seeds))
+        return [tensor.to(device) for tensor in (*before, samples, *after)]
 
     precision = _KeepFloat64 if loop.numbers[1] == "float64" else nullcontext
     return _recorded(step, map(examples, (1.0, 2.0, 1e5)))

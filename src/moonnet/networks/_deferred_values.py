@@ -1,0 +1,44 @@
+"""Make Keras's layers without running their initializers.
+
+Keras would draw arrays that others replace, with seeds from Python's global generator, and JAX would compile a program
+for each operation of an initializer.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Make Keras objects whose variables have no values, and leave Python's random numbers as they are."""
+    from keras.src.backend.common import global_state
+
+    from moonnet._keras import keras
+
+    # Keras would initialize them in the next scope of its kind
+    uninitialized = list(global_state.get_global_attribute("uninitialized_variables", []))
+    state = random.getstate()  # from which Keras takes a seed for each random initializer and each Dropout
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        random.setstate(state)
+        global_state.set_global_attribute("uninitialized_variables", uninitialized)
+
+
+def give_values(model: Any) -> None:
+    """Set the variables of a model without values to 0, and the states of seed generators to their seeds."""
+    from moonnet._keras import keras
+
+    def zeros(shape: tuple[int, ...], dtype: str) -> Any:
+        return keras.ops.convert_to_tensor(np.zeros(shape, "float32"), dtype)
+
+    for variable in model.variables:
+        if variable._initializer is not None:  # else it has a value
+            if variable.name != "seed_generator_state":
+                variable._initializer = zeros
+            variable._deferred_initialize()

@@ -1,0 +1,433 @@
+"""The parameter ``hidden_layers``: from layers of a user's own to a network."""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from typing import Any, Self
+
+from moonnet.networks._deferred_values import without_values
+from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable
+
+_EXPECTED = (
+    "a list of Keras layers, an unbuilt keras.Sequential, or moonnet.HiddenLayers with a function from the input to "
+    "the last hidden tensor"
+)
+_REGISTER = "Decorate the class or function with @keras.saving.register_keras_serializable('my_package')."
+
+
+class HiddenLayers:
+    """Hidden layers that a function of Keras tensors makes, whose arguments are parameters of a search.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the input, a ``keras.KerasTensor`` of shape (None, n_features), and returns the last hidden tensor, of
+        shape (None, n_units). Its other arguments need defaults, or values in ``arguments``. It is called in each fit.
+
+    **arguments : dict
+        Values of the function's other arguments.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, if the function has no such argument, or lacks a value for one.
+
+    See Also
+    --------
+    moonnet.KerasMoonClassifier : The parameter ``hidden_layers``.
+
+    Notes
+    -----
+    A pickle of a fitted estimator holds the configuration of the layers instead of the function, so that it can be
+    loaded where the function does not exist.
+
+    Examples
+    --------
+    >>> from keras import layers
+    >>> from sklearn.datasets import make_moons
+    >>> from moonnet import HiddenLayers, KerasMoonClassifier
+    >>> def residual(inputs, units=16):
+    ...     x = layers.Dense(units, activation="relu")(inputs)
+    ...     return layers.Add()([x, layers.Dense(units, activation="relu")(x)])
+    >>> clf = KerasMoonClassifier(hidden_layers=HiddenLayers(residual), epochs=10, random_state=0)
+    >>> clf.set_params(hidden_layers__units=32).fit(*make_moons(200, noise=0.2, random_state=0)).n_layers_
+    5
+    """
+
+    def __init__(self, function: Any, /, **arguments: Any) -> None:
+        self.function = function
+        self.arguments = arguments
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the function and its arguments with their values.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Without effect.
+
+        Returns
+        -------
+        params : dict
+            ``function``, and each argument that has a value.
+        """
+        return {"function": self.function, **_defaults(self.function), **self.arguments}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set the function or its arguments.
+
+        Parameters
+        ----------
+        **params : dict
+            New values.
+
+        Returns
+        -------
+        self : HiddenLayers
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            If the function has no such argument. Nothing is then changed.
+        """
+        function = params.pop("function", self.function)
+        _check_arguments(function, params)
+        self.function, self.arguments = function, {**self.arguments, **params}
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return another object with the same function."""
+        return type(self)(self.function, **self.arguments)
+
+    def __repr__(self) -> str:
+        if callable(self.function):
+            described = getattr(self.function, "__qualname__", repr(self.function))
+        else:
+            described = f"[{', '.join(_class_names(self.function))}]"
+        return f"HiddenLayers({', '.join([described, *(f'{k}={v!r}' for k, v in self.arguments.items())])})"
+
+
+def layers_to_pickle(hidden_layers: Any, network: Any) -> Any:
+    """Return what replaces the parameter in a pickle: JSON, but for a function of a network that is not fitted."""
+    if hidden_layers is None or isinstance(getattr(hidden_layers, "function", None), str):
+        return hidden_layers
+    if isinstance(network, KerasNetwork):
+        return HiddenLayers(network.config)
+    if isinstance(hidden_layers, HiddenLayers) or "keras" not in sys.modules:
+        return hidden_layers
+    try:
+        return HiddenLayers(_layers_json(hidden_layers))
+    except (TypeError, ValueError):
+        return hidden_layers  # fit will raise the error
+
+
+def resolve_hidden_layers(
+    hidden_layers: Any, n_features: int, n_outputs: int, scope: AbstractContextManager[Any]
+) -> KerasNetwork:
+    """Return the network of the parameter ``hidden_layers``. Raises TypeError, ValueError.
+
+    ``scope`` is the context in which Keras objects are made.
+    """
+    with scope, _without_tensorflow():
+        if not isinstance(hidden_layers, HiddenLayers):
+            config = _config_of_list(_layers_json(hidden_layers), n_features)
+        elif isinstance(hidden_layers.function, str):
+            config = _config_of_pickle(hidden_layers, n_features)
+        else:
+            config = _config_of_function(hidden_layers, n_features)
+        return _network(config, n_outputs)
+
+
+def _layers_json(layers: Any) -> str:
+    """Return the configurations of layers as JSON."""
+    from moonnet._keras import keras
+
+    if isinstance(layers, keras.Sequential):
+        if layers.built:
+            raise ValueError(f"The 'hidden_layers' parameter must be unbuilt. Got {layers!r}, which is built, instead.")
+        layers = layers.layers
+    if not isinstance(layers, list | tuple):
+        raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layers!r} instead.")
+    return json.dumps([_layer_config(layer) for layer in layers])
+
+
+def _layer_config(layer: Any) -> dict[str, Any]:
+    """Return the serialized form of an unbuilt layer."""
+    from moonnet._keras import keras
+
+    if isinstance(layer, type) and issubclass(layer, keras.layers.Layer):
+        raise TypeError(
+            f"The 'hidden_layers' parameter must contain layers. Got the class {layer.__name__}: write "
+            f"{layer.__name__}(...)."
+        )
+    if not isinstance(layer, keras.layers.Layer):
+        raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layer!r} in it instead.")
+    if layer.weights:
+        raise ValueError(
+            "The 'hidden_layers' parameter must contain unbuilt layers, because moonnet trains copies of them, with "
+            f"their settings but not their weights. Got {layer!r}, which is built."
+        )
+    if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+        raise ValueError(
+            "A Normalization layer in 'hidden_layers' must have a mean and a variance, because moonnet trains copies "
+            f"of the layers. Got {layer!r} without them: put sklearn.preprocessing.StandardScaler before the network."
+        )
+    cls = type(layer)
+    if (
+        not cls.__module__.startswith("keras.")
+        and keras.saving.get_registered_object(keras.saving.get_registered_name(cls)) is not cls
+    ):
+        raise ValueError(
+            "A layer of your own in 'hidden_layers' must be registered with Keras, so that it can be restored from its "
+            f"configuration. Got a {cls.__name__}. {_REGISTER}"
+        )
+    try:
+        config: dict[str, Any] = keras.saving.serialize_keras_object(layer)
+    except Exception as error:
+        raise ValueError(
+            f"A layer in 'hidden_layers' must return its settings from get_config. Got {layer!r}, which raised: "
+            f"{error!r}."
+        ) from error
+    return config
+
+
+def _config_of_list(layers: str, n_features: int) -> str:
+    """Return the configuration of the hidden layers, given those of the layers of a list."""
+    from moonnet._keras import keras
+
+    def apply(inputs: Any) -> Any:
+        x = inputs
+        for config in json.loads(layers):
+            x = keras.saving.deserialize_keras_object(config)(x)
+        return x
+
+    return _config_of_model(apply, n_features, f"[{', '.join(_class_names(layers))}]")
+
+
+def _config_of_function(hidden_layers: HiddenLayers, n_features: int) -> str:
+    """Return the configuration of the hidden layers that a function makes."""
+    function, arguments = hidden_layers.function, hidden_layers.arguments
+    if not callable(function):
+        raise TypeError(f"HiddenLayers must be given a function. Got {function!r} instead.")
+    _check_arguments(function, arguments)
+    return _config_of_model(lambda inputs: function(inputs, **arguments), n_features, repr(hidden_layers))
+
+
+def _config_of_pickle(hidden_layers: HiddenLayers, n_features: int) -> str:
+    """Return the configuration of the hidden layers of a pickle: those of a list, or of a fitted network."""
+    _check_arguments(hidden_layers.function, hidden_layers.arguments)
+    text = hidden_layers.function
+    if isinstance(json.loads(text), list):
+        return _config_of_list(text, n_features)
+    (inputs,) = [layer for layer in json.loads(text)["layers"] if layer["class_name"] == "InputLayer"]
+    n_features_of_pickle = inputs["config"]["batch_shape"][1]
+    if n_features_of_pickle != n_features:
+        raise ValueError(
+            f"{hidden_layers!r} comes from a pickle of a network that was fitted to {n_features_of_pickle} features. "
+            f"Got {n_features}: set hidden_layers to HiddenLayers with the function first."
+        )
+    return text
+
+
+def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: str, dtype: str | None = None) -> str:
+    """Return the configuration of the model from an input to what ``apply`` makes of it."""
+    from moonnet._keras import keras
+
+    with without_values():
+        inputs = keras.Input((n_features,), name="input", dtype=dtype or keras.config.floatx())
+        try:
+            hidden = apply(inputs)
+        except Exception as error:
+            raise ValueError(
+                f"The layers in 'hidden_layers', {description}, cannot be applied to {n_features} features: {error}"
+            ) from error
+        if not isinstance(hidden, keras.KerasTensor):
+            raise TypeError(
+                f"The 'hidden_layers' parameter must lead to one tensor, the last hidden one. Got {hidden!r} from "
+                f"{description}."
+            )
+        if len(hidden.shape) != 2 or hidden.shape[1] is None:
+            raise ValueError(
+                "The last hidden tensor in 'hidden_layers' must have the shape (None, n_units): put a Flatten or a "
+                f"pooling layer at the end. Got the shape {tuple(hidden.shape)} from {description}."
+            )
+        try:
+            model = keras.Model(inputs, hidden, name="hidden")
+            if len(model.inputs) != 1:
+                raise ValueError("The model has other inputs, too.")
+            if dtype is None and any(layer.compute_dtype == "float64" for layer in model.layers):
+                # Keras converts X to the dtype of the input
+                return _config_of_model(apply, n_features, description, "float64")
+            config = model.get_config()
+        except Exception as error:
+            raise ValueError(
+                "The 'hidden_layers' parameter must lead from its single input to the last hidden tensor, by layers "
+                f"that Keras can serialize. Got {description}, for which Keras says: {error}"
+            ) from error
+    _check_layers(config["layers"], description)
+    return json.dumps(_with_plain_names(config), sort_keys=True)
+
+
+def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
+    """Raise ValueError if a layer was trained before, or if the last one is an output layer."""
+    last = layers[-1]
+    if last["config"].get("activation") == "softmax" or last["class_name"] == "Softmax":
+        raise ValueError(
+            "The 'hidden_layers' parameter must not include the output layer, which the estimator adds. Got "
+            f"{description}, whose last layer has the activation softmax."
+        )
+
+
+@lru_cache(maxsize=128)
+def _network(config: str, n_outputs: int) -> KerasNetwork:
+    """Return the network with hidden layers of this configuration."""
+    from moonnet._keras import keras
+
+    with without_values():
+        hidden = keras.Model.from_config(json.loads(config))
+        dtype = "float64" if hidden.output.dtype == "float64" else "float32"
+        outputs = keras.layers.Dense(n_outputs, dtype=dtype, name=OUTPUT_LAYER)(hidden.output)
+        model = keras.Model(hidden.input, outputs)
+        seeds = {
+            id(value.state): value
+            for layer in model._flatten_layers()
+            for value in vars(layer).values()
+            if isinstance(value, keras.random.SeedGenerator)
+        }
+        trainable = {id(variable) for variable in model.trainable_variables}
+        variables = [
+            Variable(
+                variable.path,
+                tuple(variable.shape),
+                variable.dtype,
+                id(variable) in trainable,
+                _initializer_json(variable, seeds.get(id(variable))),
+                json.dumps(variable.regularizer and keras.saving.serialize_keras_object(variable.regularizer)),
+            )
+            for variable in (*model.trainable_variables, *model.non_trainable_variables)
+        ]
+    return KerasNetwork(config, tuple(variables), mixes_samples=not _are_independent(json.loads(config)))
+
+
+def _initializer_json(variable: Any, seed_generator: Any) -> str:
+    """Return how a variable starts, as JSON; null if only a new model of Keras knows."""
+    from moonnet._keras import keras
+
+    if variable.name == "seed_generator_state":
+        seed = None if seed_generator is None else seed_generator.get_config()["seed"]
+        return json.dumps({"class_name": "SeedGenerator", "config": {"seed": seed}})
+    if not isinstance(variable._initializer, keras.initializers.Initializer):
+        return "null"
+    return json.dumps(keras.saving.serialize_keras_object(variable._initializer), sort_keys=True)
+
+
+def _are_independent(config: Any) -> bool:
+    """Return whether no layer lets a sample of a batch change what the others contribute to a step.
+
+    Of Keras's own layers, batch normalization does. So do regularizers of activities, whose mean over a batch counts. A
+    layer of another library or of the user's own may.
+    """
+    if isinstance(config, list):
+        return all(map(_are_independent, config))
+    if not isinstance(config, dict):
+        return True
+    is_foreign = config.get("registered_name") not in (None, "function") or config.get("class_name") == "Lambda"
+    mixes = config.get("class_name") in ("BatchNormalization", "ActivityRegularization") or is_foreign
+    return not mixes and not config.get("activity_regularizer") and all(map(_are_independent, config.values()))
+
+
+def _with_plain_names(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a functional model's configuration with the names that Keras gives in a new process.
+
+    Keras numbers names within a process; with the same names, networks of equal layers are equal.
+    """
+    counts: dict[str, int] = {}
+    new_names = {}
+    for layer in config["layers"]:
+        base = re.sub(r"_\d+$", "", layer["name"])
+        if base == _snake_case(layer["class_name"]):
+            count = counts.setdefault(base, 0)
+            counts[base] += 1
+            new_names[layer["name"]] = f"{base}_{count}" if count else base
+
+    def rename(value: Any) -> Any:
+        """Rename the layers to which connections refer."""
+        if isinstance(value, dict):
+            renamed = {key: rename(item) for key, item in value.items()}
+            if "keras_history" in value:
+                name, *indices = value["keras_history"]
+                renamed["keras_history"] = [new_names.get(name, name), *indices]
+            return renamed
+        return [rename(item) for item in value] if isinstance(value, list | tuple) else value
+
+    layers = []
+    for layer in config["layers"]:
+        name = new_names.get(layer["name"], layer["name"])
+        nodes = rename(layer["inbound_nodes"])
+        layers.append(layer | {"name": name, "config": layer["config"] | {"name": name}, "inbound_nodes": nodes})
+    ends = {key: [new_names.get(config[key][0], config[key][0]), 0, 0] for key in ("input_layers", "output_layers")}
+    return config | ends | {"layers": layers}
+
+
+def _snake_case(class_name: str) -> str:
+    """Return the name that Keras gives the first layer of a class."""
+    words = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def _class_names(layers: str) -> list[str]:
+    """Return the names of the classes in a configuration."""
+    config = json.loads(layers)
+    config = config if isinstance(config, list) else config["layers"]
+    return [layer["class_name"] for layer in config if layer["class_name"] != "InputLayer"]
+
+
+def _defaults(function: Any) -> dict[str, Any]:
+    """Return the defaults of the arguments after the first, which is the input."""
+    return {p.name: p.default for p in _parameters(function) if p.default is not p.empty}
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """Return the parameters after the first."""
+    if not callable(function):
+        return []
+    return list(inspect.signature(function).parameters.values())[1:]
+
+
+def _check_arguments(function: Any, arguments: dict[str, Any]) -> None:
+    """Raise ValueError if a function has no such arguments; ``function`` may be what replaces one in a pickle."""
+    if isinstance(function, str) and arguments:
+        raise ValueError(
+            f"HiddenLayers from the pickle of a fitted network have no arguments, because the pickle does not contain "
+            f"the function. Got {', '.join(map(repr, arguments))}: set hidden_layers to HiddenLayers with the function "
+            "first."
+        )
+    parameters = _parameters(function)
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    unknown = [name for name in arguments if name not in names]
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        name = getattr(function, "__qualname__", repr(function))
+        raise ValueError(
+            f"The arguments of HiddenLayers must be those of its function: {name} has {', '.join(names) or 'none'}. "
+            f"Got {', '.join(map(repr, unknown))}."
+        )
+
+
+@contextmanager
+def _without_tensorflow() -> Iterator[None]:
+    """Keep Keras from importing TensorFlow to find out whether a value is one of its types."""
+    from keras.src.utils.module_utils import tensorflow
+
+    if "tensorflow" in sys.modules or tensorflow._available is not None:
+        yield
+        return
+    tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = None

@@ -1,0 +1,214 @@
+"""A network of Keras layers that a user has chosen, followed by a Dense output layer."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from scipy import sparse
+
+from moonnet.networks._forward_pass import forward_pass
+from moonnet.networks._initializers import initial_values
+from moonnet.networks._network import Network, State
+
+OUTPUT_LAYER = "output"
+# Rows of a sparse X that are dense at a time
+_DENSE_ROWS = 1024
+
+
+class Variable(NamedTuple):
+    """A variable of a network's Keras model."""
+
+    path: str  # layer and name, such as "dense/kernel"
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool
+    initializer: str  # JSON: Keras's form of an initializer, or of a SeedGenerator
+    regularizer: str = "null"  # JSON
+
+
+@dataclass(frozen=True)
+class KerasNetwork(Network):
+    """Hidden layers of any kind, and a Dense output layer.
+
+    The trainable arrays of a state are in the order of the model's trainable variables. The other arrays are moving
+    averages, arrays of layers that are not trained, and the states of seed generators.
+    """
+
+    config: str  # JSON of Keras's configuration of the hidden layers, a functional model with one input
+    variables: tuple[Variable, ...]  # trainable ones first; the last of these are kernel and bias of the output layer
+    mixes_samples: bool  # whether a sample of a batch changes what the others contribute to a step
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the network of which ``to_dict`` returned the values."""
+        variables = tuple(Variable(path, tuple(shape), *rest) for path, shape, *rest in values["variables"])
+        return cls(**dict(values) | {"variables": variables})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the network as plain values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"variables": [tuple(variable) for variable in self.variables]}
+
+    @cached_property
+    def n_features(self) -> int:
+        """The number of inputs."""
+        layers = json.loads(self.config)["layers"]
+        (inputs,) = [layer for layer in layers if layer["class_name"] == "InputLayer"]
+        return int(inputs["config"]["batch_shape"][1])
+
+    @cached_property
+    def n_outputs(self) -> int:
+        """The number of outputs."""
+        return next(variable.shape[0] for variable in self.variables if variable.path == f"{OUTPUT_LAYER}/bias")
+
+    @cached_property
+    def n_layers(self) -> int:
+        """The number of layers, including those of input and output."""
+        return len(json.loads(self.config)["layers"]) + 1
+
+    def describe(self) -> str:
+        """Return the kinds of the hidden layers."""
+        names = [layer["class_name"] for layer in json.loads(self.config)["layers"]]
+        return f"a network with the hidden layers [{', '.join(name for name in names if name != 'InputLayer')}]"
+
+    @property
+    def has_independent_samples(self) -> bool:
+        """Whether padding an incomplete batch changes nothing."""
+        return not self.mixes_samples
+
+    @property
+    def n_weights(self) -> int:
+        """The number of elements in the trainable arrays."""
+        return sum(math.prod(variable.shape) for variable in self.variables if variable.trainable)
+
+    @cached_property
+    def dtype(self) -> str:
+        """The dtype of the outputs, float32 or float64, in which the network is trained."""
+        return next(variable.dtype for variable in self.variables if variable.path == f"{OUTPUT_LAYER}/kernel")
+
+    def compute_dtype(self, default: str) -> str:
+        """Return the dtype of the output layer, which follows the hidden layers."""
+        return self.dtype
+
+    def penalty(self, state: State) -> float:
+        """Return the sum of the penalties of the weights."""
+        penalties = (
+            _penalty(json.loads(variable.regularizer), array)
+            for variable, array in zip(self.variables, state.arrays, strict=True)
+            if variable.regularizer != "null"
+        )
+        return float(sum(penalties))
+
+    def fitted_state(self, state: State, dtype: np.dtype) -> State:
+        """Return the state itself, because layers have their own dtypes."""
+        return state
+
+    def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
+        """Return arrays as the initializers of the layers describe them, drawn from the generator."""
+        state = State([], [])
+        for variable in self.variables:
+            arrays = state.trainable if variable.trainable else state.others
+            arrays.append(_initial_array(variable, rng))
+        return state
+
+    @cached_property
+    def _hidden_pass(self) -> Any:
+        """The hidden layers in NumPy, or None if NumPy does not know all of them."""
+        return forward_pass(json.loads(self.config))
+
+    @property
+    def predicts_in_numpy(self) -> bool:
+        """Whether ``raw_predictions`` works."""
+        return self._hidden_pass is not None
+
+    def raw_predictions(self, X: Any, state: State) -> np.ndarray:
+        """Return the outputs."""
+        arrays: dict[str, dict[str, np.ndarray]] = {}
+        for variable, array in zip(self.variables, state.arrays, strict=True):
+            layer, _, name = variable.path.rpartition("/")
+            arrays.setdefault(layer, {})[name] = array
+        output = arrays[OUTPUT_LAYER]
+        if sparse.issparse(X):
+            chunks = (X[start : start + _DENSE_ROWS].toarray() for start in range(0, X.shape[0], _DENSE_ROWS))
+            hidden = np.concatenate([self._hidden_pass(rows, arrays) for rows in chunks])
+        else:
+            hidden = self._hidden_pass(X, arrays)
+        return hidden.astype(self.dtype, copy=False) @ output["kernel"] + output["bias"]
+
+    def raw_predictions_of_each(self, X: Any, stacked: State) -> Iterator[np.ndarray]:
+        """Yield the outputs of stacked networks one by one."""
+        for index in range(len(stacked.trainable[0])):
+            yield self.raw_predictions(X, stacked.view_of(index))[np.newaxis]
+
+    def penalized(self, trainable: Sequence[Any]) -> Sequence[Any]:
+        """Return nothing: layers have their own regularizers."""
+        return []
+
+    @staticmethod
+    def other_variables(model: Any) -> list[Any]:
+        """Return the variables that are not trained."""
+        return list(model.non_trainable_variables)
+
+    def build(
+        self,
+        activation: Callable[[str], Any],
+        dense: dict[str, Any],
+        output: dict[str, Any] | None = None,
+        dropout: Callable[..., Any] | None = None,
+        dtype: str | None = None,
+        rescaling: Any = None,
+    ) -> Any:
+        """Return a new ``keras.Model``. Only the output layer has options, without a dtype, which is its own."""
+        from moonnet._keras import keras
+
+        hidden = keras.Model.from_config(_with_seeds(json.loads(self.config)))
+        options = (dense if output is None else output) | {"dtype": self.dtype, "name": OUTPUT_LAYER}
+        outputs = keras.layers.Dense(self.n_outputs, **options)(hidden.output)
+        return keras.Model(hidden.input, outputs if rescaling is None else rescaling(outputs), name="functional")
+
+
+def _with_seeds(config: Any) -> Any:
+    """Return a configuration of layers with a seed for each: on PyTorch, Keras drops out by a global one without it."""
+    if isinstance(config, list):
+        return [_with_seeds(item) for item in config]
+    if isinstance(config, dict):
+        return {name: 0 if name == "seed" and value is None else _with_seeds(value) for name, value in config.items()}
+    return config
+
+
+def _initial_array(variable: Variable, rng: np.random.Generator) -> np.ndarray:
+    initializer = json.loads(variable.initializer)
+    if initializer["class_name"] == "SeedGenerator":
+        seed = initializer["config"]["seed"]
+        drawn = int(rng.integers(2**31))
+        return np.array([drawn if seed is None else seed, 0], variable.dtype)
+    values = initial_values(initializer, variable.shape, rng)
+    if values is None:
+        values = _values_of_keras(initializer, variable, int(rng.integers(2**31)))
+    return np.asarray(values, variable.dtype)
+
+
+def _penalty(regularizer: dict[str, Any], array: np.ndarray) -> float:
+    """Return the penalty of a regularizer."""
+    if regularizer["module"] == "keras.regularizers" and regularizer["class_name"] in ("L1", "L2", "L1L2"):
+        factors = regularizer["config"]
+        return float(factors.get("l1", 0) * np.abs(array).sum() + factors.get("l2", 0) * np.square(array).sum())
+    from moonnet._keras import keras
+
+    penalty = keras.regularizers.deserialize(regularizer)(keras.ops.convert_to_tensor(array))
+    return float(keras.ops.convert_to_numpy(penalty))
+
+
+def _values_of_keras(initializer: dict[str, Any], variable: Variable, seed: int) -> np.ndarray:
+    """Return the values of an initializer that only Keras knows, with this seed unless it has its own."""
+    from moonnet._keras import keras
+
+    settings = dict(initializer["config"])
+    if settings.get("seed", 0) is None:
+        settings["seed"] = seed
+    values = keras.initializers.deserialize(initializer | {"config": settings})(variable.shape, variable.dtype)
+    return keras.ops.convert_to_numpy(values)

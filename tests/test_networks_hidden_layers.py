@@ -1,0 +1,198 @@
+import json
+import pickle
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+
+from helpers import run_python
+from moonnet import HiddenLayers, KerasMoonClassifier
+from moonnet.networks import resolve_hidden_layers
+from moonnet.training.engines import engine
+
+
+def resolve(hidden_layers, n_features=6, n_outputs=2):
+    return resolve_hidden_layers(hidden_layers, n_features, n_outputs, engine.scope(None, "float64"))
+
+
+def dense(inputs, units=4, activation="relu"):
+    return layers.Dense(units, activation=activation)(inputs)
+
+
+def test_list_sequential_and_function_give_the_same_network():
+    def same(inputs):
+        return layers.Dropout(0.1)(layers.BatchNormalization()(layers.Dense(4)(inputs)))
+
+    stack = [layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.1)]
+    networks = [resolve(hidden) for hidden in (stack, keras.Sequential(stack), HiddenLayers(same))]
+    assert len(set(networks)) == 1
+    assert resolve([layers.Dense(5), *stack[1:]]) != networks[0]
+
+
+def test_network_has_the_variables_of_the_model():
+    network = resolve([layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.1)])
+    shapes = {variable.path: (variable.shape, variable.trainable) for variable in network.variables}
+    assert shapes == {
+        "dense/kernel": ((6, 4), True),
+        "dense/bias": ((4,), True),
+        "batch_normalization/gamma": ((4,), True),
+        "batch_normalization/beta": ((4,), True),
+        "output/kernel": ((4, 2), True),
+        "output/bias": ((2,), True),
+        "batch_normalization/moving_mean": ((4,), False),
+        "batch_normalization/moving_variance": ((4,), False),
+        **{path: value for path, value in shapes.items() if path.endswith("seed_generator_state")},
+    }
+    assert len(shapes) == 9
+    assert (network.n_features, network.n_outputs, network.n_layers, network.dtype) == (6, 2, 5, "float32")
+    assert network.n_weights == sum(np.prod(shape) for shape, trainable in shapes.values() if trainable)
+
+
+def test_layers_are_not_built_and_can_be_used_again():
+    stack = [layers.Dense(4), layers.BatchNormalization()]
+    resolve(stack)
+    assert not any(layer.built for layer in stack)
+    assert resolve(stack, n_features=3).n_features == 3
+
+
+@pytest.mark.parametrize(
+    ("hidden_layers", "mixes"),
+    [
+        ([layers.Dense(4), layers.Dropout(0.2), layers.LayerNormalization()], False),
+        ([layers.Dense(4), layers.BatchNormalization()], True),
+        ([layers.Dense(4, activity_regularizer="l2")], True),
+        ([layers.TimeDistributed(layers.Dense(4)), layers.Flatten()], None),
+    ],
+)
+def test_only_layers_that_mix_samples_need_batches_of_their_own_size(hidden_layers, mixes):
+    if mixes is None:
+        hidden_layers, mixes = [layers.Reshape((6, 1)), *hidden_layers], False
+    assert resolve(hidden_layers).mixes_samples == mixes
+
+
+@keras.saving.register_keras_serializable("test_networks")
+class Registered(layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class Unregistered(layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def test_layer_of_ones_own_must_be_registered():
+    assert resolve([layers.Dense(3), Registered()]).mixes_samples  # nobody knows
+    with pytest.raises(ValueError, match=r"registered with Keras.*Got a Unregistered\. Decorate the class"):
+        resolve([Unregistered()])
+
+
+ADAPTED = layers.Normalization()
+ADAPTED.adapt(np.ones((3, 6)))
+BUILT = layers.Dense(3)
+BUILT.build((None, 6))
+INPUTS = keras.Input((6,))
+
+
+@pytest.mark.parametrize(
+    ("hidden_layers", "error", "message"),
+    [
+        (layers.Dense(3), TypeError, "must be a list of Keras layers, an unbuilt keras.Sequential, or moonnet.Hidden"),
+        (["relu"], TypeError, "Got 'relu' in it instead"),
+        ([layers.Dense], TypeError, r"Got the class Dense: write Dense\(...\)"),
+        ([BUILT], ValueError, "must contain unbuilt layers.*Got <Dense name=.*which is built"),
+        ([layers.Normalization()], ValueError, "Normalization layer.*must have a mean and a variance"),
+        ([ADAPTED], ValueError, "which is built"),
+        (keras.Sequential([keras.Input((6,)), layers.Dense(3)]), ValueError, "must be unbuilt"),
+        (keras.Model(INPUTS, layers.Dense(2)(INPUTS)), TypeError, "must be a list of Keras layers"),
+        ([layers.Dense(3), layers.Dense(2, activation="softmax")], ValueError, "must not include the output layer"),
+        ([layers.Dense(3), layers.Softmax()], ValueError, "must not include the output layer"),
+        ([layers.Reshape((2, 3))], ValueError, r"Flatten.*Got the shape \(None, 2, 3\) from \[Reshape\]"),
+        ([layers.Conv1D(3, 2)], ValueError, r"\[Conv1D\], cannot be applied to 6 features: .*expected min_ndim=3"),
+        ([layers.Lambda(lambda x: x)], ValueError, r"\[Lambda\], cannot be applied.*Lambda"),
+        (HiddenLayers(lambda inputs: keras.Input((3,))), ValueError, "lead from its single input"),
+        (
+            HiddenLayers(lambda inputs: layers.Concatenate()([inputs, keras.Input((3,))])),
+            ValueError,
+            "lead from its single input",
+        ),
+        (HiddenLayers(lambda inputs: [inputs, inputs]), TypeError, "must lead to one tensor"),
+        (HiddenLayers(lambda inputs: None), TypeError, "must lead to one tensor, the last hidden one. Got None"),
+        (HiddenLayers(3), TypeError, "HiddenLayers must be given a function"),
+        (HiddenLayers(dense, width=3), ValueError, "dense has units, activation. Got 'width'"),
+    ],
+)
+def test_invalid_layers_raise(hidden_layers, error, message):
+    with pytest.raises(error, match=re.compile(message, re.DOTALL)):
+        resolve(hidden_layers)
+
+
+def test_parameters_of_dense_layers_exclude_own_layers():
+    X, y = make_moons(20, random_state=0)
+    for parameter, value in {"hidden_layer_sizes": (3,), "activation": "tanh", "dropout": 0.1, "l2": 0.1}.items():
+        clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3)], **{parameter: value})
+        with pytest.raises(ValueError, match=f"'hidden_layers' and {parameter!r} parameters exclude each other"):
+            clf.fit(X, y)
+    default = KerasMoonClassifier([50, 20], hidden_layers=[layers.Dense(3)], epochs=1)
+    assert default.fit(X, y).n_layers_ == 3
+
+
+def test_arguments_of_a_function_are_parameters():
+    hidden = HiddenLayers(dense, units=8)
+    assert hidden.get_params() == {"function": dense, "units": 8, "activation": "relu"}
+    assert repr(hidden) == "HiddenLayers(dense, units=8)"
+    clf = KerasMoonClassifier(hidden_layers=hidden)
+    assert clf.get_params()["hidden_layers__units"] == 8
+    copied = clone(clf).set_params(hidden_layers__units=9, hidden_layers__activation="tanh")
+    assert copied.hidden_layers.arguments == {"units": 9, "activation": "tanh"}
+    assert hidden.arguments == {"units": 8}
+    with pytest.raises(ValueError, match=r"dense has units, activation\. Got 'width'"):
+        copied.set_params(hidden_layers__width=1)
+    assert copied.hidden_layers.arguments == {"units": 9, "activation": "tanh"}
+
+
+def test_clone_has_the_same_layers():
+    clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3)])
+    assert clone(clf).hidden_layers == clf.hidden_layers
+
+
+def test_fitted_pickle_holds_json_and_predicts_without_keras(tmp_path):
+    X, y = make_moons(60, noise=0.2, random_state=0)
+    clf = KerasMoonClassifier(
+        hidden_layers=HiddenLayers(lambda inputs: layers.BatchNormalization()(layers.Dense(4)(inputs))),
+        epochs=3,
+        random_state=0,
+    ).fit(X, y)
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps(clf))
+    np.save(tmp_path / "X.npy", X)
+    program = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+folder = Path(sys.argv[1])
+clf = pickle.loads((folder / "model.pickle").read_bytes())
+np.save(folder / "probabilities.npy", clf.predict_proba(np.load(folder / "X.npy")))
+print(clf.hidden_layers, sorted({"keras", "jax", "tensorflow", "torch"} & sys.modules.keys()))
+"""
+    assert run_python(program, str(tmp_path)).strip() == "HiddenLayers([Dense, BatchNormalization]) []"
+    np.testing.assert_array_equal(np.load(tmp_path / "probabilities.npy"), clf.predict_proba(X))
+    loaded = pickle.loads(path.read_bytes())
+    assert json.loads(loaded.hidden_layers.function)["layers"]
+    np.testing.assert_array_equal(clone(loaded).fit(X, y).predict_proba(X), clf.predict_proba(X))
+    with pytest.raises(ValueError, match=r"was fitted to 2 features\. Got 1: set hidden_layers"):
+        clone(loaded).fit(X[:, :1], y)
+    with pytest.raises(ValueError, match="does not contain the function"):
+        loaded.set_params(hidden_layers__units=3).fit(X, y)
+
+
+def test_unfitted_pickle_holds_the_settings_of_layers():
+    clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3), layers.Dropout(0.25)])
+    loaded = pickle.loads(pickle.dumps(clf))
+    assert resolve(loaded.hidden_layers) == resolve(clf.hidden_layers)
+    with_function = KerasMoonClassifier(hidden_layers=HiddenLayers(dense, units=3))
+    assert pickle.loads(pickle.dumps(with_function)).hidden_layers.function is dense
