@@ -260,6 +260,18 @@ def test_model_predicts_like_the_estimator():
     assert_allclose(reg.model_.predict(X, verbose=0)[:, 0], reg.predict(X), rtol=1e-5)
 
 
+def test_nested_models_predict_like_their_keras_model():
+    def nested(inputs):
+        block = keras.Sequential([layers.Dense(8), layers.BatchNormalization()])
+        return layers.Add()([block(inputs), layers.Dense(8)(inputs)])
+
+    X, y = data()
+    for hidden in ([keras.Sequential(batch_normalized()), layers.Dense(3)], HiddenLayers(nested)):
+        clf = classifier(hidden_layers=hidden).fit(X, y)
+        assert clf._network.predicts_in_numpy
+        assert_allclose(clf.model_.predict(X, verbose=0)[:, 0], clf.predict_proba(X)[:, 1], rtol=1e-5, atol=1e-6)
+
+
 def test_best_epoch_has_its_moving_averages():
     X, y = data()
     options = {"X_val": X[:20], "y_val": y[:20]}

@@ -300,9 +300,10 @@ def _network(config: str, n_outputs: int) -> KerasNetwork:
             if isinstance(value, keras.random.SeedGenerator)
         }
         trainable = {id(variable) for variable in model.trainable_variables}
+        paths = dict(_paths(model))
         variables = [
             Variable(
-                variable.path,
+                paths.get(id(variable), variable.path),
                 tuple(variable.shape),
                 variable.dtype,
                 id(variable) in trainable,
@@ -312,6 +313,18 @@ def _network(config: str, n_outputs: int) -> KerasNetwork:
             for variable in (*model.trainable_variables, *model.non_trainable_variables)
         ]
     return KerasNetwork(config, tuple(variables), mixes_samples=not _are_independent(json.loads(config)))
+
+
+def _paths(model: Any, prefix: str = "") -> Iterator[tuple[int, str]]:
+    """Yield the id of each variable of the layers, and its name after those of its models and its layer."""
+    from moonnet._keras import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _paths(layer, f"{prefix}{layer.name}/")
+        else:
+            for variable in layer.weights:
+                yield id(variable), f"{prefix}{layer.name}/{variable.name}"
 
 
 def _initializer_json(variable: Any, seed_generator: Any) -> str:

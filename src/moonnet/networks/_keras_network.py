@@ -22,7 +22,7 @@ _DENSE_ROWS = 1024
 class Variable(NamedTuple):
     """A variable of a network's Keras model."""
 
-    path: str  # layer and name, such as "dense/kernel"
+    path: str  # the names of nested models if any, of the layer and of the variable, such as "dense/kernel"
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
