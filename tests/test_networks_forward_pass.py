@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 from helpers import run_python
 from moonnet._keras import keras
-from moonnet.networks import _forward_pass
+from moonnet.networks import ACTIVATIONS, _forward_pass
 from moonnet.networks._forward_pass import forward_pass
 
 BACKEND = keras.backend.backend()
@@ -69,6 +69,7 @@ def assert_equals_keras(model, expected, X, tolerance, message=""):
     arrays = arrays_of(model)
     for config in (model.get_config(), json.loads(model.to_json())["config"]):
         predicted = forward_pass(config)(X, arrays)
+        assert not np.shares_memory(predicted, X)
         assert_allclose(predicted, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max(), err_msg=message)
     return predicted
 
@@ -87,6 +88,13 @@ def nested(x, dtype):
     inner = keras.Model(inner_input, layers.ReLU(dtype=dtype)(dense(inner_input, dtype, 4)))
     block = keras.Sequential([layers.Dense(4, dtype=dtype), layers.Dropout(0.5, dtype=dtype), inner], name="block")
     return inner(block(x)) + inner(x)
+
+
+def nested_output(x, dtype):
+    inner_input = keras.Input((4,), dtype=dtype)
+    innermost = keras.Model(inner_input, dense(inner_input, dtype, 4))
+    inner = keras.Model(inner_input, innermost(innermost(inner_input)))
+    return inner(inner(x))
 
 
 def shared_value(x, dtype):
@@ -171,6 +179,9 @@ HEADS = {
         ops.maximum(ops.relu(x), ops.sigmoid(x)) * ops.minimum(ops.silu(x), ops.softplus(x))
     ),
     "function of activations": lambda x, dtype: keras.activations.relu(x, max_value=1),
+    "power": lambda x, dtype: x**2 - x**3,
+    "shapes": lambda x, dtype: ops.expand_dims(ops.reshape(x, (-1, 2, 2)), 1) * ops.expand_dims(grid(x, dtype), -1),
+    "nested output": nested_output,
 }
 
 
@@ -196,6 +207,20 @@ def test_each_layer_equals_keras(dtype):
             tolerance = 1e-12 if is_exact and dtype == "float64" else 2e-6
             predicted = assert_equals_keras(keras.Model(inputs, head), outputs[name], samples, tolerance, name)
             assert predicted.dtype == dtype
+
+
+@pytest.mark.trains
+def test_each_activation_that_is_called_as_a_function_equals_keras():
+    inputs = keras.Input((4,))
+    heads = {}
+    for name in [*ACTIVATIONS, "softmax"]:
+        if name not in {"hard_silu", "hard_swish", "mish"}:  # which Keras does not apply to its tensors
+            heads[name] = keras.activations.get(name)(inputs)
+    model = keras.Model(inputs, heads)
+    samples = 3 * X.astype("float32")
+    outputs = predict(model, samples)
+    for name, head in heads.items():
+        assert_equals_keras(keras.Model(inputs, head), outputs[name], samples, 2e-6, name)
 
 
 def test_dtypes_of_layers_differ():
@@ -319,6 +344,10 @@ UNKNOWN = {
     "part of the samples": lambda x: x[1:, :],
     "integers": lambda x: ops.cast(x, "int32") * 2,
     "constant of another dtype": lambda x: x * np.arange(4),
+    "approximate activation": lambda x: ops.gelu(x),
+    "power of a variable": lambda x: 2**x,
+    "negative power": lambda x: x**-1,
+    "reshaped samples": lambda x: ops.reshape(x, (-1, 2)),
     "operation": lambda x: ops.cumsum(x, axis=1),
     "nested": lambda x: keras.Sequential([layers.Dense(2), layers.GroupNormalization(2)])(x),
 }

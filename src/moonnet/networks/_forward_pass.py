@@ -66,19 +66,19 @@ def forward_pass(config: dict[str, Any]) -> ForwardPass | None:
         shape, dtype = _input_spec(config["layers"], config["input_layers"])
         require(len(shape) == 1)
         output = _build(_functional, Scope(plan), [Tensor(0, shape, dtype)], config)
+        require(output.index == len(plan.steps))  # as Keras keeps only the layers that the output needs
     except UnknownError:
         return None
     n_rows = _CHUNK_BYTES // (8 * max(plan.largest, *shape))
-    return ForwardPass(dtype, _with_copies(plan.steps, output.index), max(1, n_rows))
+    return ForwardPass(dtype, _with_copies(plan.steps), max(1, n_rows))
 
 
-def _with_copies(steps: list[Step], output: int) -> tuple[Step, ...]:
+def _with_copies(steps: list[Step]) -> tuple[Step, ...]:
     """Return the steps, and steps that copy what another would overwrite while it is still needed.
 
-    The last step computes the output, and nothing else shares its memory.
+    The output, which is the result of the last step, gets memory of its own.
     """
     n_uses = Counter(i for step in steps for i in step.inputs)
-    n_uses[output] += 1
     result: list[Step] = []
     indices = [0]  # of each value in the result
     is_owned = [False]  # whether only the value itself has its memory
@@ -92,8 +92,8 @@ def _with_copies(steps: list[Step], output: int) -> tuple[Step, ...]:
         result.append(Step(operation, layer, tuple(new_inputs)))
         indices.append(len(result))
         is_owned.append(is_free or not operation.is_view)
-    if not is_owned[output] or n_uses[output] > 1 or indices[output] < len(result):
-        result.append(Step(operations.Copy(), None, (indices[output],)))
+    if not is_owned[-1]:
+        result.append(Step(operations.Copy(), None, (len(result),)))
     return tuple(result)
 
 
@@ -153,7 +153,7 @@ def _functional(scope: Scope, x: Tensor, *, layers: list[Any], input_layers: Any
     name, index = _tensor_key(output_layers)
     (layer,) = (layer for layer in layers if layer["name"] == name)
     # Keras counts the calls of a nested functional model from 1 here, and from 0 elsewhere
-    return results[name, index - (_builder(layer) is _functional)]
+    return results[name, index - 1 if (layer["module"], layer["class_name"]) == _FUNCTIONAL else index]
 
 
 def _sequential(scope: Scope, x: Tensor, *, layers: list[Any], build_input_shape: Any = None) -> Tensor:
@@ -249,9 +249,10 @@ def _build(builder: Builder, scope: Scope, args: list[Any], config: dict[str, An
     return builder(scope, *args, **settings)
 
 
-_MODULES_OF_LAYERS = ("keras", "keras.layers", "keras.src.models.functional")  # others are those of operations
+_FUNCTIONAL = "keras.src.models.functional", "Functional"
+_MODULES_OF_LAYERS = {"keras", "keras.layers", _FUNCTIONAL[0]}  # others are those of operations
 _BUILDERS: dict[tuple[str, str], Builder] = {
     **BUILDERS,
     ("keras", "Sequential"): _sequential,
-    ("keras.src.models.functional", "Functional"): _functional,
+    _FUNCTIONAL: _functional,
 }

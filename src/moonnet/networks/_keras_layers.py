@@ -221,15 +221,17 @@ def _concatenate(scope: Scope, *inputs: Tensor, axis: int) -> Tensor:
     return scope.append(operations.Concatenate(axis + 1), *inputs, shape=tuple(shape))
 
 
-def _reshape(scope: Scope, x: Tensor, *, target_shape: list[int]) -> Tensor:
-    shape = np.empty(x.shape, bool).reshape(target_shape).shape
-    return scope.append(operations.Reshape(shape), x, shape=shape)
+def _reshape(scope: Scope, x: Tensor, *, target_shape: Any) -> Tensor:
+    require(isinstance(target_shape, list) and all(type(size) is int for size in target_shape))
+    known = math.prod(size for size in target_shape if size != -1)
+    shape = tuple(math.prod(x.shape) // known if size == -1 else size for size in target_shape)
+    require(math.prod(shape) == math.prod(x.shape))
+    return x if x.shape == shape else scope.append(operations.Reshape(shape), x, shape=shape)
 
 
 def _flatten(scope: Scope, x: Tensor, *, data_format: str) -> Tensor:
     require(data_format == "channels_last" or len(x.shape) <= 1)
-    shape = (math.prod(x.shape),)
-    return x if x.shape == shape else scope.append(operations.Reshape(shape), x, shape=shape)
+    return _reshape(scope, x, target_shape=[math.prod(x.shape)])
 
 
 def _permute(scope: Scope, x: Tensor, *, dims: list[int]) -> Tensor:
@@ -250,7 +252,7 @@ def _get_item(scope: Scope, x: Tensor, key: Any) -> Tensor:
         n_given = sum(index is not None for index in features)
         samples, *features = [slice(None)] * (1 + len(x.shape) - n_given) + features
     require(samples == slice(None))
-    shape = np.empty(x.shape, bool)[tuple(features)].shape
+    shape = np.broadcast_to(False, x.shape)[tuple(features)].shape
     return scope.append(operations.GetItem((samples, *features)), x, shape=shape)
 
 
@@ -298,11 +300,33 @@ def _elementwise(function: np.ufunc) -> Callable[..., Tensor]:
     return build
 
 
-def _named_activation(name: str) -> Callable[..., Tensor]:
-    def build(scope: Scope, x: Tensor) -> Tensor:
+def _activation_with(name: str, **known: Any) -> Callable[..., Tensor]:
+    """Return the builder for an activation that is known with these settings only."""
+
+    def build(scope: Scope, x: Tensor, **settings: Any) -> Tensor:
+        require(settings == known)
         return _activation(scope, x, activation=name)
 
     return build
+
+
+def _power(scope: Scope, x: Any, exponent: Any) -> Tensor:
+    require(isinstance(x, Tensor) and type(exponent) is int and exponent > 0)
+    if exponent == 2:
+        return scope.append(operations.Elementwise(np.square), x)
+    return scope.append(operations.CombineConstant(np.power, exponent, False), x)
+
+
+def _reshape_with_samples(scope: Scope, x: Tensor, *, newshape: Any) -> Tensor:
+    require(isinstance(newshape, list) and newshape[0] == -1 and -1 not in newshape[1:])
+    return _reshape(scope, x, target_shape=newshape[1:])
+
+
+def _expand_dims(scope: Scope, x: Tensor, *, axis: Any) -> Tensor:
+    require(type(axis) is int)
+    axis = axis - 1 if axis > 0 else axis + 1 + len(x.shape)  # among those of a sample
+    require(0 <= axis <= len(x.shape))
+    return _reshape(scope, x, target_shape=[*x.shape[:axis], 1, *x.shape[axis:]])
 
 
 def _concatenate_list(scope: Scope, inputs: list[Tensor], *, axis: int) -> Tensor:
@@ -350,22 +374,43 @@ _NUMPY_OPERATIONS: dict[str, Builder] = {
     "Cos": _elementwise(np.cos),
     "Divide": _binary(np.divide),
     "Exp": _elementwise(np.exp),
+    "ExpandDims": _expand_dims,
     "GetItem": _get_item,
     "Maximum": _binary(np.maximum),
     "Minimum": _binary(np.minimum),
     "Multiply": _binary(np.multiply),
     "Negative": _elementwise(np.negative),
+    "Power": _power,
+    "Reshape": _reshape_with_samples,
     "Sin": _elementwise(np.sin),
     "Square": _elementwise(np.square),
     "Subtract": _binary(np.subtract),
-    "Tanh": _named_activation("tanh"),
+    "Tanh": _activation_with("tanh"),
     "TrueDivide": _binary(np.divide),
 }
 _ACTIVATION_OPERATIONS: dict[str, Builder] = {
-    "Relu": _named_activation("relu"),
-    "Sigmoid": _named_activation("sigmoid"),
-    "Silu": _named_activation("silu"),
-    "Softplus": _named_activation("softplus"),
+    "Celu": _activation_with("celu", alpha=1),
+    "Elu": _elu,
+    "Gelu": _activation_with("gelu", approximate=False),
+    "HardShrink": _activation_with("hard_shrink", threshold=0.5),
+    "HardSigmoid": _activation_with("hard_sigmoid"),
+    "HardSilu": _activation_with("hard_silu"),
+    "HardTanh": _activation_with("hard_tanh"),
+    "LeakyRelu": _leaky_relu,
+    "LogSigmoid": _activation_with("log_sigmoid"),
+    "Relu": _activation_with("relu"),
+    "Relu6": _activation_with("relu6"),
+    "Selu": _activation_with("selu"),
+    "Sigmoid": _activation_with("sigmoid"),
+    "Silu": _activation_with("silu"),
+    "SoftShrink": _activation_with("soft_shrink", threshold=0.5),
+    "Softmax": _softmax,
+    "Softplus": _activation_with("softplus"),
+    "Softsign": _activation_with("softsign"),
+    "SparsePlus": _activation_with("sparse_plus"),
+    "SparseSigmoid": _activation_with("sparse_sigmoid"),
+    "Squareplus": _activation_with("squareplus", b=4),
+    "TanhShrink": _activation_with("tanh_shrink"),
 }
 BUILDERS: dict[tuple[str, str], Builder] = {
     **{("keras.layers", name): builder for name, builder in _LAYERS.items()},
@@ -375,4 +420,4 @@ BUILDERS: dict[tuple[str, str], Builder] = {
     ("keras.src.ops.core", "Cast"): _cast,
 }
 WITHOUT_AUTOCAST = {_embedding, _layer_normalization}  # whose inputs Keras does not cast to the layer's dtype
-FOR_INTEGERS = {_cast, _embedding, _flatten, _get_item, _reshape, _same}
+FOR_INTEGERS = {_cast, _embedding, _expand_dims, _flatten, _get_item, _reshape, _reshape_with_samples, _same}
