@@ -12,6 +12,7 @@ from sklearn.datasets import make_moons
 from helpers import run_python
 from moonnet import HiddenLayers, KerasMoonClassifier
 from moonnet.networks import resolve_hidden_layers
+from moonnet.networks._hidden_layers import _network
 from moonnet.training.engines import engine
 
 
@@ -50,6 +51,14 @@ def test_network_has_the_variables_of_the_model():
     assert len(shapes) == 9
     assert (network.n_features, network.n_outputs, network.n_layers, network.dtype) == (6, 2, 5, "float32")
     assert network.n_weights == sum(np.prod(shape) for shape, trainable in shapes.values() if trainable)
+
+
+def test_network_does_not_depend_on_names_that_keras_has_given():
+    stack = [layers.Dense(4), layers.Dropout(0.1)]
+    network = resolve(stack)
+    _network.cache_clear()
+    layers.Dropout(0.1)  # takes the next name of a seed generator
+    assert resolve(stack) == network
 
 
 def test_layers_are_not_built_and_can_be_used_again():

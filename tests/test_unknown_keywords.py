@@ -34,7 +34,7 @@ KEYWORDS = {
     "optimizer__beta_1": parameter("optimizer"),
     "optimizer__use_ema": parameter("optimizer"),
     "model__activation": parameter("activation"),
-    "model__n_layers": parameter("hidden_layer_sizes", "activation", "dropout", "l2"),
+    "model__n_layers": parameter("hidden_layer_sizes", "hidden_layers", "activation", "dropout", "l2"),
     "fit__validation_data": "use the arguments 'X_val', 'y_val' of fit",
     "callbacks__patience": parameter("n_iter_no_change"),
     "metrics": "history_ holds the loss",

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-_NETWORK = ("hidden_layer_sizes", "activation", "dropout", "l2")
+_NETWORK = ("hidden_layer_sizes", "hidden_layers", "activation", "dropout", "l2")
 _HOLD_OUT = ("early_stopping", "validation_fraction")
 
 # Keywords of Keras, SciKeras, skorch, scikit-learn's networks and boosting libraries, and those to use instead

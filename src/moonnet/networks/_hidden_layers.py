@@ -288,7 +288,7 @@ def _network(config: str, n_outputs: int) -> KerasNetwork:
     """Return the network with hidden layers of this configuration."""
     from moonnet._keras import keras
 
-    with without_values():
+    with without_values(), _names_of_a_new_process():
         hidden = keras.Model.from_config(json.loads(config))
         dtype = "float64" if hidden.output.dtype == "float64" else "float32"
         outputs = keras.layers.Dense(n_outputs, dtype=dtype, name=OUTPUT_LAYER)(hidden.output)
@@ -385,6 +385,19 @@ def _with_plain_names(config: dict[str, Any]) -> dict[str, Any]:
         layers.append(layer | {"name": name, "config": layer["config"] | {"name": name}, "inbound_nodes": nodes})
     ends = {key: [new_names.get(config[key][0], config[key][0]), 0, 0] for key in ("input_layers", "output_layers")}
     return config | ends | {"layers": layers}
+
+
+@contextmanager
+def _names_of_a_new_process() -> Iterator[None]:
+    """Let Keras count names from 0, such as those of seed generators, which are part of the paths of variables."""
+    from keras.src.backend.common import global_state
+
+    counts = global_state.get_global_attribute("object_name_uids")  # of this thread
+    global_state.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", counts)
 
 
 def _snake_case(class_name: str) -> str:
