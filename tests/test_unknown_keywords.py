@@ -78,13 +78,6 @@ def test_estimators_name_the_arguments_that_belong_to_fit():
         KerasMoonRegressor().set_params(sample_weight=1)
 
 
-def test_loss_belongs_to_the_regressor_only():
-    with pytest.raises(TypeError, match="'loss' is not needed: the loss follows from y"):
-        KerasMoonClassifier(loss="binary_crossentropy")
-    with pytest.raises(TypeError, match=re.escape(parameter("loss"))):
-        KerasMoonRegressor(criterion="mse")
-
-
 @pytest.mark.parametrize("keyword", _REPLACEMENTS)
 def test_replacements_exist(keyword):
     replacements = set(_REPLACEMENTS[keyword])

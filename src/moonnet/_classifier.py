@@ -16,6 +16,7 @@ from moonnet._sklearn_compat import StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._cross_entropy import BinaryCrossEntropy, CategoricalCrossEntropy
 from moonnet.losses._loss import Objective
+from moonnet.losses._user_loss import UserClassificationLoss, loss_config
 from moonnet.networks import Network, State
 from moonnet.targets import ClassTargets
 from moonnet.targets._sample_weights import ClassWeighting, make_class_weighting
@@ -35,6 +36,10 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     hidden_layer_sizes : array-like of int or int, default=(50, 20)
         Number of units in each hidden Dense layer, each at least 1. An empty tuple means no hidden layer, which makes
         the network a logistic regression.
+
+    loss : keras.losses.Loss, default=None
+        The loss to minimise instead of the cross-entropy, for example ``keras.losses.BinaryFocalCrossentropy()``. It
+        must return a loss for each sample, of one-hot rows for three classes or more; its reduction has no effect.
 
     hidden_layers : list of keras.layers.Layer, keras.Sequential or HiddenLayers, default=None
         Layers of your own in place of ``hidden_layer_sizes``, ``activation``, ``dropout`` and ``l2``, which must then
@@ -213,6 +218,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     """
 
     _parameter_constraints: ClassVar[dict] = BaseKerasMoon._parameter_constraints | {
+        "loss": "no_validation",  # losses._user_loss checks it with Keras
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -220,6 +226,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         self,
         hidden_layer_sizes: Sequence[int] | int = (50, 20),
         *,
+        loss: Any = None,
         hidden_layers: Any = None,
         activation: str = "relu",
         dropout: float = 0.0,
@@ -261,6 +268,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
             verbose=verbose,
             random_state=random_state,
         )
+        self.loss = loss
         self.class_weight = class_weight
 
     def fit(
@@ -380,6 +388,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         """
         return self._partial_fit(X, y, sample_weight, partial(self._infer_partial_fit_targets, classes))
 
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.loss is not None:
+            loss_config(self.loss)
+
     def _infer_targets(self, y: np.ndarray, previous: ClassTargets | None) -> ClassTargets:
         targets = ClassTargets.from_y(y)
         if previous is not None and not targets.equals(previous):
@@ -413,7 +426,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         return make_class_weighting(self.class_weight, y, targets)
 
     def _objective(self, targets: ClassTargets) -> Objective:
-        return Objective(BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy())
+        labels = BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy()
+        return Objective(labels if self.loss is None else UserClassificationLoss(loss_config(self.loss), labels))
 
     def _prediction_attributes(self, network: Network, targets: ClassTargets, state: State) -> dict[str, Any]:
         attributes = super()._prediction_attributes(network, targets, state) | {"classes_": targets.classes}

@@ -36,6 +36,7 @@ from moonnet._sklearn_compat import (
 )
 from moonnet._unknown_keywords import explain
 from moonnet.losses._loss import Objective
+from moonnet.losses._user_loss import class_and_settings_of_loss
 from moonnet.networks import (
     ACTIVATIONS,
     DenseStack,
@@ -268,6 +269,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             if parameter not in own or (nested and not hasattr(value, "set_params")):
                 unknown.append(name)
         return unknown
+
+    loss: Any  # a parameter of each kind of estimator
 
     # Set by fit
     _network: Network
@@ -747,19 +750,19 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted estimator with the same parameters, and with the same callbacks instead of deep copies.
 
-        A callback may refer to what must not be copied, such as the trial of a study. Layers are the same, too: they
-        are never trained themselves.
+        A callback may refer to what must not be copied, such as the trial of a study. Layers and a Keras loss are the
+        same, too: they do not change.
         """
         template = copy.copy(self)
-        template.callbacks = template.optimizer = template.hidden_layers = None
+        template.callbacks = template.optimizer = template.hidden_layers = template.loss = None
         cloned = super(BaseKerasMoon, template).__sklearn_clone__()
         settings = self._optimizer_settings()
-        optimizer = clone(self.optimizer, safe=False) if settings is None else _make_optimizer(*settings)
         # A subclass may fix parameters in its __init__
         parameters = {
             "callbacks": copy.copy(self.callbacks),
-            "optimizer": optimizer,
+            "optimizer": clone(self.optimizer, safe=False) if settings is None else _make(*settings),
             "hidden_layers": _cloned_layers(self.hidden_layers),
+            "loss": self.loss,
         }
         return cloned.set_params(
             **{name: parameters[name] for name in parameters.keys() & cloned.get_params(deep=False)}
@@ -777,13 +780,15 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle: of a fitted network, arrays and plain values.
 
-        The class and the settings of an optimizer replace the instance: Keras saves one like a model, for which it
-        imports TensorFlow on JAX.
+        The class and the settings of an optimizer or a loss replace the instance: Keras saves one like a model, for
+        which it imports TensorFlow on JAX.
         """
         state = super().__getstate__()
         settings = self._optimizer_settings()
         if settings is not None:
             state |= {"optimizer": None, "_optimizer_settings": settings}
+        if self.loss is not None and not isinstance(self.loss, str):
+            state |= {"loss": None, "_loss_settings": class_and_settings_of_loss(self.loss)}
         if self.hidden_layers is not None:
             state["hidden_layers"] = layers_to_pickle(self.hidden_layers, state.get("_network"))
         if "_state" in state:
@@ -792,9 +797,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state of a pickle, also of one of version 0.1, which lacks some attributes."""
-        state = {"scoring": "loss", "hidden_layers": None} | state
-        if "_optimizer_settings" in state:
-            state["optimizer"] = _make_optimizer(*state.pop("_optimizer_settings"))
+        state = {"scoring": "loss", "hidden_layers": None, "loss": None} | state
+        for name in ("optimizer", "loss"):
+            if f"_{name}_settings" in state:
+                state[name] = _make(*state.pop(f"_{name}_settings"))
         if "coefs_" in state:
             state |= self._attributes_of_version_0_1(state.pop("coefs_"), state.pop("intercepts_"), state)
         elif "_state" in state:
@@ -838,8 +844,8 @@ def _cloned_layers(hidden_layers: Any) -> Any:
     return clone(hidden_layers) if isinstance(hidden_layers, HiddenLayers) else copy.copy(hidden_layers)
 
 
-def _make_optimizer(cls: Any, settings: dict[str, Any]) -> Any:
-    """Return a new optimizer of a class of Keras."""
+def _make(cls: Any, settings: dict[str, Any]) -> Any:
+    """Return a new optimizer or loss of a class of Keras."""
     return cls.from_config(dict(settings))
 
 

@@ -92,4 +92,20 @@ finally:
     if _is_log_level_unset and "tensorflow" not in sys.modules:
         del os.environ[_LOG_LEVEL]  # Keras runs on another backend
 
-__all__ = ["keras"]
+
+@contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep Keras from importing TensorFlow to find out whether a value is one of its types."""
+    from keras.src.utils.module_utils import tensorflow
+
+    if "tensorflow" in sys.modules or tensorflow._available is not None:
+        yield
+        return
+    tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = None
+
+
+__all__ = ["keras", "without_tensorflow"]

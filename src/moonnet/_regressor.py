@@ -13,10 +13,11 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._sklearn_compat import Interval, StrOptions
+from moonnet._sklearn_compat import HasMethods, Interval, StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._loss import Objective
-from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES
+from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES, RegressionLoss
+from moonnet.losses._user_loss import loss_config, regression_loss
 from moonnet.networks import DenseStack, Network, State
 from moonnet.targets import NumberTargets
 
@@ -35,11 +36,12 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Number of units in each hidden Dense layer, each at least 1. An empty tuple means no hidden layer, which makes
         the network a linear regression.
 
-    loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "poisson", "pinball"} or keras.losses.Loss, \
+            default="squared_error"
         The loss to minimise. ``"squared_error"`` predicts means, and ``"absolute_error"`` medians. ``"huber"`` is half
         the squared error up to one spread of y (see Notes) and linear beyond, so that outliers have less influence.
         ``"poisson"`` predicts means of counts or rates with a log link, for y of at least 0. ``"pinball"`` predicts the
-        ``quantile``.
+        ``quantile``. A Keras loss applies to the standardised y, also in ``history_``; its reduction has no effect.
 
     quantile : float, default=0.5
         The quantile that ``loss="pinball"`` predicts, in (0, 1). Not used by other losses.
@@ -236,7 +238,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     """
 
     _parameter_constraints: ClassVar[dict] = BaseKerasMoon._parameter_constraints | {
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), HasMethods(["call", "get_config"])],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
     }
 
@@ -400,18 +402,22 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     def _infer_targets(self, y: np.ndarray, previous: NumberTargets | None) -> NumberTargets:
         if previous is None:
-            return NumberTargets.from_y(y, REGRESSION_LOSSES[self.loss].create(self.quantile))
-        if self.loss != previous.loss.name:
+            return NumberTargets.from_y(y, self._regression_loss())
+        loss = self._regression_loss()
+        if loss.name != previous.loss.name:
             raise ValueError(
                 "The 'loss' parameter must not change when training is resumed: it must be "
                 f"{previous.loss.name!r}. Got {self.loss!r} instead."
             )
         previous.check(y)
-        return replace(previous, loss=previous.loss.create(self.quantile))
+        return replace(previous, loss=loss)
+
+    def _regression_loss(self) -> RegressionLoss:
+        return regression_loss(self.loss if isinstance(self.loss, str) else loss_config(self.loss), self.quantile)
 
     @property
     def _targets(self) -> NumberTargets:
-        loss = REGRESSION_LOSSES[self._trained_with["loss"]].create(self._trained_with["quantile"])
+        loss = regression_loss(self._trained_with["loss"], self._trained_with["quantile"])
         return NumberTargets(loss, **self._trained_with["targets"])
 
     def _objective(self, targets: NumberTargets) -> Objective:

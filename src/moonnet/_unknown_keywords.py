@@ -43,8 +43,6 @@ _REPLACEMENTS: dict[str, tuple[str, ...]] = {
 }
 # Keywords without a counterpart, and the reason
 _UNNEEDED = {
-    "criterion": "the loss follows from y",
-    "loss": "the loss follows from y",
     "metrics": "history_ holds the loss of each epoch, and sklearn.metrics has functions for other metrics",
 }
 # Sentences about a keyword whose value must be converted

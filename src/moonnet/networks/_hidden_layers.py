@@ -133,7 +133,9 @@ def resolve_hidden_layers(
 
     ``scope`` is the context in which Keras objects are made.
     """
-    with scope, _without_tensorflow():
+    from moonnet._keras import without_tensorflow
+
+    with scope, without_tensorflow():
         if not isinstance(hidden_layers, HiddenLayers):
             config = _config_of_list(_layers_json(hidden_layers), n_features)
         elif isinstance(hidden_layers.function, str):
@@ -442,18 +444,3 @@ def _check_arguments(function: Any, arguments: dict[str, Any]) -> None:
             f"The arguments of HiddenLayers must be those of its function: {name} has {', '.join(names) or 'none'}. "
             f"Got {', '.join(map(repr, unknown))}."
         )
-
-
-@contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Keep Keras from importing TensorFlow to find out whether a value is one of its types."""
-    from keras.src.utils.module_utils import tensorflow
-
-    if "tensorflow" in sys.modules or tensorflow._available is not None:
-        yield
-        return
-    tensorflow._available = False
-    try:
-        yield
-    finally:
-        tensorflow._available = None

@@ -1,6 +1,7 @@
 """The validation set: held-out samples, and the observer that scores the network on them after each epoch."""
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -9,6 +10,7 @@ from moonnet.networks import State
 from moonnet.training._compiled_prediction import raw_predictions_of_each
 from moonnet.training._loop import Observer, Training
 from moonnet.training._records import Samples
+from moonnet.training._training_step import scope_of
 
 
 def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,8 +92,10 @@ class ValidationObserver(Observer):
 
     def _means(self, outputs: np.ndarray) -> list[dict[str, float]]:
         """Return the loss and the metrics of each network's outputs, shape (n_networks, n_samples, n_outputs)."""
-        loss, y = self._training.program.spec.loss, self._samples.y
-        losses = loss.sample_losses(y, outputs, self._training.parameters.loss_parameter)
+        spec, y = self._training.program.spec, self._samples.y
+        loss = spec.loss
+        with scope_of(spec) if loss.needs_keras else nullcontext():
+            losses = loss.sample_losses(y, outputs, self._training.parameters.loss_parameter)
         values = {"loss": losses, **loss.sample_metrics(y, outputs)}
         # One product for each network: a product with a matrix would round differently
         return [
