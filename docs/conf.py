@@ -59,8 +59,9 @@ myst_heading_anchors = 3
 # Below them, the pages of the user guide and the examples of the gallery.
 autosummary_context = {
     "guides": {
-        "KerasMoonClassifier": ["classification", "model_selection", "stopping_and_resuming", "saving", "engines"],
-        "KerasMoonRegressor": ["regression", "model_selection", "stopping_and_resuming", "saving", "engines"],
+        "KerasMoonClassifier": ["classification", "own_layers", "model_selection", "stopping_and_resuming", "saving", "engines"],
+        "KerasMoonRegressor": ["regression", "own_layers", "model_selection", "stopping_and_resuming", "saving", "engines"],
+        "HiddenLayers": ["own_layers"],
         "DecisionRegionDisplay": ["plotting"],
         "RegressionDisplay": ["regression", "plotting"],
         "TrainingCurveDisplay": ["plotting", "stopping_and_resuming"],
@@ -89,6 +90,7 @@ autosummary_context = {
             "model_",
         ],
         "KerasMoonRegressor": ["fit", "partial_fit", "predict", "score", "set_callbacks", "model_"],
+        "HiddenLayers": ["get_params", "set_params"],
         "RegressionDisplay": ["from_estimator", "plot"],
         "DecisionRegionDisplay": ["from_estimator", "plot"],
         "TrainingCurveDisplay": ["from_estimator", "from_cv_results", "plot", "best_epochs"],

@@ -28,7 +28,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     By default, the network has two hidden layers with 50 and 20 units. Keras provides the model,
     the optimizer and the loss. A compiled loop runs many training steps at once, so that a fit of a few hundred samples
-    takes milliseconds. Predictions use NumPy only. A fitted estimator stores arrays and plain values, from which
+    takes milliseconds. Predictions use NumPy. A fitted estimator stores arrays and plain values, from which
     ``model_`` builds a Keras model on request.
 
     Parameters
@@ -137,8 +137,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     coefs_ : list of ndarray
         Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The
         dtype is float32 if X was float32 in fit, and otherwise float64. Each access returns a new list: to change the
-        weights, assign a whole list. A network with ``hidden_layers`` has no
-        ``coefs_``.
+        weights, assign a whole list. Not with ``hidden_layers``.
 
     intercepts_ : list of ndarray
         Bias of each layer, of shape (n_units,). To change biases, assign a whole list. Not with ``hidden_layers``.
@@ -151,7 +150,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         monitors, if ``scoring`` is not ``"loss"``. Further keys, such as ``"learning_rate"``, are numbers that
         callbacks add. Resumed fits append to this history.
 
-    model_ : keras.Sequential
+    model_ : keras.Sequential, or keras.Model with ``hidden_layers``
         The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
         you train or save it.
 
@@ -187,6 +186,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     See Also
     --------
     KerasMoonRegressor : The same network for numeric targets.
+    HiddenLayers : Hidden layers that a function makes.
     moonnet.plotting.DecisionRegionDisplay : Plot the decision regions of a classifier.
     moonnet.plotting.TrainingCurveDisplay : Plot ``history_``.
     sklearn.neural_network.MLPClassifier : Multi-layer perceptron that is implemented in scikit-learn.
@@ -198,10 +198,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     same ``random_state`` are not always bit-for-bit identical.
 
     If X is float32, training and predictions use float32. For any other dtype, they use float64. Keras's Muon optimizer
-    always trains in float32; its weights are then converted.
+    always trains in float32; its weights are then converted. Layers in ``hidden_layers`` have dtypes of their own.
 
     The loss of a batch is the weighted mean over its samples. A sample of weight 0 has no effect, and a sample of
-    weight 2 counts like two equal samples in its batch.
+    weight 2 counts like two equal samples in its batch. Batch normalization in ``hidden_layers`` leaves out samples of
+    weight 0, and otherwise counts each sample once.
 
     Examples
     --------
@@ -553,7 +554,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     @property
     def model_(self) -> Any:
-        """The fitted network as a new, compiled ``keras.Sequential`` in Keras's default float type.
+        """The fitted network as a new, compiled Keras model in Keras's default float type.
 
         Each access builds another model, which does not affect the estimator. To train or save a model, assign it to a
         variable first: ``model = clf.model_``.

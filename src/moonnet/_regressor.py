@@ -148,7 +148,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         validation set. ``"val_score"`` is the score that early stopping monitors, if ``scoring`` is not ``"loss"``.
         Further keys, such as ``"learning_rate"``, are numbers that callbacks add. Resumed fits append to this history.
 
-    model_ : keras.Sequential
+    model_ : keras.Sequential, or keras.Model with ``hidden_layers``
         The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
         you train or save it.
 
@@ -195,10 +195,11 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     same ``random_state`` are not always bit-for-bit identical.
 
     If X is float32, training and predictions use float32. For any other dtype, they use float64. Keras's Muon optimizer
-    always trains in float32; its weights are then converted.
+    always trains in float32; its weights are then converted. Layers in ``hidden_layers`` have dtypes of their own.
 
     The loss of a batch is the weighted mean over its samples. A sample of weight 0 has no effect, and a sample of
-    weight 2 counts like two equal samples in its batch.
+    weight 2 counts like two equal samples in its batch. Batch normalization in ``hidden_layers`` leaves out samples of
+    weight 0, and otherwise counts each sample once.
 
     y is standardised with statistics of the training samples; for ``partial_fit``, of those of the first call:
 
@@ -502,7 +503,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     @property
     def model_(self) -> Any:
-        """The fitted network as a new, compiled ``keras.Sequential`` in Keras's default float type.
+        """The fitted network as a new, compiled Keras model in Keras's default float type.
 
         Each access builds another model, which does not affect the estimator. To train or save a model, assign it to a
         variable first: ``model = reg.model_``.
