@@ -59,8 +59,22 @@ myst_heading_anchors = 3
 # Below them, the pages of the user guide and the examples of the gallery.
 autosummary_context = {
     "guides": {
-        "KerasMoonClassifier": ["classification", "own_layers", "model_selection", "stopping_and_resuming", "saving", "engines"],
-        "KerasMoonRegressor": ["regression", "own_layers", "model_selection", "stopping_and_resuming", "saving", "engines"],
+        "KerasMoonClassifier": [
+            "classification",
+            "own_layers",
+            "model_selection",
+            "stopping_and_resuming",
+            "saving",
+            "engines",
+        ],
+        "KerasMoonRegressor": [
+            "regression",
+            "own_layers",
+            "model_selection",
+            "stopping_and_resuming",
+            "saving",
+            "engines",
+        ],
         "HiddenLayers": ["own_layers"],
         "DecisionRegionDisplay": ["plotting"],
         "RegressionDisplay": ["regression", "plotting"],
