@@ -68,9 +68,74 @@ def test_layers_are_not_built_and_can_be_used_again():
     assert resolve(stack, n_features=3).n_features == 3
 
 
+def test_networks_of_equal_nested_layers_are_equal():
+    def stack():
+        inner = keras.Sequential([layers.Dense(4), layers.Dropout(0.1)])
+        return [layers.Reshape((6, 1)), layers.Bidirectional(layers.LSTM(3)), inner, layers.Dense(2, name="mine_7")]
+
+    def function(inputs):
+        x = keras.Input((4,))
+        model = keras.Model(x, layers.Dense(4)(x))
+        return keras.ops.sin(model(model(layers.Dense(4)(inputs))))
+
+    for make in (stack, lambda: HiddenLayers(function)):
+        first, second = resolve(make()), resolve(make())
+        assert first.config == second.config
+        names = [layer["name"] for layer in json.loads(first.config)["layers"]]
+        assert not any(re.search(r"_\d", name) for name in names if name != "mine_7")
+
+
+def test_explicit_names_stay_and_keep_others_away():
+    network = resolve([layers.Dense(4, name="conv1d"), layers.Reshape((4, 1)), layers.Conv1D(2, 2), layers.Flatten()])
+    names = [layer["name"] for layer in json.loads(network.config)["layers"]]
+    assert names == ["input", "conv1d", "reshape", "conv1d_1", "flatten"]
+
+
+def test_layer_that_is_called_twice_is_applied_twice():
+    def twice(inputs):
+        layer = layers.Dense(6, use_bias=False)
+        return layer(layer(inputs))
+
+    network = resolve(HiddenLayers(twice))
+    state = network.initial_state(np.random.default_rng(0), "float32")
+    hidden, kernel, _ = state.trainable
+    X = np.random.default_rng(1).normal(size=(5, 6)).astype("float32")
+    np.testing.assert_allclose(network.raw_predictions(X, state), X @ hidden @ hidden @ kernel, rtol=1e-5, atol=1e-6)
+
+
+@keras.saving.register_keras_serializable("test_networks")
+class FromFunctions(layers.Layer):
+    def build(self, shape):
+        self.first = self.add_weight(
+            shape=(shape[-1],), initializer=lambda shape, dtype: keras.ops.full(shape, 3, dtype)
+        )
+        self.second = self.add_weight(
+            shape=(shape[-1],),
+            initializer=lambda shape, dtype: keras.initializers.RandomNormal()(shape, dtype),
+            trainable=False,
+        )
+
+    def call(self, inputs):
+        return inputs * self.first + self.second
+
+
+def test_functions_of_a_layer_make_its_variables():
+    network = resolve([layers.Dense(4), FromFunctions()])
+    states = [network.initial_state(np.random.default_rng(seed), "float32") for seed in (0, 0, 1)]
+    for state in states:
+        np.testing.assert_array_equal(state.trainable[2], [3, 3, 3, 3])
+    np.testing.assert_array_equal(states[0].others[0], states[1].others[0])
+    assert not np.isin(states[0].others[0], states[2].others[0]).any()
+    lstm = resolve([layers.Reshape((6, 1)), layers.LSTM(2)])
+    bias = lstm.initial_state(np.random.default_rng(0), "float32").trainable[2]
+    np.testing.assert_array_equal(bias, [0, 0, 1, 1, 0, 0, 0, 0])  # LSTM's forget gate starts open
+
+
 @pytest.mark.parametrize(
     ("hidden_layers", "mixes"),
     [
+        (HiddenLayers(lambda inputs: keras.ops.sin(inputs) * inputs[:, :1]), False),
+        (HiddenLayers(lambda inputs: inputs - keras.ops.mean(inputs, axis=0, keepdims=True)), True),
         ([layers.Dense(4), layers.Dropout(0.2), layers.LayerNormalization()], False),
         ([layers.Dense(4), layers.BatchNormalization()], True),
         ([layers.Dense(4, activity_regularizer="l2")], True),
@@ -112,11 +177,19 @@ INPUTS = keras.Input((6,))
     [
         (layers.Dense(3), TypeError, "must be a list of Keras layers, an unbuilt keras.Sequential, or moonnet.Hidden"),
         (["relu"], TypeError, "Got 'relu' in it instead"),
+        ([keras.Input((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),
+        ([layers.InputLayer((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),
+        ([layers.Dense(3, name="output")], ValueError, "must not have the name 'output'"),
+        ([layers.Dense(3, name="a"), layers.Dense(3, name="a")], ValueError, 'The name "a" is used 2 times'),
         ([layers.Dense], TypeError, r"Got the class Dense: write Dense\(...\)"),
         ([BUILT], ValueError, "must contain unbuilt layers.*Got <Dense name=.*which is built"),
         ([layers.Normalization()], ValueError, "Normalization layer.*must have a mean and a variance"),
         ([ADAPTED], ValueError, "which is built"),
-        (keras.Sequential([keras.Input((6,)), layers.Dense(3)]), ValueError, "must be unbuilt"),
+        (
+            keras.Sequential([keras.Input((6,)), layers.Dense(3)]),
+            ValueError,
+            "must be an unbuilt model, without keras.Input",
+        ),
         (keras.Model(INPUTS, layers.Dense(2)(INPUTS)), TypeError, "must be a list of Keras layers"),
         ([layers.Dense(3), layers.Dense(2, activation="softmax")], ValueError, "must not include the output layer"),
         ([layers.Dense(3), layers.Softmax()], ValueError, "must not include the output layer"),

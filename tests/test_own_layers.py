@@ -306,6 +306,31 @@ def test_validation_loss_has_the_penalties_of_weights():
     assert_allclose(clf.history_["loss"][0] - plain.history_["loss"][0], penalty, rtol=1e-4)
 
 
+@keras.saving.register_keras_serializable("test_own_layers")
+class WithoutGradient(layers.Layer):
+    def call(self, inputs):
+        raise TypeError("It has no gradient.")
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@pytest.mark.trains
+def test_layers_that_cannot_be_compiled_raise_one_error():
+    X, y = data()
+    with pytest.raises(ValueError, match=rf"{BACKEND}.*Got a .*\[Dense, WithoutGradient\].*TypeError: It has no grad"):
+        classifier(hidden_layers=[layers.Dense(3), WithoutGradient()]).fit(X, y)
+    classifier(epochs=1).fit(X, y)  # as if nothing had happened
+
+
+def test_no_hidden_layer_predicts_in_numpy():
+    X, y = data()
+    clf = classifier(hidden_layers=[]).fit(X, y)
+    kernel, bias = clf._state.trainable
+    assert_allclose(clf.decision_function(X), (X @ kernel + bias)[:, 0], rtol=1e-5, atol=1e-6)
+    assert clf._network.predicts_in_numpy
+
+
 def test_search_over_arguments_of_a_function():
     X, y = data()
     clf = classifier(hidden_layers=HiddenLayers(residual, blocks=1), epochs=2)

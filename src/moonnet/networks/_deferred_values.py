@@ -5,11 +5,14 @@ for each operation of an initializer.
 """
 
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+_python_generator = threading.RLock()
 
 
 @contextmanager
@@ -21,13 +24,29 @@ def without_values() -> Iterator[None]:
 
     # Keras would initialize them in the next scope of its kind
     uninitialized = list(global_state.get_global_attribute("uninitialized_variables", []))
-    state = random.getstate()  # from which Keras takes a seed for each random initializer and each Dropout
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        # Keras takes a seed from Python's generator for each random initializer and each Dropout
+        with seeded(None), keras.StatelessScope(initialize_variables=False):
             yield
     finally:
-        random.setstate(state)
         global_state.set_global_attribute("uninitialized_variables", uninitialized)
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Let what Keras draws without a seed depend on this one, if given, and leave the global generators as they are."""
+    from keras.src.backend.common import global_state
+
+    with _python_generator:  # of all threads
+        state, generator = random.getstate(), global_state.get_global_attribute("global_seed_generator")
+        try:
+            if seed is not None:
+                random.seed(seed)
+            global_state.set_global_attribute("global_seed_generator", None)
+            yield
+        finally:
+            random.setstate(state)
+            global_state.set_global_attribute("global_seed_generator", generator)
 
 
 def give_values(model: Any) -> None:

@@ -151,6 +151,8 @@ def _functional(scope: Scope, x: Tensor, *, layers: list[Any], input_layers: Any
         require(len(waiting) < len(calls))
         calls = waiting
     name, index = _tensor_key(output_layers)
+    if (name, index) in results and len(results) == 1:  # a model without layers
+        return results[name, index]
     (layer,) = (layer for layer in layers if layer["name"] == name)
     # Keras counts the calls of a nested functional model from 1 here, and from 0 elsewhere
     return results[name, index - 1 if (layer["module"], layer["class_name"]) == _FUNCTIONAL else index]

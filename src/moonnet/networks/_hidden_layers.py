@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from itertools import count
 from typing import Any, Self
 
 from moonnet.networks._deferred_values import without_values
+from moonnet.networks._forward_pass import forward_pass
 from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable
 
 _EXPECTED = (
@@ -151,7 +153,10 @@ def _layers_json(layers: Any) -> str:
 
     if isinstance(layers, keras.Sequential):
         if layers.built:
-            raise ValueError(f"The 'hidden_layers' parameter must be unbuilt. Got {layers!r}, which is built, instead.")
+            raise ValueError(
+                f"The 'hidden_layers' parameter must be an unbuilt model, without keras.Input, because fit knows the "
+                f"number of features. Got {layers!r}, which is built, instead."
+            )
         layers = layers.layers
     if not isinstance(layers, list | tuple):
         raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layers!r} instead.")
@@ -166,6 +171,11 @@ def _layer_config(layer: Any) -> dict[str, Any]:
         raise TypeError(
             f"The 'hidden_layers' parameter must contain layers. Got the class {layer.__name__}: write "
             f"{layer.__name__}(...)."
+        )
+    if isinstance(layer, keras.KerasTensor | keras.layers.InputLayer):
+        raise TypeError(
+            "The 'hidden_layers' parameter must not contain an Input, because fit knows the number of features. Got "
+            f"{layer!r} in it."
         )
     if not isinstance(layer, keras.layers.Layer):
         raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layer!r} in it instead.")
@@ -276,7 +286,12 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
 
 
 def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
-    """Raise ValueError if a layer was trained before, or if the last one is an output layer."""
+    """Raise ValueError if a layer has the name of one of the estimator, or if the last one is an output layer."""
+    if any(layer["name"] == OUTPUT_LAYER for layer in layers):
+        raise ValueError(
+            f"A layer in 'hidden_layers' must not have the name {OUTPUT_LAYER!r}, which the estimator gives its output "
+            f"layer. Got {description}."
+        )
     last = layers[-1]
     if last["config"].get("activation") == "softmax" or last["class_name"] == "Softmax":
         raise ValueError(
@@ -314,7 +329,9 @@ def _network(config: str, n_outputs: int) -> KerasNetwork:
             )
             for variable in (*model.trainable_variables, *model.non_trainable_variables)
         ]
-    return KerasNetwork(config, tuple(variables), mixes_samples=not _are_independent(json.loads(config)))
+    values = json.loads(config)
+    mixes_samples = not _are_independent(values, is_known=forward_pass(values) is not None)
+    return KerasNetwork(config, tuple(variables), mixes_samples)
 
 
 def _paths(model: Any, prefix: str = "") -> Iterator[tuple[int, str]]:
@@ -341,52 +358,93 @@ def _initializer_json(variable: Any, seed_generator: Any) -> str:
     return json.dumps(keras.saving.serialize_keras_object(variable._initializer), sort_keys=True)
 
 
-def _are_independent(config: Any) -> bool:
+def _are_independent(config: Any, *, is_known: bool) -> bool:
     """Return whether no layer lets a sample of a batch change what the others contribute to a step.
 
     Of Keras's own layers, batch normalization does. So do regularizers of activities, whose mean over a batch counts. A
-    layer of another library or of the user's own may.
+    layer of another library or of the user's own may, and an operation, unless NumPy knows them all (``is_known``).
     """
     if isinstance(config, list):
-        return all(map(_are_independent, config))
+        return all(_are_independent(item, is_known=is_known) for item in config)
     if not isinstance(config, dict):
         return True
     is_foreign = config.get("registered_name") not in (None, "function") or config.get("class_name") == "Lambda"
-    mixes = config.get("class_name") in ("BatchNormalization", "ActivityRegularization") or is_foreign
-    return not mixes and not config.get("activity_regularizer") and all(map(_are_independent, config.values()))
+    mixes = config.get("class_name") in ("BatchNormalization", "ActivityRegularization")
+    if mixes or config.get("activity_regularizer") or (is_foreign and not is_known):
+        return False
+    return _are_independent([*config.values()], is_known=is_known)
 
 
 def _with_plain_names(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a functional model's configuration with the names that Keras gives in a new process.
+    """Return the configuration of a layer or a model with the names that Keras gives in a new process.
 
-    Keras numbers names within a process; with the same names, networks of equal layers are equal.
+    Keras numbers names within a process; with the same names, networks of equal layers are equal. Names count among the
+    layers of a model, or within another layer that contains some.
     """
-    counts: dict[str, int] = {}
-    new_names = {}
-    for layer in config["layers"]:
-        base = re.sub(r"_\d+$", "", layer["name"])
-        if base == _snake_case(layer["class_name"]):
-            count = counts.setdefault(base, 0)
-            counts[base] += 1
-            new_names[layer["name"]] = f"{base}_{count}" if count else base
+    layers = list(_inner_layers(config))
+    numbered = [layer for layer in layers if _has_numbered_name(layer)]
+    taken = {_name(layer) for layer in layers if not _has_numbered_name(layer)}
+    new_names: dict[str, str] = {}
+    for layer in numbered:
+        name = _name(layer)
+        if name not in new_names:
+            base = _without_number(name)
+            candidates = (f"{base}_{number}" if number else base for number in count())
+            new_names[name] = next(candidate for candidate in candidates if candidate not in taken)
+            taken.add(new_names[name])
 
     def rename(value: Any) -> Any:
-        """Rename the layers to which connections refer."""
-        if isinstance(value, dict):
-            renamed = {key: rename(item) for key, item in value.items()}
-            if "keras_history" in value:
-                name, *indices = value["keras_history"]
-                renamed["keras_history"] = [new_names.get(name, name), *indices]
-            return renamed
-        return [rename(item) for item in value] if isinstance(value, list | tuple) else value
+        """Rename layers, and the layers to which connections refer."""
+        if isinstance(value, list | tuple):
+            return [rename(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        renamed = {key: rename(item) for key, item in value.items() if key != "config"}
+        if "keras_history" in value:
+            renamed["keras_history"] = _with_new_name(value["keras_history"], new_names)
+        if "config" in value:
+            name = _name(value)
+            plain = {"name": new_names.get(name, name)} if name else {}
+            renamed["config"] = _with_plain_names(value["config"]) | plain if name else rename(value["config"])
+            renamed |= plain if "name" in value else {}
+        return renamed
 
-    layers = []
-    for layer in config["layers"]:
-        name = new_names.get(layer["name"], layer["name"])
-        nodes = rename(layer["inbound_nodes"])
-        layers.append(layer | {"name": name, "config": layer["config"] | {"name": name}, "inbound_nodes": nodes})
-    ends = {key: [new_names.get(config[key][0], config[key][0]), 0, 0] for key in ("input_layers", "output_layers")}
-    return config | ends | {"layers": layers}
+    ends = {key: _with_new_name(config[key], new_names) for key in ("input_layers", "output_layers") if key in config}
+    return {key: rename(value) for key, value in config.items()} | ends
+
+
+def _inner_layers(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the configurations of the layers in one, but not of those that they contain in turn."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        if _name(item):
+            yield item
+        else:
+            yield from _inner_layers(item)
+
+
+def _name(value: Any) -> str:
+    """Return the name in the serialized form of a layer, or of another object that has one; "" without one."""
+    if not (isinstance(value, dict) and "class_name" in value and isinstance(value.get("config"), dict)):
+        return ""
+    name = value.get("name", value["config"].get("name"))
+    return name if isinstance(name, str) else ""
+
+
+def _has_numbered_name(layer: dict[str, Any]) -> bool:
+    """Return whether a layer has a name that Keras has given."""
+    base = _snake_case(layer["class_name"])
+    return _without_number(_name(layer)) in (base, f"forward_{base}", f"backward_{base}")  # within Bidirectional
+
+
+def _without_number(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)
+
+
+def _with_new_name(history: Any, new_names: dict[str, str]) -> Any:
+    """Return a reference to a layer by its new name, or a list of such references."""
+    if isinstance(history, list | tuple) and history and isinstance(history[0], str):
+        return [new_names.get(history[0], history[0]), *history[1:]]
+    return [_with_new_name(item, new_names) for item in history] if isinstance(history, list | tuple) else history
 
 
 @contextmanager

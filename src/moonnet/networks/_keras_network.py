@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy import sparse
 
+from moonnet.networks._deferred_values import seeded, without_values
 from moonnet.networks._forward_pass import forward_pass
 from moonnet.networks._initializers import initial_values
 from moonnet.networks._network import Network, State
@@ -26,7 +27,7 @@ class Variable(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
-    initializer: str  # JSON: Keras's form of an initializer, or of a SeedGenerator
+    initializer: str  # JSON: Keras's form of an initializer, or of a SeedGenerator; null for a function of the layer
     regularizer: str = "null"  # JSON
 
 
@@ -109,11 +110,26 @@ class KerasNetwork(Network):
 
     def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
         """Return arrays as the initializers of the layers describe them, drawn from the generator."""
-        state = State([], [])
-        for variable in self.variables:
-            arrays = state.trainable if variable.trainable else state.others
-            arrays.append(_initial_array(variable, rng))
-        return state
+        made = self._values_of_functions(rng) if any(v.initializer == "null" for v in self.variables) else {}
+        arrays = [
+            made[index] if index in made else _initial_array(variable, rng)
+            for index, variable in enumerate(self.variables)
+        ]
+        n_trainable = sum(variable.trainable for variable in self.variables)
+        return State(arrays[:n_trainable], arrays[n_trainable:])
+
+    def _values_of_functions(self, rng: np.random.Generator) -> dict[int, np.ndarray]:
+        """Return the first values of the variables that a function of their layer makes, by their indices."""
+        from moonnet._keras import keras
+
+        with without_values(), seeded(int(rng.integers(2**31))):
+            model = self.build(str, {})
+            variables = enumerate([*model.trainable_variables, *self.other_variables(model)])
+            return {
+                index: keras.ops.convert_to_numpy(variable._initializer(variable.shape, dtype=variable.dtype))
+                for index, variable in variables
+                if self.variables[index].initializer == "null"
+            }
 
     @cached_property
     def _hidden_pass(self) -> Any:
@@ -181,6 +197,7 @@ def _with_seeds(config: Any) -> Any:
 
 
 def _initial_array(variable: Variable, rng: np.random.Generator) -> np.ndarray:
+    """Return a variable's first value."""
     initializer = json.loads(variable.initializer)
     if initializer["class_name"] == "SeedGenerator":
         seed = initializer["config"]["seed"]
@@ -210,5 +227,6 @@ def _values_of_keras(initializer: dict[str, Any], variable: Variable, seed: int)
     settings = dict(initializer["config"])
     if settings.get("seed", 0) is None:
         settings["seed"] = seed
-    values = keras.initializers.deserialize(initializer | {"config": settings})(variable.shape, variable.dtype)
-    return keras.ops.convert_to_numpy(values)
+    with seeded(seed):
+        values = keras.initializers.deserialize(initializer | {"config": settings})(variable.shape, variable.dtype)
+        return keras.ops.convert_to_numpy(values)

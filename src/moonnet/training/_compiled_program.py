@@ -5,13 +5,15 @@ A program does not know about epochs, except that it records the weights at the 
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from moonnet.networks import State
+from moonnet._keras import keras
+from moonnet.networks import KerasNetwork, Network, State
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._training_step import OptimizerStart, TrainingStep, build_step, scope_of
@@ -108,7 +110,7 @@ class CompiledProgram:
 
         The states are in the layout of the program, and may be arrays of NumPy or of the engine.
         """
-        with scope_of(self.spec):
+        with scope_of(self.spec), _name_layers_in_errors(self.spec.network):
             metrics, records, state = self.loop(np.array(numbers, self.spec.dtype), block, state)
             # Wait for the result: JAX reads the block in place, so the block must not change before
             return engine.to_numpy(metrics), records, state
@@ -121,7 +123,7 @@ class CompiledProgram:
 
 def compile_program(spec: ProgramSpec) -> CompiledProgram:
     """Build the Keras objects of a program and compile it."""
-    with scope_of(spec):
+    with scope_of(spec), _name_layers_in_errors(spec.network):
         step, optimizer_start = build_step(spec)
         # Weights that are finalized are not those that are recorded
         max_recorded_epochs = 1 if step.finalizes_weights else spec.max_recorded_epochs
@@ -142,6 +144,22 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
         return CompiledProgram(
             spec, max_recorded_epochs, step, optimizer_start, block_specs, engine.compile(loop, spec.device)
         )
+
+
+@contextmanager
+def _name_layers_in_errors(network: Network) -> Iterator[None]:
+    """Raise ValueError for an error of layers of a user's own, which not every backend can compile."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(network, KerasNetwork):
+            raise
+        # Keras embeds the message in a longer one
+        message = str(error).partition("\x1b[1m")[2].partition("\x1b[0m")[0] or str(error).partition("\n")[0]
+        raise ValueError(
+            f"The layers in 'hidden_layers' must be such that {keras.backend.backend()}, Keras's backend, can compile "
+            f"them and their gradients. Got {network.describe()}, for which it raises {type(error).__name__}: {message}"
+        ) from error
 
 
 def _aligned_zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
