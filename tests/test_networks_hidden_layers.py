@@ -61,6 +61,16 @@ def test_network_does_not_depend_on_names_that_keras_has_given():
     assert resolve(stack) == network
 
 
+def test_layer_of_numpy_may_have_no_variables():
+    network = resolve([layers.Dense(3), layers.LayerNormalization(center=False, scale=False, epsilon=0.5)])
+    state = network.initial_state(np.random.default_rng(0), "float32")
+    kernel, _, output, _ = state.arrays
+    hidden = np.eye(2, 6, dtype="float32") @ kernel
+    normalized = (hidden - hidden.mean(1, keepdims=True)) / np.sqrt(hidden.var(1, keepdims=True) + 0.5)
+    predicted = network.raw_predictions(np.eye(2, 6, dtype="float32"), state)
+    np.testing.assert_allclose(predicted, normalized @ output, rtol=1e-5)
+
+
 def test_layers_are_not_built_and_can_be_used_again():
     stack = [layers.Dense(4), layers.BatchNormalization()]
     resolve(stack)

@@ -4,6 +4,7 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,15 +61,28 @@ def forward_pass(config: dict[str, Any]) -> ForwardPass | None:
     ``config`` is the model's ``get_config()``. Returns None if it has a layer, an operation, a setting or a dtype that
     is not known here; a setting of a later version of Keras is refused, not ignored.
     """
-    plan = Plan()
     try:
-        config = _read(config)
-        shape, dtype = _input_spec(config["layers"], config["input_layers"])
-        require(len(shape) == 1)
-        output = _build(_functional, Scope(plan), [Tensor(0, shape, dtype)], config)
-        require(output.index == len(plan.steps))  # as Keras keeps only the layers that the output needs
+        return _known_forward_pass(config)
     except UnknownError:
         return None
+
+
+def unknown_layer(config: dict[str, Any]) -> str | None:
+    """Return name and class of the first layer that ``forward_pass`` does not know, or not with its settings."""
+    try:
+        _known_forward_pass(config)
+    except UnknownError as error:
+        return error.layer
+    return None
+
+
+def _known_forward_pass(config: dict[str, Any]) -> ForwardPass:
+    plan = Plan()
+    config = _read(config)
+    shape, dtype = _input_spec(config["layers"], config["input_layers"])
+    require(len(shape) == 1)
+    output = _build(_functional, Scope(plan), [Tensor(0, shape, dtype)], config)
+    require(output.index == len(plan.steps))  # as Keras keeps only the layers that the output needs
     n_rows = _CHUNK_BYTES // (8 * max(plan.largest, *shape))
     return ForwardPass(dtype, _with_copies(plan.steps), max(1, n_rows))
 
@@ -145,7 +159,8 @@ def _functional(scope: Scope, x: Tensor, *, layers: list[Any], input_layers: Any
         waiting = []
         for layer, (index, node) in calls:
             if all(key in results for key in _tensors_of(node["args"])):
-                results[layer["name"], index] = _call(scope, layer, node, results)
+                with _naming(layer):
+                    results[layer["name"], index] = _call(scope, layer, node, results)
             else:
                 waiting.append((layer, (index, node)))  # for a layer that is called several times
         require(len(waiting) < len(calls))
@@ -164,8 +179,19 @@ def _sequential(scope: Scope, x: Tensor, *, layers: list[Any], build_input_shape
     require(x.shape == shape)
     x = scope.cast(x, dtype)
     for layer in others:
-        x = _build_layer(scope, layer, [x])
+        with _naming(layer):
+            x = _build_layer(scope, layer, [x])
     return x
+
+
+@contextmanager
+def _naming(layer: dict[str, Any]) -> Iterator[None]:
+    """Name the layer in errors, unless they name one that is in it."""
+    try:
+        yield
+    except UnknownError as error:
+        error.layer = error.layer or f"{layer['config'].get('name')!r} ({layer['class_name']})"
+        raise
 
 
 def _tensors_of(argument: Any) -> Iterator[tuple[str, int]]:

@@ -25,6 +25,8 @@ class Step(NamedTuple):
 class UnknownError(Exception):
     """A configuration has something that is not known here."""
 
+    layer: str | None = None  # in which it is: name and class
+
 
 def require(is_known: bool) -> None:
     """Raise UnknownError if not."""

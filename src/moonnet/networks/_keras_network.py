@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from moonnet.networks._deferred_values import seeded, without_values
-from moonnet.networks._forward_pass import forward_pass
+from moonnet.networks._forward_pass import ForwardPass, forward_pass, unknown_layer
 from moonnet.networks._initializers import initial_values
 from moonnet.networks._network import Network, State
 
@@ -132,27 +133,38 @@ class KerasNetwork(Network):
             }
 
     @cached_property
-    def _hidden_pass(self) -> Any:
+    def hidden_pass(self) -> ForwardPass | None:
         """The hidden layers in NumPy, or None if NumPy does not know all of them."""
         return forward_pass(json.loads(self.config))
 
     @property
     def predicts_in_numpy(self) -> bool:
         """Whether ``raw_predictions`` works."""
-        return self._hidden_pass is not None
+        return self.hidden_pass is not None
+
+    @property
+    def unknown_layer(self) -> str | None:
+        """Name and class of the first layer that NumPy does not know, or not with its settings."""
+        return unknown_layer(json.loads(self.config))
+
+    def arrays_of_layers(self, state: State) -> dict[str, dict[str, np.ndarray]]:
+        """Return the arrays of each layer by Keras's names, as the pass takes them, and those of the output layer."""
+        arrays: defaultdict[str, dict[str, np.ndarray]] = defaultdict(dict)  # layers may have none
+        for variable, array in zip(self.variables, state.arrays, strict=True):
+            layer, _, name = variable.path.rpartition("/")
+            arrays[layer][name] = array
+        return arrays
 
     def raw_predictions(self, X: Any, state: State) -> np.ndarray:
         """Return the outputs."""
-        arrays: dict[str, dict[str, np.ndarray]] = {}
-        for variable, array in zip(self.variables, state.arrays, strict=True):
-            layer, _, name = variable.path.rpartition("/")
-            arrays.setdefault(layer, {})[name] = array
+        assert self.hidden_pass is not None  # of a network that predicts in NumPy
+        arrays = self.arrays_of_layers(state)
         output = arrays[OUTPUT_LAYER]
         if sparse.issparse(X):
             chunks = (X[start : start + _DENSE_ROWS].toarray() for start in range(0, X.shape[0], _DENSE_ROWS))
-            hidden = np.concatenate([self._hidden_pass(rows, arrays) for rows in chunks])
+            hidden = np.concatenate([self.hidden_pass(rows, arrays) for rows in chunks])
         else:
-            hidden = self._hidden_pass(X, arrays)
+            hidden = self.hidden_pass(X, arrays)
         return hidden.astype(self.dtype, copy=False) @ output["kernel"] + output["bias"]
 
     def raw_predictions_of_each(self, X: Any, stacked: State) -> Iterator[np.ndarray]:
