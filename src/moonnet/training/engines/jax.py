@@ -12,6 +12,7 @@ from jax.extend.core import Literal, jaxpr_as_fun
 
 from moonnet.networks._activations import LEAKY_SLOPE, SQRT_HALF
 from moonnet.training.engines._engine import ArraySpec, BlockNumbers, Built, Engine, Loop, Prediction, float_dtypes
+from moonnet.training.engines._jax_convolutions import with_channels_last
 
 # Shortens compilation on a CPU by a fifth, at no cost in run time
 _CPU_OPTIONS = {"xla_backend_optimization_level": 1}
@@ -107,8 +108,15 @@ class _Jax(Engine):
             return jax.ShapeDtypeStruct(*spec, sharding=sharding)
 
         specs = to_jax(loop.numbers), list(map(to_jax, loop.block)), list(map(to_jax, loop.state))
-        options = _CPU_OPTIONS if device.platform == "cpu" else {}
-        return jax.jit(partial(_run, loop)).lower(*specs).compile(compiler_options=options)
+        traced = jax.jit(partial(_run, loop)).trace(*specs)
+        if device.platform != "cpu":
+            return traced.lower().compile()
+        fast = with_channels_last(traced.jaxpr)
+        if fast is not traced.jaxpr:
+            flat_run, structure = jaxpr_as_fun(fast), jax.tree.structure(traced.out_info)
+            run = jax.jit(lambda *arguments: jax.tree.unflatten(structure, flat_run(*jax.tree.leaves(arguments))))
+            traced = run.trace(*specs)
+        return traced.lower().compile(compiler_options=_CPU_OPTIONS)
 
     def compile_prediction(self, model: Any, device: jax.Device) -> Prediction:
         options = _CPU_OPTIONS if device.platform == "cpu" else {}
