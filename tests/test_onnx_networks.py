@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skl2onnx
+from keras import layers
 from numpy.testing import assert_allclose
 from scipy import special
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
@@ -18,13 +19,16 @@ from sklearn.ensemble import StackingClassifier, StackingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from helpers import run_onnx, run_python
-from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleClassifier
+from moonnet.networks import resolve_hidden_layers
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.onnx import _activations
+from moonnet.training.engines import engine
 
 NETWORK = KerasMoonClassifier((6, 5), epochs=4, random_state=0)
 WITHOUT_ZIPMAP = {"zipmap": False}
@@ -198,6 +202,56 @@ def test_pipeline_and_stacking_of_a_regressor_agree():
         assert_allclose(predicted[:, 0], model.predict(X), rtol=1e-10)
 
 
+def with_embedding(inputs, dtype=None):
+    """Return hidden layers for numbers and, in the second column, an integer below 5."""
+    category = layers.Embedding(5, 3, dtype=dtype)(inputs[:, 1])
+    x = layers.BatchNormalization(dtype=dtype)(layers.Dense(3, "relu", dtype=dtype)(inputs))
+    return layers.Dropout(0.2, dtype=dtype)(layers.Add(dtype=dtype)([x, category]))
+
+
+@pytest.mark.slow
+def test_regressor_with_own_layers_agrees():
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    X[:, 1] = np.arange(80) % 5
+    hidden = HiddenLayers(with_embedding, dtype="float64")
+    reg = KerasMoonRegressor(hidden_layers=hidden, epochs=3, random_state=0).fit(X, 100 + 20 * X[:, :2])
+    for dtype, tolerance in (("float32", 2e-6), ("float64", 1e-12)):
+        (predicted,) = run_regressor(reg, X.astype(dtype))
+        assert predicted.dtype == dtype
+        assert_allclose(predicted, reg.predict(X), rtol=tolerance)
+    X[0, 1] = 5
+    with pytest.raises(Exception, match="out of data bounds"):
+        run_regressor(reg, X)
+
+
+@pytest.mark.slow
+def test_pipeline_and_ensemble_of_classifiers_with_own_layers_agree():
+    X, y = load_iris(return_X_y=True)
+    hidden = [layers.Dense(6), layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.2)]
+    network = KerasMoonClassifier(hidden_layers=hidden, epochs=3, random_state=0)
+    for model in (make_pipeline(StandardScaler(), network), DeepEnsembleClassifier(network, 2, random_state=0)):
+        model.fit(X, y)
+        found = run_classifier(model, X)
+        assert found[1].dtype == "float64"
+        assert_same_predictions(found, model, X, 2e-6)
+
+
+def with_own_layers(fitted, hidden_layers):
+    """Return a fitted classifier for two features and two classes with other layers, which are not trained."""
+    clf = copy.deepcopy(fitted)
+    clf._network = resolve_hidden_layers(hidden_layers, 2, 1, engine.scope(None, "float64"))
+    clf._state = clf._network.initial_state(np.random.default_rng(0), "float32")
+    return clf
+
+
+def test_layer_that_numpy_does_not_know_is_named(fitted, moons):
+    hidden = [layers.Dense(4), layers.Reshape((4, 1)), layers.Conv1D(2, 2, name="filters"), layers.Flatten()]
+    clf = with_own_layers(fitted, hidden)
+    for model in (clf, Pipeline([("scale", StandardScaler().fit(moons[0])), ("network", clf)])):
+        with pytest.raises(ValueError, match=r"that moonnet computes in NumPy.* Got the layer 'filters' \(Conv1D\)"):
+            run_classifier(model, moons[0])
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_calibration_and_stacking_of_a_classifier_agree(n_classes):
     X, y = load_iris(return_X_y=True)
@@ -258,13 +312,15 @@ def test_unfitted_classifier_raises(moons):
 
 @pytest.mark.slow
 def test_conversion_imports_no_engine(fitted, tmp_path):
+    own_layers = with_own_layers(fitted, [layers.Dense(3), layers.ReLU()])
     path = tmp_path / "moons.pickle"
-    path.write_bytes(pickle.dumps(fitted))
+    path.write_bytes(pickle.dumps([fitted, own_layers]))
     program = """
 import pickle, sys
 import numpy, skl2onnx, moonnet.onnx
 with open(sys.argv[1], "rb") as file:
-    skl2onnx.to_onnx(pickle.load(file), numpy.zeros((1, 2)))
+    for clf in pickle.load(file):
+        skl2onnx.to_onnx(clf, numpy.zeros((1, 2)))
 print({"tensorflow", "jax", "keras"} & set(sys.modules))
 """
     assert run_python(program, str(path)) == "set()\n"

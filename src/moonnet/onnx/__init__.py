@@ -6,7 +6,11 @@ transformers of ``moonnet.preprocessing``, also as a step of a ``Pipeline`` or `
 estimator of a search. :func:`moonnet.onnx.to_onnx` also converts pipelines for tables with text and missing values,
 such as those of :func:`moonnet.tables.tabular_pipeline`. This module needs the extra ``onnx``.
 
-The graph computes in float64 if its input is declared as float64, and otherwise in float32.
+The graph computes in float64 if its input is declared as float64, and otherwise in float32. The layers of
+``hidden_layers`` keep their own dtype, float32 by default, in a graph of float64.
+
+Networks with ``hidden_layers`` are converted if moonnet predicts with them in NumPy, as the user guide lists. For
+integers that an ``Embedding`` does not have, ONNX Runtime raises an error, as ``predict`` does.
 
 The graph of a classifier has two outputs. The first contains the labels of ``predict``, of shape (n_samples,) or
 (n_samples, n_labels); booleans become integers. The second contains the probabilities of ``predict_proba``, of shape
@@ -26,8 +30,8 @@ the numbers without their unit, and returns them.
 
 Importing raises ``ImportError`` if skl2onnx is not installed. The conversion raises
 
-- ``ValueError`` if the declared input has another number of columns than X in fit, or if labels are neither integers
-  nor strings;
+- ``ValueError`` if the declared input has another number of columns than X in fit, if labels are neither integers nor
+  strings, or if ``hidden_layers`` has a layer that moonnet does not compute in NumPy;
 - ``TypeError`` if the declared input is not numeric.
 
 See also :class:`moonnet.KerasMoonClassifier` and :class:`moonnet.KerasMoonRegressor`.

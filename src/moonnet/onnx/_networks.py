@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto
+from skl2onnx.algebra.onnx_operator import OnnxOperator
 from skl2onnx.common import data_types as types
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet.onnx._activations import ACTIVATIONS
+from moonnet.onnx._layers import check_network, raw_outputs
 from moonnet.onnx._operators import Operators, check_inputs, operators_and_input, output_type
 
 
@@ -27,7 +28,8 @@ def onnx_labels(clf: Any) -> np.ndarray:
 def set_classifier_types(operator: Any) -> None:
     """Check the inputs of skl2onnx's operator, and declare its outputs."""
     clf = operator.raw_operator
-    check_is_fitted(clf, "coefs_")
+    check_is_fitted(clf, "_state")
+    check_network(clf)
     check_inputs(operator)
     declare_label_outputs(operator, is_multilabel=clf._targets.multilabel)
 
@@ -48,30 +50,31 @@ def declare_label_outputs(operator: Any, *, is_multilabel: bool) -> None:
 def set_regressor_types(operator: Any) -> None:
     """Check the inputs of skl2onnx's operator, and declare its output."""
     reg = operator.raw_operator
-    check_is_fitted(reg, "coefs_")
+    check_is_fitted(reg, "_state")
+    check_network(reg)
     check_inputs(operator)
     operator.outputs[0].type = output_type(operator, reg._targets.n_outputs)
 
 
-def _raw_predictions(operator: Any, container: Any) -> tuple[Operators, Any]:
+def _raw_predictions(scope: Any, operator: Any, container: Any) -> tuple[Operators, Any]:
     """Return the graph's operators, and the outputs before the last activation."""
+
+    def add(value: Any) -> Any:
+        if not isinstance(value, OnnxOperator):  # it is in the graph already
+            return value
+        value.add_to(scope, container)
+        ((name, _),) = value.outputs
+        return name
+
     estimator = operator.raw_operator
-    op, values = operators_and_input(operator, container)
-    activate = ACTIVATIONS[estimator._network.activation]
-    *hidden, output = zip(estimator.coefs_, estimator.intercepts_, strict=True)
-
-    def dense(values: Any, kernel: np.ndarray, bias: np.ndarray) -> Any:
-        return op.Add(op.MatMul(values, kernel.astype(op.dtype)), bias.astype(op.dtype))
-
-    for layer in hidden:
-        values = activate(op, dense(values, *layer))
-    return op, dense(values, *output)
+    op, X = operators_and_input(operator, container)
+    return op, add(raw_outputs(op, estimator._network, estimator._state_in_unit(), add(X), add))
 
 
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add the network to skl2onnx's graph."""
     clf = operator.raw_operator
-    op, logits = _raw_predictions(operator, container)
+    op, logits = _raw_predictions(scope, operator, container)
     if not clf._targets.has_sigmoid_units:
         probabilities = op.Softmax(logits, axis=1)
         labels = op.Gather(onnx_labels(clf), op.ArgMax(logits, axis=1, keepdims=0))
@@ -90,7 +93,7 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Add the network to skl2onnx's graph."""
-    op, numbers = _raw_predictions(operator, container)
+    op, numbers = _raw_predictions(scope, operator, container)
     if operator.raw_operator._targets.loss.has_log_link:
         numbers = op.Exp(numbers)
     op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)
