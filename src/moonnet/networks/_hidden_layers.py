@@ -28,7 +28,8 @@ class HiddenLayers:
     ----------
     function : callable
         Takes the input, a ``keras.KerasTensor`` of shape (None, n_features), and returns the last hidden tensor, of
-        shape (None, n_units). Its other arguments need defaults, or values in ``arguments``. It is called in each fit.
+        shape (None, n_units). Its other arguments need defaults, or values in ``arguments``. It is called in each fit,
+        and must make new layers each time.
 
     **arguments : dict
         Values of the function's other arguments.
@@ -256,7 +257,8 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
             hidden = apply(inputs)
         except Exception as error:
             raise ValueError(
-                f"The layers in 'hidden_layers', {description}, cannot be applied to {n_features} features: {error}"
+                f"The layers in 'hidden_layers', {description}, cannot be applied to {n_features} features: "
+                f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(hidden, keras.KerasTensor):
             raise TypeError(
@@ -286,7 +288,14 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
 
 
 def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
-    """Raise ValueError if a layer has the name of one of the estimator, or if the last one is an output layer."""
+    """Raise ValueError if a layer has the name of one of the estimator, mixes samples, or is an output layer."""
+    for layer in layers:
+        axis = layer["config"].get("axis")
+        if layer["module"] == "keras.layers" and 0 in (axis if isinstance(axis, list | tuple) else [axis]):
+            raise ValueError(
+                "A layer in 'hidden_layers' must predict each sample by itself. Got a "
+                f"{layer['class_name']} with axis={axis!r}, the axis of the samples."
+            )
     if any(layer["name"] == OUTPUT_LAYER for layer in layers):
         raise ValueError(
             f"A layer in 'hidden_layers' must not have the name {OUTPUT_LAYER!r}, which the estimator gives its output "

@@ -95,7 +95,8 @@ class KerasCallbacks(Observer):
 
     def _scope(self) -> AbstractContextManager[Any]:
         """Return the context in which the model is created and changed."""
-        return engine.scope(self._training.program.spec.device, keras.config.floatx())
+        spec, floatx = self._training.program.spec, keras.config.floatx()
+        return engine.scope(spec.device, spec.network.compute_dtype(floatx) if floatx == "float32" else floatx)
 
     def _create_model(self) -> Any:
         """Return a compiled Keras model with the weights and hyperparameters of the training."""
