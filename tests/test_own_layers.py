@@ -251,6 +251,14 @@ def test_callbacks_see_moving_averages_and_change_nothing():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.filterwarnings("error::UserWarning")  # JAX would warn if the model of the callbacks were in float32
+def test_callbacks_change_nothing_in_float64():
+    X, y = data()
+    hidden = [layers.Dense(4, dtype="float64"), layers.Dropout(0.2, dtype="float64")]
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    assert_same_arrays(*(classifier(hidden_layers=hidden, callbacks=c).fit(X, y) for c in (None, [callback])))
+
+
 @pytest.mark.trains
 def test_model_predicts_like_the_estimator():
     X, y = data()

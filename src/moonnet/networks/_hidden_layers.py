@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from moonnet.networks._deferred_values import without_values
 from moonnet.networks._forward_pass import forward_pass
-from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable
+from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable, hidden_model
 
 _EXPECTED = (
     "a list of Keras layers, an unbuilt keras.Sequential, or moonnet.HiddenLayers with a function from the input to "
@@ -315,7 +315,7 @@ def _network(config: str, n_outputs: int) -> KerasNetwork:
     from moonnet._keras import keras
 
     with without_values(), _names_of_a_new_process():
-        hidden = keras.Model.from_config(json.loads(config))
+        hidden = hidden_model(json.loads(config))
         dtype = "float64" if hidden.output.dtype == "float64" else "float32"
         outputs = keras.layers.Dense(n_outputs, dtype=dtype, name=OUTPUT_LAYER)(hidden.output)
         model = keras.Model(hidden.input, outputs)

@@ -124,11 +124,13 @@ class KerasNetwork(Network):
         from moonnet._keras import keras
 
         with without_values(), seeded(int(rng.integers(2**31))):
-            model = self.build(str, {})
-            variables = enumerate([*model.trainable_variables, *self.other_variables(model)])
+            model = hidden_model(json.loads(self.config))
+            n_hidden = len(model.trainable_variables)  # the output layer follows, whose initializers are known
+            made = dict(enumerate(model.trainable_variables))
+            made |= dict(enumerate(self.other_variables(model), start=n_hidden + 2))
             return {
                 index: keras.ops.convert_to_numpy(variable._initializer(variable.shape, dtype=variable.dtype))
-                for index, variable in variables
+                for index, variable in made.items()
                 if self.variables[index].initializer == "null"
             }
 
@@ -193,10 +195,26 @@ class KerasNetwork(Network):
         """Return a new ``keras.Model``. Only the output layer has options, without a dtype, which is its own."""
         from moonnet._keras import keras
 
-        hidden = keras.Model.from_config(_with_seeds(json.loads(self.config)))
+        hidden = hidden_model(_with_seeds(json.loads(self.config)))
         options = (dense if output is None else output) | {"dtype": self.dtype, "name": OUTPUT_LAYER}
         outputs = keras.layers.Dense(self.n_outputs, **options)(hidden.output)
         return keras.Model(hidden.input, outputs if rescaling is None else rescaling(outputs), name="functional")
+
+
+def hidden_model(config: dict[str, Any]) -> Any:
+    """Return a new Keras model from the configuration of hidden layers. Raises ValueError."""
+    from moonnet._keras import keras
+
+    try:
+        return keras.Model.from_config(config)
+    except TypeError as error:
+        cause, found, _ = str(error).partition(". Make sure custom classes")
+        if not found:
+            raise
+        raise ValueError(
+            f"Every layer in 'hidden_layers' must be known to Keras in this process. Got a network for which Keras "
+            f"says: {cause}. Import the module that registers it."
+        ) from error
 
 
 def _with_seeds(config: Any) -> Any:
