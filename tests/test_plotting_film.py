@@ -7,10 +7,12 @@ import shutil
 import matplotlib as mpl
 import numpy as np
 import pytest
+from keras import layers
 from matplotlib import pyplot as plt
 from matplotlib.animation import FFMpegWriter
 from numpy.testing import assert_allclose
 from PIL import Image
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -70,6 +72,23 @@ def test_frames_show_the_regions_and_the_loss_of_their_epoch(film_and_classifier
         assert film.ax_[1].get_title() == f"epoch {index + 1}"
         assert film.ax_[1].get_xlim()[1] >= 6
     assert len(list(film.animation_.new_frame_seq())) == 6
+
+
+def test_frames_of_own_layers_show_the_regions_of_their_epoch(moons):
+    film = LearningFilm(every=2)
+    clf = KerasMoonClassifier(
+        hidden_layers=[layers.Dense(8), layers.BatchNormalization(), layers.ReLU()], epochs=4, random_state=0
+    )
+    clf.set_callbacks(film).fit(*moons)
+    film.animate(clf, *moons, grid_resolution=16)
+    for index, epochs in enumerate(film.epochs):
+        film.animation_._func(index)
+        shorter = clone(clf).set_callbacks().set_params(epochs=epochs).fit(*moons)
+        expected_display = DecisionRegionDisplay.from_estimator(shorter, *moons, grid_resolution=16)
+        assert_allclose(film.ax_[0].collections[0].get_array(), expected_display.surface_.get_array())
+    assert film.epochs == [2, 4]
+    with pytest.raises(ValueError, match="most recent fit this film has recorded"):
+        film.animate(shorter.set_params(learning_rate=0.1).fit(*moons), *moons)
 
 
 @pytest.mark.parametrize("n_features", [1, 2])

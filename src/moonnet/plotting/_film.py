@@ -14,7 +14,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet._sklearn_compat import check_has_callbacks
-from moonnet.networks import equal_arrays
+from moonnet.networks import State, equal_arrays
 from moonnet.plotting._checks import check_integer, check_positive
 from moonnet.plotting._curves import TrainingCurveDisplay, unwrap_estimator
 from moonnet.plotting._regions import DecisionRegionDisplay
@@ -56,7 +56,9 @@ class LearningFilm:
 
     weights : list of tuple of two list of ndarray
         ``coefs_`` and ``intercepts_`` after each recorded epoch. With early stopping, these are the weights of the best
-        epoch so far, with which the network would predict.
+        epoch so far, with which the network would predict. For a network with ``hidden_layers``, the lists are the
+        arrays of its trainable variables, which a regressor has for standardised y, and those of its other variables,
+        such as moving averages.
 
     history : dict of str to list of float
         The estimator's ``history_`` up to the last recorded epoch.
@@ -137,13 +139,14 @@ class LearningFilm:
         Raises
         ------
         ValueError
-            If the film is set on a pipeline or another estimator without ``coefs_``, instead of the network.
+            If the film is set on a pipeline or another estimator without weights, instead of the network.
 
         See Also
         --------
         LearningFilm.animate : Create the animation from the recorded weights.
         """
-        if not hasattr(fitted_estimator, "coefs_"):
+        weights = _weights_of(fitted_estimator)
+        if weights is None:
             raise ValueError(
                 "LearningFilm must be set on the network itself: in a pipeline, call set_callbacks of the last step. "
                 f"Got {estimator!r} instead."
@@ -159,8 +162,7 @@ class LearningFilm:
         if self.epochs and self.epochs[-1] % self.every:  # was the last epoch before training resumed
             self.epochs.pop(), self.weights.pop()
         self.epochs.append(epoch)
-        # The user may modify the estimator's arrays
-        self.weights.append(copy.deepcopy((fitted_estimator.coefs_, fitted_estimator.intercepts_)))
+        self.weights.append(copy.deepcopy(weights))  # the user may modify the estimator's arrays
         self.history = {name: list(values) for name, values in fitted_estimator.history_.items()}
 
     def animate(
@@ -219,7 +221,7 @@ class LearningFilm:
         network = unwrap_estimator(estimator)
         epochs, weights = list(self.epochs), list(self.weights)  # another fit replaces the film's own
         display_class: Any = RegressionDisplay if is_regressor(estimator) else DecisionRegionDisplay
-        network.coefs_, network.intercepts_ = weights[-1]
+        _set_weights(network, weights[-1])
         # Raises for invalid arguments before the film has a figure
         last = display_class.from_estimator(estimator, X, y, ax=Figure().subplots(), **options)
         # All frames have the scale of the last one
@@ -239,7 +241,7 @@ class LearningFilm:
         curves = [(line, *line.get_data()) for (line,) in lines.values()]
 
         def draw_frame(index: int, **extra_options: Any) -> None:
-            network.coefs_, network.intercepts_ = weights[index]
+            _set_weights(network, weights[index])
             prediction_ax.clear()
             display_class.from_estimator(estimator, X, y, ax=prediction_ax, **(options | extra_options))
             for line, numbers, losses in curves:
@@ -270,7 +272,7 @@ class LearningFilm:
                 "film, then fit in this process. It has recorded no epochs."
             )
         check_is_fitted(estimator)
-        coefs = getattr(unwrap_estimator(estimator), "coefs_", [])
+        coefs, _ = _weights_of(unwrap_estimator(estimator)) or ([], [])
         if not any(equal_arrays(recorded, coefs) for recorded, _ in self.weights):
             raise ValueError(
                 "estimator must be the one whose most recent fit this film has recorded. "
@@ -363,3 +365,19 @@ class LearningFilm:
         """Return the state without the animation, which cannot be pickled."""
         transient = ("animation_", "figure_", "ax_", "_fps", "_n_frames", "_draw_frame")
         return {name: value for name, value in self.__dict__.items() if name not in transient}
+
+
+def _weights_of(network: Any) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    """Return the arrays of a fitted network of moonnet or scikit-learn in two lists; None for another estimator."""
+    if hasattr(network, "coefs_"):
+        return network.coefs_, network.intercepts_
+    state = getattr(network, "_state", None)
+    return (state.trainable, state.others) if isinstance(state, State) else None
+
+
+def _set_weights(network: Any, weights: tuple[list[np.ndarray], list[np.ndarray]]) -> None:
+    """Replace the arrays of a network by those of ``_weights_of``."""
+    if hasattr(network, "coefs_"):
+        network.coefs_, network.intercepts_ = weights
+    else:
+        network._state = State(*weights)
