@@ -1,7 +1,7 @@
 """What layers compute at prediction, as ONNX graphs: the operations of ``moonnet.networks._operations``."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,28 @@ from moonnet.onnx._operators import Operators
 # In slices of ONNX, a bound beyond each axis
 _END = np.iinfo(np.int64).max
 
-# Functions of NumPy -> operators of ONNX
-FUNCTIONS: dict[np.ufunc, str] = {
-    np.absolute: "Abs",
-    np.add: "Add",
-    np.cos: "Cos",
-    np.divide: "Div",
-    np.exp: "Exp",
-    np.maximum: "Max",
-    np.minimum: "Min",
-    np.multiply: "Mul",
-    np.negative: "Neg",
-    np.power: "Pow",
-    np.sin: "Sin",
-    np.subtract: "Sub",
+
+def _cos(op: Operators, x: Any) -> Any:
+    # Cos in float64 is missing in ONNX Runtime 1.20
+    sine = op.Sin(op.Div(x, 2))
+    return op.Sub(1, op.Mul(2, op.Mul(sine, sine)))
+
+
+# Functions of NumPy -> functions of the operators and one or two values
+FUNCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.absolute: lambda op, x: op.Abs(x),
+    np.add: lambda op, x, y: op.Add(x, y),
+    np.cos: _cos,
+    np.divide: lambda op, x, y: op.Div(x, y),
+    np.exp: lambda op, x: op.Exp(x),
+    np.maximum: lambda op, x, y: op.Max(x, y),
+    np.minimum: lambda op, x, y: op.Min(x, y),
+    np.multiply: lambda op, x, y: op.Mul(x, y),
+    np.negative: lambda op, x: op.Neg(x),
+    np.power: lambda op, x, y: op.Pow(x, y),
+    np.sin: lambda op, x: op.Sin(x),
+    np.square: lambda op, x: op.Mul(x, x),
+    np.subtract: lambda op, x, y: op.Sub(x, y),
 }
 
 
@@ -116,17 +124,16 @@ def _embedding(op: Operators, operation: operations.Embedding, weights: Weights,
 
 
 def _elementwise(op: Operators, operation: operations.Elementwise, weights: Weights, x: Any) -> Any:
-    return op.Mul(x, x) if operation.function is np.square else getattr(op, FUNCTIONS[operation.function])(x)
+    return FUNCTIONS[operation.function](op, x)
 
 
 def _combine(op: Operators, operation: operations.Combine, weights: Weights, *values: Any) -> Any:
-    return reduce(getattr(op, FUNCTIONS[operation.function]), values)
+    return reduce(partial(FUNCTIONS[operation.function], op), values)
 
 
 def _combine_constant(op: Operators, operation: operations.CombineConstant, weights: Weights, x: Any) -> Any:
     constant: np.ndarray = np.atleast_1d(operation.constant).astype(op.dtype)
-    function = getattr(op, FUNCTIONS[operation.function])
-    return function(constant, x) if operation.is_first else function(x, constant)
+    return FUNCTIONS[operation.function](op, *((constant, x) if operation.is_first else (x, constant)))
 
 
 def _average(op: Operators, operation: operations.Average, weights: Weights, *values: Any) -> Any:
