@@ -15,9 +15,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.command._model_file import TRUSTED_CLASSES, load_model, save_model
+from moonnet.networks import resolve_hidden_layers
 from moonnet.tables._read_csv import read_table
 from moonnet.tables._text_columns import infer_columns
 from moonnet.tables._text_pipeline import make_model, read_samples
+from moonnet.training.engines import engine
 
 N = 120
 RANDOM = np.random.default_rng(0)
@@ -93,13 +95,26 @@ def test_model_of_version_0_1_is_loaded(samples, tmp_path, monkeypatch):
     assert (load_model(tmp_path / "model.skops").predict_proba(X) == fitted.predict_proba(X)).all()
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0])
-def test_scale_that_is_not_positive_is_refused(samples, tmp_path, scale):
+def set_layers(network):
+    network._network = resolve_hidden_layers([], network.n_features_in_, 1, engine.scope(None, "float64"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda network: network._trained_with["targets"].update(scale=np.array([0.0])), "expected a positive scale"),
+        (lambda network: network._trained_with["targets"].update(scale=np.array([-1.0])), "expected a positive scale"),
+        (lambda network: network._trained_with.update(loss="{}"), "expected a loss of moonnet"),
+        (set_layers, "expected a network without hidden_layers"),
+    ],
+    ids=["scale of 0", "negative scale", "Keras loss", "own layers"],
+)
+def test_network_that_the_command_does_not_train_is_refused(samples, tmp_path, change, message):
     X, y, columns = samples
     fitted = make_model(columns, KerasMoonRegressor((5,), epochs=1, random_state=0)).fit(X, y)
-    fitted[-1].estimators_[0]._trained_with["targets"]["scale"] = np.array([scale])
+    change(fitted[-1].estimators_[0])
     save_model(fitted, tmp_path / "model.skops")
-    with pytest.raises(ValueError, match="expected a positive scale"):
+    with pytest.raises(ValueError, match=message):
         load_model(tmp_path / "model.skops")
 
 

@@ -329,6 +329,8 @@ def _check_regression(network: Any) -> int:
     targets = network._targets
     if targets.one_column is not True:
         raise ValueError("expected one number per sample")
+    if targets.loss.needs_keras:
+        raise ValueError("expected a loss of moonnet")
     for values in (targets.center, targets.scale):
         if values.shape != (1,) or values.dtype != np.float64 or not np.isfinite(values).all():
             raise ValueError("expected one finite centre and scale")
