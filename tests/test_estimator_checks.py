@@ -2,11 +2,25 @@
 
 import keras
 import pytest
+from keras import layers
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 
+
+def residual(inputs, units=16, dtype="float64"):
+    x = layers.Dense(units, activation="relu", dtype=dtype)(inputs)
+    return layers.Add(dtype=dtype)([x, layers.Dense(units, activation="relu", dtype=dtype)(x)])
+
+
+# Layers of one's own, in float64: a check compares predictions to 1e-7
+BATCH_NORMALIZATION = [
+    layers.Dense(16, dtype="float64"),
+    layers.BatchNormalization(dtype="float64"),
+    layers.ReLU(dtype="float64"),
+]
+DROPOUT = [layers.Dense(16, activation="relu", dtype="float64"), layers.Dropout(0.1, dtype="float64")]
 DECAYING_RATE = {  # momentum, and a learning rate that decays to 0
     "optimizer": keras.optimizers.SGD(momentum=0.9, name="sgd"),
     "learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 80),
@@ -74,7 +88,25 @@ LOSS = WEIGHT_EQUIVALENCE | {
     "check_regressors_int",
     "check_regressors_train",
 }
-# Those that the layers enter
+# Those that layers of one's own enter, and those that the sizes of layers enter
+OWN_LAYERS = WEIGHT_EQUIVALENCE | {
+    "check_classifiers_multilabel_output_format_predict_proba",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_train",
+    "check_dict_unchanged",
+    "check_estimators_dtypes",
+    "check_estimators_partial_fit_n_features",
+    "check_estimators_pickle",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_n_features_in",
+    "check_regressor_multioutput",
+    "check_regressors_int",
+    "check_regressors_train",
+}
 LAYERS = {
     "check_classifiers_multilabel_output_format_predict_proba",
     "check_classifiers_train",
@@ -97,7 +129,16 @@ ESTIMATORS = {
     # Some checks fit twice and expect the same predictions, so the learning rate must reach 0 in the first fit
     "warm start": (KerasMoonClassifier(**DECAYING_RATE, warm_start=True), TRAINING),
     "no hidden layer": (KerasMoonClassifier((), optimizer="lion", learning_rate=0.1, shuffle=False), LAYERS),
+    "residual": (KerasMoonClassifier(hidden_layers=HiddenLayers(residual)), OWN_LAYERS | PARAMETERS),
+    "batch normalization": (KerasMoonClassifier(hidden_layers=BATCH_NORMALIZATION), OWN_LAYERS),
+    "dropout layer": (KerasMoonClassifier(hidden_layers=DROPOUT), OWN_LAYERS),
     "regressor": (KerasMoonRegressor(), None),
+    "regressor, residual": (KerasMoonRegressor(hidden_layers=HiddenLayers(residual)), OWN_LAYERS),
+    "regressor, batch normalization": (
+        KerasMoonRegressor(hidden_layers=BATCH_NORMALIZATION),
+        OWN_LAYERS | PARAMETERS - {"check_estimators_overwrite_params"},  # for hashes of layers, Keras takes seconds
+    ),
+    "regressor, dropout layer": (KerasMoonRegressor(hidden_layers=DROPOUT), OWN_LAYERS),
     "regressor, early stopping": (KerasMoonRegressor(early_stopping=True), LOSS - WEIGHT_EQUIVALENCE),
     # No momentum: in a second fit it would change the predicted numbers
     "regressor, warm start": (
@@ -119,7 +160,15 @@ DEPEND_ON_ENGINE = (
     *("default", "callbacks", "dropout"),
     *("regressor", "regressor, early stopping"),
 )
+IN_BATCH_STATISTICS = dict.fromkeys(
+    WEIGHT_EQUIVALENCE, "a repeated sample counts twice in the means of a batch, a sample of weight 2 once"
+)
+OF_DROPOUT = dict.fromkeys(WEIGHT_EQUIVALENCE, "each repetition of a sample drops out units of its own")
 EXPECTED_TO_FAIL = {
+    "batch normalization": IN_BATCH_STATISTICS,
+    "regressor, batch normalization": IN_BATCH_STATISTICS,
+    "dropout layer": OF_DROPOUT,
+    "regressor, dropout layer": OF_DROPOUT,
     "poisson": {"check_regressor_multioutput": "the check's y is negative, although the tags forbid it"},
 }
 
@@ -166,3 +215,4 @@ def test_selected_checks_exist():
     }
     assert names >= TRAINING | PARAMETERS | OF_Y
     assert TRAINING >= CLASS_WEIGHTS | LOSS | LAYERS
+    assert names >= OWN_LAYERS
