@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from helpers import run_python
 from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
+from moonnet.training._keras_models import EngineDropout
 from moonnet.training._records import RandomStreams
 
 if keras.backend.backend() == "jax":
@@ -62,7 +63,7 @@ ARCHITECTURES = {
     "residual": lambda dtype: HiddenLayers(residual, dtype=dtype),
     "dropout": lambda dtype: [
         layers.Dense(8, activation="relu", dtype=dtype),
-        layers.Dropout(0.4, seed=7, dtype=dtype),  # on PyTorch, Keras ignores the state of a generator without a seed
+        layers.Dropout(0.4, seed=7, dtype=dtype),
     ],
     "embedding": lambda dtype: HiddenLayers(with_embedding, dtype=dtype),
     "convolution": lambda dtype: HiddenLayers(convolutional, dtype=dtype),
@@ -91,6 +92,11 @@ def train_with_keras(clf, hidden_layers, X, targets, dtype):
         if isinstance(hidden_layers, HiddenLayers):
             hidden = hidden_layers.function(inputs, **hidden_layers.arguments)
         else:
+            if BACKEND == "torch":  # where Keras's own numbers cannot be recorded
+                hidden_layers = [
+                    EngineDropout.from_config(layer.get_config()) if isinstance(layer, layers.Dropout) else layer
+                    for layer in hidden_layers
+                ]
             hidden = keras.Sequential(hidden_layers)(inputs)
         model = keras.Model(inputs, layers.Dense(targets.shape[1], dtype=dtype)(hidden))
         variables = [*model.trainable_variables, *model.non_trainable_variables]
@@ -266,6 +272,21 @@ def test_model_predicts_like_the_estimator():
     assert_allclose(clf.model_.predict(X, verbose=0)[:, 0], clf.predict_proba(X)[:, 1], rtol=1e-5, atol=1e-6)
     reg = KerasMoonRegressor(hidden_layers=batch_normalized(), epochs=3, random_state=0).fit(X, 1000 + 50 * X[:, 0])
     assert_allclose(reg.model_.predict(X, verbose=0)[:, 0], reg.predict(X), rtol=1e-5)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("noise_shape", [None, (None, 1)])
+def test_dropout_of_the_engine_keeps_the_mean(noise_shape):
+    layer = EngineDropout(0.25, noise_shape=noise_shape, seed=1)
+    inputs = keras.ops.ones((200, 100))
+    outputs = [keras.ops.convert_to_numpy(layer(inputs, training=True)) for _ in range(2)]
+    assert not np.array_equal(*outputs)
+    for array in outputs:
+        assert set(np.unique(array)) == {0, np.float32(1 / 0.75)}
+        n_masks = 200 if noise_shape else array.size
+        assert abs((array == 0).mean() - 0.25) < 4 * np.sqrt(0.25 * 0.75 / n_masks)
+        assert (np.ptp(array, axis=1) == 0).all() == bool(noise_shape)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(inputs)), 1)
 
 
 def test_nested_models_predict_like_their_keras_model():

@@ -1,7 +1,7 @@
 """A stack of Dense layers, whose forward pass is in NumPy."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
@@ -182,6 +182,7 @@ class DenseStack(Network):
         dropout: Callable[..., Any] | None = None,
         dtype: str | None = None,
         rescaling: Any = None,
+        replacements: Mapping[str, str] | None = None,
     ) -> Any:
         """Return a new ``keras.Sequential``.
 

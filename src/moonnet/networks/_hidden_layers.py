@@ -136,11 +136,11 @@ def resolve_hidden_layers(
 
     ``scope`` is the context in which Keras objects are made.
     """
-    from moonnet._keras import without_tensorflow
+    from moonnet._keras import keras, without_tensorflow
 
     with scope, without_tensorflow():
         if not isinstance(hidden_layers, HiddenLayers):
-            config = _config_of_list(_layers_json(hidden_layers), n_features)
+            config = _config_of_list(_layers_json(hidden_layers), n_features, keras.config.floatx())
         elif isinstance(hidden_layers.function, str):
             config = _config_of_pickle(hidden_layers, n_features)
         else:
@@ -209,8 +209,9 @@ def _layer_config(layer: Any) -> dict[str, Any]:
     return config
 
 
-def _config_of_list(layers: str, n_features: int) -> str:
-    """Return the configuration of the hidden layers, given those of the layers of a list."""
+@lru_cache(maxsize=128)
+def _config_of_list(layers: str, n_features: int, floatx: str) -> str:
+    """Return the configuration of the hidden layers, given those of the layers of a list; ``floatx`` is Keras's."""
     from moonnet._keras import keras
 
     def apply(inputs: Any) -> Any:
@@ -233,10 +234,12 @@ def _config_of_function(hidden_layers: HiddenLayers, n_features: int) -> str:
 
 def _config_of_pickle(hidden_layers: HiddenLayers, n_features: int) -> str:
     """Return the configuration of the hidden layers of a pickle: those of a list, or of a fitted network."""
+    from moonnet._keras import keras
+
     _check_arguments(hidden_layers.function, hidden_layers.arguments)
     text = hidden_layers.function
     if isinstance(json.loads(text), list):
-        return _config_of_list(text, n_features)
+        return _config_of_list(text, n_features, keras.config.floatx())
     (inputs,) = [layer for layer in json.loads(text)["layers"] if layer["class_name"] == "InputLayer"]
     n_features_of_pickle = inputs["config"]["batch_shape"][1]
     if n_features_of_pickle != n_features:

@@ -191,11 +191,12 @@ class KerasNetwork(Network):
         dropout: Callable[..., Any] | None = None,
         dtype: str | None = None,
         rescaling: Any = None,
+        replacements: Mapping[str, str] | None = None,
     ) -> Any:
         """Return a new ``keras.Model``. Only the output layer has options, without a dtype, which is its own."""
         from moonnet._keras import keras
 
-        hidden = hidden_model(_with_seeds(json.loads(self.config)))
+        hidden = hidden_model(_adapted(json.loads(self.config), replacements or {}))
         options = (dense if output is None else output) | {"dtype": self.dtype, "name": OUTPUT_LAYER}
         outputs = keras.layers.Dense(self.n_outputs, **options)(hidden.output)
         return keras.Model(hidden.input, outputs if rescaling is None else rescaling(outputs), name="functional")
@@ -217,13 +218,21 @@ def hidden_model(config: dict[str, Any]) -> Any:
         ) from error
 
 
-def _with_seeds(config: Any) -> Any:
-    """Return a configuration of layers with a seed for each: on PyTorch, Keras drops out by a global one without it."""
+def _adapted(config: Any, replacements: Mapping[str, str]) -> Any:
+    """Return a configuration of layers with other classes in place of some, and with a seed for each layer.
+
+    On PyTorch, Keras drops out by a global generator without a seed.
+    """
     if isinstance(config, list):
-        return [_with_seeds(item) for item in config]
-    if isinstance(config, dict):
-        return {name: 0 if name == "seed" and value is None else _with_seeds(value) for name, value in config.items()}
-    return config
+        return [_adapted(item, replacements) for item in config]
+    if not isinstance(config, dict):
+        return config
+    adapted = {
+        name: 0 if name == "seed" and value is None else _adapted(value, replacements) for name, value in config.items()
+    }
+    if config.get("module") == "keras.layers" and config["class_name"] in replacements:
+        adapted |= {"module": None, "registered_name": replacements[config["class_name"]]}
+    return adapted
 
 
 def _initial_array(variable: Variable, rng: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The interface of networks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -157,9 +157,11 @@ class Network(ABC):
         dropout: Callable[..., Any] | None = None,
         dtype: str | None = None,
         rescaling: Any = None,
+        replacements: Mapping[str, str] | None = None,
     ) -> Any:
         """Return a new Keras model with this architecture, and with the layer ``rescaling`` at its end, if given.
 
         ``activation`` converts the name of an activation for Keras. ``dense`` are options of each Dense layer,
         ``output`` those of the last one, if they differ, and ``dropout`` returns a layer to follow each hidden one.
+        A user's layers of the Keras classes in ``replacements`` are of the classes that Keras knows by these names.
         """

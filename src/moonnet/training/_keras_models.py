@@ -29,6 +29,16 @@ class _RuntimeDropout(keras.layers.Layer):
         return keras.ops.where(uniform >= self.rate, inputs / (1 - self.rate), 0)
 
 
+@keras.saving.register_keras_serializable("moonnet")
+class EngineDropout(keras.layers.Dropout):
+    """Keras's Dropout, with random numbers that the engine can compile or record."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or not 0 < self.rate < 1:
+            return super().call(inputs, training)
+        return engine.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
+
+
 def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None) -> Any:
     """Return the Keras model that a program compiles: its output layer has no activation, and its weights are zero.
 
@@ -40,6 +50,7 @@ def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None
             dense={"dtype": dtype},
             dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
             dtype=dtype,
+            replacements={"Dropout": "moonnet>EngineDropout"},
         )
     give_values(model)
     return model

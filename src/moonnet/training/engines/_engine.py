@@ -108,6 +108,10 @@ class Engine(ABC):
         """Return random numbers in [0, 1) within a step, from the seeds of a Keras SeedGenerator."""
         return keras.random.uniform(shape, seed=seed_generator, dtype=dtype)
 
+    def dropout(self, inputs: Any, rate: float, noise_shape: Any, seed_generator: Any) -> Any:
+        """Return what Keras's Dropout layer makes of its inputs in training, by the seeds of a SeedGenerator."""
+        return keras.random.dropout(inputs, rate, noise_shape=noise_shape, seed=seed_generator)
+
     @abstractmethod
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
         """Return the gradients of ``function`` with respect to each array, and its auxiliary result.

@@ -90,6 +90,14 @@ class _Torch(Engine):
     def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> torch.Tensor:
         return _uniform(seed_generator.next(), list(shape), dtype == "float64")
 
+    def dropout(self, inputs: Any, rate: float, noise_shape: Any, seed_generator: Any) -> torch.Tensor:
+        shape = [
+            size if wanted is None else wanted
+            for size, wanted in zip(inputs.shape, noise_shape or [None] * inputs.ndim, strict=True)
+        ]
+        is_kept = _uniform(seed_generator.next(), shape, False) >= rate
+        return torch.where(is_kept, inputs / (1 - rate), torch.zeros_like(inputs))
+
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
         inputs = [array.detach().requires_grad_() for array in arrays]
         with torch.enable_grad():
