@@ -63,6 +63,12 @@ def test_each_number_is_encoded_by_the_formula(X, n_bins, data):
     assert encoded.shape == (len(rows), len(encoder.get_feature_names_out()))
 
 
+def test_quantile_at_a_sample_is_this_sample():
+    column = [0.0] * 8 + [-2.0, -1, 1, 1, 1, 2, 3, 4]  # the level 3/5 is at the tenth of 16, a zero
+    (edges,) = PiecewiseLinearEncoder(5).fit(np.reshape(column, (-1, 1))).bin_edges_
+    assert edges.tolist() == [-2, 0, 1, 4]
+
+
 @given(TABLES, N_BINS, st.sampled_from([np.float32, np.float64]))
 def test_bins_grow_with_the_number_within_their_bounds(X, n_bins, dtype):
     X = X.astype(dtype)

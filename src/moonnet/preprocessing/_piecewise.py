@@ -330,7 +330,7 @@ def _quantile_edges(numbers: np.ndarray, n_bins: int, min_samples_per_number: in
         and len(numbers) >= min_samples_per_number * len(edges)
     )
     if not has_edge_at_each:
-        edges = np.unique(quantiles(numbers, np.linspace(0, 1, n_bins + 1)).astype(numbers.dtype))
+        edges = np.unique(quantiles(numbers, np.arange(n_bins + 1) / n_bins).astype(numbers.dtype))
     return edges if len(edges) > 1 else edges[:0]
 
 
