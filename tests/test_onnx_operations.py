@@ -17,7 +17,7 @@ from helpers import run_onnx
 from moonnet import HiddenLayers, KerasMoonRegressor
 from moonnet._keras import keras
 from moonnet.networks import State, _operations, resolve_hidden_layers
-from moonnet.networks._keras_layers import BUILDERS
+from moonnet.networks._numpy_layers import BUILDERS
 from moonnet.onnx._operations import CONVERTERS, FUNCTIONS
 from moonnet.training.engines import engine
 from test_networks_forward_pass import BACKEND, BLOCK, HEADS, IN_FLOAT32, precision, predict, random_network

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.networks import _operations as operations
-from moonnet.networks._keras_layers import (
+from moonnet.networks import _numpy_operations as operations
+from moonnet.networks._numpy_layers import (
     BUILDERS,
     FLOATS,
     FOR_INTEGERS,

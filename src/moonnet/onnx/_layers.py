@@ -8,7 +8,7 @@ import numpy as np
 from moonnet.networks import DenseStack, KerasNetwork, Network, State
 from moonnet.networks._forward_pass import ForwardPass
 from moonnet.networks._keras_network import OUTPUT_LAYER
-from moonnet.networks._operations import Cast, Embedding, Weights
+from moonnet.networks._numpy_operations import Cast, Embedding, Weights
 from moonnet.onnx._activations import ACTIVATIONS
 from moonnet.onnx._operations import CONVERTERS
 from moonnet.onnx._operators import Operators

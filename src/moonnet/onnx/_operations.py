@@ -1,4 +1,4 @@
-"""What layers compute at prediction, as ONNX graphs: the operations of ``moonnet.networks._operations``."""
+"""What layers compute at prediction, as ONNX graphs: the operations of ``moonnet.networks._numpy_operations``."""
 
 from collections.abc import Callable
 from functools import partial, reduce
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from moonnet.networks import _operations as operations
-from moonnet.networks._operations import Weights
+from moonnet.networks import _numpy_operations as operations
+from moonnet.networks._numpy_operations import Weights
 from moonnet.onnx._activations import ACTIVATIONS
 from moonnet.onnx._operators import Operators
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from moonnet.networks import _operations as operations
+from moonnet.networks import _numpy_operations as operations
 from moonnet.networks._activations import ACTIVATIONS
-from moonnet.networks._operations import Operation
+from moonnet.networks._numpy_operations import Operation
 
 FLOATS = ("float32", "float64")
 
