@@ -69,7 +69,7 @@ def test_unit_images_match_hand_written_forward_pass(picture):
     assert_allclose(arrays["units"], as_unit_images(layers), atol=0.51)
 
 
-def test_unit_images_match_numpy_layers(picture, keras):
+def test_unit_images_match_keras_layers(picture, keras):
     data, classifier, _, arrays = picture
     X = grid(data, UNIT_RESOLUTION)
     model = classifier.model_

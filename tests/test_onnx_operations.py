@@ -16,7 +16,7 @@ import moonnet.onnx  # noqa: F401 - registers the converters
 from helpers import run_onnx
 from moonnet import HiddenLayers, KerasMoonRegressor
 from moonnet._keras import keras
-from moonnet.networks import State, _operations, resolve_hidden_layers
+from moonnet.networks import State, _numpy_operations, resolve_hidden_layers
 from moonnet.networks._numpy_layers import BUILDERS
 from moonnet.onnx._operations import CONVERTERS, FUNCTIONS
 from moonnet.training.engines import engine
@@ -25,7 +25,7 @@ from test_networks_forward_pass import X as SAMPLES
 
 
 def test_onnx_knows_all_that_numpy_knows():
-    assert set(CONVERTERS) == set(_operations.Operation.__subclasses__())
+    assert set(CONVERTERS) == set(_numpy_operations.Operation.__subclasses__())
     used = [inspect.getclosurevars(builder).nonlocals for builder in BUILDERS.values()]
     functions = {getattr(settings.get("operation"), "function", settings.get("function")) for settings in used}
     assert functions - {None} <= set(FUNCTIONS)
