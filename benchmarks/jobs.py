@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from own_layers import build_estimator, convolutional, load_samples, residual
 from rivals import EARLY_STOPPING, KERAS, MOONNET, PYTORCH, REGRESSORS, RIVALS, backend_of
 from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
@@ -203,6 +204,17 @@ def load_and_predict(rival: str) -> float:
         return time_call(lambda: run_python("-c", program, path, backend=backend_of(rival)))[0]
 
 
+def own_layers_fit(rival: str, hidden: Any, epochs: int) -> float:
+    import keras  # noqa: F401 (imports are not measured)
+
+    samples, labels = load_samples(hidden)
+    shape = samples.shape[1], len(np.unique(labels))
+    estimator = build_estimator(rival, hidden, *shape, epochs=epochs, batch_size=50)
+    seconds, _ = time_call(lambda: estimator.fit(samples, labels))
+    assert (estimator.predict(samples) == labels).mean() > 0.9
+    return seconds
+
+
 WIDE: dict[str, Any] = {"hidden": (512, 512), "epochs": 2, "batch_size": 256}
 
 JOBS = {
@@ -264,6 +276,25 @@ JOBS = {
     ),
     "predict 10 million samples": Job(
         "predict_proba, 10 million samples", predict_ten_million, ("MLPClassifier",), rounds=3, isolated=True
+    ),
+    "own layers": Job(
+        "Own layers: Dense, batch normalisation, dropout and a residual sum; 1,000 samples, 50 epochs, warm",
+        partial(own_layers_fit, hidden=residual, epochs=50),
+        (*KERAS, "SciKeras"),
+        repeats=dict.fromkeys(MOONNET, 5),
+    ),
+    "own layers, first fit": Job(
+        "The same in a new process, with compilation, without imports",
+        partial(own_layers_fit, hidden=residual, epochs=50),
+        KERAS,
+        rounds=3,
+        isolated=True,
+    ),
+    "convolutions": Job(
+        "Two convolutions on 1,797 digits, 10 epochs, warm",
+        partial(own_layers_fit, hidden=convolutional, epochs=10),
+        (*PYTORCH, *KERAS),
+        rounds=3,
     ),
     "wide fit, float32": Job(
         "Wide fit in float32: 25,600 samples x 100 features, layers (512, 512), batches of 256, 2 epochs",
