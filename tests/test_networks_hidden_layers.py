@@ -309,6 +309,19 @@ for action in (lambda: clf.predict(X), lambda: clf.model_, lambda: clf.fit(X, y)
     assert run_python(program, str(tmp_path)).splitlines() == [expected] * 3
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the other engines need their own package")
+def test_pickling_layers_does_not_import_tensorflow():
+    program = """
+import pickle, sys
+from keras import layers
+from moonnet import KerasMoonClassifier
+clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3), layers.BatchNormalization()], epochs=1)
+pickle.loads(pickle.dumps(clf)).fit([[0], [1]], [0, 1]).model_
+print("tensorflow" in sys.modules)
+"""
+    assert run_python(program).split() == ["False"]
+
+
 def test_unfitted_pickle_holds_the_settings_of_layers():
     clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3), layers.Dropout(0.25)])
     loaded = pickle.loads(pickle.dumps(clf))

@@ -123,8 +123,11 @@ def layers_to_pickle(hidden_layers: Any, network: Any) -> Any:
         return HiddenLayers(network.config)
     if isinstance(hidden_layers, HiddenLayers) or "keras" not in sys.modules:
         return hidden_layers
+    from moonnet._keras import without_tensorflow
+
     try:
-        return HiddenLayers(_layers_json(hidden_layers))
+        with without_tensorflow():
+            return HiddenLayers(_layers_json(hidden_layers))
     except (TypeError, ValueError):
         return hidden_layers  # fit will raise the error
 
