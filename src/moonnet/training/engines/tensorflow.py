@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
 from moonnet.training.engines._engine import BlockNumbers, Engine, Loop, Prediction
+from moonnet.training.engines._tensorflow_convolutions import fast_gradients
 
 
 class _Float64(float):
@@ -73,7 +74,8 @@ class _TensorFlow(Engine):
         )
 
     def gradients(self, function: Callable[[list[Any]], tuple[Any, Any]], arrays: list[Any]) -> tuple[list[Any], Any]:
-        value, auxiliary = function(arrays)
+        with fast_gradients() if "CPU" in (context.context().device_name or "CPU") else nullcontext():
+            value, auxiliary = function(arrays)
         return tf.gradients(value, arrays), auxiliary  # not a tape: init_scope stops tapes from recording
 
     def apply(
