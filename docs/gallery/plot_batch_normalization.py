@@ -6,7 +6,7 @@ A ``BatchNormalization`` layer shifts and scales each unit to mean 0 and
 variance 1 over the samples of a batch. This page trains networks on the digits
 with and without it. The layers are Keras's, in the parameter ``hidden_layers``.
 
-See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/classification`.
+See also: :class:`~moonnet.KerasMoonClassifier`; :doc:`/guide/own_layers`.
 """
 
 # %%

@@ -6,7 +6,7 @@ A convolution looks at small squares of an image, with the same weights
 everywhere. The network takes rows of 64 pixels like any other, and its first
 layer gives them the shape of an image again.
 
-See also: :class:`~moonnet.KerasMoonClassifier`;
+See also: :doc:`/guide/own_layers`;
 :ref:`sphx_glr_auto_gallery_plot_digits.py` with the default network.
 """
 

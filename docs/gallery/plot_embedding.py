@@ -7,7 +7,7 @@ category. A layer that follows has a weight for each of these and each of its
 units. An ``Embedding`` layer learns a few numbers per category instead, here
 two.
 
-See also: :class:`~moonnet.HiddenLayers`; :doc:`/guide/tables` and
+See also: :doc:`/guide/own_layers`; :doc:`/guide/tables` and
 :doc:`/guide/regression`.
 """
 

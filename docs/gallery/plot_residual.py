@@ -7,7 +7,7 @@ the gradient has a short way to the first layers. Layers that branch need a
 function instead of a list. :class:`~moonnet.HiddenLayers` makes the arguments
 of this function parameters of a search.
 
-See also: :class:`~moonnet.HiddenLayers`; :doc:`/guide/model_selection`.
+See also: :class:`~moonnet.HiddenLayers`; :doc:`/guide/own_layers`.
 """
 
 # %%
