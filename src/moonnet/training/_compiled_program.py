@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,15 +52,17 @@ class CompiledProgram:
         """The number of arrays of the stored state that are those of the network."""
         return len(self.step.trained) + len(self.step.others)
 
-    @property
+    # Keras searches all layers for its variables
+
+    @cached_property
     def n_trainable(self) -> int:
         """The number of trainable arrays of the network."""
         return len(self.step.model.trainable_variables)
 
-    @property
-    def n_arrays(self) -> int:
-        """The number of all arrays of the network."""
-        return self.n_trainable + len(self.step.others)
+    @cached_property
+    def dtypes(self) -> list[str]:
+        """The dtypes of the network's arrays."""
+        return [variable.dtype for variable in (*self.step.model.trainable_variables, *self.step.others)]
 
     @property
     def finalizes_weights(self) -> bool:
@@ -72,7 +75,7 @@ class CompiledProgram:
 
     def network_state(self, arrays: Sequence[np.ndarray]) -> State:
         """Return the state of the network from its arrays, which are the first of a state by layer."""
-        return State(list(arrays[: self.n_trainable]), list(arrays[self.n_trainable : self.n_arrays]))
+        return State(list(arrays[: self.n_trainable]), list(arrays[self.n_trainable : len(self.dtypes)]))
 
     def initial_state(
         self,
@@ -86,8 +89,7 @@ class CompiledProgram:
         ``optimizer_state`` or of the compiled schedule applies.
         """
         start = self.optimizer_start
-        variables = [*self.step.model.trainable_variables, *self.step.others]
-        arrays = [np.asarray(a, variable.dtype) for a, variable in zip(network_state.arrays, variables, strict=True)]
+        arrays = [np.asarray(array, dtype) for array, dtype in zip(network_state.arrays, self.dtypes, strict=True)]
         if optimizer_state is None:
             optimizer_state = start.values
         if optimizer_state is None:
@@ -101,7 +103,7 @@ class CompiledProgram:
 
     def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether an optimizer state has the array shapes of this program's optimizer."""
-        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[self.n_arrays :]
+        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[len(self.dtypes) :]
 
     def run(
         self, numbers: BlockNumbers, block: list[np.ndarray], state: list[Any]

@@ -321,13 +321,14 @@ class Training:
         Return the program's results and the total sample weight of each step, shape (steps, n_metrics + 1).
         """
         results = []
+        n_incomplete = self._n_incomplete
         sums, total_weight = np.zeros(len(self.program.spec.loss.metric_names)), 0.0
         for start, stop in self._blocks(len(batches), 1 if observers else self.program.spec.steps_per_block):
             for observer in observers:
                 observer.step_begin(start)
             rows = batches[start:stop]
-            if self._n_incomplete and stop % self.steps_per_epoch == 0 and len(rows) == 1:
-                rows = rows[:, : self._n_incomplete]
+            if n_incomplete and stop % self.steps_per_epoch == 0 and len(rows) == 1:
+                rows = rows[:, :n_incomplete]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather_samples(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
             metrics = self.program.run(*block, seeds[start:stop], n_recorded_epochs)
@@ -345,10 +346,10 @@ class Training:
 
     def _blocks(self, n_steps: int, steps_per_block: int) -> Iterator[tuple[int, int]]:
         """Yield the first step and the end of each block; an incomplete batch that must not be padded has its own."""
-        start = 0
+        start, has_incomplete = 0, self._n_incomplete > 0
         while start < n_steps:
             stop = min(start + steps_per_block, n_steps)
-            if self._n_incomplete:
+            if has_incomplete:
                 last = start - start % self.steps_per_epoch + self.steps_per_epoch - 1  # the last step of the epoch
                 stop = min(stop, last) if start < last else last + 1
             yield start, stop

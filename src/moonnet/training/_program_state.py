@@ -135,7 +135,7 @@ class ProgramState:
     @property
     def optimizer_state(self) -> list[np.ndarray]:
         """The values of the optimizer's variables."""
-        return self.state[self._program.n_arrays :]
+        return self.state[len(self._program.dtypes) :]
 
     @property
     def final_state(self) -> State:
