@@ -61,3 +61,7 @@ def give_values(model: Any) -> None:
             if variable.name != "seed_generator_state":
                 variable._initializer = zeros
             variable._deferred_initialize()
+    for layer in model._flatten_layers():
+        for variable in layer.metrics_variables:  # which Keras does not count among the model's
+            if variable._initializer is not None:
+                variable._deferred_initialize()
