@@ -177,6 +177,20 @@ def test_layer_of_ones_own_must_be_registered():
         resolve([Unregistered()])
 
 
+def unregistered(x):
+    return x
+
+
+def test_what_is_within_layers_must_be_registered():
+    inner = keras.Sequential([layers.Dense(3), Unregistered()])
+    function = HiddenLayers(lambda inputs: Unregistered()(layers.Dense(3)(inputs)))
+    for hidden in ([inner], function, [layers.Reshape((6, 1)), layers.TimeDistributed(Unregistered())]):
+        with pytest.raises(ValueError, match=r"Got the class Unregistered, which is not\. Decorate it with @keras"):
+            resolve(hidden)
+    with pytest.raises(ValueError, match=r"Got the function unregistered, which is not\. Decorate it with @keras"):
+        resolve([layers.Dense(3, activation=unregistered)])
+
+
 ADAPTED = layers.Normalization()
 ADAPTED.adapt(np.ones((3, 6)))
 BUILT = layers.Dense(3)
@@ -197,6 +211,9 @@ INPUTS = keras.Input((6,))
         ([BUILT], ValueError, "must contain unbuilt layers.*Got <Dense name=.*which is built"),
         ([layers.UnitNormalization(axis=0)], ValueError, "must predict each sample by itself.*axis=0"),
         ([layers.Normalization()], ValueError, "Normalization layer.*must have a mean and a variance"),
+        (HiddenLayers(lambda x: layers.Normalization()(x)), ValueError, "Normalization layer.*must have a mean and"),
+        ([keras.Sequential([layers.Normalization()])], ValueError, "Normalization layer.*must have a mean and"),
+        (HiddenLayers(layers.Dense(3)), TypeError, "must be given a function.*pass layers as a list"),
         ([ADAPTED], ValueError, "which is built"),
         (
             keras.Sequential([keras.Input((6,)), layers.Dense(3)]),
@@ -303,8 +320,9 @@ for action in (lambda: clf.predict(X), lambda: clf.model_, lambda: clf.fit(X, y)
         print(error)
 """
     expected = (
-        "Every layer in 'hidden_layers' must be known to Keras in this process. Got a network for which Keras says: "
-        "Could not locate class 'Registered'. Import the module that registers it."
+        "Every class and function in 'hidden_layers' must be registered with Keras in this process. Got the class "
+        "Registered, which is not. Decorate it with @keras.saving.register_keras_serializable('my_package'), and "
+        "import the module in which it is."
     )
     assert run_python(program, str(tmp_path)).splitlines() == [expected] * 3
 

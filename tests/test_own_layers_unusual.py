@@ -150,6 +150,22 @@ def test_float64_layers_compute_in_float64_whatever_samples_are(dtype):
 WEIGHTS = np.arange(6, dtype="float32")
 
 
+@register
+class Draws(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None):
+        return keras.random.normal(shape, dtype=dtype)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # JAX would warn if it drew numbers in float32
+def test_random_state_decides_what_other_initializers_draw():
+    def fit(seed):
+        return classifier([layers.Dense(4, kernel_initializer=Draws(), dtype="float64")], random_state=seed).fit(X, Y)
+
+    kernels = [fit(seed)._state.trainable[0] for seed in (0, 0, 1)]
+    assert_array_equal(kernels[0], kernels[1])
+    assert not np.isin(kernels[0], kernels[2]).any()
+
+
 def with_default_array(inputs, *ignored, weights=WEIGHTS, **options):
     return layers.Dense(options.get("units", 3))(inputs * weights)
 

@@ -72,6 +72,7 @@ _INSTALL = {
     "tensorflow": "pip install tensorflow",
     "torch": "pip install 'moonnet[torch]'",
 }
+_MAX_MESSAGE = 500  # characters of an error of Keras
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.modules
 # The log is shown if the user has imported TensorFlow before, or has set its log level below 3
@@ -108,4 +109,13 @@ def without_tensorflow() -> Iterator[None]:
         tensorflow._available = None
 
 
-__all__ = ["keras", "without_tensorflow"]
+def message_of(error: Exception) -> str:
+    """Return what an error of Keras says, without the longer message in which Keras embeds it."""
+    text = str(error)
+    if "\x1b[1m" in text:
+        text = text.partition("\x1b[1m")[2].partition("\x1b[0m")[0]
+    text = " ".join(text.rpartition("Exception encountered: ")[2].split())
+    return f"{text[:_MAX_MESSAGE]}..." if len(text) > _MAX_MESSAGE else text
+
+
+__all__ = ["keras", "message_of", "without_tensorflow"]

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from moonnet.networks._deferred_values import without_values
 from moonnet.networks._forward_pass import forward_pass
-from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable, hidden_model
+from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable, check_is_known, hidden_model
 
 _EXPECTED = (
     "a list of Keras layers, an unbuilt keras.Sequential, or moonnet.HiddenLayers with a function from the input to "
@@ -188,11 +188,6 @@ def _layer_config(layer: Any) -> dict[str, Any]:
             "The 'hidden_layers' parameter must contain unbuilt layers, because moonnet trains copies of them, with "
             f"their settings but not their weights. Got {layer!r}, which is built."
         )
-    if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
-        raise ValueError(
-            "A Normalization layer in 'hidden_layers' must have a mean and a variance, because moonnet trains copies "
-            f"of the layers. Got {layer!r} without them: put sklearn.preprocessing.StandardScaler before the network."
-        )
     cls = type(layer)
     if (
         not cls.__module__.startswith("keras.")
@@ -229,8 +224,13 @@ def _config_of_list(layers: str, n_features: int, floatx: str) -> str:
 def _config_of_function(hidden_layers: HiddenLayers, n_features: int) -> str:
     """Return the configuration of the hidden layers that a function makes."""
     function, arguments = hidden_layers.function, hidden_layers.arguments
-    if not callable(function):
-        raise TypeError(f"HiddenLayers must be given a function. Got {function!r} instead.")
+    from moonnet._keras import keras
+
+    if not callable(function) or isinstance(function, keras.layers.Layer):  # which a call would build
+        raise TypeError(
+            f"HiddenLayers must be given a function. Got {function!r} instead: pass layers as a list to the "
+            "'hidden_layers' parameter."
+        )
     _check_arguments(function, arguments)
     return _config_of_model(lambda inputs: function(inputs, **arguments), n_features, repr(hidden_layers))
 
@@ -255,16 +255,17 @@ def _config_of_pickle(hidden_layers: HiddenLayers, n_features: int) -> str:
 
 def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: str, dtype: str | None = None) -> str:
     """Return the configuration of the model from an input to what ``apply`` makes of it."""
-    from moonnet._keras import keras
+    from moonnet._keras import keras, message_of
 
     with without_values():
         inputs = keras.Input((n_features,), name="input", dtype=dtype or keras.config.floatx())
         try:
             hidden = apply(inputs)
         except Exception as error:
+            check_is_known(error)
             raise ValueError(
                 f"The layers in 'hidden_layers', {description}, cannot be applied to {n_features} features: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {message_of(error)}"
             ) from error
         if not isinstance(hidden, keras.KerasTensor):
             raise TypeError(
@@ -295,9 +296,15 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
 
 def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
     """Raise ValueError if a layer has the name of one of the estimator, mixes samples, or is an output layer."""
-    for layer in layers:
+    for layer in _all_layers(layers):
         axis = layer["config"].get("axis")
-        if layer["module"] == "keras.layers" and 0 in (axis if isinstance(axis, list | tuple) else [axis]):
+        if layer["class_name"] == "Normalization" and layer["config"].get("mean") is None:
+            raise ValueError(
+                "A Normalization layer in 'hidden_layers' must have a mean and a variance, because moonnet trains "
+                f"copies of the layers. Got {description} without them: put sklearn.preprocessing.StandardScaler "
+                "before the network."
+            )
+        if layer.get("module") == "keras.layers" and 0 in (axis if isinstance(axis, list | tuple) else [axis]):
             raise ValueError(
                 "A layer in 'hidden_layers' must predict each sample by itself. Got a "
                 f"{layer['class_name']} with axis={axis!r}, the axis of the samples."
@@ -435,6 +442,13 @@ def _inner_layers(value: Any) -> Iterator[dict[str, Any]]:
             yield item
         else:
             yield from _inner_layers(item)
+
+
+def _all_layers(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the configurations of the layers in one, and of those that they contain."""
+    for layer in _inner_layers(value):
+        yield layer
+        yield from _all_layers(layer["config"])
 
 
 def _name(value: Any) -> str:

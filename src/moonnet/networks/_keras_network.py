@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -209,12 +210,18 @@ def hidden_model(config: dict[str, Any]) -> Any:
     try:
         return keras.Model.from_config(config)
     except TypeError as error:
-        cause, found, _ = str(error).partition(". Make sure custom classes")
-        if not found:
-            raise
+        check_is_known(error)
+        raise
+
+
+def check_is_known(error: Exception) -> None:
+    """Raise ValueError if an error of Keras is that it does not know a class or a function."""
+    missing = re.search(r"Could not locate (class|function) '([^']*)'", str(error))
+    if missing:
         raise ValueError(
-            f"Every layer in 'hidden_layers' must be known to Keras in this process. Got a network for which Keras "
-            f"says: {cause}. Import the module that registers it."
+            "Every class and function in 'hidden_layers' must be registered with Keras in this process. Got the "
+            f"{missing[1]} {missing[2]}, which is not. Decorate it with "
+            "@keras.saving.register_keras_serializable('my_package'), and import the module in which it is."
         ) from error
 
 

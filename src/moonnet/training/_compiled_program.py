@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras
+from moonnet._keras import keras, message_of
 from moonnet.networks import KerasNetwork, Network, State
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_spec import ProgramSpec
@@ -156,11 +156,10 @@ def _name_layers_in_errors(network: Network) -> Iterator[None]:
     except Exception as error:
         if not isinstance(network, KerasNetwork):
             raise
-        # Keras embeds the message in a longer one
-        message = str(error).partition("\x1b[1m")[2].partition("\x1b[0m")[0] or str(error).partition("\n")[0]
         raise ValueError(
             f"The layers in 'hidden_layers' must be such that {keras.backend.backend()}, Keras's backend, can compile "
-            f"them and their gradients. Got {network.describe()}, for which it raises {type(error).__name__}: {message}"
+            f"them and their gradients. Got {network.describe()}, for which it raises {type(error).__name__}: "
+            f"{message_of(error)}"
         ) from error
 
 

@@ -27,6 +27,7 @@ from moonnet.training._records import (
     Samples,
     TrainingResult,
 )
+from moonnet.training._training_step import scope_of
 
 # Batch sizes up to this one are never reduced to the number of samples, so that cross-validation folds of unequal size
 # share a program.
@@ -151,7 +152,8 @@ class Training:
         spec = self.program.spec
         learning_rate, optimizer_state = self.parameters.learning_rate, None
         if previous is None:
-            state = spec.network.initial_state(self._streams.weights, spec.dtype)
+            with scope_of(spec):  # a layer may need Keras for its first values
+                state = spec.network.initial_state(self._streams.weights, spec.dtype)
         else:
             state, checkpoint = previous.state, previous.checkpoint
             is_same_optimizer = checkpoint["optimizer"] == spec.optimizer.cls.__name__
