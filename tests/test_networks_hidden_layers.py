@@ -223,6 +223,7 @@ INPUTS = keras.Input((6,))
         (keras.Model(INPUTS, layers.Dense(2)(INPUTS)), TypeError, "must be a list of Keras layers"),
         ([layers.Dense(3), layers.Dense(2, activation="softmax")], ValueError, "must not include the output layer"),
         ([layers.Dense(3), layers.Softmax()], ValueError, "must not include the output layer"),
+        ([layers.Dense(3), layers.Dense(1, activation="sigmoid")], ValueError, "must not include the output layer"),
         ([layers.Reshape((2, 3))], ValueError, r"Flatten.*Got the shape \(None, 2, 3\) from \[Reshape\]"),
         ([layers.Conv1D(3, 2)], ValueError, r"\[Conv1D\], cannot be applied to 6 features: .*expected min_ndim=3"),
         ([layers.Lambda(lambda x: x)], ValueError, r"\[Lambda\], cannot be applied.*Lambda"),

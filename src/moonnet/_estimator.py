@@ -511,7 +511,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if previous is not None and network != self._network:
             raise ValueError(
                 "The 'hidden_layers' parameter must not change when training is resumed. "
-                f"Got {network.describe()} instead of {self._network.describe()}."
+                f"Got other layers or settings, {network.describe()} instead of {self._network.describe()}."
             )
         return network
 

@@ -49,17 +49,24 @@ def seeded(seed: int | None) -> Iterator[None]:
             global_state.set_global_attribute("global_seed_generator", generator)
 
 
-def give_values(model: Any) -> None:
-    """Set the variables of a model without values to 0, and the states of seed generators to their seeds."""
+def initialize_seeds(model: Any) -> None:
+    """Set the states of seed generators of a model without values."""
+    for variable in model.variables:
+        if variable._initializer is not None and variable.name == "seed_generator_state":
+            variable._deferred_initialize()
+
+
+def set_to_zero(model: Any) -> None:
+    """Set the variables of a model that have no values to 0; metrics of layers get their own first values."""
     from moonnet._keras import keras
 
     def zeros(shape: tuple[int, ...], dtype: str) -> Any:
-        return keras.ops.convert_to_tensor(np.zeros(shape, "float32"), dtype)
+        # NumPy has no bfloat16; JAX would compile the conversion from another dtype
+        return keras.ops.convert_to_tensor(np.zeros(shape, "float32" if dtype == "bfloat16" else dtype), dtype)
 
     for variable in model.variables:
-        if variable._initializer is not None:  # else it has a value
-            if variable.name != "seed_generator_state":
-                variable._initializer = zeros
+        if variable._initializer is not None:
+            variable._initializer = zeros
             variable._deferred_initialize()
     for layer in model._flatten_layers():
         for variable in layer.metrics_variables:  # which Keras does not count among the model's

@@ -315,10 +315,11 @@ def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
             f"layer. Got {description}."
         )
     last = layers[-1]
-    if last["config"].get("activation") == "softmax" or last["class_name"] == "Softmax":
+    activation = "softmax" if last["class_name"] == "Softmax" else last["config"].get("activation")
+    if activation == "softmax" or (activation == "sigmoid" and last["config"].get("units") == 1):
         raise ValueError(
             "The 'hidden_layers' parameter must not include the output layer, which the estimator adds. Got "
-            f"{description}, whose last layer has the activation softmax."
+            f"{description}, whose last layer has the activation {activation}."
         )
 
 

@@ -9,7 +9,7 @@ from moonnet import losses
 from moonnet._keras import keras
 from moonnet.losses._loss import Objective
 from moonnet.networks import Network, State
-from moonnet.networks._deferred_values import give_values, without_values
+from moonnet.networks._deferred_values import initialize_seeds, set_to_zero, without_values
 from moonnet.training.engines import engine
 
 
@@ -52,7 +52,7 @@ def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None
             dtype=dtype,
             replacements={"Dropout": "moonnet>EngineDropout"},
         )
-    give_values(model)
+    set_to_zero(model)
     return model
 
 
@@ -88,7 +88,8 @@ def user_model(
             dtype=dtype,
             rescaling=rescaling and keras.layers.Rescaling(*rescaling, name="rescaling", **options),
         )
-    give_values(model)
+    initialize_seeds(model)
+    set_to_zero(model)
     if dtype is not None:
         model.dtype_policy = keras.DTypePolicy(dtype)  # Sequential has no such argument
     floatx = network.compute_dtype(dtype or keras.config.floatx())

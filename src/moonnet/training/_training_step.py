@@ -10,6 +10,7 @@ import numpy as np
 
 from moonnet._keras import keras
 from moonnet.networks import equal_arrays
+from moonnet.networks._deferred_values import without_values
 from moonnet.training._flat_state import StateLayout, is_elementwise
 from moonnet.training._keras_models import training_model
 from moonnet.training._program_spec import ProgramSpec
@@ -116,8 +117,9 @@ def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
 def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
     """Create the Keras objects of a program, in ``scope_of(spec)``."""
     weights = spec.network.initial_state(np.random.default_rng(0), spec.dtype).trainable
-    dropout = keras.Variable(0.0, dtype=spec.dtype, trainable=False, name="dropout")
-    seeds = keras.random.SeedGenerator(seed=0, name="seeds")
+    with without_values():
+        dropout = keras.Variable("zeros", shape=(), dtype=spec.dtype, trainable=False, name="dropout")
+        seeds = keras.random.SeedGenerator(seed=0, name="seeds")
     model = training_model(spec.network, spec.dtype, (dropout, seeds) if spec.dropout else None)
     others = spec.network.other_variables(model)
 

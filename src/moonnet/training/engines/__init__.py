@@ -31,7 +31,7 @@ def check_not_forked(action: str = "train") -> None:
         raise RuntimeError(
             f"moonnet cannot {action} in a process forked from one that has used Keras, because TensorFlow and JAX do "
             "not survive a fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend "
-            "'loky'. Networks of Dense layers predict in a forked process."
+            "'loky'. Networks whose layers NumPy knows predict in a forked process."
         )
 
 
