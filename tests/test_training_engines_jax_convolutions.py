@@ -23,6 +23,7 @@ CONVOLUTIONS = {
     "input's gradient": ((2, 4, 3, 5), (3, 3, 4, 5), ("NHWC", "HWOI", "NHWC"), {"lhs_dilation": (2, 1)}),
     "axes exchanged": ((2, 7, 6, 3), (3, 2, 3, 4), ("NWHC", "HWIO", "CWNH"), {"window_strides": (2, 1)}),
     "groups": ((2, 4, 7, 6), (6, 2, 3, 2), ("NCHW", "OIHW", "NHWC"), {"feature_group_count": 2}),
+    "groups of samples": ((6, 2, 7, 6), (9, 2, 3, 2), ("NCHW", "OIHW", "NCHW"), {"batch_group_count": 3}),
     "one axis": ((2, 3, 9), (4, 3, 4), ("NCH", "OIH", "NCH"), {"padding": [(2, 1)]}),
     "three axes": ((2, 3, 4, 5, 6), (4, 3, 2, 3, 2), ("NCDHW", "OIDHW", "NCDHW"), {}),
 }
@@ -70,17 +71,12 @@ def test_convolutions_change_within_loops_branches_and_functions():
 
 
 @pytest.mark.parametrize(
-    ("function", "dtype"),
-    [
-        (lambda x, kernel: x + kernel.sum(), "float32"),
-        (lambda x, kernel: convolution(x, kernel, FORWARD), "float32"),
-        (lambda x, kernel: convolution(x, kernel, ("CHWN", "IHWO", "NHWC")), "float64"),
-    ],
-    ids=["no convolution", "channels last", "float64"],
+    "function",
+    [lambda x, kernel: x + kernel.sum(), lambda x, kernel: convolution(x, kernel, FORWARD)],
+    ids=["no convolution", "channels last"],
 )
-def test_other_functions_stay_the_same_object(function, dtype):
-    with jax.enable_x64(dtype == "float64"):
-        traced = jax.make_jaxpr(function)(np.ones((3, 3, 3, 3), dtype), np.ones((3, 3, 3, 3), dtype))
+def test_other_functions_stay_the_same_object(function):
+    traced = jax.make_jaxpr(function)(np.ones((3, 3, 3, 3), "float32"), np.ones((3, 3, 3, 3), "float32"))
     assert with_channels_last(traced) is traced
 
 

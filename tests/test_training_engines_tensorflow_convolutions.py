@@ -42,25 +42,21 @@ def gradients(scope, x, kernel, **settings):
 )
 def test_gradients_equal_those_of_tensorflow(sizes, kernel_sizes, settings, padding):
     rng = np.random.default_rng(0)
-    x = tf.constant(rng.normal(size=(5, *sizes, 3)), tf.float32)
-    kernel = tf.constant(rng.normal(size=(*kernel_sizes, 3, 2)), tf.float32)
+    x = tf.constant(rng.normal(size=(5, *sizes, 3)))
+    kernel = tf.constant(rng.normal(size=(*kernel_sizes, 3, 2)))
     expected, _ = gradients(lambda: tf.name_scope("own"), x, kernel, padding=padding, **settings)
     computed, operations = gradients(fast_gradients, x, kernel, padding=padding, **settings)
     for mine, own in zip(computed, expected, strict=True):
-        assert_allclose(mine, own, rtol=1e-4, atol=1e-5)
+        assert_allclose(mine, own, rtol=1e-12, atol=1e-13)
     assert not any("Backprop" in operation for operation in operations)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "channels", "settings"),
-    [("float64", 2, {}), ("float32", 2, {"dilations": (2, 2)}), ("float32", 1, {})],
-    ids=["float64", "dilations", "groups"],
-)
-def test_other_convolutions_keep_the_gradients_of_tensorflow(dtype, channels, settings):
+@pytest.mark.parametrize(("channels", "settings"), [(2, {"dilations": (2, 2)}), (1, {})], ids=["dilations", "groups"])
+def test_other_convolutions_keep_the_gradients_of_tensorflow(channels, settings):
     rng = np.random.default_rng(0)
-    x = tf.constant(rng.normal(size=(5, 7, 6, 2)), dtype)
-    kernel = tf.constant(rng.normal(size=(3, 3, channels, 4)), dtype)
+    x = tf.constant(rng.normal(size=(5, 7, 6, 2)))
+    kernel = tf.constant(rng.normal(size=(3, 3, channels, 4)))
     expected, _ = gradients(lambda: tf.name_scope("own"), x, kernel, padding="SAME", **settings)
     computed, _ = gradients(fast_gradients, x, kernel, padding="SAME", **settings)
     for mine, own in zip(computed, expected, strict=True):
-        assert_allclose(mine, own, rtol=1e-6)
+        assert_allclose(mine, own, rtol=1e-12)

@@ -11,9 +11,6 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jax.extend.core.primitives import conv_general_dilated_p
 
-# In others, such as float64, XLA computes convolutions in the same way in any layout
-_FAST_DTYPES = ("float32", "float16", "bfloat16")
-
 
 def with_channels_last(traced: ClosedJaxpr) -> ClosedJaxpr:
     """Return a traced function with the channels of convolutions last; the same object if that changes nothing."""
@@ -37,11 +34,9 @@ def _rewritten(value: Any) -> Any:
 
 def _rewritten_equation(equation: JaxprEqn) -> JaxprEqn:
     if equation.primitive is conv_general_dilated_p:
-        inputs = [variable.aval for variable in equation.invars]
-        settings = equation.params
-        if settings["batch_group_count"] > 1 or str(inputs[0].dtype) not in _FAST_DTYPES:
-            return equation
-        if settings["dimension_numbers"] == _channels_last(len(inputs[0].shape)):
+        inputs, settings = [variable.aval for variable in equation.invars], equation.params
+        layout = _channels_last(len(inputs[0].shape))
+        if settings["dimension_numbers"] == layout and settings["batch_group_count"] == 1:
             return equation
         # A single equation, which calls the function
         (call,) = jax.make_jaxpr(jax.jit(partial(_convolution, **settings)))(*inputs).eqns
@@ -51,13 +46,32 @@ def _rewritten_equation(equation: JaxprEqn) -> JaxprEqn:
     return equation if is_same else equation.replace(params=settings)
 
 
-def _convolution(x: Any, kernel: Any, *, dimension_numbers: Any, **settings: Any) -> Any:
+def _convolution(
+    x: Any,
+    kernel: Any,
+    *,
+    dimension_numbers: Any,
+    batch_group_count: int,
+    feature_group_count: int,
+    **settings: Any,
+) -> Any:
     """Return a convolution, computed with the channels last."""
     # Each is (batch, channels, *spatial), or for the kernel (output channels, input channels, *spatial)
     x_axes, kernel_axes, out_axes = dimension_numbers
     x = x.transpose(x_axes[0], *x_axes[2:], x_axes[1])
     kernel = kernel.transpose(*kernel_axes[2:], kernel_axes[1], kernel_axes[0])
-    out = conv_general_dilated_p.bind(x, kernel, dimension_numbers=_channels_last(x.ndim), **settings)
+    if batch_group_count > 1:  # in the gradients of grouped convolutions; the groups become groups of channels
+        groups = x.reshape(batch_group_count, -1, *x.shape[1:])
+        x = jax.numpy.moveaxis(groups, 0, -2).reshape(*groups.shape[1:-1], -1)
+        feature_group_count = batch_group_count
+    out = conv_general_dilated_p.bind(
+        x,
+        kernel,
+        dimension_numbers=_channels_last(x.ndim),
+        batch_group_count=1,
+        feature_group_count=feature_group_count,
+        **settings,
+    )
     axes = [out_axes[0], *out_axes[2:], out_axes[1]]
     return out.transpose([axes.index(axis) for axis in range(out.ndim)])
 

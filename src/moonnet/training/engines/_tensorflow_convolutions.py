@@ -10,7 +10,6 @@ from typing import Any
 import tensorflow as tf
 
 _NAME = "MoonnetConv2D"
-_FAST_DTYPES = (tf.float32, tf.float16, tf.bfloat16)
 
 
 def fast_gradients() -> AbstractContextManager[Any]:
@@ -22,7 +21,7 @@ def fast_gradients() -> AbstractContextManager[Any]:
 def _gradients(operation: Any, gradient: Any) -> tuple[Any, Any]:
     """Return the gradients with respect to the input and the kernel."""
     x, kernel = operation.inputs
-    if not _is_slow(operation):
+    if not _is_known(operation):
         names = "strides", "padding", "use_cudnn_on_gpu", "explicit_paddings", "data_format", "dilations"
         settings = {name: operation.get_attr(name) for name in names}
         x_gradient = tf.raw_ops.Conv2DBackpropInput(
@@ -54,12 +53,11 @@ def _gradients(operation: Any, gradient: Any) -> tuple[Any, Any]:
     return x_gradient, tf.transpose(kernel_gradient, (1, 2, 0, 3))
 
 
-def _is_slow(operation: Any) -> bool:
-    """Return whether TensorFlow's own gradients would be slower, and those here are known."""
+def _is_known(operation: Any) -> bool:
+    """Return whether the gradients of a convolution are known here."""
     x, kernel = operation.inputs
     return (
-        x.dtype in _FAST_DTYPES
-        and operation.get_attr("data_format") == b"NHWC"
+        operation.get_attr("data_format") == b"NHWC"
         and operation.get_attr("padding") in (b"SAME", b"VALID")
         and set(operation.get_attr("dilations")) == {1}
         and x.shape[3] == kernel.shape[2]  # no groups
