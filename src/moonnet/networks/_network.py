@@ -30,10 +30,6 @@ class State:
         """The dtype of the output layer."""
         return self.trainable[-1].dtype
 
-    def astype(self, dtype: Any) -> Self:
-        """Return the state in another dtype, with the same arrays if they have it."""
-        return type(self)(*([a.astype(dtype, copy=False) for a in arrays] for arrays in (self.trainable, self.others)))
-
     def stack(self) -> Self:
         """Return the state as that of a single stacked network, without copying."""
         return type(self)(*([array[np.newaxis] for array in arrays] for arrays in (self.trainable, self.others)))
@@ -119,7 +115,8 @@ class Network(ABC):
 
     def fitted_state(self, state: State, dtype: np.dtype) -> State:
         """Return a trained state in the dtype that an estimator stores, given the dtype of X."""
-        return state.astype(dtype)
+        groups = ([a.astype(dtype, copy=False) for a in arrays] for arrays in (state.trainable, state.others))
+        return State(*groups)
 
     @staticmethod
     def rescale(state: State, factor: np.ndarray | float, offset: np.ndarray | float) -> State:

@@ -134,6 +134,7 @@ class Training:
         interrupt: _Interrupt,
     ) -> None:
         self.program = program
+        self._network = program.spec.network
         self.samples = samples
         self.parameters, self.settings = hyperparameters
         self.stopped = False  # set by an observer
@@ -361,7 +362,7 @@ class Training:
         """Call train_end of the observers, which may change the weights, and return the result."""
         self._drop_unrecorded_epochs()
         program = self.program
-        last, final = program.network_state, self._best_or_final_state()
+        last, final = program.network_state, self.final_state() if self.best is None else self.best.state
         if observers:
             arrays = [np.asarray(a, stored.dtype) for a, stored in zip(final.arrays, last.arrays, strict=True)]
             program.state = [*arrays, *program.optimizer_state]
@@ -369,7 +370,7 @@ class Training:
                 observer.train_end()
             if not equal_arrays(program.network_state.arrays, arrays):
                 last = program.network_state
-                final = self._fitted(last)
+                final = self._network.fitted_state(last, self.samples.X.dtype)
         return self._result(last, final)
 
     def block_states(self) -> tuple[range, State]:
@@ -380,22 +381,16 @@ class Training:
         epochs = self._block.epochs
         if len(epochs) == 1:
             return epochs, self.final_state().stack()
-        return epochs, self._fitted(self.program.recorded_states(len(epochs)))
+        return epochs, self._network.fitted_state(self.program.recorded_states(len(epochs)), self.samples.X.dtype)
 
     def final_state(self) -> State:
         """Return the state that predicts if the training ends now, in the dtype of X."""
-        return self._fitted(self.program.final_state)
+        return self._network.fitted_state(self.program.final_state, self.samples.X.dtype)
 
     def result(self) -> TrainingResult:
         """Return the result if the training ends now."""
-        return self._result(self.program.network_state, self._best_or_final_state())
-
-    def _fitted(self, state: State) -> State:
-        """Return a state of the program in the dtype in which an estimator stores it."""
-        return self.program.spec.network.fitted_state(state, self.samples.X.dtype)
-
-    def _best_or_final_state(self) -> State:
-        return self.final_state() if self.best is None else self.best.state
+        state = self.final_state() if self.best is None else self.best.state
+        return self._result(self.program.network_state, state)
 
     def _result(self, last: State, state: State) -> TrainingResult:
         """Return the result with this state; ``last`` is the network's after the last step."""
