@@ -226,7 +226,13 @@ INPUTS = keras.Input((6,))
         ([layers.Dense(3), layers.Dense(1, activation="sigmoid")], ValueError, "must not include the output layer"),
         ([layers.Reshape((2, 3))], ValueError, r"Flatten.*Got the shape \(None, 2, 3\) from \[Reshape\]"),
         ([layers.Conv1D(3, 2)], ValueError, r"\[Conv1D\], cannot be applied to 6 features: .*expected min_ndim=3"),
-        ([layers.Lambda(lambda x: x)], ValueError, r"\[Lambda\], cannot be applied.*Lambda"),
+        ([layers.Lambda(lambda x: x)], ValueError, r"must not contain a lambda.*Got one in <Lambda"),
+        ([layers.Dense(3, activation=lambda x: x)], ValueError, r"must not contain a lambda.*Got one in <Dense"),
+        (
+            HiddenLayers(lambda x: layers.Lambda(lambda x: x)(x)),
+            ValueError,
+            "must not contain a lambda.*Got one in Hid",
+        ),
         (HiddenLayers(lambda inputs: keras.Input((3,))), ValueError, "lead from its single input"),
         (
             HiddenLayers(lambda inputs: layers.Concatenate()([inputs, keras.Input((3,))])),

@@ -56,6 +56,16 @@ class StepCounter(layers.Layer):
         return inputs
 
 
+@register
+class OwnGenerator(layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.generator = keras.random.SeedGenerator()
+
+    def call(self, inputs, training=False):
+        return keras.random.dropout(inputs, 0.5, seed=self.generator) if training else inputs
+
+
 def attention(inputs):
     x = layers.Dense(4)(layers.Reshape((6, 1))(inputs))
     return layers.Flatten()(layers.MultiHeadAttention(2, 3, dropout=0.1)(x, x))
@@ -71,6 +81,7 @@ LAYERS = {
     "recurrent": lambda: [layers.Reshape((6, 1)), layers.Masking(), layers.LSTM(2)],
     "spectral normalization": lambda: [layers.SpectralNormalization(layers.Dense(4))],
     "noise": lambda: [layers.Dense(4), layers.GaussianNoise(0.1), layers.AlphaDropout(0.1)],
+    "own generator": lambda: [layers.Dense(4), OwnGenerator()],
     "metric": lambda: [layers.Dense(4), WithMetric()],
     "nested": lambda: [keras.Sequential([layers.Dense(4), layers.BatchNormalization()]), layers.Dense(3)],
     "half precision": lambda: [
@@ -148,6 +159,18 @@ def test_float64_layers_compute_in_float64_whatever_samples_are(dtype):
 
 
 WEIGHTS = np.arange(6, dtype="float32")
+
+
+@register
+class WithoutSeed(layers.Layer):
+    def call(self, inputs, training=False):
+        return inputs * keras.random.uniform((4,)) if training else inputs
+
+
+@pytest.mark.trains
+def test_layers_must_draw_from_seeds_of_their_own():
+    with pytest.raises(ValueError, match=r"Got a network .*\[Dense, WithoutSeed\].*SeedGenerator"):
+        classifier([layers.Dense(4), WithoutSeed()]).fit(X, Y)
 
 
 @register

@@ -49,6 +49,29 @@ def seeded(seed: int | None) -> Iterator[None]:
             global_state.set_global_attribute("global_seed_generator", generator)
 
 
+class _NoSeeds:
+    """What refuses to draw in place of Keras's global seed generator."""
+
+    def next(self, ordered: bool = True) -> None:
+        raise ValueError(
+            "A layer draws random numbers without a seed of its own: it must hold a keras.random.SeedGenerator and "
+            "pass it to functions of keras.random."
+        )
+
+
+@contextmanager
+def without_global_seeds() -> Iterator[None]:
+    """Raise ValueError if Keras asks its global generator for a seed, which no random_state decides."""
+    from keras.src.backend.common import global_state
+
+    generator = global_state.get_global_attribute("global_seed_generator")
+    global_state.set_global_attribute("global_seed_generator", _NoSeeds())
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("global_seed_generator", generator)
+
+
 def initialize_seeds(model: Any) -> None:
     """Set the states of seed generators of a model without values."""
     for variable in model.variables:

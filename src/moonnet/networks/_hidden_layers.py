@@ -204,7 +204,19 @@ def _layer_config(layer: Any) -> dict[str, Any]:
             f"A layer in 'hidden_layers' must return its settings from get_config. Got {layer!r}, which raised: "
             f"{error!r}."
         ) from error
+    _check_has_no_lambda(config, repr(layer))
     return config
+
+
+def _check_has_no_lambda(config: Any, description: str) -> None:
+    """Raise ValueError if a configuration contains the code of a function without a name."""
+    if isinstance(config, dict) and config.get("class_name") == "__lambda__":
+        raise ValueError(
+            "The 'hidden_layers' parameter must not contain a lambda, which Keras cannot restore. Got one in "
+            f"{description}: define a function instead. {_REGISTER}"
+        )
+    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        _check_has_no_lambda(value, description)
 
 
 @lru_cache(maxsize=128)
@@ -290,6 +302,7 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
                 "The 'hidden_layers' parameter must lead from its single input to the last hidden tensor, by layers "
                 f"that Keras can serialize. Got {description}, for which Keras says: {error}"
             ) from error
+    _check_has_no_lambda(config, description)
     _check_layers(config["layers"], description)
     return json.dumps(_with_plain_names(config), sort_keys=True)
 

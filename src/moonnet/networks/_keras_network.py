@@ -200,7 +200,12 @@ class KerasNetwork(Network):
         hidden = hidden_model(_adapted(json.loads(self.config), replacements or {}))
         options = (dense if output is None else output) | {"dtype": self.dtype, "name": OUTPUT_LAYER}
         outputs = keras.layers.Dense(self.n_outputs, **options)(hidden.output)
-        return keras.Model(hidden.input, outputs if rescaling is None else rescaling(outputs), name="functional")
+        model = keras.Model(hidden.input, outputs if rescaling is None else rescaling(outputs), name="functional")
+        for layer in model._flatten_layers():
+            for value in vars(layer).values():
+                if isinstance(value, keras.random.SeedGenerator) and value._initial_seed is None:
+                    value._initial_seed = 0  # else Keras on PyTorch drops out by a global generator
+        return model
 
 
 def hidden_model(config: dict[str, Any]) -> Any:
@@ -226,17 +231,12 @@ def check_is_known(error: Exception) -> None:
 
 
 def _adapted(config: Any, replacements: Mapping[str, str]) -> Any:
-    """Return a configuration of layers with other classes in place of some, and with a seed for each layer.
-
-    On PyTorch, Keras drops out by a global generator without a seed.
-    """
+    """Return a configuration of layers with other classes in place of some."""
     if isinstance(config, list):
         return [_adapted(item, replacements) for item in config]
     if not isinstance(config, dict):
         return config
-    adapted = {
-        name: 0 if name == "seed" and value is None else _adapted(value, replacements) for name, value in config.items()
-    }
+    adapted = {name: _adapted(value, replacements) for name, value in config.items()}
     if config.get("module") == "keras.layers" and config["class_name"] in replacements:
         adapted |= {"module": None, "registered_name": replacements[config["class_name"]]}
     return adapted

@@ -15,6 +15,7 @@ import numpy as np
 
 from moonnet._keras import keras, message_of
 from moonnet.networks import KerasNetwork, Network, State
+from moonnet.networks._deferred_values import without_global_seeds
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._training_step import OptimizerStart, TrainingStep, build_step, scope_of
@@ -151,11 +152,13 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
 @contextmanager
 def _name_layers_in_errors(network: Network) -> Iterator[None]:
     """Raise ValueError for an error of layers of a user's own, which not every backend can compile."""
-    try:
+    if not isinstance(network, KerasNetwork):
         yield
+        return
+    try:
+        with without_global_seeds():
+            yield
     except Exception as error:
-        if not isinstance(network, KerasNetwork):
-            raise
         raise ValueError(
             f"The layers in 'hidden_layers' must be such that {keras.backend.backend()}, Keras's backend, can compile "
             f"them and their gradients. Got {network.describe()}, for which it raises {type(error).__name__}: "
