@@ -8,7 +8,7 @@ units. An ``Embedding`` layer learns a few numbers per category instead, here
 two.
 
 See also: :doc:`/guide/own_layers`; :doc:`/guide/tables` and
-:doc:`/guide/tables`.
+:doc:`/guide/regression`.
 """
 
 # %%
