@@ -289,6 +289,14 @@ def test_dropout_of_the_engine_keeps_the_mean(noise_shape):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(inputs)), 1)
 
 
+def test_index_that_an_embedding_lacks_raises_in_fit():
+    X, y = data()
+    X[7, 3] = 5
+    clf = classifier(hidden_layers=HiddenLayers(with_embedding))
+    with pytest.raises(ValueError, match=r"must be integers from 0 to 4.*Got"):
+        clf.fit(X, y)
+
+
 def test_nested_models_predict_like_their_keras_model():
     def nested(inputs):
         block = keras.Sequential([layers.Dense(8), layers.BatchNormalization()])

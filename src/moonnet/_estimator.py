@@ -359,6 +359,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         has_weights = task.sample_weight is not None or class_weighting is not None
         training_set = _WeightedSamples(*drop_zero_weights(X, y, task.sample_weight, class_weighting), has_weights)
         network = self._check_network(X.shape[1], targets, previous)
+        network.check_samples(X)
 
         from moonnet.training import _optimizers, engines
 

@@ -110,6 +110,12 @@ class KerasNetwork(Network):
         """Return the state itself, because layers have their own dtypes."""
         return state
 
+    def check_samples(self, X: Any) -> None:
+        """Raise ValueError if an embedding lacks an index in X; engines would train on other numbers instead."""
+        if self.predicts_in_numpy and any(variable.path.endswith("/embeddings") for variable in self.variables):
+            zeros = [np.zeros(variable.shape, variable.dtype) for variable in self.variables]
+            self.raw_predictions(X, State(zeros))
+
     def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
         """Return arrays as the initializers of the layers describe them, drawn from the generator."""
         made = self._values_of_functions(rng) if any(v.initializer == "null" for v in self.variables) else {}

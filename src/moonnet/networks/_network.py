@@ -109,6 +109,9 @@ class Network(ABC):
         kernel, bias = trainable[-2:]
         return kernel, bias
 
+    def check_samples(self, X: Any) -> None:  # noqa: B027 (most networks take any finite numbers)
+        """Raise ValueError if X, an array or in CSR format, has values that a layer cannot take."""
+
     @abstractmethod
     def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
         """Return a state drawn from the generator, with which a training starts."""
