@@ -45,6 +45,9 @@ class HiddenLayers:
 
     Notes
     -----
+    Predictions must treat each sample by itself. An operation over the samples, such as ``keras.ops.mean`` with
+    ``axis=0``, is not detected: predictions then depend on which samples are predicted together.
+
     A pickle of a fitted estimator holds the configuration of the layers instead of the function, so that it can be
     loaded where the function does not exist.
 
