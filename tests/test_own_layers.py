@@ -241,6 +241,15 @@ def test_no_random_generator_of_the_process_is_touched():
     random.setstate(states[0])
 
 
+def test_fits_do_not_change_the_names_of_later_layers():
+    X, y = data()
+    names = [layers.Dense(1).name, layers.Dropout(0.1).name]
+    KerasMoonClassifier(hidden_layers=HiddenLayers(residual), epochs=1).fit(X, y).model_.predict(X, verbose=0)
+    later = [layers.Dense(1).name, layers.Dropout(0.1).name]
+    numbers = [[int(name.rpartition("_")[2]) if "_" in name else 0 for name in group] for group in (names, later)]
+    assert numbers[1] == [number + 1 for number in numbers[0]]
+
+
 @pytest.mark.trains
 def test_callbacks_see_moving_averages_and_change_nothing():
     X, y = data()

@@ -4,6 +4,7 @@ Keras would draw arrays that others replace, with seeds from Python's global gen
 for each operation of an initializer.
 """
 
+import copy
 import random
 import threading
 from collections.abc import Iterator
@@ -17,19 +18,21 @@ _python_generator = threading.RLock()
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Make Keras objects whose variables have no values, and leave Python's random numbers as they are."""
+    """Make Keras objects whose variables have no values, and leave the counters and generators of the process alone."""
     from keras.src.backend.common import global_state
 
     from moonnet._keras import keras
 
     # Keras would initialize them in the next scope of its kind
     uninitialized = list(global_state.get_global_attribute("uninitialized_variables", []))
+    names = copy.copy(global_state.get_global_attribute("object_name_uids"))  # how many layers of a class have a number
     try:
         # Keras takes a seed from Python's generator for each random initializer and each Dropout
         with seeded(None), keras.StatelessScope(initialize_variables=False):
             yield
     finally:
         global_state.set_global_attribute("uninitialized_variables", uninitialized)
+        global_state.set_global_attribute("object_name_uids", names)
 
 
 @contextmanager
