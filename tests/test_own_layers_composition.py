@@ -26,7 +26,7 @@ from sklearn.multioutput import MultiOutputRegressor
 
 from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
 from moonnet.ensemble import DeepEnsembleClassifier
-from moonnet.networks import _hidden_layers
+from moonnet.networks import _own_layers
 from moonnet.tables import tabular_pipeline
 from moonnet.training import _compiled_prediction, _compiled_program
 
@@ -155,7 +155,7 @@ def test_threads_fit_equal_and_different_architectures_at_once():
     expected = [classifier(hidden_layers=hidden).fit(X, Y) for hidden in stacks]
     expected = [(clf, clf.predict_proba(X)) for clf in expected]
     _compiled_program._programs.clear()
-    _hidden_layers._network.cache_clear()
+    _own_layers._network.cache_clear()
     _compiled_prediction._compiled.cache_clear()
     start = threading.Barrier(len(stacks))
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.networks._dense_stack import DenseStack
-from moonnet.networks._hidden_layers import HiddenLayers, layers_to_pickle, resolve_hidden_layers
+from moonnet.networks._hidden_layers import HiddenLayers
 from moonnet.networks._keras_network import KerasNetwork
 from moonnet.networks._network import Network, State, equal_arrays
+from moonnet.networks._own_layers import layers_to_pickle, resolve_hidden_layers
 
 __all__ = [
     "ACTIVATIONS",

@@ -12,7 +12,7 @@ from sklearn.datasets import make_moons
 from helpers import run_python
 from moonnet import HiddenLayers, KerasMoonClassifier
 from moonnet.networks import resolve_hidden_layers
-from moonnet.networks._hidden_layers import _network
+from moonnet.networks._own_layers import _network
 from moonnet.training.engines import engine
 
 
