@@ -85,6 +85,8 @@ def test_loss_survives_clone_pickle_and_resuming():
     loaded = pickle.loads(pickle.dumps(clf))
     assert loaded.loss.get_config() == loss.get_config()
     assert_array_equal(loaded.fit(X, y).predict_proba(X), classifier(loss=loss, epochs=10).fit(X, y).predict_proba(X))
+    with pytest.raises(ValueError, match="'loss' parameter must not change when training is resumed"):
+        clf.set_params(loss=keras.losses.BinaryFocalCrossentropy(gamma=1.0)).fit(X, y)
     reg = KerasMoonRegressor(loss=keras.losses.LogCosh(), epochs=2, warm_start=True).fit(X, X[:, 0])
     with pytest.raises(ValueError, match="'loss' parameter must not change when training is resumed"):
         reg.set_params(loss="huber").fit(X, X[:, 0])
@@ -103,6 +105,57 @@ def test_model_predicts_probabilities_with_the_loss():
 
 
 @keras.saving.register_keras_serializable("test_losses")
+class Forgetful(keras.losses.Loss):
+    def __init__(self, gamma=2.0, **options):
+        super().__init__(**options)
+        self.gamma = gamma
+
+    def call(self, y_true, y_pred):
+        return self.gamma * keras.ops.sum(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+@keras.saving.register_keras_serializable("test_losses")
+class FromMean(keras.losses.Loss):
+    """Compares the samples of a batch."""
+
+    def call(self, y_true, y_pred):
+        error = keras.ops.mean(y_true - y_pred, axis=-1)
+        return keras.ops.square(error - keras.ops.mean(error))
+
+
+def test_loss_that_compares_samples_sees_no_padding():
+    X, y = np.random.default_rng(0).normal(size=(2, 60))
+    reg = KerasMoonRegressor((), loss=FromMean(), epochs=1, batch_size=50, learning_rate=1e-12, shuffle=False)
+    reg.fit(X[:, np.newaxis], y)
+    errors = (y - reg.predict(X[:, np.newaxis])) / y.std()
+    expected = np.average([errors[:50].var(), errors[50:].var()], weights=[50, 10])
+    assert reg.history_["loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_loss_that_is_defined_again_is_the_new_one():
+    def fit(factor):
+        @keras.saving.register_keras_serializable("test_losses", name="again")
+        class Scaled(keras.losses.Loss):
+            def call(self, y_true, y_pred):
+                return factor * keras.ops.sum(keras.ops.square(y_true - y_pred), axis=-1)
+
+        return classifier(loss=Scaled(name="scaled"), epochs=1, learning_rate=1e-12).fit(*MOONS).loss_
+
+    assert fit(10.0) == pytest.approx(10 * fit(1.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("delta", [0.01, 1.0, 100.0])
+def test_settings_that_keras_does_not_serialize_are_kept(delta):
+    X, y = MOONS[0], MOONS[0][:, 0]
+    options = {"hidden_layer_sizes": (6,), "epochs": 1, "learning_rate": 1e-12, "random_state": 0}
+    reg = KerasMoonRegressor(loss=keras.losses.Huber(delta=delta), **options)
+    reg = pickle.loads(pickle.dumps(reg)).fit(X, y)
+    error = np.abs(y - reg.predict(X)) / y.std()
+    expected = np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)).mean()
+    assert reg.loss_ == pytest.approx(expected, rel=1e-5)
+
+
+@keras.saving.register_keras_serializable("test_losses")
 class OfOneSample(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return keras.ops.sum(keras.ops.square(y_true - y_pred))
@@ -116,10 +169,15 @@ class Unregistered(keras.losses.Loss):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("binary_crossentropy", "must be an instance of keras.losses.Loss. Got 'binary_crossentropy' instead"),
+        ("binary_crossentropy", "keras.losses.Loss; without it, .* cross-entropy. Got 'binary_crossentropy' instead"),
         (keras.losses.Hinge, "must be an instance of keras.losses.Loss"),
         (keras.losses.SparseCategoricalCrossentropy(), "of one-hot rows, such as CategoricalCrossentropy"),
         (OfOneSample(), r"a loss for each sample\. Got a OfOneSample, which returns the shape \(\) for 20 samples"),
+        (
+            Forgetful(gamma=5.0),
+            "get_config method of a Forgetful in 'loss'.*Got a copy without gamma=5.0",
+        ),
+        (keras.losses.CategoricalFocalCrossentropy(), "of sigmoid units.*for two classes.*Got a CategoricalFocal"),
         (Unregistered(), "register a class or function of your own with @keras.saving.register_keras_serializable"),
     ],
 )
@@ -129,5 +187,10 @@ def test_invalid_losses_raise(loss, message):
 
 
 def test_regressor_names_its_losses():
-    with pytest.raises(ValueError, match=r"'loss' parameter of KerasMoonRegressor must be a str among.*Got 'mse'"):
+    with pytest.raises(ValueError, match="Got 'mse', which is 'squared_error' here"):
         KerasMoonRegressor(loss="mse").fit(*MOONS)
+    with pytest.raises(ValueError, match="must be a str among"):
+        KerasMoonRegressor(loss="other").fit(*MOONS)
+    for loss in (keras.losses.Poisson(), keras.losses.BinaryCrossentropy(), keras.losses.MeanSquaredLogarithmicError()):
+        with pytest.raises(ValueError, match=f"a Keras loss of differences.*Got a {type(loss).__name__}"):
+            KerasMoonRegressor(loss=loss).fit(*MOONS)

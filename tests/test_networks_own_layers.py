@@ -166,6 +166,19 @@ class Registered(layers.Layer):
         return 2 * inputs
 
 
+@keras.saving.register_keras_serializable("test_networks")
+class Forgetful(layers.Layer):
+    def __init__(self, factor=1.0, **options):
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+    def get_config(self):
+        return super().get_config()  # without the factor
+
+
 class Unregistered(layers.Layer):
     def call(self, inputs):
         return inputs
@@ -191,8 +204,42 @@ def test_what_is_within_layers_must_be_registered():
         resolve([layers.Dense(3, activation=unregistered)])
 
 
+def test_layer_that_is_defined_again_is_the_new_one():
+    X, y = make_moons(40, random_state=0)
+
+    def fit(factor):
+        @keras.saving.register_keras_serializable("test_networks", name="again")
+        class Scaled(layers.Layer):
+            def call(self, inputs):
+                return factor * inputs
+
+        hidden = [layers.Dense(3), Scaled()]
+        return KerasMoonClassifier(hidden_layers=hidden, epochs=1, random_state=0).fit(X, y).decision_function(X)
+
+    assert not np.allclose(fit(100.0), fit(1.0))
+
+
+def test_pickle_of_a_fitted_list_can_be_fitted_to_other_features():
+    X, y = make_moons(40, random_state=0)
+    clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3)], epochs=1).fit(X, y)
+    assert pickle.loads(pickle.dumps(clf)).fit(X[:, :1], y).n_features_in_ == 1
+
+
+def test_changed_function_drops_the_arguments_that_it_lacks():
+    def narrow(inputs, size=2):
+        return layers.Dense(size)(inputs)
+
+    hidden = HiddenLayers(dense, units=8, activation="tanh").set_params(function=narrow, size=3)
+    assert hidden.get_params() == {"function": narrow, "size": 3}
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert resolve(HiddenLayers(dense, units=np.int64(3))) == resolve(HiddenLayers(dense, units=3))
+
+
 ADAPTED = layers.Normalization()
 ADAPTED.adapt(np.ones((3, 6)))
+REPEATED = layers.Dense(3)
 BUILT = layers.Dense(3)
 BUILT.build((None, 6))
 INPUTS = keras.Input((6,))
@@ -207,6 +254,7 @@ INPUTS = keras.Input((6,))
         ([layers.InputLayer((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),
         ([layers.Dense(3, name="output")], ValueError, "must not have the name 'output'"),
         ([layers.Dense(3, name="a"), layers.Dense(3, name="a")], ValueError, 'The name "a" is used 2 times'),
+        ([Forgetful(factor=2.0)], ValueError, "get_config method of a Forgetful.*Got a copy without factor=2.0"),
         ([layers.Dense], TypeError, r"Got the class Dense: write Dense\(...\)"),
         ([BUILT], ValueError, "must contain unbuilt layers.*Got <Dense name=.*which is built"),
         ([layers.UnitNormalization(axis=0)], ValueError, "must predict each sample by itself.*axis=0"),
@@ -243,6 +291,15 @@ INPUTS = keras.Input((6,))
         (HiddenLayers(lambda inputs: None), TypeError, "must lead to one tensor, the last hidden one. Got None"),
         (HiddenLayers(lambda inputs: {}["key"]), ValueError, "cannot be applied to 6 features: KeyError: 'key'"),
         (HiddenLayers(3), TypeError, "HiddenLayers must be given a function"),
+        (HiddenLayers("relu"), TypeError, "HiddenLayers must be given a function. Got 'relu'"),
+        (
+            HiddenLayers(lambda inputs, function=1: inputs),
+            ValueError,
+            "must not have an argument of the name",
+        ),
+        (HiddenLayers(lambda inputs: keras.Sequential([layers.Dense(2)])), TypeError, "Call it, and return its result"),
+        (HiddenLayers(lambda inputs: BUILT(inputs)), ValueError, "built before, and would lose its weights"),
+        ([REPEATED, REPEATED], ValueError, "must contain each layer once"),
         (HiddenLayers(dense, width=3), ValueError, "dense has units, activation. Got 'width'"),
     ],
 )

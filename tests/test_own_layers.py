@@ -306,6 +306,25 @@ def test_index_that_an_embedding_lacks_raises_in_fit():
         clf.fit(X, y)
 
 
+def test_unit_of_y_may_need_more_digits_than_the_layers_have():
+    X, _ = data(dtype="float64")
+    y = 1e8 + 3 * X[:, 0]
+    options = {"hidden_layers": [layers.Dense(8, activation="relu")], "epochs": 60, "random_state": 0}
+    reg = KerasMoonRegressor(**options).fit(X, y)
+    assert reg.predict(X).dtype == np.float64
+    assert reg.score(X, y) > 0.8
+    assert KerasMoonRegressor(**options).fit(X, X[:, 0] * 1e39).score(X, X[:, 0] * 1e39) > 0.8
+
+
+def test_resumed_history_of_a_regressor_is_that_of_one_fit():
+    X, _ = data(dtype="float64")
+    y, weight = X[:, 0] + 0.1, np.linspace(0.3, 2, len(X))
+    options = {"hidden_layers": [layers.Dense(4, "relu")], "early_stopping": True, "n_iter_no_change": np.inf}
+    whole = KerasMoonRegressor(epochs=10, random_state=0, **options).fit(X, y, weight)
+    resumed = KerasMoonRegressor(epochs=6, random_state=0, warm_start=True, **options).fit(X, y, weight)
+    assert resumed.set_params(epochs=4).fit(X, y, weight).history_ == whole.history_
+
+
 def test_nested_models_predict_like_their_keras_model():
     def nested(inputs):
         block = keras.Sequential([layers.Dense(8), layers.BatchNormalization()])

@@ -418,7 +418,11 @@ INVALID_REGRESSOR_CALLS = {
     ),
     "negative validation": ({}, lambda X, y, reg: reg.fit(X, y, X_val=X, y_val=-y), "y_val must not contain negative"),
     "quantile": ({"quantile": 1}, lambda X, y, reg: reg.fit(X, y), "'quantile' parameter .* Got 1 instead"),
-    "unknown loss": ({"loss": "mse"}, lambda X, y, reg: reg.fit(X, y), "'loss' parameter .* Got 'mse' instead"),
+    "unknown loss": (
+        {"loss": "mse"},
+        lambda X, y, reg: reg.fit(X, y),
+        "Got 'mse', which is 'squared_error' here",
+    ),
     "diverging": (
         {"optimizer": "sgd", "learning_rate": 1e30, "activation": "linear"},
         lambda X, y, reg: reg.fit(X, y),

@@ -16,7 +16,7 @@ from moonnet._sklearn_compat import StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._cross_entropy import BinaryCrossEntropy, CategoricalCrossEntropy
 from moonnet.losses._loss import Objective
-from moonnet.losses._user_loss import UserClassificationLoss, loss_config
+from moonnet.losses._user_loss import UserClassificationLoss, check_classification_loss, loss_config, objects_of
 from moonnet.networks import Network, State
 from moonnet.targets import ClassTargets
 from moonnet.targets._sample_weights import ClassWeighting, make_class_weighting
@@ -396,6 +396,8 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     def _infer_targets(self, y: np.ndarray, previous: ClassTargets | None) -> ClassTargets:
         targets = ClassTargets.from_y(y)
+        if previous is not None:
+            self._check_same_loss()
         if previous is not None and not targets.equals(previous):
             raise ValueError(
                 f"With warm_start=True, y must contain the same labels as in the earlier fit: {previous}. "
@@ -407,6 +409,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         """Return the targets of all calls to partial_fit; ``classes`` is its argument, and y need not be complete."""
         from_classes = None if classes is None else ClassTargets.from_classes(classes, "classes")
         if previous is not None:
+            self._check_same_loss()
             targets = previous
         elif y.ndim == 2:
             targets = ClassTargets.from_y(y)
@@ -419,6 +422,15 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         targets.check(y, remedy=" Pass all labels that may occur as classes in the first call to partial_fit.")
         return targets
 
+    def _check_same_loss(self) -> None:
+        """Raise ValueError if training resumes with another loss."""
+        before, now = self._trained_with.get("loss"), None if self.loss is None else loss_config(self.loss)
+        if before != now:
+            raise ValueError(
+                "The 'loss' parameter must not change when training is resumed: it must be "
+                f"{'None' if before is None else before}. Got {self.loss!r} instead."
+            )
+
     @property
     def _targets(self) -> ClassTargets:
         return ClassTargets(self.classes_, self._trained_with["multilabel"])
@@ -428,11 +440,16 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     def _objective(self, targets: ClassTargets) -> Objective:
         labels = BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy()
-        return Objective(labels if self.loss is None else UserClassificationLoss(loss_config(self.loss), labels))
+        if self.loss is None:
+            return Objective(labels)
+        check_classification_loss(self.loss, has_sigmoid_units=targets.has_sigmoid_units)
+        config = loss_config(self.loss)
+        return Objective(UserClassificationLoss(config, labels, objects_of(config)))
 
     def _prediction_attributes(self, network: Network, targets: ClassTargets, state: State) -> dict[str, Any]:
         attributes = super()._prediction_attributes(network, targets, state) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel
+        attributes["_trained_with"]["loss"] = None if self.loss is None else loss_config(self.loss)
         return attributes
 
     def predict(self, X: ArrayLike) -> np.ndarray:

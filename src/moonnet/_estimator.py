@@ -36,7 +36,7 @@ from moonnet._sklearn_compat import (
 )
 from moonnet._unknown_keywords import explain
 from moonnet.losses._loss import Objective
-from moonnet.losses._user_loss import class_and_settings_of_loss
+from moonnet.losses._user_loss import class_and_settings_of_loss, is_keras_loss
 from moonnet.networks import (
     ACTIVATIONS,
     DenseStack,
@@ -391,13 +391,12 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if self.callbacks:
             observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, objective))
         sklearn_callbacks = self._make_sklearn_callbacks(task, checked.network, encoded.targets)
+        may_pad = checked.network.has_independent_samples and objective.loss.has_independent_samples
         spec = _program_spec.ProgramSpec(
             checked.network,
             objective.loss,
             checked.optimizer,
-            _loop.compiled_batch_size(
-                int(self.batch_size), len(samples.y), may_pad=checked.network.has_independent_samples
-            ),
+            _loop.compiled_batch_size(int(self.batch_size), len(samples.y), may_pad=may_pad),
             dropout=self.dropout > 0,
             dtype=checked.optimizer.training_dtype(checked.network.compute_dtype(samples.X.dtype.name)),
         )
@@ -440,7 +439,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _check_data(self, X: Any, y: Any, previous: Any) -> tuple[Any, np.ndarray]:
         """Return X as an array or CSR, and y as an array; a resumed training keeps its dtype."""
-        dtype = (np.float64, np.float32) if previous is None else self._state.dtype
+        follows_x = previous is None or not isinstance(self._network, DenseStack)  # else the dtype of the first fit
+        dtype = (np.float64, np.float32) if follows_x else self._state.dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
         return X, ravel_single_column(y, "y")
 
@@ -509,7 +509,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         engines.check_not_forked()
         scope = engines.engine.scope(None, "float64")
         network = resolve_hidden_layers(self.hidden_layers, n_features, targets.n_outputs, scope)
-        if previous is not None and network != self._network:
+        if previous is not None and network.to_dict() != self._network.to_dict():
             raise ValueError(
                 "The 'hidden_layers' parameter must not change when training is resumed. "
                 f"Got other layers or settings, {network.describe()} instead of {self._network.describe()}."
@@ -788,7 +788,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         settings = self._optimizer_settings()
         if settings is not None:
             state |= {"optimizer": None, "_optimizer_settings": settings}
-        if self.loss is not None and not isinstance(self.loss, str):
+        if "keras" in sys.modules and is_keras_loss(self.loss):
             state |= {"loss": None, "_loss_settings": class_and_settings_of_loss(self.loss)}
         if self.hidden_layers is not None:
             state["hidden_layers"] = layers_to_pickle(self.hidden_layers, state.get("_network"))
@@ -842,7 +842,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
 def _cloned_layers(hidden_layers: Any) -> Any:
     """Return the parameter of a clone: with arguments of its own, which set_params changes."""
-    return clone(hidden_layers) if isinstance(hidden_layers, HiddenLayers) else copy.copy(hidden_layers)
+    return clone(hidden_layers) if isinstance(hidden_layers, HiddenLayers) else hidden_layers
 
 
 def _make(cls: Any, settings: dict[str, Any]) -> Any:

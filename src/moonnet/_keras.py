@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
+from typing import Any
 
 # Lines that TensorFlow 2.21 writes to file descriptor 2 at import, before its log level applies, in the format of absl:
 # "I0000 00:00:1700000000.123456 42 port.cc:153] ...". Warnings and errors are not among them.
@@ -118,4 +119,33 @@ def message_of(error: Exception) -> str:
     return f"{text[:_MAX_MESSAGE]}..." if len(text) > _MAX_MESSAGE else text
 
 
-__all__ = ["keras", "message_of", "without_tensorflow"]
+def check_settings(original: Any, restored: Any, parameter: str) -> None:
+    """Raise ValueError if a copy of a user's object, made from its configuration, has lost a number or a text."""
+    if type(original).__module__.startswith("keras."):
+        return
+    for name, value in vars(original).items():
+        is_argument = not name.startswith("_") and name not in ("name", "reduction")  # those have no effect
+        is_plain = is_argument and isinstance(value, bool | int | float | str)
+        if is_plain and getattr(restored, name, None) != value:
+            raise ValueError(
+                f"The get_config method of a {type(original).__name__} in '{parameter}' must return all arguments of "
+                f"the class, because moonnet uses copies. Got a copy without {name}={value!r}."
+            )
+
+
+def registered_objects(config: Any) -> tuple[Any, ...]:
+    """Return the classes and functions that a configuration names and that users have registered with Keras.
+
+    Those who register another one by the same name, as in a notebook, want the new one.
+    """
+    if isinstance(config, list):
+        return tuple(found for item in config for found in registered_objects(item))
+    if not isinstance(config, dict):
+        return ()
+    name = config.get("registered_name")
+    name = config.get("config") if name == "function" else name
+    own = keras.saving.get_registered_object(name) if isinstance(name, str) else None
+    return (() if own is None else (own,)) + registered_objects(list(config.values()))
+
+
+__all__ = ["check_settings", "keras", "message_of", "registered_objects", "without_tensorflow"]

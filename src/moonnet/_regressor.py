@@ -17,7 +17,7 @@ from moonnet._sklearn_compat import HasMethods, Interval, StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._loss import Objective
 from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES, RegressionLoss
-from moonnet.losses._user_loss import loss_config, regression_loss
+from moonnet.losses._user_loss import check_regression_loss, loss_config, objects_of, regression_loss
 from moonnet.networks import DenseStack, Network, State
 from moonnet.targets import NumberTargets
 
@@ -413,8 +413,21 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         previous.check(y)
         return replace(previous, loss=loss)
 
+    def _check_parameters(self) -> None:
+        if isinstance(self.loss, str) and self.loss in _NAMES_IN_KERAS:
+            raise ValueError(
+                f"The 'loss' parameter of {type(self).__name__} must be one of {list(REGRESSION_LOSSES)}. "
+                f"Got {self.loss!r}, which is {_NAMES_IN_KERAS[self.loss]!r} here."
+            )
+        super()._check_parameters()
+        if not isinstance(self.loss, str):
+            check_regression_loss(self.loss)
+
     def _regression_loss(self) -> RegressionLoss:
-        return regression_loss(self.loss if isinstance(self.loss, str) else loss_config(self.loss), self.quantile)
+        if isinstance(self.loss, str):
+            return regression_loss(self.loss, self.quantile)
+        config = loss_config(self.loss)
+        return regression_loss(config, self.quantile, objects_of(config))
 
     @property
     def _targets(self) -> NumberTargets:
@@ -435,7 +448,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     def _prediction_attributes(self, network: Network, targets: NumberTargets, state: State) -> dict[str, Any]:
         with np.errstate(over="ignore"):
             in_unit = network.rescale(state, *targets.unit)
-        if not in_unit.is_finite():
+        follows_x = network.compute_dtype("float64") == "float64"
+        if follows_x and not in_unit.is_finite():
             raise ValueError(
                 f"y must contain numbers that {state.dtype}, the dtype of X, can represent. Got numbers of about "
                 f"{np.abs(targets.center).max() + targets.scale.max():g}. Pass X as float64, or change the unit of y."
@@ -499,6 +513,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         moonnet.plotting.RegressionDisplay : Plot predictions.
         """
         outputs = self._raw_predictions(X)
+        if self._network.compute_dtype("float64") == "float32" and getattr(X, "dtype", None) != np.float32:
+            outputs = outputs.astype(np.float64)  # of own layers: y's unit may need more digits than they have
         return self._targets.decode(outputs)
 
     @property
@@ -524,6 +540,14 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         tags.target_tags.multi_output = True
         tags.target_tags.positive_only = self.loss in LOSSES_OF_POSITIVE_NUMBERS
         return tags
+
+
+_NAMES_IN_KERAS = {
+    "mse": "squared_error",
+    "mean_squared_error": "squared_error",
+    "mae": "absolute_error",
+    "mean_absolute_error": "absolute_error",
+}
 
 
 def _state_of_training(in_unit: State, trained: State, targets: NumberTargets) -> State:

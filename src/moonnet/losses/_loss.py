@@ -21,6 +21,7 @@ class Loss(ABC):
     name: ClassVar[str]
     output_activation: ClassVar[str] = "linear"  # Keras's name; turns outputs into predictions
     metric_names: ClassVar[tuple[str, ...]] = ("loss",)  # what a training computes in each step
+    has_independent_samples: ClassVar[bool] = True  # whether the loss of a sample does not depend on others
     needs_keras: ClassVar[bool] = False  # whether sample_losses runs in Keras, in the scope of a program
 
     @abstractmethod

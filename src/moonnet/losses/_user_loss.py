@@ -17,7 +17,13 @@ class _UserLoss(Loss):
     """A loss by the formula of a Keras loss; its reduction has no effect."""
 
     config: str  # JSON
+    objects: tuple[Any, ...]  # the classes and functions of the user's that it names
     needs_keras: ClassVar[bool] = True
+
+    @property
+    def has_independent_samples(self) -> bool:  # type: ignore[override]
+        """Whether the loss is Keras's own: another one may compare the samples of a batch."""
+        return not self.objects
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -25,7 +31,7 @@ class _UserLoss(Loss):
         return self.config
 
     def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        loss, takes_outputs = _loss_of_outputs(self.config)
+        loss, takes_outputs = _loss_of_outputs(self.config, self.objects)
         predictions = outputs if takes_outputs else keras.activations.get(self.output_activation)(outputs)
         losses = keras.ops.convert_to_tensor(loss.call(y, predictions))
         shape = tuple(losses.shape)
@@ -57,6 +63,7 @@ class UserClassificationLoss(_UserLoss):
 
     config: str
     labels: CrossEntropy  # whose output activation and metrics these labels have
+    objects: tuple[Any, ...] = ()
 
     metric_names: ClassVar[tuple[str, ...]] = CrossEntropy.metric_names
 
@@ -89,6 +96,7 @@ class UserRegressionLoss(_UserLoss, RegressionLoss):
     """A Keras loss of standardised y."""
 
     config: str
+    objects: tuple[Any, ...] = ()
 
     unit_power: ClassVar[int] = 0  # the unit of a loss of any formula is unknown
 
@@ -96,27 +104,36 @@ class UserRegressionLoss(_UserLoss, RegressionLoss):
         raise NotImplementedError  # a Keras loss is one of whole samples
 
 
-def regression_loss(name: str, quantile: float) -> RegressionLoss:
+def regression_loss(name: str, quantile: float, objects: tuple[Any, ...] = ()) -> RegressionLoss:
     """Return the loss of this name, which is the configuration of a Keras loss if scikit-learn has no such name."""
-    return REGRESSION_LOSSES[name].create(quantile) if name in REGRESSION_LOSSES else UserRegressionLoss(name)
+    return REGRESSION_LOSSES[name].create(quantile) if name in REGRESSION_LOSSES else UserRegressionLoss(name, objects)
 
 
 @lru_cache(maxsize=128)
-def _loss_of_outputs(config: str) -> tuple[Any, bool]:
+def _loss_of_outputs(config: str, objects: tuple[Any, ...]) -> tuple[Any, bool]:
     """Return the Keras loss of a configuration, and whether it takes outputs before their activation.
 
-    A loss that can takes them, because logarithms of rounded probabilities are not exact.
+    Cross-entropies take them, because logarithms of rounded probabilities are not exact. ``objects`` are those that the
+    configuration names.
     """
     from moonnet._keras import keras
 
     settings = json.loads(config)
-    takes_outputs = "from_logits" in settings["config"]
-    if takes_outputs:
-        settings["config"]["from_logits"] = True
+    is_own = bool(objects)
+    takes_outputs = "from_logits" in settings["config"] and not is_own
+    if "from_logits" in settings["config"]:
+        settings["config"]["from_logits"] = takes_outputs
     loss = keras.losses.deserialize(settings)
     if not isinstance(loss, keras.losses.Loss):
         raise TypeError(f"{settings['class_name']} is unknown to Keras")
     return loss, takes_outputs
+
+
+def is_keras_loss(loss: Any) -> bool:
+    """Return whether an object is a Keras loss."""
+    from moonnet._keras import keras
+
+    return isinstance(loss, keras.losses.Loss)
 
 
 def class_and_settings_of_loss(loss: Any) -> tuple[type, dict[str, Any]]:
@@ -124,28 +141,79 @@ def class_and_settings_of_loss(loss: Any) -> tuple[type, dict[str, Any]]:
     from moonnet._keras import without_tensorflow
 
     with without_tensorflow():
-        return type(loss), loss.get_config()
+        config = loss.get_config()
+        return type(loss), config | _missing_settings(loss, config)
 
 
 def loss_config(loss: Any) -> str:
     """Return the configuration of a Keras loss as JSON. Raises ValueError."""
-    from moonnet._keras import keras, without_tensorflow
+    from moonnet._keras import check_settings, keras, registered_objects, without_tensorflow
 
     if not isinstance(loss, keras.losses.Loss):
-        raise ValueError(f"The 'loss' parameter must be an instance of keras.losses.Loss. Got {loss!r} instead.")
-    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        raise ValueError(
+            "The 'loss' parameter must be an instance of keras.losses.Loss; without it, a classifier minimises the "
+            f"cross-entropy. Got {loss!r} instead."
+        )
+    if type(loss).__name__ in ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy"):
         raise ValueError(
             "The 'loss' parameter must be a Keras loss of one-hot rows, such as CategoricalCrossentropy. Got a "
             f"{type(loss).__name__}."
         )
     try:
         with without_tensorflow():
-            config = json.dumps(keras.saving.serialize_keras_object(loss), sort_keys=True)
-            _loss_of_outputs(config)
+            settings = keras.saving.serialize_keras_object(loss)
+            settings["config"] |= _missing_settings(loss, settings["config"])
+            for name in ("name", "reduction"):  # without effect; Keras numbers the names of a user's losses
+                settings["config"].pop(name, None)
+            config = json.dumps(settings, sort_keys=True)
+            restored, _ = _loss_of_outputs(config, registered_objects(settings))
     except Exception as error:
         raise ValueError(
             "The 'loss' parameter must be a Keras loss that Keras can create again from its configuration; register a "
             "class or function of your own with @keras.saving.register_keras_serializable('my_package'). "
             f"Got {loss!r}, which raised: {error!r}."
         ) from error
+    check_settings(loss, restored, "loss")
     return config
+
+
+def objects_of(config: str) -> tuple[Any, ...]:
+    """Return the classes and functions of a user's that the configuration of a loss names."""
+    from moonnet._keras import registered_objects
+
+    return registered_objects(json.loads(config))
+
+
+def _missing_settings(loss: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of Keras's formula that its configuration leaves out, such as delta of a Huber loss."""
+    arguments = getattr(loss, "_fn_kwargs", {})
+    return {name: value for name, value in arguments.items() if name not in config and isinstance(value, int | float)}
+
+
+_OF_OTHER_TARGETS = ("crossentropy", "kldivergence", "poisson", "hinge", "logarithmic", "percentage", "dice", "tversky")
+
+
+def check_regression_loss(loss: Any) -> None:
+    """Raise ValueError if a Keras loss is not one of differences, which standardised y needs."""
+    name = type(loss).__name__
+    if any(part in name.lower() for part in _OF_OTHER_TARGETS):
+        remedy = " For counts, there is loss='poisson'." if "poisson" in name.lower() else ""
+        raise ValueError(
+            "The 'loss' parameter of a regressor must be a Keras loss of differences, such as LogCosh, because y is "
+            f"standardised. Got a {name}.{remedy}"
+        )
+
+
+def check_classification_loss(loss: Any, *, has_sigmoid_units: bool) -> None:
+    """Raise ValueError if a Keras loss is for the other kind of output layer."""
+    name = type(loss).__name__
+    if name.startswith(("Categorical", "KLDivergence")) and has_sigmoid_units:
+        raise ValueError(
+            "The 'loss' parameter must be a Keras loss of sigmoid units, such as BinaryCrossentropy or "
+            f"BinaryFocalCrossentropy, for two classes or several labels. Got a {name}."
+        )
+    if name.startswith("Binary") and not has_sigmoid_units:
+        raise ValueError(
+            "The 'loss' parameter must be a Keras loss of softmax units, such as CategoricalCrossentropy or "
+            f"CategoricalFocalCrossentropy, for three classes or more. Got a {name}."
+        )

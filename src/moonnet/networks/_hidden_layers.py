@@ -87,7 +87,9 @@ class HiddenLayers:
         """
         function = params.pop("function", self.function)
         check_arguments(function, params)
-        self.function, self.arguments = function, {**self.arguments, **params}
+        names = {parameter.name for parameter in _parameters(function)}
+        kept = {name: value for name, value in self.arguments.items() if function is self.function or name in names}
+        self.function, self.arguments = function, {**kept, **params}
         return self
 
     def __sklearn_clone__(self) -> Self:
@@ -95,11 +97,16 @@ class HiddenLayers:
         return type(self)(self.function, **self.arguments)
 
     def __repr__(self) -> str:
-        if callable(self.function):
+        if callable(self.function) or not is_configuration(self.function):
             described = getattr(self.function, "__qualname__", repr(self.function))
         else:
             described = f"[{', '.join(class_names(self.function))}]"
         return f"HiddenLayers({', '.join([described, *(f'{k}={v!r}' for k, v in self.arguments.items())])})"
+
+
+def is_configuration(function: Any) -> bool:
+    """Return whether this is the JSON that replaces a function or a list in a pickle."""
+    return isinstance(function, str) and function[:1] in ("[", "{")
 
 
 def class_names(layers: str) -> list[str]:
@@ -130,6 +137,8 @@ def check_arguments(function: Any, arguments: dict[str, Any]) -> None:
             "first."
         )
     parameters = _parameters(function)
+    if any(parameter.name == "function" for parameter in parameters):
+        raise ValueError("The function of HiddenLayers must not have an argument of the name 'function'.")
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     unknown = [name for name in arguments if name not in names]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):

@@ -44,6 +44,7 @@ class KerasNetwork(Network):
     config: str  # JSON of Keras's configuration of the hidden layers, a functional model with one input
     variables: tuple[Variable, ...]  # trainable ones first; the last of these are kernel and bias of the output layer
     mixes_samples: bool  # whether a sample of a batch changes what the others contribute to a step
+    objects: tuple[Any, ...] = ()  # the registered classes and functions of the user's that the layers name
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -53,7 +54,7 @@ class KerasNetwork(Network):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the network as plain values."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "objects"}
         return values | {"variables": [tuple(variable) for variable in self.variables]}
 
     @cached_property
@@ -114,7 +115,8 @@ class KerasNetwork(Network):
         """Raise ValueError if an embedding lacks an index in X; engines would train on other numbers instead."""
         if self.predicts_in_numpy and any(variable.path.endswith("/embeddings") for variable in self.variables):
             zeros = [np.zeros(variable.shape, variable.dtype) for variable in self.variables]
-            self.raw_predictions(X, State(zeros))
+            with np.errstate(all="ignore"):  # of zeros
+                self.raw_predictions(X, State(zeros))
 
     def initial_state(self, rng: np.random.Generator, dtype: str) -> State:
         """Return arrays as the initializers of the layers describe them, drawn from the generator."""

@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from moonnet.networks._deferred_values import without_values
 from moonnet.networks._forward_pass import forward_pass
-from moonnet.networks._hidden_layers import HiddenLayers, check_arguments, class_names
+from moonnet.networks._hidden_layers import HiddenLayers, check_arguments, class_names, is_configuration
 from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable, check_is_known, hidden_model
 from moonnet.networks._plain_names import all_layers, names_of_a_new_process, with_plain_names
 
@@ -24,9 +26,9 @@ def layers_to_pickle(hidden_layers: Any, network: Any) -> Any:
     """Return what replaces the parameter in a pickle: JSON, but for a function of a network that is not fitted."""
     if hidden_layers is None or isinstance(getattr(hidden_layers, "function", None), str):
         return hidden_layers
-    if isinstance(network, KerasNetwork):
-        return HiddenLayers(network.config)
-    if isinstance(hidden_layers, HiddenLayers) or "keras" not in sys.modules:
+    if isinstance(hidden_layers, HiddenLayers):
+        return HiddenLayers(network.config) if isinstance(network, KerasNetwork) else hidden_layers
+    if "keras" not in sys.modules:
         return hidden_layers
     from moonnet._keras import without_tensorflow
 
@@ -48,12 +50,12 @@ def resolve_hidden_layers(
 
     with scope, without_tensorflow():
         if not isinstance(hidden_layers, HiddenLayers):
-            config = _config_of_list(_layers_json(hidden_layers), n_features, keras.config.floatx())
-        elif isinstance(hidden_layers.function, str):
+            config = _config_of_list(*_with_objects(_layers_json(hidden_layers)), n_features, keras.config.floatx())
+        elif is_configuration(hidden_layers.function):
             config = _config_of_pickle(hidden_layers, n_features)
         else:
             config = _config_of_function(hidden_layers, n_features)
-        return _network(config, n_outputs)
+        return _network(*_with_objects(config), n_outputs)
 
 
 def _layers_json(layers: Any) -> str:
@@ -69,6 +71,9 @@ def _layers_json(layers: Any) -> str:
         layers = layers.layers
     if not isinstance(layers, list | tuple):
         raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layers!r} instead.")
+    for index, layer in enumerate(layers):
+        if any(layer is other for other in layers[:index]):
+            raise ValueError(f"The 'hidden_layers' parameter must contain each layer once. Got {layer!r} twice.")
     return json.dumps([_layer_config(layer) for layer in layers])
 
 
@@ -110,6 +115,7 @@ def _layer_config(layer: Any) -> dict[str, Any]:
             f"{error!r}."
         ) from error
     _check_has_no_lambda(config, repr(layer))
+    _check_can_be_copied(layer, config)
     return config
 
 
@@ -124,9 +130,28 @@ def _check_has_no_lambda(config: Any, description: str) -> None:
         _check_has_no_lambda(value, description)
 
 
+def _with_objects(config: str) -> tuple[str, tuple[Any, ...]]:
+    """Return a configuration and the registered classes and functions that it names."""
+    from moonnet._keras import registered_objects
+
+    return config, registered_objects(json.loads(config))
+
+
+def _check_can_be_copied(layer: Any, config: dict[str, Any]) -> None:
+    """Raise ValueError if the configuration of a layer of the user's own lacks one of its settings."""
+    from moonnet._keras import check_settings, keras
+
+    if not type(layer).__module__.startswith("keras."):
+        with without_values():
+            check_settings(layer, keras.saving.deserialize_keras_object(config), "hidden_layers")
+
+
 @lru_cache(maxsize=128)
-def _config_of_list(layers: str, n_features: int, floatx: str) -> str:
-    """Return the configuration of the hidden layers, given those of the layers of a list; ``floatx`` is Keras's."""
+def _config_of_list(layers: str, objects: tuple[Any, ...], n_features: int, floatx: str) -> str:
+    """Return the configuration of the hidden layers, given those of the layers of a list.
+
+    ``objects`` are the user's own that they name, and ``floatx`` is Keras's.
+    """
     from moonnet._keras import keras
 
     def apply(inputs: Any) -> Any:
@@ -149,7 +174,9 @@ def _config_of_function(hidden_layers: HiddenLayers, n_features: int) -> str:
             "'hidden_layers' parameter."
         )
     check_arguments(function, arguments)
-    return _config_of_model(lambda inputs: function(inputs, **arguments), n_features, repr(hidden_layers))
+    # Keras takes no numbers of NumPy, which a grid may hold
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in arguments.items()}
+    return _config_of_model(lambda inputs: function(inputs, **plain), n_features, repr(hidden_layers))
 
 
 def _config_of_pickle(hidden_layers: HiddenLayers, n_features: int) -> str:
@@ -159,7 +186,7 @@ def _config_of_pickle(hidden_layers: HiddenLayers, n_features: int) -> str:
     check_arguments(hidden_layers.function, hidden_layers.arguments)
     text = hidden_layers.function
     if isinstance(json.loads(text), list):
-        return _config_of_list(text, n_features, keras.config.floatx())
+        return _config_of_list(*_with_objects(text), n_features, keras.config.floatx())
     (inputs,) = [layer for layer in json.loads(text)["layers"] if layer["class_name"] == "InputLayer"]
     n_features_of_pickle = inputs["config"]["batch_shape"][1]
     if n_features_of_pickle != n_features:
@@ -185,9 +212,10 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
                 f"{type(error).__name__}: {message_of(error)}"
             ) from error
         if not isinstance(hidden, keras.KerasTensor):
+            remedy = " Call it, and return its result." if callable(hidden) else ""
             raise TypeError(
                 f"The 'hidden_layers' parameter must lead to one tensor, the last hidden one. Got {hidden!r} from "
-                f"{description}."
+                f"{description}.{remedy}"
             )
         if len(hidden.shape) != 2 or hidden.shape[1] is None:
             raise ValueError(
@@ -196,6 +224,10 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
             )
         try:
             model = keras.Model(inputs, hidden, name="hidden")
+            if any(variable._initializer is None for variable in model.variables):
+                raise ValueError(
+                    "A layer was built before, and would lose its weights. Make new layers in the function."
+                )
             if len(model.inputs) != 1:
                 raise ValueError("The model has other inputs, too.")
             if dtype is None and any(layer.compute_dtype == "float64" for layer in model.layers):
@@ -242,8 +274,8 @@ def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
 
 
 @lru_cache(maxsize=128)
-def _network(config: str, n_outputs: int) -> KerasNetwork:
-    """Return the network with hidden layers of this configuration."""
+def _network(config: str, objects: tuple[Any, ...], n_outputs: int) -> KerasNetwork:
+    """Return the network with hidden layers of this configuration, which names these objects of the user's."""
     from moonnet._keras import keras
 
     with without_values(), names_of_a_new_process():
@@ -272,7 +304,7 @@ def _network(config: str, n_outputs: int) -> KerasNetwork:
         ]
     values = json.loads(config)
     mixes_samples = not _are_independent(values, is_known=forward_pass(values) is not None)
-    return KerasNetwork(config, tuple(variables), mixes_samples)
+    return KerasNetwork(config, tuple(variables), mixes_samples, objects)
 
 
 def _paths(model: Any, prefix: str = "") -> Iterator[tuple[int, str]]:

@@ -184,7 +184,7 @@ class Training:
     def _n_incomplete(self) -> int:
         """The number of samples in an incomplete last batch of each epoch that must not be padded, else 0."""
         spec = self.program.spec
-        return 0 if spec.network.has_independent_samples else len(self.samples.y) % spec.batch_size
+        return 0 if spec.may_pad else len(self.samples.y) % spec.batch_size
 
     @property
     def epoch(self) -> int:

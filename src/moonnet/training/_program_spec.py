@@ -35,6 +35,11 @@ class ProgramSpec:
     max_steps: int = _MAX_STEPS  # of a block
 
     @property
+    def may_pad(self) -> bool:
+        """Whether samples of weight 0 may fill an incomplete batch."""
+        return self.network.has_independent_samples and self.loss.has_independent_samples
+
+    @property
     def steps_per_block(self) -> int:
         """The number of steps that a block can hold."""
         return min(self.max_steps, max(1, _MAX_ELEMENTS // (self.batch_size * self.values_per_sample)))
