@@ -328,7 +328,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
             sorted.
 
         RuntimeError
-            If the process was forked from a process that had trained a network, or if Keras's backend is PyTorch.
+            If the process was forked from a process that had trained a network on TensorFlow or JAX.
 
         ImportError
             If Keras's backend is JAX and JAX is not installed.

@@ -248,7 +248,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         hidden_layer_sizes: Sequence[int] | int = (50, 20),
         *,
         hidden_layers: Any = None,
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
         quantile: float = 0.5,
         activation: str = "relu",
         dropout: float = 0.0,
@@ -346,7 +346,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
             If X, sample_weight or the validation set cannot be converted to numbers.
 
         RuntimeError
-            If the process was forked from a process that had trained a network, or if Keras's backend is PyTorch.
+            If the process was forked from a process that had trained a network on TensorFlow or JAX.
 
         ImportError
             If Keras's backend is JAX and JAX is not installed.
