@@ -98,6 +98,11 @@ class KerasNetwork(Network):
         """Return the dtype of the output layer, which follows the hidden layers."""
         return self.dtype
 
+    @cached_property
+    def has_penalty(self) -> bool:
+        """Whether a layer regularizes its weights."""
+        return any(variable.regularizer != "null" for variable in self.variables)
+
     def penalty(self, state: State) -> float:
         """Return the sum of the penalties of the weights."""
         penalties = (

@@ -99,8 +99,13 @@ class Network(ABC):
         """Return the dtype of the outputs, given that of networks whose layers do not choose their own."""
         return default
 
+    @property
+    def has_penalty(self) -> bool:
+        """Whether layers have regularizers of their own."""
+        return False
+
     def penalty(self, state: State) -> float:
-        """Return what the regularizers of layers of their own add to the loss."""
+        """Return what these regularizers add to the loss."""
         return 0.0
 
     @staticmethod

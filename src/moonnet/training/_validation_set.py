@@ -86,7 +86,8 @@ class ValidationObserver(Observer):
                 for index, metrics in enumerate(scores):
                     metrics["val_loss"] += l2 * sum(float(np.square(array[index]).sum()) for array in penalized)
         for index, metrics in enumerate(scores):
-            metrics["val_loss"] += network.penalty(stacked.view_of(index))
+            if network.has_penalty:
+                metrics["val_loss"] += network.penalty(stacked.view_of(index))
             metrics["val_loss"] *= self._training.settings.loss_scale
         return scores
 
