@@ -6,7 +6,7 @@ from moonnet.networks._activations import ACTIVATIONS
 from moonnet.networks._dense_stack import DenseStack
 from moonnet.networks._hidden_layers import HiddenLayers
 from moonnet.networks._keras_network import KerasNetwork
-from moonnet.networks._network import Network, State, equal_arrays
+from moonnet.networks._network import ModelOptions, Network, State, equal_arrays
 from moonnet.networks._own_layers import layers_to_pickle, resolve_hidden_layers
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DenseStack",
     "HiddenLayers",
     "KerasNetwork",
+    "ModelOptions",
     "Network",
     "State",
     "equal_arrays",

@@ -1,7 +1,7 @@
 """A stack of Dense layers, whose forward pass is in NumPy."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from moonnet.networks._activations import ACTIVATIONS
-from moonnet.networks._network import Network, State
+from moonnet.networks._network import ModelOptions, Network, State
 
 # Size of the widest layer's output for one chunk of rows: a quarter of a typical level-2 cache, so that the outputs and
 # biases of each layer are still cached when they are read again.
@@ -174,16 +174,7 @@ class DenseStack(Network):
             layers.append(values)
         return layers
 
-    def build(
-        self,
-        activation: Callable[[str], Any],
-        dense: dict[str, Any],
-        output: dict[str, Any] | None = None,
-        dropout: Callable[..., Any] | None = None,
-        dtype: str | None = None,
-        rescaling: Any = None,
-        replacements: Mapping[str, str] | None = None,
-    ) -> Any:
+    def build(self, options: ModelOptions) -> Any:
         """Return a new ``keras.Sequential``.
 
         The layers are named as Keras would name those of a first model, so that Keras's counters of names stay as they
@@ -195,15 +186,18 @@ class DenseStack(Network):
             return f"{name}_{index}" if index else name
 
         n_features, *hidden, n_outputs = self.layer_sizes
-        layers = [keras.Input((n_features,), dtype=dtype, name="input_layer")]
+        activation = options.activation(self.activation)
+        layers = [keras.Input((n_features,), dtype=options.dtype, name="input_layer")]
         for index, units in enumerate(hidden):
             name = layer_name("dense", index)
-            layers.append(keras.layers.Dense(units, activation=activation(self.activation), name=name, **dense))
-            if dropout is not None:
-                layers.append(dropout(name=layer_name("dropout", index)))
+            layers.append(keras.layers.Dense(units, activation=activation, name=name, **options.dense))
+            if options.dropout is not None:
+                layers.append(options.dropout(name=layer_name("dropout", index)))
         name = layer_name("dense", len(hidden))
-        layers.append(keras.layers.Dense(n_outputs, name=name, **(dense if output is None else output)))
-        return keras.Sequential(layers if rescaling is None else [*layers, rescaling], name="sequential")
+        layers.append(keras.layers.Dense(n_outputs, name=name, **options.output_layer))
+        if options.rescaling is not None:
+            layers.append(options.rescaling)
+        return keras.Sequential(layers, name="sequential")
 
 
 def _matmul(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:

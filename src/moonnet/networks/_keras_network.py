@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -15,7 +15,7 @@ from scipy import sparse
 from moonnet.networks._deferred_values import seeded, without_values
 from moonnet.networks._forward_pass import ForwardPass, forward_pass, unknown_layer
 from moonnet.networks._initializers import initial_values
-from moonnet.networks._network import Network, State
+from moonnet.networks._network import ModelOptions, Network, State
 
 OUTPUT_LAYER = "output"
 # Rows of a sparse X that are dense at a time
@@ -197,23 +197,16 @@ class KerasNetwork(Network):
         """Return the variables that are not trained."""
         return list(model.non_trainable_variables)
 
-    def build(
-        self,
-        activation: Callable[[str], Any],
-        dense: dict[str, Any],
-        output: dict[str, Any] | None = None,
-        dropout: Callable[..., Any] | None = None,
-        dtype: str | None = None,
-        rescaling: Any = None,
-        replacements: Mapping[str, str] | None = None,
-    ) -> Any:
+    def build(self, options: ModelOptions) -> Any:
         """Return a new ``keras.Model``. Only the output layer has options, without a dtype, which is its own."""
         from moonnet._keras import keras
 
-        hidden = hidden_model(_adapted(json.loads(self.config), replacements or {}))
-        options = (dense if output is None else output) | {"dtype": self.dtype, "name": OUTPUT_LAYER}
-        outputs = keras.layers.Dense(self.n_outputs, **options)(hidden.output)
-        model = keras.Model(hidden.input, outputs if rescaling is None else rescaling(outputs), name="functional")
+        hidden = hidden_model(_adapted(json.loads(self.config), options.replacements))
+        own = {"dtype": self.dtype, "name": OUTPUT_LAYER}
+        outputs = keras.layers.Dense(self.n_outputs, **options.output_layer | own)(hidden.output)
+        if options.rescaling is not None:
+            outputs = options.rescaling(outputs)
+        model = keras.Model(hidden.input, outputs, name="functional")
         for layer in model._flatten_layers():
             for value in vars(layer).values():
                 if isinstance(value, keras.random.SeedGenerator) and value._initial_seed is None:

@@ -51,6 +51,25 @@ class State:
         return all(np.isfinite(array).all() for array in self.arrays)
 
 
+@dataclass(frozen=True, eq=False)
+class ModelOptions:
+    """How to build the Keras model of a network."""
+
+    dense: dict[str, Any]  # options of each Dense layer that is not a user's own
+    output: dict[str, Any] | None = None  # those of the output layer, if they differ
+    activation: Callable[[str], Any] = str  # converts the name of an activation for Keras
+    dropout: Callable[..., Any] | None = None  # returns a layer to follow each hidden Dense layer
+    rescaling: Any = None  # a layer to follow the output layer
+    dtype: str | None = None  # of the input
+    # Of a user's layers: Keras class -> the name by which Keras knows the class to take instead
+    replacements: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def output_layer(self) -> dict[str, Any]:
+        """The options of the output layer."""
+        return self.dense if self.output is None else self.output
+
+
 class Network(ABC):
     """An architecture without its weights. It is frozen and hashable, because it is part of a compiled program's key.
 
@@ -154,19 +173,5 @@ class Network(ABC):
         return []
 
     @abstractmethod
-    def build(
-        self,
-        activation: Callable[[str], Any],
-        dense: dict[str, Any],
-        output: dict[str, Any] | None = None,
-        dropout: Callable[..., Any] | None = None,
-        dtype: str | None = None,
-        rescaling: Any = None,
-        replacements: Mapping[str, str] | None = None,
-    ) -> Any:
-        """Return a new Keras model with this architecture, and with the layer ``rescaling`` at its end, if given.
-
-        ``activation`` converts the name of an activation for Keras. ``dense`` are options of each Dense layer,
-        ``output`` those of the last one, if they differ, and ``dropout`` returns a layer to follow each hidden one.
-        A user's layers of the Keras classes in ``replacements`` are of the classes that Keras knows by these names.
-        """
+    def build(self, options: ModelOptions) -> Any:
+        """Return a new Keras model with this architecture."""

@@ -8,7 +8,7 @@ import numpy as np
 from moonnet import losses
 from moonnet._keras import keras
 from moonnet.losses._loss import Objective
-from moonnet.networks import Network, State
+from moonnet.networks import ModelOptions, Network, State
 from moonnet.networks._deferred_values import initialize_seeds, set_to_zero, without_values
 from moonnet.training.engines import engine
 
@@ -45,13 +45,14 @@ def training_model(network: Network, dtype: str, dropout: tuple[Any, Any] | None
     ``dropout`` is a variable for the rate and a SeedGenerator, or None.
     """
     with without_values():
-        model = network.build(
-            engine.activation,
+        options = ModelOptions(
             dense={"dtype": dtype},
+            activation=engine.activation,
             dropout=dropout and partial(_RuntimeDropout, *dropout, dtype=dtype),
             dtype=dtype,
             replacements={"Dropout": "moonnet>EngineDropout"},
         )
+        model = network.build(options)
     set_to_zero(model)
     return model
 
@@ -77,17 +78,17 @@ def user_model(
     With ``objective.rescaling``, a last layer converts the outputs to the unit of y.
     """
     loss, rescaling, dropout = objective.loss, objective.rescaling, regularization.dropout
-    options = {} if dtype is None else {"dtype": dtype}
+    of_dtype = {} if dtype is None else {"dtype": dtype}
     regularizers = [{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in regularization[1:]]
     with without_values():
-        model = network.build(
-            str,
-            dense=options | regularizers[0],
-            output=options | regularizers[1] | {"activation": loss.output_activation},
-            dropout=partial(keras.layers.Dropout, dropout, **options) if dropout else None,
+        options = ModelOptions(
+            dense=of_dtype | regularizers[0],
+            output=of_dtype | regularizers[1] | {"activation": loss.output_activation},
+            dropout=partial(keras.layers.Dropout, dropout, **of_dtype) if dropout else None,
+            rescaling=rescaling and keras.layers.Rescaling(*rescaling, name="rescaling", **of_dtype),
             dtype=dtype,
-            rescaling=rescaling and keras.layers.Rescaling(*rescaling, name="rescaling", **options),
         )
+        model = network.build(options)
     initialize_seeds(model)
     set_to_zero(model)
     if dtype is not None:
