@@ -192,4 +192,4 @@ def test_join_inverts_coefs_and_intercepts():
         with pytest.raises(ValueError, match="expected weights of the shapes"):
             network.check(replace(state, **broken))
     with pytest.raises(ValueError, match="of one dtype"):
-        network.check(state.astype("float16"))
+        network.check(network.fitted_state(state, np.dtype("float16")))

@@ -14,14 +14,15 @@ from jax.extend.core.primitives import conv_general_dilated_p
 
 def with_channels_last(traced: ClosedJaxpr) -> ClosedJaxpr:
     """Return a traced function with the channels of convolutions last; the same object if that changes nothing."""
-    jaxpr = _rewritten(traced.jaxpr)
-    return traced if jaxpr is traced.jaxpr else traced.replace(jaxpr=jaxpr)
+    rewritten: ClosedJaxpr = _rewritten(traced)
+    return rewritten
 
 
 def _rewritten(value: Any) -> Any:
     """Return a parameter of an operation, with all functions in it rewritten; the same object without a change."""
-    if isinstance(value, ClosedJaxpr):
-        return with_channels_last(value)
+    if isinstance(value, ClosedJaxpr) and value.jaxpr is not value:  # it is from JAX 0.12 on
+        jaxpr = _rewritten(value.jaxpr)
+        return value if jaxpr is value.jaxpr else value.replace(jaxpr=jaxpr)
     if isinstance(value, Jaxpr):
         equations = [_rewritten_equation(equation) for equation in value.eqns]
         is_same = all(new is old for new, old in zip(equations, value.eqns, strict=True))
