@@ -32,7 +32,7 @@ class ProgramSpec:
     dropout: bool
     dtype: str
     device: Any = field(default_factory=engine.device)
-    max_steps: int = _MAX_STEPS  # of a block
+    max_steps: int | None = None  # of a block; None for _MAX_STEPS
 
     @property
     def may_pad(self) -> bool:
@@ -42,7 +42,7 @@ class ProgramSpec:
     @property
     def steps_per_block(self) -> int:
         """The number of steps that a block can hold."""
-        return min(self.max_steps, max(1, _MAX_ELEMENTS // (self.batch_size * self.values_per_sample)))
+        return min(self.max_steps or _MAX_STEPS, max(1, _MAX_ELEMENTS // (self.batch_size * self.values_per_sample)))
 
     @property
     def max_recorded_epochs(self) -> int:
