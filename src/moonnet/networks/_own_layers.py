@@ -223,6 +223,8 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
                 f"pooling layer at the end. Got the shape {tuple(hidden.shape)} from {description}."
             )
         try:
+            if hidden is inputs:  # Keras before 3.14 makes no model without a layer
+                hidden = keras.layers.Identity()(inputs)
             model = keras.Model(inputs, hidden, name="hidden")
             if any(variable._initializer is None for variable in model.variables):
                 raise ValueError(
@@ -234,6 +236,8 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
                 # Keras converts X to the dtype of the input
                 return _config_of_model(apply, n_features, description, "float64")
             config = model.get_config()
+            if sum(layer["class_name"] == "InputLayer" for layer in config["layers"]) != 1:
+                raise ValueError("The model has other inputs, too.")
         except Exception as error:
             raise ValueError(
                 "The 'hidden_layers' parameter must lead from its single input to the last hidden tensor, by layers "
