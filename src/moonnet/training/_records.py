@@ -99,7 +99,7 @@ class BestEpoch:
 class TrainingResult:
     """The trained network, and the checkpoint from which the training can resume."""
 
-    state: State  # in the dtype of X
+    state: State  # in the dtype of X, unless layers have dtypes of their own
     history: dict[str, list[float]]
     checkpoint: Checkpoint
     best_epoch: int | None = None  # number and score of the BestEpoch; None without early stopping
