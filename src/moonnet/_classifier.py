@@ -20,6 +20,7 @@ from moonnet.losses._user_loss import UserClassificationLoss, check_classificati
 from moonnet.networks import Network, State
 from moonnet.targets import ClassTargets
 from moonnet.targets._sample_weights import ClassWeighting, make_class_weighting
+from moonnet.training._records import TrainingResult
 
 
 @explain_unknown_keywords
@@ -143,12 +144,12 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         Bias of each layer, of shape (n_units,). To change biases, assign a whole list. Not with ``hidden_layers``.
 
     history_ : dict of str to list of float
-        Loss and metrics of each epoch. ``"loss"`` (in nats) and ``"accuracy"`` (in [0, 1]; for multilabel y, the
-        fraction of correct labels) are weighted means over the samples of the epoch, computed while the weights change.
-        With early stopping or ``X_val``, ``"val_loss"`` and ``"val_accuracy"`` are those of the validation set after
-        the epoch; they are NaN for epochs without a validation set. ``"val_score"`` is the score that early stopping
-        monitors, if ``scoring`` is not ``"loss"``. Further keys, such as ``"learning_rate"``, are numbers that
-        callbacks add. Resumed fits append to this history.
+        Loss and metrics of each epoch. ``"loss"`` (in nats, unless ``loss`` is another one) and ``"accuracy"`` (in [0,
+        1]; for multilabel y, the fraction of correct labels) are weighted means over the samples of the epoch, computed
+        while the weights change. With early stopping or ``X_val``, ``"val_loss"`` and ``"val_accuracy"`` are those of
+        the validation set after the epoch; they are NaN for epochs without a validation set. ``"val_score"`` is the
+        score that early stopping monitors, if ``scoring`` is not ``"loss"``. Further keys, such as ``"learning_rate"``,
+        are numbers that callbacks add. Resumed fits append to this history.
 
     model_ : keras.Sequential, or keras.Model with ``hidden_layers``
         The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
@@ -391,8 +392,7 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.loss is not None:
-            loss_config(self.loss)
+        self._loss_config()  # raises ValueError
 
     def _infer_targets(self, y: np.ndarray, previous: ClassTargets | None) -> ClassTargets:
         targets = ClassTargets.from_y(y)
@@ -424,11 +424,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
 
     def _check_same_loss(self) -> None:
         """Raise ValueError if training resumes with another loss."""
-        before, now = self._trained_with.get("loss"), None if self.loss is None else loss_config(self.loss)
-        if before != now:
+        before = self._trained_with.get("loss")
+        if before != self._loss_config():
             raise ValueError(
-                "The 'loss' parameter must not change when training is resumed: it must be "
-                f"{'None' if before is None else before}. Got {self.loss!r} instead."
+                f"The 'loss' parameter must not change when training is resumed: it must be {before}. "
+                f"Got {self.loss!r} instead."
             )
 
     @property
@@ -449,8 +449,15 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
     def _prediction_attributes(self, network: Network, targets: ClassTargets, state: State) -> dict[str, Any]:
         attributes = super()._prediction_attributes(network, targets, state) | {"classes_": targets.classes}
         attributes["_trained_with"]["multilabel"] = targets.multilabel
-        attributes["_trained_with"]["loss"] = None if self.loss is None else loss_config(self.loss)
         return attributes
+
+    def _fitted_attributes(self, network: Network, targets: ClassTargets, result: TrainingResult) -> dict[str, Any]:
+        attributes = super()._fitted_attributes(network, targets, result)
+        attributes["_trained_with"]["loss"] = self._loss_config()
+        return attributes
+
+    def _loss_config(self) -> str | None:
+        return None if self.loss is None else loss_config(self.loss)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class of each sample, or its labels in a multilabel problem.

@@ -391,7 +391,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         if self.callbacks:
             observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, objective))
         sklearn_callbacks = self._make_sklearn_callbacks(task, checked.network, encoded.targets)
-        may_pad = checked.network.has_independent_samples and objective.loss.has_independent_samples
+        may_pad = _program_spec.may_pad(checked.network, objective.loss)
         spec = _program_spec.ProgramSpec(
             checked.network,
             objective.loss,

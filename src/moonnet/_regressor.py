@@ -142,7 +142,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Bias of each layer, of shape (n_units,). To change biases, assign a whole list. Not with ``hidden_layers``.
 
     history_ : dict of str to list of float
-        Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``. ``"loss"`` is
+        Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``; a Keras loss is
+        that of the standardised y. ``"loss"`` is
         the weighted mean over the samples of the epoch, computed while the weights change. With early stopping or
         ``X_val``, ``"val_loss"`` is that of the validation set after the epoch; it is NaN for epochs without a
         validation set. ``"val_score"`` is the score that early stopping monitors, if ``scoring`` is not ``"loss"``.
@@ -464,8 +465,9 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return attributes
 
     def _state_in_unit(self) -> State:
-        state = Network.rescale(super()._state_in_unit(), *self._targets.unit)
-        for array in Network.output_layer(state.trainable):  # computed: to write into it would change nothing
+        trained = super()._state_in_unit()
+        state = self._network.rescale(trained, *self._targets.unit)
+        for array in self._network.output_layer(state.trainable):  # computed: to write into it would change nothing
             array.flags.writeable = False
         return state
 

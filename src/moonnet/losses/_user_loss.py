@@ -52,14 +52,18 @@ class _UserLoss(Loss):
         return np.asarray(keras.ops.convert_to_numpy(losses)).reshape(outputs.shape[:-1])
 
     def keras_loss(self, losses: Any, parameter: Any) -> Any:
+        """Return the loss of predictions, which a model returns."""
         from moonnet._keras import keras
 
-        return keras.losses.deserialize(json.loads(self.config))
+        config = json.loads(self.config)
+        if "from_logits" in config["config"]:
+            config["config"]["from_logits"] = False
+        return keras.losses.deserialize(config)
 
 
 @dataclass(frozen=True)
 class UserClassificationLoss(_UserLoss):
-    """A Keras loss of probabilities, or of logits if it has been created with ``from_logits``."""
+    """A Keras loss of labels, whatever its ``from_logits``."""
 
     config: str
     labels: CrossEntropy  # whose output activation and metrics these labels have
@@ -80,15 +84,6 @@ class UserClassificationLoss(_UserLoss):
 
     def keras_metrics(self, keras: Any, n_outputs: int) -> list[Any]:
         return self.labels.keras_metrics(keras, n_outputs)
-
-    def keras_loss(self, losses: Any, parameter: Any) -> Any:
-        """Return the loss of probabilities, because those are what a model predicts."""
-        from moonnet._keras import keras
-
-        config = json.loads(self.config)
-        if "from_logits" in config["config"]:
-            config["config"]["from_logits"] = False
-        return keras.losses.deserialize(config)
 
 
 @dataclass(frozen=True)
@@ -119,8 +114,7 @@ def _loss_of_outputs(config: str, objects: tuple[Any, ...]) -> tuple[Any, bool]:
     from moonnet._keras import keras
 
     settings = json.loads(config)
-    is_own = bool(objects)
-    takes_outputs = "from_logits" in settings["config"] and not is_own
+    takes_outputs = "from_logits" in settings["config"] and not objects
     if "from_logits" in settings["config"]:
         settings["config"]["from_logits"] = takes_outputs
     loss = keras.losses.deserialize(settings)

@@ -97,10 +97,10 @@ class HiddenLayers:
         return type(self)(self.function, **self.arguments)
 
     def __repr__(self) -> str:
-        if callable(self.function) or not is_configuration(self.function):
-            described = getattr(self.function, "__qualname__", repr(self.function))
-        else:
+        if is_configuration(self.function):
             described = f"[{', '.join(class_names(self.function))}]"
+        else:
+            described = getattr(self.function, "__qualname__", repr(self.function))
         return f"HiddenLayers({', '.join([described, *(f'{k}={v!r}' for k, v in self.arguments.items())])})"
 
 

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from moonnet.networks._deferred_values import seeded, without_values
 from moonnet.networks._forward_pass import ForwardPass, forward_pass, unknown_layer
+from moonnet.networks._hidden_layers import class_names
 from moonnet.networks._initializers import initial_values
 from moonnet.networks._network import ModelOptions, Network, State
 
@@ -60,9 +61,7 @@ class KerasNetwork(Network):
     @cached_property
     def n_features(self) -> int:
         """The number of inputs."""
-        layers = json.loads(self.config)["layers"]
-        (inputs,) = [layer for layer in layers if layer["class_name"] == "InputLayer"]
-        return int(inputs["config"]["batch_shape"][1])
+        return n_features_of(self.config)
 
     @cached_property
     def n_outputs(self) -> int:
@@ -76,8 +75,7 @@ class KerasNetwork(Network):
 
     def describe(self) -> str:
         """Return the kinds of the hidden layers."""
-        names = [layer["class_name"] for layer in json.loads(self.config)["layers"]]
-        return f"a network with the hidden layers [{', '.join(name for name in names if name != 'InputLayer')}]"
+        return f"a network with the hidden layers [{', '.join(class_names(self.config))}]"
 
     @property
     def has_independent_samples(self) -> bool:
@@ -207,11 +205,24 @@ class KerasNetwork(Network):
         if options.rescaling is not None:
             outputs = options.rescaling(outputs)
         model = keras.Model(hidden.input, outputs, name="functional")
-        for layer in model._flatten_layers():
-            for value in vars(layer).values():
-                if isinstance(value, keras.random.SeedGenerator) and value._initial_seed is None:
-                    value._initial_seed = 0  # else Keras on PyTorch drops out by a global generator
+        for generator in seed_generators(model):
+            if generator._initial_seed is None:
+                generator._initial_seed = 0  # else Keras on PyTorch drops out by a global generator
         return model
+
+
+def n_features_of(config: str) -> int:
+    """Return the number of inputs of hidden layers of this configuration."""
+    (inputs,) = [layer for layer in json.loads(config)["layers"] if layer["class_name"] == "InputLayer"]
+    return int(inputs["config"]["batch_shape"][1])
+
+
+def seed_generators(model: Any) -> list[Any]:
+    """Return the seed generators of a model's layers."""
+    from moonnet._keras import keras
+
+    attributes = (value for layer in model._flatten_layers() for value in vars(layer).values())
+    return [value for value in attributes if isinstance(value, keras.random.SeedGenerator)]
 
 
 def hidden_model(config: dict[str, Any]) -> Any:

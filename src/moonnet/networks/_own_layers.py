@@ -12,7 +12,15 @@ import numpy as np
 from moonnet.networks._deferred_values import without_values
 from moonnet.networks._forward_pass import forward_pass
 from moonnet.networks._hidden_layers import HiddenLayers, check_arguments, class_names, is_configuration
-from moonnet.networks._keras_network import OUTPUT_LAYER, KerasNetwork, Variable, check_is_known, hidden_model
+from moonnet.networks._keras_network import (
+    OUTPUT_LAYER,
+    KerasNetwork,
+    Variable,
+    check_is_known,
+    hidden_model,
+    n_features_of,
+    seed_generators,
+)
 from moonnet.networks._plain_names import all_layers, names_of_a_new_process, with_plain_names
 
 _EXPECTED = (
@@ -165,9 +173,9 @@ def _config_of_list(layers: str, objects: tuple[Any, ...], n_features: int, floa
 
 def _config_of_function(hidden_layers: HiddenLayers, n_features: int) -> str:
     """Return the configuration of the hidden layers that a function makes."""
-    function, arguments = hidden_layers.function, hidden_layers.arguments
     from moonnet._keras import keras
 
+    function, arguments = hidden_layers.function, hidden_layers.arguments
     if not callable(function) or isinstance(function, keras.layers.Layer):  # which a call would build
         raise TypeError(
             f"HiddenLayers must be given a function. Got {function!r} instead: pass layers as a list to the "
@@ -187,11 +195,9 @@ def _config_of_pickle(hidden_layers: HiddenLayers, n_features: int) -> str:
     text = hidden_layers.function
     if isinstance(json.loads(text), list):
         return _config_of_list(*_with_objects(text), n_features, keras.config.floatx())
-    (inputs,) = [layer for layer in json.loads(text)["layers"] if layer["class_name"] == "InputLayer"]
-    n_features_of_pickle = inputs["config"]["batch_shape"][1]
-    if n_features_of_pickle != n_features:
+    if n_features_of(text) != n_features:
         raise ValueError(
-            f"{hidden_layers!r} comes from a pickle of a network that was fitted to {n_features_of_pickle} features. "
+            f"{hidden_layers!r} comes from a pickle of a network that was fitted to {n_features_of(text)} features. "
             f"Got {n_features}: set hidden_layers to HiddenLayers with the function first."
         )
     return text
@@ -230,8 +236,6 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
                 raise ValueError(
                     "A layer was built before, and would lose its weights. Make new layers in the function."
                 )
-            if len(model.inputs) != 1:
-                raise ValueError("The model has other inputs, too.")
             if dtype is None and any(layer.compute_dtype == "float64" for layer in model.layers):
                 # Keras converts X to the dtype of the input
                 return _config_of_model(apply, n_features, description, "float64")
@@ -287,12 +291,7 @@ def _network(config: str, objects: tuple[Any, ...], n_outputs: int) -> KerasNetw
         dtype = "float64" if hidden.output.dtype == "float64" else "float32"
         outputs = keras.layers.Dense(n_outputs, dtype=dtype, name=OUTPUT_LAYER)(hidden.output)
         model = keras.Model(hidden.input, outputs)
-        seeds = {
-            id(value.state): value
-            for layer in model._flatten_layers()
-            for value in vars(layer).values()
-            if isinstance(value, keras.random.SeedGenerator)
-        }
+        seeds = {id(generator.state): generator for generator in seed_generators(model)}
         trainable = {id(variable) for variable in model.trainable_variables}
         paths = dict(_paths(model))
         variables = [

@@ -19,16 +19,12 @@ _MAX_ROWS = 2**12
 _MAX_BYTES = 2**25
 # Several rows count as this many at least, where each number of rows is compiled
 _MIN_ROWS = 2**4
-
-
 # Compiled predictions that are kept
 _MAX_COMPILED = 32
 
 
 def raw_predictions(network: Network, X: Any, state: State) -> np.ndarray:
-    """Return the outputs of a network, in NumPy if it can, else by Keras."""
-    if network.predicts_in_numpy:
-        return network.raw_predictions(X, state)
+    """Return the outputs of a network that does not predict in NumPy."""
     check_not_forked("predict with these layers")
     return predict(_compiled(network, engine.device()), state.trainable, state.others, X)
 

@@ -330,7 +330,7 @@ class Training:
             for observer in observers:
                 observer.step_begin(start)
             rows = batches[start:stop]
-            if n_incomplete and stop % self.steps_per_epoch == 0 and len(rows) == 1:
+            if n_incomplete and stop % self.steps_per_epoch == 0:
                 rows = rows[:, :n_incomplete]
             weight = np.where(rows < 0, 0, self.samples.weight[rows])
             block = _gather_samples(self.samples.X, rows), self.samples.y.take(rows, axis=0), weight
@@ -376,7 +376,7 @@ class Training:
     def block_states(self) -> tuple[range, State]:
         """Return the epochs of the last block, and the stacked states that predict if training ends after each one.
 
-        They are in the dtype of X.
+        They are in the dtype of X, unless layers have dtypes of their own.
         """
         epochs = self._block.epochs
         if len(epochs) == 1:
@@ -384,7 +384,7 @@ class Training:
         return epochs, self._network.fitted_state(self.program.recorded_states(len(epochs)), self.samples.X.dtype)
 
     def final_state(self) -> State:
-        """Return the state that predicts if the training ends now, in the dtype of X."""
+        """Return the state that predicts if the training ends now, in the dtypes of ``block_states``."""
         return self._network.fitted_state(self.program.final_state, self.samples.X.dtype)
 
     def result(self) -> TrainingResult:

@@ -21,6 +21,11 @@ _MAX_RECORDED_EPOCHS = 20
 _MAX_RECORDED_ELEMENTS = 2**17
 
 
+def may_pad(network: Network, loss: Loss) -> bool:
+    """Return whether samples of weight 0 may fill an incomplete batch: nothing compares the samples of a batch."""
+    return network.has_independent_samples and loss.has_independent_samples
+
+
 @dataclass(frozen=True)
 class ProgramSpec:
     """Everything that is compiled into a program. Other hyperparameters are arguments of the program."""
@@ -37,7 +42,7 @@ class ProgramSpec:
     @property
     def may_pad(self) -> bool:
         """Whether samples of weight 0 may fill an incomplete batch."""
-        return self.network.has_independent_samples and self.loss.has_independent_samples
+        return may_pad(self.network, self.loss)
 
     @property
     def steps_per_block(self) -> int:

@@ -85,9 +85,11 @@ class ValidationObserver(Observer):
                 penalized = network.penalized(stacked.trainable)
                 for index, metrics in enumerate(scores):
                     metrics["val_loss"] += l2 * sum(float(np.square(array[index]).sum()) for array in penalized)
-        for index, metrics in enumerate(scores):
-            if network.has_penalty:
-                metrics["val_loss"] += network.penalty(stacked.view_of(index))
+        if network.has_penalty:
+            with scope_of(self._training.program.spec):  # Keras computes some of them
+                for index, metrics in enumerate(scores):
+                    metrics["val_loss"] += network.penalty(stacked.view_of(index))
+        for metrics in scores:
             metrics["val_loss"] *= self._training.settings.loss_scale
         return scores
 
