@@ -194,3 +194,36 @@ def test_regressor_names_its_losses():
     for loss in (keras.losses.Poisson(), keras.losses.BinaryCrossentropy(), keras.losses.MeanSquaredLogarithmicError()):
         with pytest.raises(ValueError, match=f"a Keras loss of differences.*Got a {type(loss).__name__}"):
             KerasMoonRegressor(loss=loss).fit(*MOONS)
+
+
+@keras.saving.register_keras_serializable("test_losses")
+class Broken(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        raise KeyError("weights")
+
+
+@keras.saving.register_keras_serializable("test_losses")
+class WithoutResult(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        keras.ops.square(y_true - y_pred)
+
+
+HIDDEN_LAYERS = [None, [keras.layers.Dense(3)]]
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("hidden_layers", HIDDEN_LAYERS, ids=["dense", "own_layers"])
+@pytest.mark.parametrize("cls", [KerasMoonClassifier, KerasMoonRegressor])
+def test_errors_in_a_loss_name_the_loss(cls, hidden_layers):
+    def fit(loss):
+        cls(loss=loss, hidden_layers=hidden_layers, epochs=1).fit(*MOONS)
+
+    with pytest.raises(
+        ValueError, match=r"^The 'loss' parameter .* Got a Broken, which raises KeyError: 'weights'"
+    ) as e:
+        fit(Broken())
+    assert isinstance(e.value.__cause__, KeyError)
+    with pytest.raises(ValueError, match=r"^The 'loss' parameter .* Got a WithoutResult, which returns None"):
+        fit(WithoutResult())
+    with pytest.raises(ValueError, match=r"^The 'loss' parameter .* Got a OfOneSample, which returns the shape"):
+        fit(OfOneSample())

@@ -13,6 +13,10 @@ from moonnet.losses._loss import Loss
 from moonnet.losses._regression import REGRESSION_LOSSES, RegressionLoss
 
 
+class LossError(ValueError):
+    """An error that a user's loss causes, not the layers."""
+
+
 class _UserLoss(Loss):
     """A loss by the formula of a Keras loss; its reduction has no effect."""
 
@@ -33,10 +37,10 @@ class _UserLoss(Loss):
     def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
         loss, takes_outputs = _loss_of_outputs(self.config, self.objects)
         predictions = outputs if takes_outputs else keras.activations.get(self.output_activation)(outputs)
-        losses = keras.ops.convert_to_tensor(loss.call(y, predictions))
+        losses = _call(loss, y, predictions)
         shape = tuple(losses.shape)
         if shape[:1] != tuple(y.shape[:1]):
-            raise ValueError(
+            raise LossError(
                 "The 'loss' parameter must be a Keras loss whose call method returns a loss for each sample. Got a "
                 f"{type(loss).__name__}, which returns the shape {shape} for {y.shape[0]} samples."
             )
@@ -102,6 +106,26 @@ class UserRegressionLoss(_UserLoss, RegressionLoss):
 def regression_loss(name: str, quantile: float, objects: tuple[Any, ...] = ()) -> RegressionLoss:
     """Return the loss of this name, which is the configuration of a Keras loss if scikit-learn has no such name."""
     return REGRESSION_LOSSES[name].create(quantile) if name in REGRESSION_LOSSES else UserRegressionLoss(name, objects)
+
+
+def _call(loss: Any, y: Any, predictions: Any) -> Any:
+    """Return the losses that the call method of a Keras loss computes. Raises LossError."""
+    from moonnet._keras import keras, message_of
+
+    try:
+        losses = loss.call(y, predictions)
+        if losses is not None:
+            return keras.ops.convert_to_tensor(losses)
+    except Exception as error:
+        raise LossError(
+            f"The 'loss' parameter must be a Keras loss whose call method {keras.backend.backend()}, Keras's backend, "
+            f"can compile: it must compute with keras.ops. Got a {type(loss).__name__}, which raises "
+            f"{type(error).__name__}: {message_of(error)}"
+        ) from error
+    raise LossError(
+        "The 'loss' parameter must be a Keras loss whose call method returns a loss for each sample. Got a "
+        f"{type(loss).__name__}, which returns None."
+    )
 
 
 @lru_cache(maxsize=128)

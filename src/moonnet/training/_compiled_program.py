@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from moonnet._keras import keras, message_of
+from moonnet.losses._user_loss import LossError
 from moonnet.networks import KerasNetwork, Network, State
 from moonnet.networks._deferred_values import without_global_seeds
 from moonnet.training._flat_state import StateLayout
@@ -158,6 +159,8 @@ def _name_layers_in_errors(network: Network) -> Iterator[None]:
     try:
         with without_global_seeds():
             yield
+    except LossError:
+        raise
     except Exception as error:
         raise ValueError(
             f"The layers in 'hidden_layers' must be such that {keras.backend.backend()}, Keras's backend, can compile "
