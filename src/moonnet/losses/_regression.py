@@ -15,21 +15,10 @@ _NORMAL_IQR = 1.3489795003921634
 
 
 class RegressionLoss(Loss):
-    """A loss of numbers, averaged over outputs. Its name is scikit-learn's."""
+    """A loss of numbers. Its name is scikit-learn's."""
 
     unit_power: ClassVar[int] = 1  # the power of y's unit in which the loss is
     has_log_link: ClassVar[bool] = False  # whether outputs are logarithms of predictions
-
-    @abstractmethod
-    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        """Return the loss of each output; ``xp`` is the module numpy or keras.ops, of whose arrays the others are."""
-
-    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
-        return self.elementwise(np, y, outputs, parameter).mean(axis=-1)
-
-    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        # A mean is computed as a sum: on JAX, Keras computes means in float32
-        return keras.ops.sum(self.elementwise(keras.ops, y, outputs, parameter), axis=1) / y.shape[1]
 
     def check(self, numbers: np.ndarray, name: str) -> None:
         """Raise ValueError if the numbers of the argument ``name`` include some that the loss does not allow."""
@@ -57,8 +46,23 @@ class RegressionLoss(Loss):
         return float(np.mean(unit**self.unit_power))
 
 
+class ElementwiseLoss(RegressionLoss):
+    """The mean over outputs of one formula for NumPy and Keras."""
+
+    @abstractmethod
+    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        """Return the loss of each output; ``xp`` is the module numpy or keras.ops, of whose arrays the others are."""
+
+    def sample_losses(self, y: np.ndarray, outputs: np.ndarray, parameter: float) -> np.ndarray:
+        return self.elementwise(np, y, outputs, parameter).mean(axis=-1)
+
+    def keras_sample_losses(self, keras: Any, y: Any, outputs: Any, parameter: Any) -> Any:
+        # A mean is computed as a sum: on JAX, Keras computes means in float32
+        return keras.ops.sum(self.elementwise(keras.ops, y, outputs, parameter), axis=1) / y.shape[1]
+
+
 @dataclass(frozen=True)
-class SquaredError(RegressionLoss):
+class SquaredError(ElementwiseLoss):
     """The squared error, which is minimal for means."""
 
     name: ClassVar[str] = "squared_error"
@@ -72,7 +76,7 @@ class SquaredError(RegressionLoss):
         return "mean_squared_error"
 
 
-class _RobustLoss(RegressionLoss):
+class _RobustLoss(ElementwiseLoss):
     """A loss on which outliers have little influence, and which needs a scale on which they have little, too."""
 
     def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +119,7 @@ class Huber(_RobustLoss):
 
 
 @dataclass(frozen=True)
-class Poisson(RegressionLoss):
+class Poisson(ElementwiseLoss):
     """Half the Poisson deviance; the outputs are logarithms of means."""
 
     name: ClassVar[str] = "poisson"
@@ -165,7 +169,7 @@ class Pinball(_RobustLoss):
         return losses.Pinball(parameter)
 
 
-REGRESSION_LOSSES: dict[str, type[RegressionLoss]] = {
+REGRESSION_LOSSES: dict[str, type[ElementwiseLoss]] = {
     loss.name: loss for loss in (SquaredError, AbsoluteError, Huber, Poisson, Pinball)
 }
 

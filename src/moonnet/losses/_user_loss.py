@@ -99,9 +99,6 @@ class UserRegressionLoss(_UserLoss, RegressionLoss):
 
     unit_power: ClassVar[int] = 0  # the unit of a loss of any formula is unknown
 
-    def elementwise(self, xp: Any, y: Any, outputs: Any, parameter: Any) -> Any:
-        raise NotImplementedError  # a Keras loss is one of whole samples
-
 
 def regression_loss(name: str, quantile: float, objects: tuple[Any, ...] = ()) -> RegressionLoss:
     """Return the loss of this name, which is the configuration of a Keras loss if scikit-learn has no such name."""
