@@ -4,47 +4,19 @@ XLA changes the layout by itself, but only outside of loops (https://github.com/
 gradients of a convolution would take ten times as long.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jax.extend.core.primitives import conv_general_dilated_p
 
 
-def with_channels_last(traced: ClosedJaxpr) -> ClosedJaxpr:
-    """Return a traced function with the channels of convolutions last; the same object if that changes nothing."""
-    rewritten: ClosedJaxpr = _rewritten(traced)
-    return rewritten
-
-
-def _rewritten(value: Any) -> Any:
-    """Return a parameter of an operation, with all functions in it rewritten; the same object without a change."""
-    if isinstance(value, ClosedJaxpr) and value.jaxpr is not value:  # it is from JAX 0.12 on
-        jaxpr = _rewritten(value.jaxpr)
-        return value if jaxpr is value.jaxpr else value.replace(jaxpr=jaxpr)
-    if isinstance(value, Jaxpr):
-        equations = [_rewritten_equation(equation) for equation in value.eqns]
-        is_same = all(new is old for new, old in zip(equations, value.eqns, strict=True))
-        return value if is_same else value.replace(eqns=equations)
-    if type(value) in (tuple, list):
-        items = [_rewritten(item) for item in value]
-        return value if all(new is old for new, old in zip(items, value, strict=True)) else type(value)(items)
-    return value
-
-
-def _rewritten_equation(equation: JaxprEqn) -> JaxprEqn:
-    if equation.primitive is conv_general_dilated_p:
-        inputs, settings = [variable.aval for variable in equation.invars], equation.params
-        layout = _channels_last(len(inputs[0].shape))
-        if settings["dimension_numbers"] == layout and settings["batch_group_count"] == 1:
-            return equation
-        # A single equation, which calls the function
-        (call,) = jax.make_jaxpr(jax.jit(partial(_convolution, **settings)))(*inputs).eqns
-        return call.replace(invars=equation.invars, outvars=equation.outvars)
-    settings = {name: _rewritten(value) for name, value in equation.params.items()}
-    is_same = all(settings[name] is value for name, value in equation.params.items())
-    return equation if is_same else equation.replace(params=settings)
+def faster_convolution(x: Any, kernel: Any, **settings: Any) -> Callable[[Any, Any], Any] | None:
+    """Return a function with the channels last; None if they are the last already."""
+    if settings["dimension_numbers"] == _channels_last(len(x.shape)) and settings["batch_group_count"] == 1:
+        return None
+    return partial(_convolution, **settings)
 
 
 def _convolution(
