@@ -102,6 +102,9 @@ def test_model_predicts_probabilities_with_the_loss():
     last = scored.fit(X, y, X_val=X, y_val=y).history_["val_loss"][-1]
     assert loss == pytest.approx(last, rel=1e-4)
     assert accuracy == pytest.approx(clf.score(X, y))
+    clf.set_params(loss=keras.losses.CategoricalCrossentropy())  # takes effect in the next fit
+    assert clf.out_activation_ == "sigmoid"
+    assert clf.model_.evaluate(X, y, verbose=0)[0] == loss
 
 
 @keras.saving.register_keras_serializable("test_losses")

@@ -439,12 +439,13 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         return make_class_weighting(self.class_weight, y, targets)
 
     def _objective(self, targets: ClassTargets) -> Objective:
-        labels = BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy()
-        if self.loss is None:
-            return Objective(labels)
-        check_classification_loss(self.loss, has_sigmoid_units=targets.has_sigmoid_units)
-        config = loss_config(self.loss)
-        return Objective(UserClassificationLoss(config, labels, objects_of(config)))
+        if self.loss is not None:
+            check_classification_loss(self.loss, has_sigmoid_units=targets.has_sigmoid_units)
+        return _objective_of(targets, self._loss_config())
+
+    @property
+    def _fitted_objective(self) -> Objective:
+        return _objective_of(self._targets, self._trained_with.get("loss"))  # 0.1.0 had no such parameter
 
     def _prediction_attributes(self, network: Network, targets: ClassTargets, state: State) -> dict[str, Any]:
         attributes = super()._prediction_attributes(network, targets, state) | {"classes_": targets.classes}
@@ -597,3 +598,11 @@ class KerasMoonClassifier(ClassifierMixin, BaseKerasMoon):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _objective_of(targets: ClassTargets, config: str | None) -> Objective:
+    """Return what to minimise: a Keras loss, or the cross-entropy if there is none."""
+    labels = BinaryCrossEntropy() if targets.has_sigmoid_units else CategoricalCrossEntropy()
+    if config is None:
+        return Objective(labels)
+    return Objective(UserClassificationLoss(config, labels, objects_of(config)))

@@ -294,6 +294,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     def _objective(self, targets: Any) -> Objective:
         """Return what to minimise."""
 
+    @property
+    def _fitted_objective(self) -> Objective:
+        """What the fitted network minimised."""
+        return self._objective(self._targets)
+
     def _class_weighting(self, y: np.ndarray, targets: Any) -> ClassWeighting | None:
         """Return the function that applies class weights to sample weights; None without class weights."""
         return None
@@ -691,7 +696,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     @property
     def out_activation_(self) -> str:
         """Name of the Keras activation of the output layer."""
-        return self._objective(self._targets).loss.output_activation
+        return self._fitted_objective.loss.output_activation
 
     def _check_hidden_layer_sizes(self) -> tuple[int, ...]:
         """Return hidden_layer_sizes as a tuple of int."""
@@ -715,7 +720,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         engines.check_not_forked()
         engines.engine.check_not_traced("make model_")
         optimizer, learning_rate = _optimizers.resolve_optimizer(self.optimizer, self.learning_rate)
-        objective = self._objective(self._targets)
+        objective = self._fitted_objective
         l2 = self._trained_with["l2"] * objective.scale
         return _keras_models.user_model(
             self._network,
