@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
 from moonnet._unknown_keywords import _REPLACEMENTS
 
 ESTIMATORS = [KerasMoonClassifier, KerasMoonRegressor]
@@ -38,6 +38,17 @@ KEYWORDS = {
     "fit__validation_data": "use the arguments 'X_val', 'y_val' of fit",
     "callbacks__patience": parameter("n_iter_no_change"),
     "metrics": "history_ holds the loss",
+    "callbacks__stopper__patience": parameter("n_iter_no_change"),
+    "callbacks__factor": parameter("callbacks") + ": a list of instances, such as [keras.callbacks.",
+    "loss__gamma": parameter("loss") + ": an instance such as keras.losses.",
+    "loss__alpha": parameter("loss"),  # not the parameter that replaces alpha of MLPClassifier
+    "optimizer__alpha": parameter("optimizer"),
+    "learning_rate__decay_steps": parameter("learning_rate") + ": a number, or an instance such as keras.optimizers.",
+    "model": parameter("hidden_layer_sizes", "hidden_layers", "activation", "dropout", "l2")
+    + ". A function goes into moonnet.HiddenLayers",
+    "hidden_layers__units": "needs hidden_layers=HiddenLayers(function), and a function with the argument 'units'",
+    "run_eagerly": "is not needed: training always runs in a compiled program",
+    "predict__batch_size": "'batch_size' is a parameter of the estimator",
     "lr": parameter("learning_rate"),  # of skorch
     "max_epochs": parameter("epochs"),
     "module__dropout_rate": parameter("dropout"),
@@ -67,7 +78,10 @@ def test_methods_name_the_parameters_that_belong_to_the_estimator(method):
         )
         with pytest.raises(TypeError, match=message):
             call(*arguments, **{name: 1})
-    with pytest.raises(TypeError, match=r"'epochs' is a .*\)\. Instead of 'validation_data', use .*X_val"):
+        if method not in {"fit", "partial_fit"}:
+            with pytest.raises(TypeError, match=r"\(batch_size=\.\.\.\)\. Predicting has no such setting\."):
+                call(*arguments, batch_size=1)
+    with pytest.raises(TypeError, match=r"'epochs' is a .*\. Instead of 'validation_data', use .*X_val"):
         call(*arguments, validation_data=(X, Y), epochs=3)
 
 
@@ -154,3 +168,27 @@ def test_signatures_and_help_are_those_of_the_methods(cls):
         assert inspect.signature(method) == inspect.signature(method.__wrapped__)
         assert not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(method).parameters.values())
     assert "predict(self, X: 'ArrayLike') -> 'np.ndarray'" in pydoc.plain(pydoc.render_doc(cls))
+
+
+def residual(inputs, units=8):
+    return inputs
+
+
+@pytest.mark.parametrize("keyword", ["units", "model__units", "hidden_layers__units"])
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_arguments_of_the_function_are_named(cls, keyword):
+    answer = (
+        r"'units' is an argument .*: write HiddenLayers\(residual, units=\.\.\.\), or call it 'hidden_layers__units'"
+    )
+    for arguments in ({"hidden_layers": HiddenLayers(residual)}, {"hidden_layers": residual}, {"model": residual}):
+        with pytest.raises(TypeError, match=answer):
+            cls(**arguments, **{keyword: 1})
+    with pytest.raises(TypeError, match=answer):  # as in SciKeras
+        cls(residual, **{keyword: 1})
+    with pytest.raises(TypeError, match=answer):
+        cls(hidden_layers=HiddenLayers(residual)).fit(X, Y, **{keyword: 1})
+    if keyword != "hidden_layers__units":
+        with pytest.raises(ValueError, match=answer):
+            cls(hidden_layers=HiddenLayers(residual)).set_params(**{keyword: 1})
+        with pytest.raises(ValueError, match=answer):
+            cls().set_params(**{"hidden_layers": HiddenLayers(residual), keyword: 1})

@@ -255,7 +255,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             return super().set_params(**params)
         except (AttributeError, ValueError):
             unknown = self._unknown_parameters(params)
-            if explanation := explain(type(self), unknown):
+            if explanation := explain(
+                type(self), unknown, params.get("hidden_layers", self.hidden_layers), "set_params"
+            ):
                 raise ValueError(f"Invalid parameter {unknown[0]!r} for estimator {self}. {explanation}") from None
             raise
 

@@ -116,6 +116,20 @@ def class_names(layers: str) -> list[str]:
     return [layer["class_name"] for layer in config if layer["class_name"] != "InputLayer"]
 
 
+def function_and_arguments(hidden_layers: Any) -> tuple[str, list[str]]:
+    """Return the name of the function in ``hidden_layers`` and those of its arguments; none if there is no function."""
+    function = getattr(hidden_layers, "function", hidden_layers)
+    if not inspect.isroutine(function):
+        return "", []
+    name = function.__name__
+    return name if name.isidentifier() else "function", _argument_names(_parameters(function))
+
+
+def _argument_names(parameters: list[inspect.Parameter]) -> list[str]:
+    """Return the names of parameters that can be passed by their names."""
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
 def _defaults(function: Any) -> dict[str, Any]:
     """Return the defaults of the arguments after the first, which is the input."""
     return {p.name: p.default for p in _parameters(function) if p.default is not p.empty}
@@ -139,7 +153,7 @@ def check_arguments(function: Any, arguments: dict[str, Any]) -> None:
     parameters = _parameters(function)
     if any(parameter.name == "function" for parameter in parameters):
         raise ValueError("The function of HiddenLayers must not have an argument of the name 'function'.")
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    names = _argument_names(parameters)
     unknown = [name for name in arguments if name not in names]
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
         name = getattr(function, "__qualname__", repr(function))
