@@ -1,4 +1,5 @@
 import copy
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,7 @@ from helpers import is_plain, weight_bytes
 from moonnet import KerasMoonClassifier
 from moonnet._keras import keras
 from moonnet._sklearn_compat import HAS_CALLBACKS
+from moonnet.ensemble import DeepEnsembleClassifier
 from moonnet.networks._activations import ACTIVATIONS
 
 pytestmark = pytest.mark.trains
@@ -433,7 +435,7 @@ INVALID_DATA = [
         r"column of 0 and 1 for each of 2 labels\. Got an array of shape \(4, 2\) with the values \[1\.0, 2\.0\]",
     ),
     ((X4, np.arange(8).reshape(4, 2)), r"one label per sample, .* Got an array of shape \(4, 2\)"),
-    ((X4, np.zeros((4, 2, 2))), "dim 3"),
+    ((X4, np.zeros((4, 2, 2))), r"y must have the shape .* Got the shape \(4, 2, 2\)"),
     ((X4, Y4[:3]), "inconsistent numbers of samples"),
     ((X4, None), "requires y to be passed"),
     ((X4, Y4, [1, 1, -1, 1]), "[Nn]egative values"),
@@ -517,3 +519,35 @@ def test_estimator_tags():
     assert tags.classifier_tags.multi_class
     assert tags.classifier_tags.multi_label
     assert not tags.target_tags.multi_output
+
+
+@pytest.mark.parametrize(
+    ("shape", "answer"),
+    [
+        ((4, 8, 6, 3), r"keras\.layers\.Reshape\(\(8, 6, 3\)\) to undo this"),
+        ((4, 8, 6), r"keras\.layers\.Reshape\(\(8, 6\)\), or Reshape\(\(8, 6, 1\)\) for images, to undo this"),
+    ],
+    ids=["colours", "grey"],
+)
+def test_errors_about_images_say_how_to_pass_them(shape, answer):
+    images, y = np.zeros(shape), [0, 1, 0, 1]
+    flat = images.reshape(4, -1)
+    clf = KerasMoonClassifier(3, epochs=1).fit(flat, y)
+    ensemble = DeepEnsembleClassifier(clf, n_estimators=2)
+    given = re.escape(str(shape))
+    for X in (images, images.tolist()):
+        message = rf"^X must have the shape .* Got the shape {given}: pass X\.reshape\(len\(X\), -1\).*{answer}"
+        for call in (lambda X=X: clf.fit(X, y), lambda X=X: clf.predict(X), lambda X=X: ensemble.fit(X, y)):
+            with pytest.raises(ValueError, match=message):
+                call()
+        with pytest.raises(ValueError, match=rf"^X_val must have .*X_val\.reshape.*{answer}"):
+            clf.fit(flat, y, X_val=X, y_val=y)
+
+
+def test_errors_about_several_inputs_say_how_to_pass_them():
+    parts, y = [np.zeros((4, 2)), np.zeros((4, 3))], [0, 1, 0, 1]
+    message = "^X must be a single array or dataframe. Got a {} of 2 inputs: pass their columns side by side"
+    with pytest.raises(TypeError, match=message.format("list")):
+        KerasMoonClassifier().fit(parts, y)
+    with pytest.raises(TypeError, match=message.format("dict")):
+        KerasMoonClassifier().fit(dict(zip("ab", parts, strict=True)), y)

@@ -476,7 +476,7 @@ def test_invalid_parameter_raises_and_an_earlier_fit_remains(fitted_regressor, p
         (np.array(["a"] * 120), "y must contain numbers"),
         (np.full(120, np.nan), "Input y contains NaN"),
         (np.full(120, np.inf), "Input y contains infinity"),
-        (np.ones((120, 2, 2)), "dim 3"),
+        (np.ones((120, 2, 2)), r"y must have the shape .* Got the shape \(120, 2, 2\)"),
         (np.ones(119), "inconsistent numbers of samples"),
         (None, "requires y to be passed"),
         (np.full(120, 1e200), r"at most 1e\+150"),

@@ -448,7 +448,10 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         """Return X as an array or CSR, and y as an array; a resumed training keeps its dtype."""
         follows_x = previous is None or not isinstance(self._network, DenseStack)  # else the dtype of the first fit
         dtype = (np.float64, np.float32) if follows_x else self._state.dtype
-        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None)
+        with explain_shapes(X, y):
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, reset=previous is None
+            )
         return X, ravel_single_column(y, "y")
 
     def _check_validation_set(
@@ -462,7 +465,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         for name in ("X_val", "y_val"):
             if arguments[name] is None:
                 raise ValueError(f"{name} must be given together with {given[0]}. Got None instead.")
-        with name_in_errors("X_val"):
+        with name_in_errors("X_val"), explain_shapes(X, y, suffix="_val"):
             array = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
             self._check_columns_of_x_val(X, array)
         with name_in_errors("y_val"):
@@ -736,7 +739,8 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         """Return the outputs before the last activation, shape (n_samples, n_outputs)."""
         state = self._fitted_state()
         if not self._is_already_valid(X):
-            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=state.dtype)
+            with explain_shapes(X):
+                X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=state.dtype)
         if self._network.predicts_in_numpy:
             return self._network.raw_predictions(X, state)
         from moonnet.training import _compiled_prediction
@@ -870,6 +874,51 @@ def ravel_single_column(y: Any, name: str) -> np.ndarray:
         stacklevel=2,
     )
     return y.ravel()
+
+
+@contextmanager
+def explain_shapes(X: Any, y: Any = None, *, suffix: str = "") -> Iterator[None]:
+    """Say in errors what to do with X or y of more than two dimensions, and with several inputs of a network.
+
+    The suffix follows the names X and y.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if isinstance(X, dict) or (y is not None and _are_several_inputs(X, y)):
+            raise TypeError(
+                f"X{suffix} must be a single array or dataframe. Got a {type(X).__name__} of {len(X)} inputs: pass "
+                "their columns side by side, and take them apart in a function for HiddenLayers, as inputs[:, :3]."
+            ) from error
+        shape = _shape_of(X)
+        if len(shape) > 2:
+            images = f", or Reshape({(*shape[1:], 1)}) for images," if len(shape) == 3 else ""
+            raise ValueError(
+                f"X{suffix} must have the shape (n_samples, n_features). Got the shape {shape}: pass "
+                f"X{suffix}.reshape(len(X{suffix}), -1). hidden_layers can begin with keras.layers.Reshape({shape[1:]})"
+                f"{images} to undo this."
+            ) from error
+        shape = () if y is None else _shape_of(y)
+        if len(shape) > 2:
+            raise ValueError(
+                f"y{suffix} must have the shape (n_samples,) or (n_samples, n_outputs). Got the shape {shape}."
+            ) from error
+        raise
+
+
+def _are_several_inputs(X: Any, y: Any) -> bool:
+    """Return whether X is a list of arrays, each of them with a row for each element of y."""
+    if not isinstance(X, list | tuple) or not hasattr(y, "__len__") or len(X) == len(y):
+        return False
+    return all(hasattr(part, "shape") and len(part.shape) > 0 and part.shape[0] == len(y) for part in X)
+
+
+def _shape_of(value: Any) -> tuple[int, ...]:
+    """Return the shape of an array, a tensor or nested lists; empty if there is none."""
+    try:
+        return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+    except ValueError:  # of lists of different lengths
+        return ()
 
 
 @contextmanager

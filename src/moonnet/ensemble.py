@@ -17,7 +17,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moonnet._classifier import KerasMoonClassifier
-from moonnet._estimator import BaseKerasMoon, name_in_errors, raise_on_interrupt, ravel_single_column, restore_on_error
+from moonnet._estimator import (
+    BaseKerasMoon,
+    explain_shapes,
+    name_in_errors,
+    raise_on_interrupt,
+    ravel_single_column,
+    restore_on_error,
+)
 from moonnet._regressor import KerasMoonRegressor
 from moonnet._sklearn_compat import HasMethods, Interval, check_sample_weight
 from moonnet.targets import ClassTargets
@@ -124,7 +131,8 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         self._validate_params()
         member = self._member()
         self._check_member(member)
-        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32))
+        with explain_shapes(X, y):
+            X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32))
         y = ravel_single_column(y, "y")
         if "X_val" in options:
             with name_in_errors("X_val"):
@@ -245,7 +253,8 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
 
     def _check(self, X: Any) -> Any:
         """Return X as an array or CSR of floats, with the columns of fit."""
-        return validate_data(self, X, accept_sparse="csr", reset=False, dtype=(np.float64, np.float32))
+        with explain_shapes(X):
+            return validate_data(self, X, accept_sparse="csr", reset=False, dtype=(np.float64, np.float32))
 
     def _mean(self, method: str, X: Any) -> np.ndarray:
         """Return the mean of the members' predictions."""
