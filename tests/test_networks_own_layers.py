@@ -12,7 +12,7 @@ from sklearn.datasets import make_moons
 from helpers import run_python
 from moonnet import HiddenLayers, KerasMoonClassifier
 from moonnet.networks import resolve_hidden_layers
-from moonnet.networks._own_layers import _network
+from moonnet.networks._own_layers import _config_of_list, _network
 from moonnet.training.engines import engine
 
 
@@ -59,6 +59,13 @@ def test_network_does_not_depend_on_names_that_keras_has_given():
     _network.cache_clear()
     layers.Dropout(0.1)  # takes the next name of a seed generator
     assert resolve(stack) == network
+
+
+def test_equal_layers_are_resolved_once():
+    _config_of_list.cache_clear()
+    for _ in range(3):  # Keras numbers the layers differently each time
+        resolve([layers.Dense(3), layers.Dense(2, name="last")])
+    assert _config_of_list.cache_info().misses == 1
 
 
 def test_layer_of_numpy_may_have_no_variables():

@@ -82,7 +82,8 @@ def _layers_json(layers: Any) -> str:
     for index, layer in enumerate(layers):
         if any(layer is other for other in layers[:index]):
             raise ValueError(f"The 'hidden_layers' parameter must contain each layer once. Got {layer!r} twice.")
-    return json.dumps([_layer_config(layer) for layer in layers])
+    # Equal layers have equal configurations, which are resolved once
+    return json.dumps(with_plain_names({"layers": [_layer_config(layer) for layer in layers]})["layers"])
 
 
 def _layer_config(layer: Any) -> dict[str, Any]:
