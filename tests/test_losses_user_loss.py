@@ -173,7 +173,8 @@ class Unregistered(keras.losses.Loss):
     ("loss", "message"),
     [
         ("binary_crossentropy", "keras.losses.Loss; without it, .* cross-entropy. Got 'binary_crossentropy' instead"),
-        (keras.losses.Hinge, "must be an instance of keras.losses.Loss"),
+        (keras.losses.Hinge, r"must be an instance of keras.losses.Loss\. Got the class Hinge: write Hinge\(\.\.\.\)"),
+        (keras.losses.binary_crossentropy, "Got <function .* instead: make it the call method of a subclass"),
         (keras.losses.SparseCategoricalCrossentropy(), "of one-hot rows, such as CategoricalCrossentropy"),
         (OfOneSample(), r"a loss for each sample\. Got a OfOneSample, which returns the shape \(\) for 20 samples"),
         (
@@ -192,8 +193,14 @@ def test_invalid_losses_raise(loss, message):
 def test_regressor_names_its_losses():
     with pytest.raises(ValueError, match="Got 'mse', which is 'squared_error' here"):
         KerasMoonRegressor(loss="mse").fit(*MOONS)
-    with pytest.raises(ValueError, match="must be a str among"):
-        KerasMoonRegressor(loss="other").fit(*MOONS)
+    with pytest.raises(ValueError, match=r"'pinball'\], or an instance of keras.losses.Loss. Got 'log_cosh' instead"):
+        KerasMoonRegressor(loss="log_cosh").fit(*MOONS)
+    with pytest.raises(ValueError, match=r"Got the class LogCosh: write LogCosh\(...\)"):
+        KerasMoonRegressor(loss=keras.losses.LogCosh).fit(*MOONS)
+    with pytest.raises(
+        ValueError, match=r"Got <function log_cosh at .* instead: make it the call method of a subclass"
+    ):
+        KerasMoonRegressor(loss=keras.losses.log_cosh).fit(*MOONS)
     for loss in (keras.losses.Poisson(), keras.losses.BinaryCrossentropy(), keras.losses.MeanSquaredLogarithmicError()):
         with pytest.raises(ValueError, match=f"a Keras loss of differences.*Got a {type(loss).__name__}"):
             KerasMoonRegressor(loss=loss).fit(*MOONS)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 
 from helpers import run_python
-from moonnet import HiddenLayers, KerasMoonClassifier
+from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
 from moonnet.networks import resolve_hidden_layers
 from moonnet.networks._own_layers import _config_of_list, _network
 from moonnet.training.engines import engine
@@ -256,7 +256,18 @@ INPUTS = keras.Input((6,))
     ("hidden_layers", "error", "message"),
     [
         (layers.Dense(3), TypeError, "must be a list of Keras layers, an unbuilt keras.Sequential, or moonnet.Hidden"),
-        (["relu"], TypeError, "Got 'relu' in it instead"),
+        (layers.Dense(3), TypeError, r"Got <Dense .* instead: write hidden_layers=\[\.\.\.\]"),
+        (layers.Dense, TypeError, r"Got <class .*Dense'> instead: write hidden_layers=\[Dense\(\.\.\.\)\]"),
+        (
+            dense,
+            TypeError,
+            r"Got <function dense .* instead: write hidden_layers=HiddenLayers\(dense\), if dense returns",
+        ),
+        (64, TypeError, "Got 64 instead: numbers of units belong into hidden_layer_sizes"),
+        (["relu"], TypeError, r"Got 'relu' in it instead: write keras.layers.Activation\("),
+        ([keras.activations.relu], TypeError, r"Got <function relu .* in it instead: write keras.layers.Activation\("),
+        ([64, 32], TypeError, "Got 64 in it instead: numbers of units belong into hidden_layer_sizes"),
+        ([[layers.Dense(3)]], TypeError, "in it instead: put all layers into one list"),
         ([keras.Input((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),
         ([layers.InputLayer((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),
         ([layers.Dense(3, name="output")], ValueError, "must not have the name 'output'"),
@@ -275,12 +286,20 @@ INPUTS = keras.Input((6,))
             ValueError,
             "must be an unbuilt model, without keras.Input",
         ),
-        (keras.Model(INPUTS, layers.Dense(2)(INPUTS)), TypeError, "must be a list of Keras layers"),
+        (
+            keras.Model(INPUTS, layers.Dense(2)(INPUTS)),
+            TypeError,
+            "must be a list of Keras layers.*list its hidden layers",
+        ),
         ([layers.Dense(3), layers.Dense(2, activation="softmax")], ValueError, "must not include the output layer"),
         ([layers.Dense(3), layers.Softmax()], ValueError, "must not include the output layer"),
         ([layers.Dense(3), layers.Dense(1, activation="sigmoid")], ValueError, "must not include the output layer"),
         ([layers.Reshape((2, 3))], ValueError, r"Flatten.*Got the shape \(None, 2, 3\) from \[Reshape\]"),
-        ([layers.Conv1D(3, 2)], ValueError, r"\[Conv1D\], cannot be applied to 6 features: .*expected min_ndim=3"),
+        (
+            [layers.Conv1D(3, 2)],
+            ValueError,
+            r"\[Conv1D\], cannot be applied to 6 features: .*expected min_ndim=3.*Begin with a keras.layers.Resh",
+        ),
         ([layers.Lambda(lambda x: x)], ValueError, r"must not contain a lambda.*Got one in <Lambda"),
         ([layers.Dense(3, activation=lambda x: x)], ValueError, r"must not contain a lambda.*Got one in <Dense"),
         (
@@ -295,9 +314,21 @@ INPUTS = keras.Input((6,))
             "lead from its single input",
         ),
         (HiddenLayers(lambda inputs: [inputs, inputs]), TypeError, "must lead to one tensor"),
-        (HiddenLayers(lambda inputs: None), TypeError, "must lead to one tensor, the last hidden one. Got None"),
+        (
+            HiddenLayers(lambda inputs: None),
+            TypeError,
+            "must lead to one tensor, the last hidden one. Got None.*must return",
+        ),
         (HiddenLayers(lambda inputs: {}["key"]), ValueError, "cannot be applied to 6 features: KeyError: 'key'"),
         (HiddenLayers(3), TypeError, "HiddenLayers must be given a function"),
+        (HiddenLayers(layers.Dense), TypeError, "HiddenLayers must be given a function. Got <class .*pass layers as a"),
+        (HiddenLayers(lambda: None), TypeError, "must take the input, a keras.KerasTensor, as its first argument"),
+        (
+            HiddenLayers(lambda *, units=3: None),
+            TypeError,
+            "must take the input, a keras.KerasTensor, as its first arg",
+        ),
+        (HiddenLayers(lambda meta, units=3: None), TypeError, "must take the input, a keras.KerasTensor, as its first"),
         (HiddenLayers("relu"), TypeError, "HiddenLayers must be given a function. Got 'relu'"),
         (
             HiddenLayers(lambda inputs, function=1: inputs),
@@ -315,12 +346,43 @@ def test_invalid_layers_raise(hidden_layers, error, message):
         resolve(hidden_layers)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "answer"),
+    [
+        (
+            dense,
+            r"Got <function .* instead: write hidden_layers=HiddenLayers\(dense\), if dense returns the last hidden",
+        ),
+        (HiddenLayers(dense), r"instead: write hidden_layers=HiddenLayers\(dense\)\."),
+        ([layers.Dense(3)], r"instead: write hidden_layers=\[\.\.\.\]"),
+        (layers.Dense(3), r"instead: write hidden_layers=\[\.\.\.\]"),
+        (keras.Sequential([layers.Dense(3)]), "instead: list its hidden layers, unbuilt, or make them in a function"),
+    ],
+    ids=["function", "HiddenLayers", "list", "layer", "model"],
+)
+def test_layers_in_place_of_sizes_are_explained(sizes, answer):
+    for cls in (KerasMoonClassifier, KerasMoonRegressor):
+        with pytest.raises(ValueError, match=f"'hidden_layer_sizes' parameter of {cls.__name__} must hold .*{answer}"):
+            cls(sizes).fit(np.eye(4), [0, 1, 0, 1])
+
+
+def test_activations_must_be_names():
+    for activation in (keras.activations.relu, layers.ReLU, layers.ReLU()):
+        with pytest.raises(
+            ValueError, match=r"must be the name of .* Got <.* instead: put other activations into 'hid"
+        ):
+            KerasMoonClassifier(activation=activation).fit(np.eye(4), [0, 1, 0, 1])
+
+
 def test_parameters_of_dense_layers_exclude_own_layers():
     X, y = make_moons(20, random_state=0)
     for parameter, value in {"hidden_layer_sizes": (3,), "activation": "tanh", "dropout": 0.1, "l2": 0.1}.items():
         clf = KerasMoonClassifier(hidden_layers=[layers.Dense(3)], **{parameter: value})
         with pytest.raises(ValueError, match=f"'hidden_layers' and {parameter!r} parameters exclude each other"):
             clf.fit(X, y)
+    clf = KerasMoonClassifier(hidden_layers=HiddenLayers(dense), activation="tanh")
+    with pytest.raises(ValueError, match="The argument of the function is 'hidden_layers__activation'"):
+        clf.fit(X, y)
     default = KerasMoonClassifier([50, 20], hidden_layers=[layers.Dense(3)], epochs=1)
     assert default.fit(X, y).n_layers_ == 3
 

@@ -735,7 +735,11 @@ def test_divergence_raises_despite_terminate_on_nan(moons):
     ("callbacks", "message"),
     [
         ("EarlyStopping", r"'callbacks' parameter .* Got 'EarlyStopping'"),
-        ([keras.callbacks.EarlyStopping], r"'callbacks' parameter .* list of instances of .*Callback\. Got <class"),
+        (
+            keras.callbacks.EarlyStopping(),
+            r"'callbacks' parameter .*Callback\. Got <.* instead: a list may hold a single",
+        ),
+        ([keras.callbacks.EarlyStopping], r"Got a list with the class EarlyStopping: write EarlyStopping\(\.\.\.\)"),
         ([print], r"'callbacks' .* with set_callbacks"),
     ],
 )

@@ -74,6 +74,7 @@ def test_invalid_optimizers_raise():
     built.build([keras.Variable(np.zeros(2))])
     for bad, message in [
         ("sdg", r"'optimizer' .*'adadelta'.*'sgd'.* Got 'sdg' instead"),
+        (keras.optimizers.Adam, r"'optimizer' .* Got the class Adam: write Adam\(\.\.\.\)"),
         (3, r"'optimizer' .* Got 3 instead"),
         (keras.optimizers.SGD, r"'optimizer' .* instance of keras\.optimizers\.Optimizer"),
         (built, r"'optimizer' .* unbuilt"),

@@ -43,8 +43,10 @@ from moonnet.networks import (
     HiddenLayers,
     Network,
     State,
+    function_and_arguments,
     layers_to_pickle,
     network_from_dict,
+    remedy_for_layers,
     resolve_hidden_layers,
 )
 from moonnet.targets import BaseTargets
@@ -427,6 +429,21 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
 
     def _check_parameters(self) -> None:
         name = type(self).__name__
+        if remedy := remedy_for_layers(self.hidden_layer_sizes):  # a positional argument, as in SciKeras
+            raise ValueError(
+                f"The 'hidden_layer_sizes' parameter of {name} must hold integers of at least 1. "
+                f"Got {self.hidden_layer_sizes!r} instead{remedy}."
+            )
+        if callable(self.activation):
+            raise ValueError(
+                f"The 'activation' parameter of {name} must be the name of a Keras activation. Got "
+                f"{self.activation!r} instead: put other activations into 'hidden_layers'."
+            )
+        if not isinstance(self.callbacks, list | tuple | None):
+            raise ValueError(
+                f"The 'callbacks' parameter of {name} must be None or a list of instances of keras.callbacks.Callback. "
+                f"Got {self.callbacks!r} instead: a list may hold a single callback."
+            )
         self._validate_params()
         self._check_hidden_layer_sizes()
         if self.activation not in ACTIVATIONS:
@@ -510,9 +527,11 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         for name in ("hidden_layer_sizes", "activation", "dropout", "l2"):
             value, default = getattr(self, name), defaults.get(name, inspect.Parameter.empty)
             if default is not inspect.Parameter.empty and not np.array_equal(value, default):
+                _, arguments = function_and_arguments(self.hidden_layers)
+                remedy = f" The argument of the function is 'hidden_layers__{name}'." if name in arguments else ""
                 raise ValueError(
                     f"The 'hidden_layers' and {name!r} parameters exclude each other: the layers have their own sizes, "
-                    f"activations and regularization. Got {name}={value!r} together with hidden_layers."
+                    f"activations and regularization. Got {name}={value!r} together with hidden_layers.{remedy}"
                 )
         from moonnet.training import engines
 

@@ -119,6 +119,13 @@ def message_of(error: Exception) -> str:
     return f"{text[:_MAX_MESSAGE]}..." if len(text) > _MAX_MESSAGE else text
 
 
+def describe_value(value: Any) -> str:
+    """Return how an error calls an unsuitable value: of a class, it says how to make an instance."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}: write {value.__name__}(...)"
+    return f"{value!r} instead"
+
+
 def check_settings(original: Any, restored: Any, parameter: str) -> None:
     """Raise ValueError if a copy of a user's object, made from its configuration, has lost a number or a text."""
     if type(original).__module__.startswith("keras."):
@@ -148,4 +155,4 @@ def registered_objects(config: Any) -> tuple[Any, ...]:
     return (() if own is None else (own,)) + registered_objects(list(config.values()))
 
 
-__all__ = ["check_settings", "keras", "message_of", "registered_objects", "without_tensorflow"]
+__all__ = ["check_settings", "describe_value", "keras", "message_of", "registered_objects", "without_tensorflow"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Real
@@ -415,11 +416,15 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return replace(previous, loss=loss)
 
     def _check_parameters(self) -> None:
-        if isinstance(self.loss, str) and self.loss in _NAMES_IN_KERAS:
+        if isinstance(self.loss, str) and self.loss not in REGRESSION_LOSSES:
+            name = _NAMES_IN_KERAS.get(self.loss)
             raise ValueError(
-                f"The 'loss' parameter of {type(self).__name__} must be one of {list(REGRESSION_LOSSES)}. "
-                f"Got {self.loss!r}, which is {_NAMES_IN_KERAS[self.loss]!r} here."
+                f"The 'loss' parameter of {type(self).__name__} must be one of {list(REGRESSION_LOSSES)}, or an "
+                "instance of keras.losses.Loss. "
+                f"Got {self.loss!r}{f', which is {name!r} here' if name else ' instead'}."
             )
+        if inspect.isroutine(self.loss) or isinstance(self.loss, type):
+            loss_config(self.loss)  # raises ValueError
         super()._check_parameters()
         if not isinstance(self.loss, str):
             check_regression_loss(self.loss)

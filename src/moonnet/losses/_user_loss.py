@@ -1,5 +1,6 @@
 """A Keras loss that a user passes in the parameter ``loss``."""
 
+import inspect
 import json
 import math
 from dataclasses import dataclass
@@ -162,12 +163,14 @@ def class_and_settings_of_loss(loss: Any) -> tuple[type, dict[str, Any]]:
 
 def loss_config(loss: Any) -> str:
     """Return the configuration of a Keras loss as JSON. Raises ValueError."""
-    from moonnet._keras import check_settings, keras, registered_objects, without_tensorflow
+    from moonnet._keras import check_settings, describe_value, keras, registered_objects, without_tensorflow
 
     if not isinstance(loss, keras.losses.Loss):
+        default = "; without it, a classifier minimises the cross-entropy" if isinstance(loss, str) else ""
+        remedy = ": make it the call method of a subclass" if inspect.isroutine(loss) else ""
         raise ValueError(
-            "The 'loss' parameter must be an instance of keras.losses.Loss; without it, a classifier minimises the "
-            f"cross-entropy. Got {loss!r} instead."
+            f"The 'loss' parameter must be an instance of keras.losses.Loss{default}. "
+            f"Got {describe_value(loss)}{remedy}."
         )
     if type(loss).__name__ in ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy"):
         raise ValueError(

@@ -4,7 +4,7 @@ from typing import Any
 
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.networks._dense_stack import DenseStack
-from moonnet.networks._hidden_layers import HiddenLayers, function_and_arguments
+from moonnet.networks._hidden_layers import HiddenLayers, function_and_arguments, remedy_for_layers
 from moonnet.networks._keras_network import KerasNetwork
 from moonnet.networks._network import ModelOptions, Network, State, equal_arrays
 from moonnet.networks._own_layers import layers_to_pickle, resolve_hidden_layers
@@ -21,6 +21,7 @@ __all__ = [
     "function_and_arguments",
     "layers_to_pickle",
     "network_from_dict",
+    "remedy_for_layers",
     "resolve_hidden_layers",
 ]
 

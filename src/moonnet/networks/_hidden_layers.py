@@ -125,6 +125,29 @@ def function_and_arguments(hidden_layers: Any) -> tuple[str, list[str]]:
     return name if name.isidentifier() else "function", _argument_names(_parameters(function))
 
 
+def takes_input(function: Any) -> bool:
+    """Return whether a function may take the input first: SciKeras's functions take none, or its settings."""
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
+        return False
+    return first.name not in ("meta", "compile_kwargs")
+
+
+def remedy_for_layers(value: Any) -> str:
+    """Return how to write hidden layers that were given otherwise, after a colon; empty if this is no such value."""
+    if isinstance(value, HiddenLayers):
+        return f": write hidden_layers={value!r}"
+    if inspect.isroutine(value):
+        function, _ = function_and_arguments(value)
+        return f": write hidden_layers=HiddenLayers({function}), if {function} returns the last hidden tensor"
+    if isinstance(value, type):
+        return f": write hidden_layers=[{value.__name__}(...)]" if callable(getattr(value, "call", None)) else ""
+    if hasattr(value, "layers"):
+        return ": list its hidden layers, unbuilt, or make them in a function for HiddenLayers"
+    holds_layers = isinstance(value, list | tuple) and any(map(callable, value))
+    return ": write hidden_layers=[...]" if holds_layers or callable(value) else ""
+
+
 def _argument_names(parameters: list[inspect.Parameter]) -> list[str]:
     """Return the names of parameters that can be passed by their names."""
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

@@ -1,17 +1,27 @@
 """From the parameter ``hidden_layers`` to a network: its checks, its configuration, and its pickle."""
 
+import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from moonnet.networks._deferred_values import without_values
 from moonnet.networks._forward_pass import forward_pass
-from moonnet.networks._hidden_layers import HiddenLayers, check_arguments, class_names, is_configuration
+from moonnet.networks._hidden_layers import (
+    HiddenLayers,
+    check_arguments,
+    class_names,
+    is_configuration,
+    remedy_for_layers,
+    takes_input,
+)
 from moonnet.networks._keras_network import (
     OUTPUT_LAYER,
     KerasNetwork,
@@ -78,12 +88,23 @@ def _layers_json(layers: Any) -> str:
             )
         layers = layers.layers
     if not isinstance(layers, list | tuple):
-        raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layers!r} instead.")
+        raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layers!r} instead{_remedy(layers)}.")
     for index, layer in enumerate(layers):
         if any(layer is other for other in layers[:index]):
             raise ValueError(f"The 'hidden_layers' parameter must contain each layer once. Got {layer!r} twice.")
     # Equal layers have equal configurations, which are resolved once
     return json.dumps(with_plain_names({"layers": [_layer_config(layer) for layer in layers]})["layers"])
+
+
+def _remedy(value: Any, *, in_list: bool = False) -> str:
+    """Return how to write what was meant by a value of ``hidden_layers``, or by one in its list, after a colon."""
+    if isinstance(value, Integral):
+        return ": numbers of units belong into hidden_layer_sizes, or write keras.layers.Dense(...)"
+    if in_list and (isinstance(value, str) or inspect.isroutine(value)):
+        return ": write keras.layers.Activation(...)"
+    if in_list and isinstance(value, list | tuple):
+        return ": put all layers into one list"
+    return "" if in_list else remedy_for_layers(value)
 
 
 def _layer_config(layer: Any) -> dict[str, Any]:
@@ -101,7 +122,8 @@ def _layer_config(layer: Any) -> dict[str, Any]:
             f"{layer!r} in it."
         )
     if not isinstance(layer, keras.layers.Layer):
-        raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layer!r} in it instead.")
+        remedy = _remedy(layer, in_list=True)
+        raise TypeError(f"The 'hidden_layers' parameter must be {_EXPECTED}. Got {layer!r} in it instead{remedy}.")
     if layer.weights:
         raise ValueError(
             "The 'hidden_layers' parameter must contain unbuilt layers, because moonnet trains copies of them, with "
@@ -177,10 +199,16 @@ def _config_of_function(hidden_layers: HiddenLayers, n_features: int) -> str:
     from moonnet._keras import keras
 
     function, arguments = hidden_layers.function, hidden_layers.arguments
-    if not callable(function) or isinstance(function, keras.layers.Layer):  # which a call would build
+    is_layer = isinstance(function, keras.layers.Layer)  # which a call would build
+    if not callable(function) or is_layer or (isinstance(function, type) and issubclass(function, keras.layers.Layer)):
         raise TypeError(
             f"HiddenLayers must be given a function. Got {function!r} instead: pass layers as a list to the "
             "'hidden_layers' parameter."
+        )
+    if not takes_input(function):
+        raise TypeError(
+            "The function of HiddenLayers must take the input, a keras.KerasTensor, as its first argument, and return "
+            f"the last hidden tensor. Got {hidden_layers!r} instead, which takes other arguments."
         )
     check_arguments(function, arguments)
     # Keras takes no numbers of NumPy, which a grid may hold
@@ -214,12 +242,16 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
             hidden = apply(inputs)
         except Exception as error:
             check_is_known(error)
+            needs_axes = re.search(r"expected (min_)?ndim=", str(error))
+            remedy = ". Begin with a keras.layers.Reshape to the shape of a sample" if needs_axes else ""
             raise ValueError(
                 f"The layers in 'hidden_layers', {description}, cannot be applied to {n_features} features: "
-                f"{type(error).__name__}: {message_of(error)}"
+                f"{type(error).__name__}: {message_of(error)}{remedy}"
             ) from error
         if not isinstance(hidden, keras.KerasTensor):
             remedy = " Call it, and return its result." if callable(hidden) else ""
+            if hidden is None:
+                remedy = " The function must return this tensor."
             raise TypeError(
                 f"The 'hidden_layers' parameter must lead to one tensor, the last hidden one. Got {hidden!r} from "
                 f"{description}.{remedy}"

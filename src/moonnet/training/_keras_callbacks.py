@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras
+from moonnet._keras import describe_value, keras
 from moonnet.losses._loss import Objective
 from moonnet.training._keras_models import Regularization, user_model
 from moonnet.training._loop import Observer, Training
@@ -174,7 +174,8 @@ class _ShallowCopies:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise ValueError(
                     "The 'callbacks' parameter must be None or a list of instances of keras.callbacks.Callback. "
-                    f"Got {callback!r} in it instead. (Register callbacks of scikit-learn with set_callbacks.)"
+                    f"Got a list with {describe_value(callback)}. (Register callbacks of scikit-learn with "
+                    "set_callbacks.)"
                 )
         # Of each callback, by its id: itself, its copy, and the attributes that the copy has received
         self._received: dict[int, tuple[Any, Any, dict[str, Any]]] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras
+from moonnet._keras import describe_value, keras
 from moonnet.training._flat_state import optimizer_class
 from moonnet.training.engines import engine
 
@@ -120,7 +120,7 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
             f"The 'optimizer' parameter must be one of {sorted(classes)} or an instance of keras.optimizers.Optimizer. "
-            f"Got {optimizer!r} instead."
+            f"Got {describe_value(optimizer)}."
         )
     if optimizer.built:
         raise ValueError(
@@ -244,5 +244,5 @@ def _store_learning_rate_in_float32(optimizer: Any, settings: dict[str, Any]) ->
 def _learning_rate_error(value: Any) -> ValueError:
     return ValueError(
         "The 'learning_rate' parameter must be None, a positive finite number or a "
-        f"keras.optimizers.schedules.LearningRateSchedule. Got {value!r} instead."
+        f"keras.optimizers.schedules.LearningRateSchedule. Got {describe_value(value)}."
     )
