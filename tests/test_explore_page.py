@@ -149,7 +149,7 @@ def expected_weights(browser, table=None):
     """Return the weights of a classifier fitted with the settings on the page."""
     read = Settings.from_json(settings(browser))
     data = apply_edits(load_dataset(read.dataset, table), read)
-    clf = read.classifier().fit(data.X_train, data.y_train)
+    clf = read.classifier().fit(data.inputs(data.X_train), data.y_train)
     return clf._network.flatten(clf._state)
 
 
@@ -270,6 +270,31 @@ def test_layers_are_added_resized_and_removed(page):
     for _ in range(6):
         button(page, "Add layer").click()
     assert not button(page, "Add layer").is_enabled()
+
+
+def test_derived_inputs_are_chosen_named_and_copied(browser, server):
+    page = open_page(browser, f"{server.address}#data=xor&noise=0.1")
+    boxes = {box.get_attribute("value"): box for box in setting(page, "inputs").find_elements(By.TAG_NAME, "input")}
+    assert [name for name, box in boxes.items() if box.is_selected()] == ["x1", "x2"]
+    boxes["x1*x2"].click()
+    boxes["x1"].click()
+    settle(page)
+    assert settings(page)["inputs"] == ["x2", "x1*x2"]
+    assert np.array_equal(weights(page), expected_weights(page))
+    script = copy_script(page)
+    assert script == expected_script(page)
+    assert "(PolynomialFeatures(degree=(2, 2), include_bias=False, interaction_only=True), [0, 1])," in script
+    assert boxes["x2"].is_enabled()
+    boxes["x2"].click()
+    settle(page)
+    assert not boxes["x1*x2"].is_enabled()  # the only one
+    page.find_element(By.CSS_SELECTOR, ".network").send_keys(Keys.ARROW_RIGHT)
+    assert page.find_element(By.CSS_SELECTOR, ".units h2").text.endswith(": input x times y")
+    boxes["x1"].click()
+    boxes["x2"].click()
+    boxes["x1*x2"].click()
+    settle(page)
+    assert "inputs" not in settings(page)
 
 
 def test_early_stopping_seed_and_reset(page):

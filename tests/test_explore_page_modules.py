@@ -186,13 +186,15 @@ def test_coordinates_of_plane_are_those_of_pixels(shares):
 
 
 @given(
-    st.lists(st.integers(1, 64), max_size=6).map(lambda hidden: [2, *hidden, 1]),
+    st.tuples(st.integers(1, 7), st.lists(st.integers(1, 64), max_size=6)).map(lambda sizes: [sizes[0], *sizes[1], 1]),
     st.floats(300, 2000),
     st.floats(150, 800),
+    st.sampled_from([0, 44]),
 )
-def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, height):
-    layers = evaluate("network_layout.js", "networkLayout(...args)", layer_sizes, width, height)
+def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, height, margin):
+    layers = evaluate("network_layout.js", "networkLayout(...args)", layer_sizes, width, height, margin)
     assert list(map(len, layers)) == layer_sizes
+    assert len({tile["x"] for tile in layers[0]}) == 1  # so that a name fits beside each input
     tiles = np.array([[tile["x"], tile["y"], tile["size"]] for layer in layers for tile in layer])
     (size,) = set(tiles[:, 2])
     assert size <= 42
@@ -200,7 +202,7 @@ def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, hei
     apart = np.abs(corners[:, np.newaxis] - corners).max(axis=2)
     assert apart[~np.eye(len(corners), dtype=bool)].min() >= size
     if size > 1:  # otherwise the canvas is too small for any tile
-        assert (corners >= -1e-9).all()
+        assert (corners >= [margin - 1e-9, -1e-9]).all()
         assert (corners + size <= [width + 1e-9, height + 1e-9]).all()
     ends = [[tile["x"] for tile in layer] for layer in layers]
     assert all(max(left) < min(right) for left, right in pairwise(ends))

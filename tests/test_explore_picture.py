@@ -18,7 +18,7 @@ def make_picture(**values):
     """Return the data, the fitted classifier, and the header and arrays of its picture."""
     settings = Settings.from_json({**NETWORK, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    classifier = settings.classifier().fit(data.X_train, data.y_train)
+    classifier = settings.classifier().fit(data.inputs(data.X_train), data.y_train)
     return data, classifier, *compute_picture(data, classifier._network, classifier._state)
 
 
@@ -189,3 +189,22 @@ def test_picture_without_hidden_layers_or_with_positive_activation(activation):
         assert header["layer_sizes"] == [2, *sizes, 1]
         assert_array_equal(arrays["probability"], classifier.predict_proba(grid(data, RESOLUTION))[:, 1])
         assert (arrays["units"][2:-1] > 128).all()
+
+
+def test_picture_of_network_with_derived_inputs():
+    names = ["x2", "x1^2", "x1*x2"]
+    data, _, header, arrays = make_picture(data="xor", inputs=names)
+    classifier = KerasMoonClassifier([5, 4], epochs=15, learning_rate=0.01, random_state=0)
+
+    def derive(points):
+        x, y = points.T
+        return np.column_stack([y, x**2, x * y])
+
+    classifier.fit(derive(data.X_train), data.y_train)
+    probability = classifier.predict_proba(derive(grid(data, RESOLUTION)))[:, 1]
+    assert_array_equal(arrays["probability"], probability)
+    assert header["test_accuracy"] == classifier.score(derive(data.X_test), data.y_test)
+    assert header["layer_sizes"] == [3, 5, 4, 1]
+    assert header["inputs"] == ["y", "x squared", "x times y"]
+    assert_allclose(arrays["units"][:3], as_unit_images([derive(grid(data, UNIT_RESOLUTION))]), atol=0.51)
+    assert_allclose(arrays["points"], data.X_train, rtol=1e-6)  # on the plane

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.trains
 
 CASES = {
     "two classes": {"l2": 0.01},
+    "derived inputs": {"inputs": ["x1", "x2", "x1^2", "sin x2"]},
     "three classes": {"data": "blobs", "optimizer": "adam"},
     "dropout": {"dropout": 0.3, "drawn": [[0, 0, 1]], "erased": [3]},
 }
@@ -24,7 +25,7 @@ def record(should_continue=lambda recorder: True, **values):
     settings = Settings.from_json({**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     recorder = Recorder(data, should_continue)
-    classifier = settings.classifier()._fit(data.X_train, data.y_train, observers=[recorder])
+    classifier = settings.classifier()._fit(data.inputs(data.X_train), data.y_train, observers=[recorder])
     return settings, data, recorder, classifier
 
 
@@ -40,12 +41,12 @@ def test_recorded_weights_match_fits_of_as_many_epochs(case):
     assert len(recorder.states) == settings.epochs + 1
     warm = settings.classifier().set_params(epochs=1, warm_start=True)
     for epoch in range(1, settings.epochs + 1):
-        warm.fit(data.X_train, data.y_train)
+        warm.fit(data.inputs(data.X_train), data.y_train)
         assert_same_weights(recorder.states[epoch], warm._state)
     for epoch in (1, 4):
-        fresh = settings.classifier().set_params(epochs=epoch).fit(data.X_train, data.y_train)
+        fresh = settings.classifier().set_params(epochs=epoch).fit(data.inputs(data.X_train), data.y_train)
         assert_same_weights(recorder.states[epoch], fresh._state)
-    unobserved = settings.classifier().fit(data.X_train, data.y_train)
+    unobserved = settings.classifier().fit(data.inputs(data.X_train), data.y_train)
     assert_same_weights(classifier._state, unobserved._state)
     assert_same_weights(recorder.states[-1], unobserved._state)
     assert recorder.history["loss"] == unobserved.history_["loss"]
@@ -58,13 +59,13 @@ def test_recorded_test_metrics_match_scikit_learn(case):
     y = data.y_test
     for values in recorder.history.values():
         assert len(values) == settings.epochs
-    classifier = settings.classifier().set_params(epochs=1).fit(data.X_train, data.y_train)
+    classifier = settings.classifier().set_params(epochs=1).fit(data.inputs(data.X_train), data.y_train)
     for epoch, state in enumerate(recorder.states[1:]):
         classifier._state = state
         penalty = settings.l2 * sum(np.square(kernel).sum() for kernel in classifier.coefs_)
-        expected = log_loss(y, classifier.predict_proba(data.X_test)) + penalty
+        expected = log_loss(y, classifier.predict_proba(data.inputs(data.X_test))) + penalty
         assert recorder.history["test_loss"][epoch] == pytest.approx(expected, rel=1e-9)
-        predicted = classifier.predict(data.X_test)
+        predicted = classifier.predict(data.inputs(data.X_test))
         assert recorder.history["test_accuracy"][epoch] == pytest.approx(accuracy_score(y, predicted))
 
 
@@ -95,7 +96,7 @@ def test_training_stops_when_should_continue_returns_false():
 def test_epochs_are_recorded_until_early_stopping():
     values = {"early_stopping": True, "epochs": 300, "learning_rate": 0.05, "noise": 0.5}
     settings, data, recorder, classifier = record(**values)
-    unobserved = settings.classifier().fit(data.X_train, data.y_train)
+    unobserved = settings.classifier().fit(data.inputs(data.X_train), data.y_train)
     assert 10 < unobserved.n_iter_ < 300
     assert len(recorder.states) == unobserved.n_iter_ + 1
     assert recorder.history["loss"] == unobserved.history_["loss"]

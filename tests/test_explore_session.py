@@ -123,7 +123,7 @@ def expected(table=None, **values):
     """Return the data for the settings, and a classifier fitted on them."""
     settings = Settings.from_json({**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, table), settings)
-    return data, settings.classifier().fit(data.X_train, data.y_train)
+    return data, settings.classifier().fit(data.inputs(data.X_train), data.y_train)
 
 
 def flat_weights(classifier):
@@ -507,6 +507,8 @@ SCRIPTS = {
     "xor": {"data": "xor", "early_stopping": True},
     "circles": {"data": "circles", "batch_size": 7},
     "two columns": {"data": "own", "features": ["petal width", "sepal length"], "drawn": [[0, 0, 2]], "erased": [5]},
+    "derived inputs": {"data": "xor", "inputs": ["x1", "x1*x2", "sin x2"], "drawn": [[1, -1, 0]]},
+    "derived inputs of columns": {"data": "own", "features": ["petal width", "sepal length"], "inputs": ["x1^2", "x2"]},
     "principal plane": {"data": "own", "random_state": 7},
 }
 # Runs each script as a user would, and prints the weights of the network
@@ -515,7 +517,9 @@ import os, runpy, sys
 os.chdir(sys.argv[1])
 for name in sys.argv[2:]:
     left = runpy.run_path(name + ".py")
-    print(name + ":", *(array.tobytes().hex() for array in left["network"]._state.trainable))
+    network = left["network"]
+    network = getattr(network, "steps", [(None, network)])[-1][1]
+    print(name + ":", *(array.tobytes().hex() for array in network._state.trainable))
     if "model" in left:
         seen = left["preprocessor"].transform(left["X"])
         assert (left["model"].predict(left["X"]) == left["network"].predict(seen)).all()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moonnet import KerasMoonClassifier
+from moonnet.explore._inputs import INPUTS
 from moonnet.explore._settings import (
     ACTIVATIONS,
     DATA,
@@ -56,6 +57,11 @@ OTHERS = {
         LAYERS,
         [[], [1], [64] * 6],
         [None, 5, "5", [0], [65], [True], [5.0], [[5]], [math.nan], [10**400], [4] * 7, {"0": 5}],
+    ),
+    "inputs": (
+        r"a list of different names, at least one, of x1, x2, x1\^2, .*sin x2",
+        [["x1", "x2"], ["x1*x2"], list(INPUTS)],
+        [None, [], "x1", ["x3"], ["x1", "x1"], [["x1"]], [1], [None], {"x1": 1}, [*INPUTS, "x1"]],
     ),
     "target": ("a column name or null", [None, "", "species"], [0, True, ["a"], {}, math.nan]),
     "features": (
@@ -120,6 +126,10 @@ def test_from_json_rejects_values_out_of_bounds(name):
         if not isinstance(value, list | dict | int) or isinstance(value, bool):
             assert f"Got {value!r} instead." in str(raised.value)
         assert len(str(raised.value)) < 400  # also for a long value
+
+
+def test_inputs_are_stored_in_a_fixed_order():
+    assert Settings.from_json({"inputs": ["sin x1", "x2", "x1"]}).inputs == ("x1", "x2", "sin x1")
 
 
 def test_learning_rate_may_be_null():
@@ -201,6 +211,8 @@ def test_controls_are_json_and_offer_only_accepted_values():
             assert control["default"] in control["values"]
     for value in by_name["random_state"]["bounds"]:
         Settings.from_json({"random_state": value})
+    for value in by_name["inputs"]["symbols"]:
+        Settings.from_json({"inputs": [value]})
     layers = by_name["hidden_layer_sizes"]
     Settings.from_json({"hidden_layer_sizes": [layers["max_units"]] * layers["max_layers"]})
     for sizes in ([1] * (layers["max_layers"] + 1), [layers["max_units"] + 1]):

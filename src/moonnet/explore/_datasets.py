@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array
 
+from moonnet.explore._inputs import Inputs
 from moonnet.explore._settings import MAX_COORDINATE, MAX_TRAIN_ROWS, DatasetSettings, Settings
 from moonnet.plotting._feature_plane import axis_limits, principal_axis_labels
 from moonnet.tables._pipeline import median_imputer
@@ -45,6 +46,7 @@ class PlaneDataset(NamedTuple):
     preprocessor: Any  # fitted pipeline from the table's columns to the plane; None for a toy problem
     note: str  # for the page's status, on ambiguous numbers, missing values and rows left out; may be empty
     code: str  # defines X_train, y_train, X_test, y_test and, for a table, preprocessor
+    inputs: Inputs = Inputs()  # of the network, from points on the plane
 
 
 class UserTable(Protocol):
@@ -114,7 +116,10 @@ def load_dataset(settings: DatasetSettings, table: UserTable | None) -> PlaneDat
 
 
 def apply_edits(dataset: PlaneDataset, settings: Settings) -> PlaneDataset:
-    """Return the dataset without the training samples erased and with those drawn. Raises ValueError."""
+    """Return the dataset with the network's inputs, without the training samples erased and with those drawn.
+
+    Raises ValueError.
+    """
     indices = np.setdiff1d(dataset.indices, settings.erased)
     X, y = dataset.X_train[indices], dataset.y_train[indices]
     if settings.drawn:
@@ -126,7 +131,8 @@ def apply_edits(dataset: PlaneDataset, settings: Settings) -> PlaneDataset:
         raise ValueError(
             f"The training samples must contain every class. There is none of class {missing[0]}: draw one."
         )
-    return dataset._replace(X_train=X, y_train=y, indices=indices, code=_edits_code(dataset, settings))
+    code, inputs = _edits_code(dataset, settings), Inputs(settings.inputs)
+    return dataset._replace(X_train=X, y_train=y, indices=indices, code=code, inputs=inputs)
 
 
 def _edits_code(dataset: PlaneDataset, settings: Settings) -> str:

@@ -20,8 +20,8 @@ def compute_picture(
     """Return metrics and sizes for the message's header, and the arrays to draw."""
     labels = ClassTargets(data.classes)
 
-    def logits(X: np.ndarray) -> np.ndarray:
-        return network.raw_predictions(X, state)
+    def logits(points: np.ndarray) -> np.ndarray:
+        return network.raw_predictions(data.inputs(points), state)
 
     probability = labels.probabilities(logits(_grid(data, RESOLUTION)))
     lines = boundary_lines(probability.reshape(RESOLUTION, RESOLUTION, -1))
@@ -32,6 +32,8 @@ def compute_picture(
         "accuracy": float(is_correct.mean()),
         "test_accuracy": float(is_correct_test.mean()),
         "layer_sizes": list(network.layer_sizes),
+        "inputs": data.inputs.describe([axis.name for axis in data.axes]),
+        "input_symbols": data.inputs.symbols,
         "resolution": RESOLUTION,
         "unit_resolution": UNIT_RESOLUTION,
     }
@@ -40,7 +42,7 @@ def compute_picture(
         "probability": probability[:, 1] if len(labels.classes) == 2 else probability,
         "boundary": np.concatenate([np.zeros((0, 2)), *lines]).astype(np.float32),  # in grid steps
         "boundary_ends": np.cumsum([len(line) for line in lines]).astype(np.int32),
-        "units": _unit_images(network.layer_outputs(_grid(data, UNIT_RESOLUTION), state)),
+        "units": _unit_images(network.layer_outputs(data.inputs(_grid(data, UNIT_RESOLUTION)), state)),
         "weights": network.flatten(state),
         "points": data.X_train.astype(np.float32),
         "labels": np.searchsorted(labels.classes, data.y_train).astype(np.uint8),

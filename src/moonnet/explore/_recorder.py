@@ -20,7 +20,7 @@ class Recorder(ValidationObserver):
     """
 
     def __init__(self, data: PlaneDataset, should_continue: Callable[["Recorder"], bool]) -> None:
-        labels, X, y = ClassTargets(data.classes), data.X_test, data.y_test
+        labels, X, y = ClassTargets(data.classes), data.inputs(data.X_test), data.y_test
         super().__init__(Samples(X, labels.encode(y, X.dtype), np.ones(len(y))))
         self._should_continue = should_continue
         self.states: list[State] = []

@@ -147,7 +147,7 @@ class Session:
             if not self._train_recorded(request_id, settings, data, sends_pictures=True):
                 self._interrupted_request = request
         else:
-            classifier = settings.classifier().fit(data.X_train, data.y_train)
+            classifier = settings.classifier().fit(data.inputs(data.X_train), data.y_train)
             self._network = TrainedNetwork(request_id, settings, data, classifier, [])
             self._send_trained(self._network, classifier.history_)
             self._requests.put("record", {"kind": "record", "id": request_id})
@@ -177,7 +177,7 @@ class Session:
             return True
 
         recorder = Recorder(data, should_continue)
-        classifier = settings.classifier()._fit(data.X_train, data.y_train, observers=[recorder])
+        classifier = settings.classifier()._fit(data.inputs(data.X_train), data.y_train, observers=[recorder])
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
         self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.states)
@@ -300,6 +300,7 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
     from moonnet.training._loop import compiled_batch_size
 
     return (
+        len(data.inputs.names),
         settings.hidden_layer_sizes,
         settings.activation,
         settings.optimizer,
@@ -311,7 +312,7 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
 
 def _training_cost(settings: Settings, data: PlaneDataset) -> float:
     """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
-    network = DenseStack((2, *settings.hidden_layer_sizes, len(data.classes)), settings.activation)
+    network = DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, len(data.classes)), settings.activation)
     batch_size = min(settings.batch_size, len(data.y_train))
     n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)
     return n_steps * (20_000 + batch_size * network.n_weights)

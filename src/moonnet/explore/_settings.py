@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 from moonnet import KerasMoonClassifier
+from moonnet.explore._inputs import COORDINATES, INPUTS
 
 MAX_DRAWN_POINTS = 1000
 MAX_SAMPLES = 1000  # of a toy problem
@@ -81,6 +82,15 @@ _LAYERS = _SettingType(
     lambda value: _is_list(value, MAX_LAYERS, lambda units: _is_number(units, Integral, 1, MAX_UNITS)),
     control={"kind": "layers", "max_layers": MAX_LAYERS, "max_units": MAX_UNITS},
 )
+_INPUTS = _SettingType(
+    f"a list of different names, at least one, of {', '.join(INPUTS)}",
+    lambda value: (
+        _is_list(value, len(INPUTS), lambda name: isinstance(name, str) and name in INPUTS)
+        and 0 < len(set(value)) == len(value)
+    ),
+    control={"kind": "subset", "symbols": {name: given.symbol for name, given in INPUTS.items()}},
+    store=lambda value: tuple(name for name in INPUTS if name in value),
+)
 _COLUMN_NAME = _SettingType("a column name or null", lambda value: value is None or isinstance(value, str))
 _COLUMN_PAIR = _SettingType(
     "a list of two different column names, or null",
@@ -142,6 +152,12 @@ class Settings:
         0,
         "Seed of the samples, or of the choice of a table's held-out rows, and of the training. The same seed gives "
         "the same network, bit for bit.",
+    )
+    inputs: tuple[str, ...] = _setting(
+        _INPUTS,
+        COORDINATES,
+        "What the network receives: x₁ is the horizontal coordinate of a sample on the plane, x₂ the vertical one, and "
+        "the others are derived from them. For a table, the coordinates are standardised.",
     )
     hidden_layer_sizes: tuple[int, ...] = _setting(
         _LAYERS,

@@ -31,18 +31,17 @@ class TrainedNetwork(NamedTuple):
 
     @property
     def estimator(self) -> Any:
-        """The classifier or, for a table, the pipeline that ends in it and takes the table's columns."""
-        preprocessor = self.data.preprocessor
-        return self.classifier if preprocessor is None else make_pipeline(preprocessor, self.classifier)
+        """The classifier, or a pipeline that ends in it and takes coordinates on the plane or a table's columns."""
+        transformers = [step for step in (self.data.preprocessor, self.data.inputs.transformer) if step is not None]
+        return make_pipeline(*transformers, self.classifier) if transformers else self.classifier
 
 
 def to_script(network: TrainedNetwork) -> str:
     """Return the Python script that trains the network again, bit-for-bit identical."""
-    parts = [
-        network.data.code,
-        f"network = {estimator_code(network.settings.classifier())}\nnetwork.fit(X_train, y_train)",
-        _SCORES,
-    ]
+    estimator, transformer = network.settings.classifier(), network.data.inputs.transformer
+    if transformer is not None:
+        estimator = make_pipeline(transformer, estimator)
+    parts = [network.data.code, f"network = {estimator_code(estimator)}\nnetwork.fit(X_train, y_train)", _SCORES]
     if network.data.preprocessor is not None:
         parts.append("model = make_pipeline(preprocessor, network)  # takes the original columns")
     return script("\n\n".join(parts))

@@ -96,7 +96,8 @@ class Explorer(anywidget.AnyWidget):
         -------
         estimator : KerasMoonClassifier, Pipeline or None
             The classifier; if the samples are from X and y, a pipeline that ends in the classifier and takes the
-            columns of X that are used. None until the page has trained a network.
+            columns of X that are used; with derived inputs, a pipeline that computes them. None until the page has
+            trained a network.
 
         See Also
         --------

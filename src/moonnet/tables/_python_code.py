@@ -7,6 +7,9 @@ from pprint import pformat
 from textwrap import indent
 from typing import Any
 
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 _MAX_LINE = 100
@@ -17,13 +20,13 @@ import zipfile
 import numpy as np
 import pandas as pd
 import skops.io
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.datasets import make_blobs, make_circles, make_moons
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, StandardScaler
 
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
@@ -60,20 +63,35 @@ def imports_code(code: str) -> str:
 
 
 def estimator_code(estimator: Any, /, **names: str) -> str:
-    """Return the code that makes an unfitted estimator; ``names`` are variables that hold some of its parameters."""
+    """Return the code that makes an unfitted estimator; ``names`` are variables that hold some of its parameters.
+
+    Pipelines, unions and column transformers must be made by the functions that name their parts.
+    """
     if isinstance(estimator, Pipeline):
         return _call_code("make_pipeline", [estimator_code(step) for _, step in estimator.steps])
     if isinstance(estimator, FeatureUnion):
         parts = [estimator_code(part) for _, part in estimator.transformer_list]
         return _call_code("make_union", [*parts, f"verbose_feature_names_out={estimator.verbose_feature_names_out}"])
+    if isinstance(estimator, ColumnTransformer):
+        parts = [f"({_value_code(part)}, {columns})" for _, part, columns in estimator.transformers]
+        return _call_code("make_column_transformer", parts)
     # scikit-learn's repr shortens long parameters
     defaults = {name: parameter.default for name, parameter in signature(type(estimator)).parameters.items()}
     parameters = estimator.get_params(deep=False).items()
     changed = [
-        f"{name}={names.get(name, repr(value))}" for name, value in parameters if repr(value) != repr(defaults[name])
+        f"{name}={names.get(name) or _value_code(value)}"
+        for name, value in parameters
+        if repr(value) != repr(defaults[name])
     ]
     name, code = type(estimator).__name__, ", ".join(changed)
     return f"{name}({code})" if len(name + code) < _MAX_LINE else _call_code(name, changed)
+
+
+def _value_code(value: Any) -> str:
+    """Return the code of a parameter: an estimator, a function of NumPy or a literal."""
+    if isinstance(value, BaseEstimator):
+        return estimator_code(value)
+    return f"np.{value.__name__}" if isinstance(value, np.ufunc) else repr(value)
 
 
 def literal_code(value: Any) -> str:

@@ -4,7 +4,7 @@ import { nearestIndex } from "./scales.js";
 
 const GROUPS = {
   Data: ["data", "target", "features", "n_samples", "noise", "random_state"],
-  Network: ["hidden_layer_sizes", "activation", "dropout", "l2"],
+  Network: ["inputs", "hidden_layer_sizes", "activation", "dropout", "l2"],
   Training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping"],
 };
 
@@ -53,7 +53,7 @@ export class Controls {
       data: () => this.dataControl(control), target: () => this.targetControl(), features: () => this.featuresControl(),
       choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
       flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
-      layers: () => this.layersControl(name, control),
+      layers: () => this.layersControl(name, control), subset: () => this.subsetControl(name, control),
     };
     return (builders[name] ?? builders[control.kind])();
   }
@@ -106,6 +106,22 @@ export class Controls {
       type: "checkbox", onchange: (event) => this.page.change({ [name]: input.checked }, event),
     });
     return { input, refresh: () => { input.checked = this.page.value(name); } };
+  }
+
+  // A checkbox for each value; the last one that is checked cannot be unchecked
+  subsetControl(name, { symbols }) {
+    const boxes = Object.keys(symbols).map((value) => element("input", {
+      type: "checkbox", value,
+      onchange: (event) => this.page.change({ [name]: chosen() }, event),
+    }));
+    const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
+    const labels = boxes.map((box) => element("label", {}, box, symbols[box.value]));
+    const input = element("div", { role: "group", class: "subset" }, ...labels);
+    const refresh = () => {
+      for (const box of boxes) box.checked = this.page.value(name).includes(box.value);
+      for (const box of boxes) box.disabled = box.checked && chosen().length === 1;
+    };
+    return { input, refresh };
   }
 
   seedControl(name, { bounds }) {

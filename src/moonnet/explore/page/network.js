@@ -3,6 +3,8 @@ import { activationColor } from "./colors.js";
 import { element } from "./dom.js";
 import { networkLayout } from "./network_layout.js";
 
+const SYMBOLS_WIDTH = 44; // pixels left of the inputs
+
 function drawNetwork(context, layers, { header, arrays }, palette, selected) {
   drawConnections(context, layers, arrays.weights, palette);
   const [tiles, side] = [layers.flat(), header.unit_resolution];
@@ -14,6 +16,16 @@ function drawNetwork(context, layers, { header, arrays }, palette, selected) {
     context.strokeStyle = unit === selected ? palette.accent : palette.line;
     context.strokeRect(x, y, size, size);
   });
+  drawSymbols(context, layers[0], header.input_symbols, palette);
+}
+
+// The symbol of each input, left of its tile
+function drawSymbols(context, tiles, symbols, palette) {
+  context.font = palette.font(12);
+  context.fillStyle = palette.muted;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  tiles.forEach(({ x, y, size }, index) => context.fillText(symbols[index], x - 5, y + size / 2, SYMBOLS_WIDTH - 6));
 }
 
 // A line for each weight; its width is relative to the layer's largest weight. Each line is a separate stroke, because
@@ -72,13 +84,13 @@ export class NetworkPicture {
 
   // A description of the selected unit
   unitName() {
-    const { axes, classes, layer_sizes: sizes } = this.page.view.header;
+    const { inputs, classes, layer_sizes: sizes } = this.page.view.header;
     let [layer, unit] = [0, this.unit];
     while (unit >= sizes[layer]) {
       unit -= sizes[layer];
       layer += 1;
     }
-    if (layer === 0) return `input ${axes[unit].name}`;
+    if (layer === 0) return `input ${inputs[unit]}`;
     if (layer < sizes.length - 1) return `unit ${unit + 1} of layer ${layer}`;
     return `logit of class ${classes[classes.length === 2 ? 1 : unit]}`;
   }
@@ -104,7 +116,7 @@ export class NetworkPicture {
     const { view } = this.page;
     const { context, width, height } = prepareCanvas(this.canvas);
     const sizes = view.header.layer_sizes;
-    this.layers = networkLayout(sizes, width, height);
+    this.layers = networkLayout(sizes, width, height, SYMBOLS_WIDTH);
     drawNetwork(context, this.layers, view, palette, this.unit);
     const title = `Network ${sizes.join("-")}, ${view.arrays.weights.length.toLocaleString("en")} parameters`;
     this.title.textContent = this.unit === null ? title : `${title}: ${this.unitName()}`;
