@@ -387,6 +387,9 @@ def test_unfitted_estimator_raises_not_fitted_error(moons):
     for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         with pytest.raises(NotFittedError):
             getattr(clf, method)(moons[0])
+    for attribute in ("n_layers_", "n_outputs_", "out_activation_", "loss_"):
+        with pytest.raises(NotFittedError):
+            getattr(clf, attribute)
     assert not hasattr(clf, "model_")
 
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import warnings
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,6 +190,10 @@ def test_members_resume_with_a_new_optimizer(moons, ensemble):
         (DeepEnsembleClassifier(Perceptron()), r"must be a classifier with predict_proba\. Got Perceptron\(\) instead"),
         (DeepEnsembleRegressor(CLASSIFIER), r"DeepEnsembleRegressor must be a regressor\. Got KerasMoonClassifier"),
         (DeepEnsembleClassifier(n_estimators=0), "'n_estimators' parameter of DeepEnsembleClassifier .* Got 0 instead"),
+        (
+            DeepEnsembleClassifier(keras.Sequential()),
+            "'estimator' parameter of DeepEnsembleClassifier .* Got <Sequential",
+        ),
         (DeepEnsembleClassifier(3), "'estimator' parameter of DeepEnsembleClassifier .* Got 3 instead"),
     ],
 )

@@ -267,6 +267,7 @@ INPUTS = keras.Input((6,))
         (["relu"], TypeError, r"Got 'relu' in it instead: write keras.layers.Activation\("),
         ([keras.activations.relu], TypeError, r"Got <function relu .* in it instead: write keras.layers.Activation\("),
         ([64, 32], TypeError, "Got 64 in it instead: numbers of units belong into hidden_layer_sizes"),
+        ([HiddenLayers(dense)], TypeError, "in it instead: pass it without a list"),
         ([[layers.Dense(3)]], TypeError, "in it instead: put all layers into one list"),
         ([keras.Input((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),
         ([layers.InputLayer((6,)), layers.Dense(3)], TypeError, "must not contain an Input, because fit knows"),

@@ -207,10 +207,21 @@ def test_estimator_of_the_user_is_the_member():
     assert tabular_pipeline(LogisticRegression()).fit(MIXED, Y0).score(MIXED, Y0) > 0.9
 
 
+class WithFit:
+    """Methods that a Keras model has, too, but no parameters."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return X
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"estimator": "classification"}, "estimator must be 'classifier', 'regressor', or .* Got 'classification'"),
+        ({"estimator": WithFit()}, "estimator must be 'classifier', 'regressor', or .* Got <.*WithFit object"),
         ({"estimator": KerasMoonClassifier}, "estimator must be 'classifier', 'regressor', or"),
         ({"estimator": "classifier", "effort": "low"}, r"effort must be one of \['default', 'high'\]. Got 'low'"),
     ],

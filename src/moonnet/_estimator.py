@@ -705,21 +705,25 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
     @property
     def loss_(self) -> float:
         """Training loss of the last epoch: ``history_["loss"][-1]``, NaN if there was none."""
+        self._fitted_state()
         return self.history_["loss"][-1] if self.n_iter_ else math.nan
 
     @property
     def n_layers_(self) -> int:
         """Number of layers, including the input layer."""
+        self._fitted_state()
         return self._network.n_layers
 
     @property
     def n_outputs_(self) -> int:
         """Number of units in the output layer."""
+        self._fitted_state()
         return self._network.n_outputs
 
     @property
     def out_activation_(self) -> str:
         """Name of the Keras activation of the output layer."""
+        self._fitted_state()
         return self._fitted_objective.loss.output_activation
 
     def _check_hidden_layer_sizes(self) -> tuple[int, ...]:

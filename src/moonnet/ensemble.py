@@ -34,7 +34,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
     """Fits copies of an estimator with different random states on all samples."""
 
     _parameter_constraints: ClassVar[dict] = {
-        "estimator": [HasMethods(["fit", "predict"]), None],
+        "estimator": [HasMethods(["fit", "predict", "get_params"]), None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],

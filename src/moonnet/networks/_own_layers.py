@@ -102,6 +102,8 @@ def _remedy(value: Any, *, in_list: bool = False) -> str:
         return ": numbers of units belong into hidden_layer_sizes, or write keras.layers.Dense(...)"
     if in_list and (isinstance(value, str) or inspect.isroutine(value)):
         return ": write keras.layers.Activation(...)"
+    if in_list and isinstance(value, HiddenLayers):
+        return ": pass it without a list"
     if in_list and isinstance(value, list | tuple):
         return ": put all layers into one list"
     return "" if in_list else remedy_for_layers(value)
@@ -242,7 +244,7 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
             hidden = apply(inputs)
         except Exception as error:
             check_is_known(error)
-            needs_axes = re.search(r"expected (min_)?ndim=", str(error))
+            needs_axes = re.search(r"expected (min_)?ndim=\d+, found ndim=2\b", str(error))
             remedy = ". Begin with a keras.layers.Reshape to the shape of a sample" if needs_axes else ""
             raise ValueError(
                 f"The layers in 'hidden_layers', {description}, cannot be applied to {n_features} features: "

@@ -124,7 +124,8 @@ def make_member(estimator: Any) -> Any:
     """Return the recommended network for ``"classifier"`` or ``"regressor"``, or the estimator itself."""
     if isinstance(estimator, str) and estimator in _NETWORKS:
         return _NETWORKS[estimator](**_SETTINGS)
-    if isinstance(estimator, str | type) or not (is_classifier(estimator) or is_regressor(estimator)):
+    is_estimator = hasattr(estimator, "get_params") and not isinstance(estimator, type)
+    if not is_estimator or not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(
             f"estimator must be 'classifier', 'regressor', or a classifier or regressor. Got {estimator!r} instead."
         )
