@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_friedman1, make_multilabel_classification
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.linear_model import Perceptron
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
@@ -51,6 +52,35 @@ def test_classifier_predicts_mean_of_members_fitted_by_hand(moons, ensemble):
     assert_array_equal(ensemble.predict(X), mean.argmax(axis=1))
     assert ensemble.predict_proba(X[:1]).shape == (1, 2)
     assert len({member.coefs_[0].tobytes() for member in ensemble.estimators_}) == 3
+
+
+VOTERS = {
+    "classes": [(str(seed), clone(CLASSIFIER).set_params(random_state=seed)) for seed in range(3)],
+    "numbers": [(str(seed), clone(REGRESSOR).set_params(random_state=seed)) for seed in range(3)],
+}
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        BaggingClassifier(CLASSIFIER, 3, random_state=0),
+        BaggingClassifier(CLASSIFIER, 3, max_samples=0.5, bootstrap=False, random_state=0),
+        BaggingRegressor(REGRESSOR, 3, random_state=0),
+        VotingClassifier(VOTERS["classes"], voting="soft"),
+        VotingRegressor(VOTERS["numbers"]),
+    ],
+    ids=["bagging", "half", "bagging of numbers", "voting", "voting of numbers"],
+)
+def test_members_of_scikit_learns_ensembles_share_one_compiled_program(ensemble, monkeypatch):
+    monkeypatch.setattr(_compiled_program, "_programs", {})
+    X, y = make_friedman1(120, random_state=0)
+    ensemble.fit(X, y > y.mean() if isinstance(ensemble, BaggingClassifier | VotingClassifier) else y)
+    assert len(_compiled_program._programs) == 1
+    predictions = {member.predict(X).tobytes() for member in ensemble.estimators_}
+    assert len(predictions) == 3
+    if isinstance(ensemble, BaggingClassifier | BaggingRegressor):  # which trained on different numbers of samples
+        sizes = [len(np.unique(rows)) for rows in ensemble.estimators_samples_]
+        assert (len(set(sizes)) == 1) == (not ensemble.bootstrap)
 
 
 def test_regressor_predicts_mean_of_members_fitted_by_hand():

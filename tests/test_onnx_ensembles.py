@@ -1,21 +1,24 @@
 """ONNX conversion of ensembles: predictions of ONNX Runtime, compared with those of the ensemble."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
 from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import moonnet.onnx  # noqa: F401 - registers the converters
 from helpers import run_onnx
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from moonnet.onnx import to_onnx
+from moonnet.tables import tabular_pipeline
 
 IRIS = load_iris()
 X = StandardScaler().fit_transform(IRIS.data)
@@ -29,8 +32,32 @@ PROBLEMS = {
         *make_multilabel_classification(60, n_features=5, n_classes=3, random_state=0),
     ),
     "scikit-learn's members": (DeepEnsembleClassifier(LogisticRegression(), 2), X, IRIS.target),
+    "pipelines": (DeepEnsembleClassifier(make_pipeline(StandardScaler(), NETWORK), 2, random_state=0), X, IRIS.target),
     "numbers": (DeepEnsembleRegressor(KerasMoonRegressor((6,), epochs=3), 3, random_state=0), X, X[:, 0] * 1e3 + 1e4),
     "several numbers": (DeepEnsembleRegressor(KerasMoonRegressor((6,), epochs=3), 2, random_state=0), X, X[:, :2]),
+}
+
+
+REGRESSOR = KerasMoonRegressor((6,), epochs=3, random_state=0)
+CLASSIFIERS = [("a", NETWORK), ("b", make_pipeline(StandardScaler(), NETWORK)), ("c", LogisticRegression())]
+REGRESSORS = [("a", REGRESSOR), ("b", make_pipeline(StandardScaler(), REGRESSOR)), ("c", LinearRegression())]
+NAMES = IRIS.target_names[IRIS.target]
+WIDE = X[:, 0] * 1e3 + 1e4
+OF_SCIKIT_LEARN = {
+    "bagging": (BaggingClassifier(NETWORK, 3, random_state=0), NAMES),
+    "bagging of two classes": (BaggingClassifier(NETWORK, 2, random_state=0), IRIS.target > 0),
+    "bagging of pipelines": (BaggingClassifier(make_pipeline(StandardScaler(), NETWORK), 2, random_state=0), NAMES),
+    "random features": (BaggingClassifier(NETWORK, 3, max_features=0.5, random_state=0), IRIS.target * 2.0),
+    "bagging of votes": (BaggingClassifier(Perceptron(), 3, random_state=0), NAMES),
+    "soft voting": (VotingClassifier(CLASSIFIERS, voting="soft"), NAMES),
+    "weighted": (VotingClassifier(CLASSIFIERS, voting="soft", weights=[1, 2, 3.5]), IRIS.target + 5),
+    "dropped": (VotingClassifier(CLASSIFIERS, voting="soft", weights=[1, 2, 9]).set_params(c="drop"), IRIS.target),
+    "hard voting": (VotingClassifier(CLASSIFIERS), NAMES),
+    "weighted votes": (VotingClassifier(CLASSIFIERS, weights=[1, 1, 2.5]), IRIS.target > 0),
+    "bagged numbers": (BaggingRegressor(REGRESSOR, 3, max_features=0.5, random_state=0), WIDE),
+    "bagged outputs": (BaggingRegressor(REGRESSOR, 2, random_state=0), X[:, :2]),
+    "voted numbers": (VotingRegressor(REGRESSORS), WIDE),
+    "weighted numbers": (VotingRegressor(REGRESSORS, weights=[1, 2, 3.5]), WIDE),
 }
 
 
@@ -64,6 +91,53 @@ def test_ensemble_in_a_pipeline_agrees(moons):
         graph = skl2onnx.to_onnx(pipeline, X[:1], options=options)
         outputs = run_onnx(graph, {"X": X})
         assert_allclose(np.column_stack(outputs[1:]), pipeline.predict_proba(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("problem", OF_SCIKIT_LEARN.values(), ids=OF_SCIKIT_LEARN)
+def test_scikit_learns_ensemble_agrees(problem):
+    ensemble, y = problem
+    ensemble.fit(X, y)
+    outputs = run_onnx(to_onnx(ensemble, X), {"X": X})
+    expected = ensemble.predict(X)
+    # skl2onnx computes scikit-learn's linear models in float32
+    has_linear_model = isinstance(ensemble, VotingClassifier | VotingRegressor)
+    tolerance = 1e-6 if has_linear_model else 1e-12
+    if not is_classifier(ensemble):
+        assert_allclose(outputs[0], expected.reshape(len(X), -1), rtol=tolerance, atol=tolerance)
+        return
+    assert_array_equal(outputs[0], expected)
+    if hasattr(ensemble, "predict_proba"):
+        assert_allclose(outputs[1], ensemble.predict_proba(X), rtol=tolerance, atol=tolerance)
+    else:  # each class's share of the votes
+        votes, classes = ensemble.transform(X), np.arange(len(ensemble.classes_))
+        shares = [np.average(votes == index, axis=1, weights=ensemble.weights) for index in classes]
+        assert_allclose(outputs[1], np.transpose(shares))
+
+
+def test_member_that_lacks_a_class_agrees():
+    ensemble = BaggingClassifier(LogisticRegression(), 4, max_samples=3, bootstrap=False, random_state=0)
+    ensemble.fit(X, NAMES)
+    for member in ensemble.estimators_[:2]:  # as if it had been fitted to samples of two classes
+        member.fit(X[50:], IRIS.target[50:])
+    outputs = run_onnx(to_onnx(ensemble, X), {"X": X})
+    assert_allclose(outputs[1], ensemble.predict_proba(X), rtol=1e-5, atol=1e-5)
+    assert_array_equal(outputs[0], ensemble.predict(X))
+
+
+def test_columns_of_a_dataframe_are_inputs_of_each_member():
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(e=["x", "y", "z"] * 50)
+    inputs = {name: frame[[name]].to_numpy() for name in frame}
+    tables = [(str(seed), tabular_pipeline("classifier", random_state=seed)) for seed in range(2)]
+    for _, table in tables:
+        table.set_params(ensemble__n_estimators=1, ensemble__cv=None, ensemble__estimator__epochs=3)
+    voting = VotingClassifier(tables, voting="soft").fit(frame, NAMES)
+    labels, probabilities = run_onnx(to_onnx(voting, frame), inputs)
+    assert_array_equal(labels, voting.predict(frame))
+    assert_allclose(probabilities, voting.predict_proba(frame), rtol=1e-5, atol=1e-5)
+    numbers = frame.drop(columns="e")
+    bagging = BaggingClassifier(NETWORK, 2, max_features=0.5, random_state=0).fit(numbers, NAMES)
+    outputs = run_onnx(to_onnx(bagging, numbers), {name: inputs[name] for name in numbers})
+    assert_allclose(outputs[1], bagging.predict_proba(numbers), rtol=1e-12)
 
 
 def test_unfitted_ensemble_and_other_inputs_raise():

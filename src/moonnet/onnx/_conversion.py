@@ -7,9 +7,11 @@ import numpy as np
 from skl2onnx import convert_sklearn
 from skl2onnx.common import data_types as types
 from sklearn.base import is_classifier
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
+from moonnet.onnx import _ensembles
 from moonnet.onnx import _sklearn_transformers as converters
 from moonnet.onnx._operators import numeric_type
 from moonnet.onnx._transformers import set_number_types
@@ -23,10 +25,10 @@ def to_onnx(
     """Convert a fitted model to ONNX, also a pipeline for tables with numbers, text and missing values.
 
     The conversion is skl2onnx's, with converters of moonnet for :class:`sklearn.impute.SimpleImputer`,
-    :class:`sklearn.preprocessing.OneHotEncoder`, :class:`sklearn.preprocessing.TargetEncoder` and
-    :class:`sklearn.preprocessing.StandardScaler`, which ``skl2onnx.to_onnx`` converts in part only. Each column of a
-    dataframe becomes an input of the graph, in the same order; skl2onnx changes names that are no identifiers, such as
-    ``weight kg`` to ``weight_kg``.
+    :class:`sklearn.preprocessing.OneHotEncoder`, :class:`sklearn.preprocessing.TargetEncoder`,
+    :class:`sklearn.preprocessing.StandardScaler` and scikit-learn's bagging and voting ensembles, which
+    ``skl2onnx.to_onnx`` converts in part only. Each column of a dataframe becomes an input of the graph, in the same
+    order; skl2onnx changes names that are no identifiers, such as ``weight kg`` to ``weight_kg``.
 
     Parameters
     ----------
@@ -71,6 +73,9 @@ def to_onnx(
     :func:`moonnet.tables.tabular_pipeline`; for a ``OneHotEncoder`` that learnt None or NaN as a category, it is
     ``"None"`` or ``"nan"``. A ``SimpleImputer`` of text is not converted.
 
+    The second output of a :class:`sklearn.ensemble.VotingClassifier` with ``voting="hard"``, which has no
+    ``predict_proba``, contains each class's share of the votes.
+
     Some other transformers and estimators of scikit-learn, which skl2onnx converts, compute in float32 only.
 
     ONNX cannot raise errors: if a ``OneHotEncoder`` refuses unknown categories, the graph encodes them as zeros.
@@ -99,21 +104,29 @@ def to_onnx(
     set_types = partial(converters.set_category_encoder_types, dtype=dtype)
     convert = partial(converters.convert_category_encoder, dtype=dtype)
     encoders = (OneHotEncoder, TargetEncoder, CategoryTargetEncoder)
+    parsers = dict.fromkeys(encoders, parse)
     return convert_sklearn(
         model,
         initial_types=_input_types(X, dtype),
         target_opset=target_opset,
         options=options,
-        custom_parsers=dict.fromkeys(encoders, parse),
+        custom_parsers=parsers,
         custom_shape_calculators={
             SimpleImputer: converters.set_imputer_types,
             StandardScaler: set_number_types,
             **dict.fromkeys(encoders, set_types),
+            **dict.fromkeys((BaggingClassifier, VotingClassifier), _ensembles.set_sklearn_classifier_types),
+            BaggingRegressor: _ensembles.set_regressor_types,
+            VotingRegressor: _ensembles.set_voting_regressor_types,
         },
         custom_conversion_functions={
             SimpleImputer: converters.convert_imputer,
             StandardScaler: converters.convert_scaler,
             **dict.fromkeys(encoders, convert),
+            BaggingClassifier: _ensembles.convert_bagging_classifier,
+            BaggingRegressor: _ensembles.convert_bagging_regressor,
+            VotingClassifier: partial(_ensembles.convert_voting_classifier, parsers=parsers),
+            VotingRegressor: partial(_ensembles.convert_voting_regressor, parsers=parsers),
         },
     )
 
