@@ -82,6 +82,8 @@ autosummary_context = {
         "LearningFilm": ["plotting"],
         "plot_data": ["plotting"],
         "plot_search": ["plotting", "model_selection"],
+        "plot_learning_curve": ["plotting", "model_selection"],
+        "plot_validation_curve": ["plotting", "model_selection"],
         "DateEncoder": ["csv_files"],
         "NumberEncoder": ["csv_files"],
         "Explorer": ["explorer"],

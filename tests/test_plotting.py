@@ -7,7 +7,15 @@ from sklearn.svm import SVC
 
 from moonnet import KerasMoonClassifier
 from moonnet._sklearn_compat import HAS_CALLBACKS
-from moonnet.plotting import DecisionRegionDisplay, LearningFilm, TrainingCurveDisplay, plot_data, plot_search
+from moonnet.plotting import (
+    DecisionRegionDisplay,
+    LearningFilm,
+    TrainingCurveDisplay,
+    plot_data,
+    plot_learning_curve,
+    plot_search,
+    plot_validation_curve,
+)
 
 
 def draw_film(fitted, X, y):
@@ -24,6 +32,8 @@ PLOTS = {
     "curves": lambda fitted, X, y: TrainingCurveDisplay.from_estimator(fitted).figure_,
     "data": lambda fitted, X, y: plot_data(X, y).figure,
     "search": lambda fitted, X, y: plot_search(GridSearchCV(SVC(), {"C": [1, 2], "gamma": [1, 2]}).fit(X, y)).figure,
+    "learning": lambda fitted, X, y: plot_learning_curve(SVC(), X, y, n_seeds=3).figure_,
+    "validation": lambda fitted, X, y: plot_validation_curve(SVC(), X, y, "C", [0.1, 1], n_seeds=3).figure_,
 } | ({"film": draw_film} if HAS_CALLBACKS else {})
 
 

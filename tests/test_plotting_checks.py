@@ -5,7 +5,15 @@ import pytest
 from matplotlib import pyplot as plt
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay, TrainingCurveDisplay, plot_data, plot_search
+from moonnet.plotting import (
+    DecisionRegionDisplay,
+    RegressionDisplay,
+    TrainingCurveDisplay,
+    plot_data,
+    plot_learning_curve,
+    plot_search,
+    plot_validation_curve,
+)
 from moonnet.plotting._checks import check_options
 
 X, Y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1])
@@ -41,6 +49,8 @@ PLOTS = {
     "folds": lambda **options: TrainingCurveDisplay.from_cv_results({"estimator": [Untouched()]}, **options),
     "data": lambda **options: plot_data(X, Y, **options),
     "search": lambda **options: plot_search(Untouched(), **options),
+    "learning": lambda **options: plot_learning_curve(Untouched(), X, Y, **options),
+    "validation": lambda **options: plot_validation_curve(Untouched(), X, Y, "size", [1, 2], **options),
 }
 PARTS = {  # those that False omits first
     "regions": (["boundary_kw", "errors_kw", "legend_kw", "colorbar_kw"], ["surface_kw", "scatter_kw"]),
@@ -49,6 +59,8 @@ PARTS = {  # those that False omits first
     "folds": (["best_kw", "legend_kw"], ["line_kw"]),
     "data": (["legend_kw"], ["scatter_kw"]),
     "search": (["text_kw", "colorbar_kw"], ["image_kw"]),
+    "learning": (["band_kw"], ["line_kw"]),
+    "validation": (["band_kw"], ["line_kw"]),
 }
 
 
@@ -78,6 +90,7 @@ def test_names_of_parameters_properties_and_their_aliases_are_keywords():
         "scatter_kw": ["s", "c", "color", "fc", "facecolors", "ec", "lw", "linewidths", "marker", "zorder", "hatch"],
         "errors_kw": ["edgecolor", "path_effects", "label", "alpha", "rasterized", "data"],
         "line_kw": ["c", "ls", "lw", "marker", "ms", "drawstyle", "gapcolor", "scalex", "label"],
+        "band_kw": ["alpha", "color", "fc", "linewidth", "step", "hatch", "zorder"],
         "best_kw": ["ymin", "color", "linestyle"],
         "text_kw": ["ha", "va", "fontsize", "size", "weight", "bbox", "fontdict", "rotation_mode", "clip_on"],
         "boundary_kw": ["colors", "color", "linestyles", "lw", "zorder", "antialiaseds"],

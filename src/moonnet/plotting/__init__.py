@@ -9,6 +9,7 @@ from moonnet.plotting._regions import DecisionRegionDisplay
 from moonnet.plotting._regression import RegressionDisplay
 from moonnet.plotting._scatter import plot_data
 from moonnet.plotting._search import plot_search
+from moonnet.plotting._seeds import plot_learning_curve, plot_validation_curve
 
 __all__ = [
     "DecisionRegionDisplay",
@@ -16,5 +17,7 @@ __all__ = [
     "RegressionDisplay",
     "TrainingCurveDisplay",
     "plot_data",
+    "plot_learning_curve",
     "plot_search",
+    "plot_validation_curve",
 ]

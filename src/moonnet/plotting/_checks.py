@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 # Parts of a plot that False omits
-_CAN_BE_OMITTED = ("best_kw", "boundary_kw", "colorbar_kw", "contour_kw", "errors_kw", "legend_kw", "text_kw")
+_CAN_BE_OMITTED = (
+    "band_kw",
+    "best_kw",
+    "boundary_kw",
+    "colorbar_kw",
+    "contour_kw",
+    "errors_kw",
+    "legend_kw",
+    "text_kw",
+)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -76,13 +85,14 @@ def _check_keywords(name: str, keywords: Any) -> None:
 def _check_names(name: str, keywords: dict[str, Any]) -> None:
     """Raise ValueError for a keyword that the part's function does not have, nor its artist as a property."""
     from matplotlib.axes import Axes
-    from matplotlib.collections import LineCollection, PathCollection
+    from matplotlib.collections import LineCollection, PathCollection, PolyCollection
     from matplotlib.image import AxesImage
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
     functions: dict[str, tuple[Any, type]] = {
+        "band_kw": (Axes.fill_between, PolyCollection),
         "best_kw": (Axes.axvline, Line2D),
         "boundary_kw": (LineCollection, LineCollection),
         "errors_kw": (Axes.scatter, PathCollection),

@@ -60,7 +60,7 @@ class TrainingCurveDisplay:
     --------
     LearningFilm : An animation of the loss and the predictions during training.
     plot_search : Scores of a hyperparameter search.
-    sklearn.model_selection.LearningCurveDisplay : Scores by the number of training samples.
+    plot_learning_curve : Scores over the number of training samples.
 
     Examples
     --------

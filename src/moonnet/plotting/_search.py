@@ -74,7 +74,7 @@ def plot_search(
     --------
     TrainingCurveDisplay : Training curves of the best estimator.
     sklearn.model_selection.GridSearchCV : Exhaustive search over a grid of hyperparameters.
-    sklearn.model_selection.ValidationCurveDisplay : Scores over one hyperparameter.
+    plot_validation_curve : Scores over one hyperparameter.
 
     Examples
     --------
