@@ -297,6 +297,55 @@ def test_derived_inputs_are_chosen_named_and_copied(browser, server):
     assert "inputs" not in settings(page)
 
 
+SEEDS_ARRIVED = "explorer.seeds.tiles.length === 9 && explorer.seeds.tiles.every((tile) => !tile.isOutdated)"
+
+
+def test_nine_seeds_are_shown_and_taken(browser, server):
+    page = open_page(browser, f"{server.address}#noise=0.3&random_state=2")
+    page.find_element(By.CSS_SELECTOR, ".seeds summary").click()
+    wait(page, SEEDS_ARRIVED)
+    tiles = page.find_elements(By.CSS_SELECTOR, ".seeds button")
+    accuracies = {}
+    for seed, tile in enumerate(tiles, start=2):
+        read = Settings.from_json({"noise": 0.3, "random_state": 2, "network_random_state": seed})
+        data = load_dataset(read.dataset, None)
+        score = read.classifier().fit(data.X_train, data.y_train).score(data.X_test, data.y_test)
+        assert tile.text.split("\n") == [f"seed {seed}", f"{100 * score:.1f} %"]
+        assert tile.get_attribute("aria-pressed") == str(seed == 2).lower()
+        assert run(page, DISTINCT_COLORS, tile.find_element(By.TAG_NAME, "canvas")) > 5
+        accuracies[seed] = f"{100 * score:.1f} %"
+    assert len(set(accuracies.values())) > 1
+
+    points = run(page, "return [...explorer.view.arrays.points]")
+    tiles[3].click()
+    settle(page)
+    assert settings(page) == {"noise": 0.3, "random_state": 2, "network_random_state": 5}
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == accuracies[5]
+    assert np.array_equal(weights(page), expected_weights(page))
+    assert run(page, "return [...explorer.view.arrays.points]") == points
+    assert copy_script(page) == expected_script(page)
+    assert run(page, f"return {SEEDS_ARRIVED}")  # the same nine
+    assert [tile.get_attribute("aria-pressed") for tile in tiles].index("true") == 3
+    tiles[0].click()  # the seed of the samples, which is the default
+    settle(page)
+    assert settings(page) == {"noise": 0.3, "random_state": 2}
+
+    setting(page, "noise").send_keys(Keys.ARROW_LEFT)
+    assert not run(page, f"return {SEEDS_ARRIVED}")
+    wait(page, SEEDS_ARRIVED)
+    setting(page, "network_random_state").send_keys("11", Keys.ENTER)
+    wait(page, f"explorer.settings.network_random_state === 11 && {SEEDS_ARRIVED}")
+    assert [tile.text.split("\n")[0] for tile in tiles] == [f"seed {seed}" for seed in range(11, 20)]
+    button(page, "Next network").click()
+    settle(page)
+    assert settings(page)["network_random_state"] == 12
+    setting(page, "network_random_state").clear()
+    setting(page, "network_random_state").send_keys(Keys.ENTER)
+    settle(page)
+    assert "network_random_state" not in settings(page)
+    assert console_messages(page) == []
+
+
 def test_early_stopping_seed_and_reset(page):
     setting(page, "early_stopping").click()
     button(page, "Next seed").click()

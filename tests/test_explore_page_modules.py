@@ -206,3 +206,24 @@ def test_tiles_of_units_neither_overlap_nor_leave_canvas(layer_sizes, width, hei
         assert (corners + size <= [width + 1e-9, height + 1e-9]).all()
     ends = [[tile["x"] for tile in layer] for layer in layers]
     assert all(max(left) < min(right) for left, right in pairwise(ends))
+
+
+# ---- seeds.js
+
+
+def test_block_of_nine_seeds_contains_the_seed():
+    def block(*arguments):
+        return evaluate("seeds.js", "seedBlock(...args)", *arguments, 9999)
+
+    assert block(0, 0) == block(0, 8) == list(range(9))
+    assert block(0, 9) == block(0, 17) == list(range(9, 18))
+    assert block(5, 5) == block(5, 13) == list(range(5, 14))
+    assert block(9996, 1) == [9996, 9997, 9998, 9999, 0, 1, 2, 3, 4]
+
+
+@given(st.integers(0, 9999), st.integers(0, 9999))
+def test_seeds_of_a_block_share_it_unless_seeds_run_out(first, seed):
+    seeds = evaluate("seeds.js", "seedBlock(...args)", first, seed, 9999)
+    assert seed in seeds
+    assert len({seed % 10 for seed in seeds}) == 9  # answers about them do not replace each other
+    assert all(0 <= seed <= 9999 for seed in seeds)

@@ -81,6 +81,20 @@ def test_queue_returns_last_message_of_each_kind_in_order_of_arrival(puts):
     assert not queue.contains("a", "b", "c", "d")
 
 
+def test_message_that_is_put_again_neither_replaces_nor_overtakes_a_newer_one():
+    queue = LatestMessageQueue()
+    queue.put("seeds", 1)
+    queue.put("train", 2)
+    queue.put_again("seeds", 0)
+    assert [queue.get(), queue.get()] == [1, 2]
+    queue.put("train", 3)
+    queue.put_again("seeds", 0)
+    assert [queue.get(), queue.get()] == [3, 0]
+    queue.close()
+    queue.put_again("seeds", 0)
+    assert queue.get() is None
+
+
 def test_queue_contains_checks_for_waiting_kinds():
     queue = LatestMessageQueue()
     assert not queue.contains("train", "upload")

@@ -21,7 +21,7 @@ from helpers import LONG, SMALL, run_python, unpack_message
 from moonnet import KerasMoonClassifier
 from moonnet.explore import _session
 from moonnet.explore._datasets import apply_edits, load_dataset
-from moonnet.explore._picture import compute_picture
+from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._session import Session
 from moonnet.explore._settings import OPTIMIZERS, Settings, describe_controls
 from moonnet.explore._user_tables import ArrayTable
@@ -344,6 +344,107 @@ def test_estimator_is_none_before_first_training(page):
     assert page.session.estimator is None
 
 
+# Other seeds
+
+
+def seed_answers(page, request_id):
+    return page.find_answers("seed", request_id)
+
+
+def test_seeds_are_answered_with_pictures_of_networks_that_differ_in_their_seed_alone(page):
+    values = {"data": "blobs", "random_state": 4, "inputs": ["x1", "x2", "x1^2"]}
+    header, main = page.train(**values)
+    request_id = page.send("seeds", network=header["id"], seeds=[4, 5, 0])
+    page.wait("seed", request_id, seed=0)
+    answers = seed_answers(page, request_id)
+    assert [answer["seed"] for answer, _ in answers] == [4, 5, 0]
+    for answer, arrays in answers:
+        data, classifier = expected(**values, network_random_state=answer["seed"])
+        assert_array_equal(arrays["points"], main["points"])  # the samples stay the same
+        figures, drawn = compute_plane(data, classifier._network, classifier._state, 48)
+        assert answer["network"] == header["id"]
+        assert {name: answer[name] for name in figures} == figures
+        for name, array in drawn.items():
+            assert_array_equal(arrays[name], array)
+    assert answers[0][0]["test_accuracy"] == header["test_accuracy"]
+    assert len({answer["test_accuracy"] for answer, _ in answers}) > 1
+
+
+def test_network_seed_leaves_samples_as_they_are(page):
+    _, first = page.train(random_state=2)
+    _, second = page.train(random_state=2, network_random_state=7)
+    assert_array_equal(first["points"], second["points"])
+    assert_array_equal(first["test_points"], second["test_points"])
+    assert not np.array_equal(first["weights"], second["weights"])
+    assert_array_equal(second["weights"], flat_weights(expected(random_state=2, network_random_state=7)[1]))
+    assert "random_state=7" in page.ask("script", "script")[0]["text"]
+
+
+def test_newer_request_interrupts_seeds(page, monkeypatch):
+    header, _ = page.train()
+    fitted, may_continue = threading.Event(), threading.Event()
+    should_continue = page.session._requests.wait_for_message
+
+    def wait(seconds):
+        fitted.set()
+        assert may_continue.wait(60)
+        return should_continue(seconds)
+
+    monkeypatch.setattr(page.session._requests, "wait_for_message", wait)
+    older = page.send("seeds", network=header["id"], seeds=[1, 2])
+    assert fitted.wait(60)  # in the first epoch of the first seed
+    newer = page.send("train", settings={**SMALL, "noise": 0.3})
+    may_continue.set()
+    page.wait("film", newer)
+    page.ask("hello", "controls")
+    assert not seed_answers(page, older)  # nor does it continue: another network is on the page
+
+
+def test_interrupted_seed_is_trained_again_after_other_requests(page, monkeypatch):
+    header, _ = page.train()
+    begun, may_continue = threading.Event(), threading.Event()
+    wait_for_message = page.session._requests.wait_for_message
+
+    def wait(seconds):
+        begun.set()
+        assert may_continue.wait(60)
+        return wait_for_message(seconds)
+
+    monkeypatch.setattr(page.session._requests, "wait_for_message", wait)
+    older = page.send("seeds", network=header["id"], seeds=[1, 2])
+    assert begun.wait(60)
+    frame, failed = page.send("frame", epoch=2), page.send("train", settings={"noise": 7})
+    may_continue.set()
+    page.wait("seed", older, seed=2)
+    assert [answer["seed"] for answer, _ in seed_answers(page, older)] == [1, 2]
+    order = [answer["kind"] for answer, _ in page.answers if answer["id"] in (older, frame, failed)]
+    assert order == ["frame", "problem", "seed", "seed"]
+
+
+def test_diverging_seed_is_reported_and_others_are_trained(page, monkeypatch):
+    header, _ = page.train()
+    fit = KerasMoonClassifier._fit
+
+    def fit_or_diverge(classifier, *arguments, **options):
+        if classifier.random_state == 1:
+            raise ValueError("The loss is NaN.")
+        return fit(classifier, *arguments, **options)
+
+    monkeypatch.setattr(KerasMoonClassifier, "_fit", fit_or_diverge)
+    request_id = page.send("seeds", network=header["id"], seeds=[1, 2])
+    page.wait("seed", request_id, seed=2)
+    (first, _), (second, _) = seed_answers(page, request_id)
+    assert first["problem"] == "The loss is NaN."
+    assert "problem" not in second
+
+
+@pytest.mark.parametrize("seeds", [None, [], [1.0], [-1], [10_000], [True], list(range(10)), "1", {"1": 1}])
+def test_invalid_seeds_are_reported(page, seeds):
+    header, _ = page.train()
+    message = page.get_problem({"kind": "seeds", "network": header["id"], "seeds": seeds})
+    assert message == "seeds must be a list of 1 to 9 whole numbers from 0 to 9999."
+
+
 # Invalid requests
 
 
@@ -379,6 +480,7 @@ def test_estimator_is_none_before_first_training(page):
         ({"kind": "train", "settings": {"data": "own"}}, "No table is open"),
         ({"kind": "train", "settings": {"drawn": [[0, 0, 5]]}}, "drawn must contain points of classes 0 to 1"),
         ({"kind": "frame", "epoch": 0}, r"No network has been trained yet\."),
+        ({"kind": "seeds", "seeds": [1]}, r"No network has been trained yet\."),
         ({"kind": "script"}, r"No network has been trained yet\."),
         ({"kind": "file", "format": "skops"}, r"No network has been trained yet\."),
         ({"kind": "file", "format": "exe"}, r"format must be one of skops, keras, csv\."),

@@ -39,12 +39,14 @@ NUMBERS = {
     "n_samples": ("a whole number from 20 to 1000", [20, 1000], [19, 1001, 50.0]),
     "noise": ("a number from 0 to 1", [0, 0.005, 1], [-1e-9, 1.001]),
     "random_state": ("a whole number from 0 to 9999", [0, 9999], [-1, 10_000, 0.5]),
+    "network_random_state": ("a whole number from 0 to 9999 or null", [0, 9999], [-1, 10_000, 0.5]),
     "dropout": ("a number from 0 to 0.95", [0, 0.95], [-0.1, 0.96]),
     "l2": ("a number from 0 to 1", [0, 1e-300, 1], [-1e-300, 2]),
     "learning_rate": ("a number from 1e-06 to 10 or null", [1e-6, 10], [0, 9e-7, 10.01]),
     "batch_size": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.0]),
     "epochs": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.5]),
 }
+OPTIONAL = "learning_rate", "network_random_state"
 LAYERS = "a list of at most 6 whole numbers from 1 to 64"
 POINTS = r"a list of at most 1000 points \[x, y, class index\]"
 INDICES = "a list of at most 3000 different sample indices"
@@ -86,7 +88,11 @@ OTHERS = {
 }
 CASES = {
     **{
-        name: (expected, accepted, rejected + [value for value in NOT_A_NUMBER if name != "learning_rate" or value])
+        name: (
+            expected,
+            accepted,
+            rejected + [value for value in NOT_A_NUMBER if name not in OPTIONAL or value is not None],
+        )
         for name, (expected, accepted, rejected) in NUMBERS.items()
     },
     **OTHERS,
@@ -132,8 +138,17 @@ def test_inputs_are_stored_in_a_fixed_order():
     assert Settings.from_json({"inputs": ["sin x1", "x2", "x1"]}).inputs == ("x1", "x2", "sin x1")
 
 
-def test_learning_rate_may_be_null():
-    assert Settings.from_json({"learning_rate": None}).learning_rate is None
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_some_settings_may_be_null(name):
+    assert getattr(Settings.from_json({name: None}), name) is None
+
+
+def test_network_random_state_is_the_seed_of_the_training_alone():
+    chosen = Settings.from_json({"random_state": 3, "network_random_state": 8})
+    assert chosen.dataset == Settings.from_json({"random_state": 3}).dataset
+    assert chosen.classifier().random_state == 8
+    assert Settings.from_json({"network_random_state": 0}).classifier().random_state == 0
+    assert Settings.from_json({"random_state": 3}).classifier().random_state == 3
 
 
 @pytest.mark.parametrize("values", [None, [], "moons", 3, math.nan, [["data", "moons"]]])

@@ -18,32 +18,43 @@ def compute_picture(
     data: PlaneDataset, network: DenseStack, state: State
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return metrics and sizes for the message's header, and the arrays to draw."""
+    header, arrays = compute_plane(data, network, state)
+    header |= {
+        "layer_sizes": list(network.layer_sizes),
+        "inputs": data.inputs.describe([axis.name for axis in data.axes]),
+        "input_symbols": data.inputs.symbols,
+        "unit_resolution": UNIT_RESOLUTION,
+    }
+    layers = network.layer_outputs(data.inputs(_grid(data, UNIT_RESOLUTION)), state)
+    arrays |= {"units": _unit_images(layers), "weights": network.flatten(state)}
+    return header, arrays
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def compute_plane(
+    data: PlaneDataset, network: DenseStack, state: State, resolution: int = RESOLUTION
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the part of ``compute_picture`` that is about the plane, with as many grid points along each axis."""
     labels = ClassTargets(data.classes)
 
     def logits(points: np.ndarray) -> np.ndarray:
         return network.raw_predictions(data.inputs(points), state)
 
-    probability = labels.probabilities(logits(_grid(data, RESOLUTION)))
-    lines = boundary_lines(probability.reshape(RESOLUTION, RESOLUTION, -1))
+    probability = labels.probabilities(logits(_grid(data, resolution)))
+    lines = boundary_lines(probability.reshape(resolution, resolution, -1))
     is_correct, is_correct_test = (
         labels.decode(logits(X)) == y for X, y in ((data.X_train, data.y_train), (data.X_test, data.y_test))
     )
     header = {
         "accuracy": float(is_correct.mean()),
         "test_accuracy": float(is_correct_test.mean()),
-        "layer_sizes": list(network.layer_sizes),
-        "inputs": data.inputs.describe([axis.name for axis in data.axes]),
-        "input_symbols": data.inputs.symbols,
-        "resolution": RESOLUTION,
-        "unit_resolution": UNIT_RESOLUTION,
+        "resolution": resolution,
     }
     arrays = {
         # Two classes: of the second one, (resolution ** 2,); more classes: (resolution ** 2, n_classes)
         "probability": probability[:, 1] if len(labels.classes) == 2 else probability,
         "boundary": np.concatenate([np.zeros((0, 2)), *lines]).astype(np.float32),  # in grid steps
         "boundary_ends": np.cumsum([len(line) for line in lines]).astype(np.int32),
-        "units": _unit_images(network.layer_outputs(data.inputs(_grid(data, UNIT_RESOLUTION)), state)),
-        "weights": network.flatten(state),
         "points": data.X_train.astype(np.float32),
         "labels": np.searchsorted(labels.classes, data.y_train).astype(np.uint8),
         "indices": data.indices.astype(np.int32),

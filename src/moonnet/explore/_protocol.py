@@ -43,6 +43,13 @@ class LatestMessageQueue:
                 self._messages[kind] = message
                 self._changed.notify()
 
+    def put_again(self, kind: str, message: Any) -> None:
+        """Append a message that was taken out, unless a newer one of its kind is queued."""
+        with self._changed:
+            if not self._closed and kind not in self._messages:
+                self._messages[kind] = message
+                self._changed.notify()
+
     def close(self) -> None:
         """Close the queue, drop its messages and wake all waiting threads."""
         with self._changed:

@@ -9,15 +9,16 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from moonnet.explore._datasets import PlaneDataset, UserTable, apply_edits, load_dataset
-from moonnet.explore._picture import compute_picture
+from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
-from moonnet.explore._settings import OPTIMIZERS, DatasetSettings, Settings, describe_controls
+from moonnet.explore._settings import MAX_SEED, OPTIMIZERS, DatasetSettings, Settings, describe_controls
 from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork, to_script
 from moonnet.explore._user_tables import MAX_FILE_BYTES, CsvTable
 from moonnet.networks import DenseStack, State
@@ -29,8 +30,11 @@ _SECONDS_BETWEEN_PICTURES = 0.1
 # The epochs are recorded once the page has been idle for this long, to leave the processor to the browser until then
 _IDLE_SECONDS_BEFORE_RECORDING = 0.15
 
+_SEED_RESOLUTION = 48  # grid points along each axis of the small planes of other seeds
+_MAX_SEEDS = 9
+
 # Requests that a page sends
-_PAGE_KINDS = "hello", "train", "frame", "script", "file", "upload"
+_PAGE_KINDS = "hello", "train", "frame", "seeds", "script", "file", "upload"
 # Requests that interrupt a training or recording
 _INTERRUPTING_KINDS = "train", "upload"
 
@@ -235,6 +239,37 @@ class Session:
         trained: Any = network.classifier._network  # a DenseStack
         self._send_picture("frame", request["id"], network.data, trained, network.states[epoch], epoch=epoch)
 
+    def _handle_seeds(self, request: dict[str, Any]) -> None:
+        """Train networks like the one on the page with other seeds, one for each call, and send their pictures.
+
+        Any newer request interrupts the training, which is repeated once that request is answered.
+        """
+        from moonnet.explore._interruption import Interruption
+
+        network = self._trained_network()
+        seeds: Any = request.get("seeds")
+        if not _is_list_of_seeds(seeds):
+            raise ValueError(f"seeds must be a list of 1 to {_MAX_SEEDS} whole numbers from 0 to {MAX_SEED}.")
+        if request.get("network") != network.request_id:
+            return  # another network is on the page now
+        data = network.data
+        settings = replace(network.settings, network_random_state=seeds[0])
+        interruption = Interruption(lambda: not self._requests.wait_for_message(0))
+        answer = {"network": network.request_id, "seed": seeds[0]}
+        try:
+            inputs = data.inputs(data.X_train)
+            classifier: Any = settings.classifier()._fit(inputs, data.y_train, observers=[interruption])
+        except ValueError as error:  # this training diverged; those of other seeds may not
+            self._send_answer(request["id"], "seed", **answer, problem=str(error))
+        else:
+            if self._requests.wait_for_message(0):
+                self._requests.put_again("seeds", request)
+                return
+            header, arrays = compute_plane(data, classifier._network, classifier._state, _SEED_RESOLUTION)
+            self._send_answer(request["id"], "seed", arrays, **answer, **header)
+        if len(seeds) > 1:
+            self._requests.put_again("seeds", {**request, "seeds": seeds[1:]})
+
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""
         self._send_answer(request["id"], "script", text=to_script(self._trained_network()))
@@ -283,8 +318,19 @@ class Session:
 
 
 def _queue_key(message: dict[str, Any]) -> str:
-    """Return the key under which a newer message replaces an older one: the kind, for files also the format."""
-    return f"file {message.get('format')}" if message["kind"] == "file" else message["kind"]
+    """Return the key under which a newer message replaces an older one: the kind, for files also the format.
+
+    For a seed also its last digit, by which nine consecutive ones differ.
+    """
+    kind = message["kind"]
+    if kind == "seed":
+        return f"seed {message['seed'] % 10}"
+    return f"file {message.get('format')}" if kind == "file" else kind
+
+
+def _is_list_of_seeds(value: Any) -> bool:
+    is_short_list = isinstance(value, list) and 0 < len(value) <= _MAX_SEEDS
+    return is_short_list and all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in value)
 
 
 def _default_learning_rates() -> dict[str, float]:

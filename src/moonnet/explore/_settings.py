@@ -12,6 +12,7 @@ from moonnet.explore._inputs import COORDINATES, INPUTS
 MAX_DRAWN_POINTS = 1000
 MAX_SAMPLES = 1000  # of a toy problem
 MAX_TRAIN_ROWS = 3000  # of a table
+MAX_SEED = 9999
 MAX_LAYERS = 6
 MAX_UNITS = 64
 MAX_COORDINATE = 1e30  # on the plane, since the page draws in float32
@@ -148,10 +149,16 @@ class Settings:
         "deviation of each blob is twice this value.",
     )
     random_state: int = _setting(
-        _number(0, 9999, {"kind": "seed", "bounds": (0, 9999)}, is_integer=True),
+        _number(0, MAX_SEED, {"kind": "seed", "bounds": (0, MAX_SEED)}, is_integer=True),
         0,
         "Seed of the samples, or of the choice of a table's held-out rows, and of the training. The same seed gives "
         "the same network, bit for bit.",
+    )
+    network_random_state: int | None = _setting(
+        _number(0, MAX_SEED, {"kind": "seed", "bounds": (0, MAX_SEED)}, is_integer=True, is_optional=True),
+        None,
+        "Seed of the training alone: of the initial weights, the order of the samples and dropout. Empty is the value "
+        "of random_state. Change it to see how much of the network is chance.",
     )
     inputs: tuple[str, ...] = _setting(
         _INPUTS,
@@ -226,10 +233,16 @@ class Settings:
         """The settings that determine the samples, before the user's edits."""
         return DatasetSettings(*(getattr(self, name) for name in DatasetSettings._fields))
 
+    @property
+    def training_seed(self) -> int:
+        """The seed of the training."""
+        return self.random_state if self.network_random_state is None else self.network_random_state
+
     def classifier(self) -> KerasMoonClassifier:
         """Return the unfitted estimator."""
         names = KerasMoonClassifier._get_param_names()
-        return KerasMoonClassifier(**{name: value for name, value in vars(self).items() if name in names})
+        parameters = {name: value for name, value in vars(self).items() if name in names}
+        return KerasMoonClassifier(**parameters | {"random_state": self.training_seed})
 
 
 def describe_controls() -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import { nearestIndex } from "./scales.js";
 const GROUPS = {
   Data: ["data", "target", "features", "n_samples", "noise", "random_state"],
   Network: ["inputs", "hidden_layer_sizes", "activation", "dropout", "l2"],
-  Training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping"],
+  Training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping", "network_random_state"],
 };
 
 function buildOptions(values) {
@@ -124,14 +124,26 @@ export class Controls {
     return { input, refresh };
   }
 
-  seedControl(name, { bounds }) {
+  // An empty field is the default, for the training that seed of the samples
+  seedControl(name, { bounds: [lower, upper] }) {
+    const isForSamples = name === "random_state";
+    const read = () => (input.value === "" ? undefined : Math.round(Number(input.value)));
     const input = element("input", {
-      type: "number", min: bounds[0], max: bounds[1], step: 1,
-      onchange: (event) => this.page.change({ [name]: Math.round(Number(input.value)) }, event),
+      type: "number", min: lower, max: upper, step: 1, class: "seed",
+      onchange: (event) => this.page.change({ [name]: read() }, event),
     });
-    const useNext = (event) => this.page.change({ [name]: (this.page.value(name) + 1) % (bounds[1] + 1) }, event);
-    const next = button("Next seed", useNext, { class: "next", title: "New samples and new initial weights" });
-    return { input, refresh: () => { input.value = this.page.value(name); }, extra: next };
+    const useNext = (event) => {
+      const seed = this.page.value(name) ?? this.page.value("random_state");
+      this.page.change({ [name]: (seed + 1) % (upper + 1) }, event);
+    };
+    const [text, title] = isForSamples
+      ? ["Next seed", "Other samples, and other initial weights unless network_random_state is set"]
+      : ["Next network", "Other initial weights for the same samples"];
+    const refresh = () => {
+      input.value = this.page.value(name) ?? "";
+      input.placeholder = this.page.value("random_state");
+    };
+    return { input, refresh, extra: button(text, useNext, { class: "next", title }) };
   }
 
   layersControl(name, { max_layers: maxLayers, max_units: maxUnits }) {

@@ -10,6 +10,7 @@ import { unpackMessage } from "./message.js";
 import { NetworkPicture } from "./network.js";
 import { Plane } from "./plane.js";
 import { Scores } from "./scores.js";
+import { Seeds } from "./seeds.js";
 import { Theme } from "./theme.js";
 import { Upload } from "./upload.js";
 
@@ -45,6 +46,7 @@ export class Explorer {
     this.curves = new Curves(this);
     this.downloads = new Downloads(this);
     this.network = new NetworkPicture(this);
+    this.seeds = new Seeds(this);
     this.build();
     this.listen();
     this.request("hello");
@@ -83,6 +85,7 @@ export class Explorer {
           downloads.root,
         ),
         panel("units", "Network", network.title, network.canvas),
+        this.seeds.root,
       ),
       downloads.dialog,
     );
@@ -131,6 +134,7 @@ export class Explorer {
       picture: () => this.handlePicture(header, arrays),
       film: () => this.handleFilm(header),
       frame: () => this.handleFrame(header, arrays),
+      seed: () => this.seeds.receive(header, arrays),
       script: () => this.downloads.showScript(header.text),
       file: () => download(arrays.content, header.name),
     };
@@ -227,6 +231,7 @@ export class Explorer {
     this.scores.refresh();
     this.curves.draw();
     if (header.id >= this.trainId) this.describeTraining();
+    this.seeds.request();
   }
 
   handleFrame(header, arrays) {
@@ -289,6 +294,7 @@ export class Explorer {
     this.controls.refresh();
     this.drawing.refresh();
     this.film.stop();
+    this.seeds.update();
     this.trainId = this.request("train", { settings: this.settings });
     const changedAt = event?.timeStamp ?? performance.now();
     this.trainRequests.set(this.trainId, { changedAt, datasetKey: this.datasetKey() });
@@ -323,5 +329,6 @@ export class Explorer {
     this.scores.refresh();
     this.curves.draw(palette);
     this.film.refresh();
+    this.seeds.draw(palette);
   }
 }

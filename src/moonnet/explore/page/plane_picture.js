@@ -27,9 +27,22 @@ export function planeScale(header, rectangle) {
 }
 
 export function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
-  const { header, arrays } = view;
   const rectangle = planeRectangle(width, height);
   const zoom = Math.max(1, Math.min(1.5, width / 560)); // larger points and text on large screens
+  const scale = planeScale(view.header, rectangle);
+  drawPlaneContent(context, rectangle, view, palette, { showsHeldOut, unit, zoom }, () => {
+    if (cursor !== null) drawCrosshair(context, scale.toX(cursor[0]), scale.toY(cursor[1]), palette);
+    // The results panel is off screen on a phone
+    if (width < NARROW) drawAccuracy(context, rectangle, view.header, palette);
+  });
+  drawAxes(context, rectangle, view.header, scale, palette, zoom);
+}
+
+// What lies on the plane, without its axes; then drawMore, within the same rectangle
+export function drawPlaneContent(
+  context, rectangle, view, palette, { showsHeldOut, unit, zoom }, drawMore = () => undefined,
+) {
+  const { header, arrays } = view;
   const scale = planeScale(header, rectangle);
   context.save();
   context.beginPath();
@@ -47,10 +60,8 @@ export function drawPlane(context, width, height, view, palette, { showsHeldOut,
     drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
   }
   drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, { isFilled: true, zoom });
-  if (cursor !== null) drawCrosshair(context, scale.toX(cursor[0]), scale.toY(cursor[1]), palette);
-  if (width < NARROW) drawAccuracy(context, rectangle, header, palette); // the results panel is off screen on a phone
+  drawMore();
   context.restore();
-  drawAxes(context, rectangle, header, scale, palette, zoom);
 }
 
 function drawCrosshair(context, x, y, palette) {

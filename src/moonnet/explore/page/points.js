@@ -4,6 +4,7 @@ const SHAPES = ["circle", "square", "triangle", "diamond", "inverted"]; // of th
 export const SHAPE_SYMBOLS = ["●", "■", "▲", "◆", "▼"]; // the same shapes as text
 
 export function drawPoints(context, scale, points, labels, wrong, palette, { isFilled = false, zoom }) {
+  const thinner = Math.min(1, zoom ** 2); // lines around small points
   for (let index = 0; index < labels.length; index += 1) {
     const [x, y] = [scale.toX(points[2 * index]), scale.toY(points[2 * index + 1])];
     const color = palette.classes[labels[index]];
@@ -11,16 +12,16 @@ export function drawPoints(context, scale, points, labels, wrong, palette, { isF
     if (isFilled) {
       context.fillStyle = color;
       context.fill();
-      context.lineWidth = 1;
+      context.lineWidth = thinner;
       context.strokeStyle = palette.background;
     } else {
-      context.lineWidth = 1.4;
+      context.lineWidth = 1.4 * thinner;
       context.strokeStyle = color;
     }
     context.stroke();
     if (wrong[index]) {
       traceShape(context, "circle", x, y, zoom * (isFilled ? 7 : 6));
-      context.lineWidth = isFilled ? 1.3 : 0.8;
+      context.lineWidth = (isFilled ? 1.3 : 0.8) * thinner;
       context.strokeStyle = palette.text;
       context.stroke();
     }
