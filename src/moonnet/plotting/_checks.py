@@ -16,6 +16,8 @@ _CAN_BE_OMITTED = (
     "contour_kw",
     "errors_kw",
     "legend_kw",
+    "member_kw",
+    "spread_kw",
     "text_kw",
 )
 
@@ -99,6 +101,7 @@ def _check_names(name: str, keywords: dict[str, Any]) -> None:
         "image_kw": (Axes.imshow, AxesImage),
         "legend_kw": (Legend, object),
         "line_kw": (Axes.plot, Line2D),
+        "member_kw": (LineCollection, LineCollection),
         "scatter_kw": (Axes.scatter, PathCollection),
         "text_kw": (Axes.text, Text),
     }

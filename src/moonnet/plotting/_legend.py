@@ -2,6 +2,7 @@
 
 import textwrap
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,29 @@ _WIDTH = 1.45
 _MIN_MARKER = 25, 0.5
 
 
-def draw_legend(ax: Any, points: list[Any], errors: Any = None, legend_kw: dict[str, Any] | bool | None = None) -> Any:
+def draw_legend(
+    ax: Any, points: list[Any], others: Sequence[Any] = (), legend_kw: dict[str, Any] | bool | None = None
+) -> Any:
     """Draw a legend of the points, beside the axes if the layout makes room for it; return it, or None.
 
-    ``points`` has a collection for each class, and ``errors`` is the one of the misclassified samples.
+    ``points`` has a collection for each class, and ``others`` those of misclassified samples and of lines.
     """
     if legend_kw is False:
         return None
     kwargs = to_kwargs(legend_kw)
-    handles = [*points, *([] if errors is None else [errors])]
+    handles = [*points, *others]
     defaults: dict[str, Any] = {"title": "class"}
     layout = ax.figure.get_layout_engine()
     is_beside = layout is not None and not layout.adjust_compatible and "loc" not in kwargs
     if is_beside:
         defaults |= {"loc": "upper left", "bbox_to_anchor": (1, 1)}
     elif "loc" not in kwargs:
-        defaults["loc"] = _best_corner(ax, handles)
+        defaults["loc"] = _best_corner(ax, points)
     if "labels" in kwargs:
         defaults["handles"] = handles
     elif "handles" not in kwargs:
         height = 72 * ax.bbox.height / ax.figure.dpi
-        defaults |= _arrange_entries(points, errors, height if is_beside else height / 2)
+        defaults |= _arrange_entries(points, others, height if is_beside else height / 2)
     if "ncol" in kwargs:  # matplotlib's older name
         defaults.pop("ncols", None)
     legend = ax.legend(**(defaults | kwargs))
@@ -61,13 +64,13 @@ def widen_figure(legend: Any) -> None:
     figure.set_figwidth(figure.get_figwidth() + max(0, width - _WIDTH))
 
 
-def _arrange_entries(points: list[Any], errors: Any, height: float) -> dict[str, Any]:
+def _arrange_entries(points: list[Any], others: Sequence[Any], height: float) -> dict[str, Any]:
     """Return the entries of a legend of this height in points, with their font size and number of columns."""
     from matplotlib.lines import Line2D
 
     # Explicit labels, because matplotlib ignores handles whose label begins with "_"
     names = [handle.get_label() for handle in points]
-    last = [] if errors is None else [(errors, errors.get_label())]
+    last = [(handle, handle.get_label()) for handle in others]
     labels = [textwrap.fill(shorten_label(name, _MAX_WRAPPED), _LABEL_WIDTHS[1]) for name in names]
     n_lines = sum(label.count("\n") + 1 for label in labels) + len(last)
     n_rows, n_columns, fontsize = int((height - _FRAME_HEIGHT) / _LINE_HEIGHTS["medium"]), 1, "medium"

@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from moonnet.plotting._checks import check_choice, check_integer, check_options,
 from moonnet.plotting._feature_plane import axis_limits, choose_plane
 from moonnet.plotting._fonts import axes_texts, make_drawable
 from moonnet.plotting._legend import draw_legend, widen_figure
+from moonnet.plotting._members import draw_members, draw_spread_colorbar, member_scores
 from moonnet.plotting._scatter import class_colors, marker_style, scatter_by_class
 
 # Limits of the x and y axes in the lecture's figure
@@ -81,6 +83,10 @@ class DecisionRegionDisplay:
     style : {"regions", "lecture"}, default="regions"
         ``"lecture"`` reproduces the lecture's figure; see :meth:`from_estimator`.
 
+    member_scores : ndarray of shape (n_members, n_rows, n_columns, n_classes), default=None
+        Probability of each class by each member of an ensemble. A member without ``predict_proba`` gives the class that
+        it predicts 1 and the others 0. If None, no members are drawn.
+
     Attributes
     ----------
     surface_ : matplotlib artist or list of artists
@@ -88,6 +94,12 @@ class DecisionRegionDisplay:
 
     boundary_ : matplotlib.collections.LineCollection or None
         The decision boundary. None if it was not drawn.
+
+    members_ : matplotlib.collections.LineCollection or None
+        The decision boundaries of all members. None if they were not drawn.
+
+    spread_ : matplotlib.collections.QuadMesh or None
+        The shading by the members' disagreement. None if it was not drawn.
 
     points_ : list of matplotlib.collections.PathCollection
         The samples, one collection per class; empty if no samples were drawn.
@@ -99,7 +111,7 @@ class DecisionRegionDisplay:
         The legend of the classes. None if it was not drawn.
 
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        The colour bar of the values. None if it was not drawn.
+        The colour bar of the values, or of the shading. None if it was not drawn.
 
     colors_ : ndarray of shape (n_classes, 4)
         RGBA colour of each class.
@@ -136,6 +148,14 @@ class DecisionRegionDisplay:
     ... )
     >>> display.colorbar_.ax.get_ylabel()
     'probability of class 1'
+
+    Draw the boundary of each member of an ensemble, and shade where the members disagree:
+
+    >>> from moonnet.ensemble import DeepEnsembleClassifier
+    >>> ensemble = DeepEnsembleClassifier(random_state=0).fit(X, y)
+    >>> display = DecisionRegionDisplay.from_estimator(ensemble, X, y, members=True)
+    >>> display.member_scores.shape
+    (5, 128, 128, 2)
     """
 
     xx0: np.ndarray
@@ -152,6 +172,7 @@ class DecisionRegionDisplay:
     feature_names: tuple[str, ...] | None = None
     title: str | None = None
     style: str = "regions"
+    member_scores: np.ndarray | None = None
 
     @classmethod
     def from_estimator(
@@ -168,6 +189,7 @@ class DecisionRegionDisplay:
         xlim: tuple[float, float] | None = None,
         ylim: tuple[float, float] | None = None,
         style: str = "regions",
+        members: bool = False,
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
@@ -220,6 +242,14 @@ class DecisionRegionDisplay:
             without boundary, rings and legend. Its limits are [-1.75, 2.5] x [-1.25, 1.75] if more than half of the
             samples lie within them.
 
+        members : bool, default=False
+            Whether to draw the members of an ensemble, such as a
+            :class:`~moonnet.ensemble.DeepEnsembleClassifier`, a :class:`sklearn.ensemble.BaggingClassifier` or a
+            :class:`sklearn.ensemble.VotingClassifier`, also as the last step of a pipeline: the boundary of each one as
+            a thin line, and their disagreement as shading. The shading is the standard deviation of the members'
+            probabilities of a class; with more than two classes, the largest of any class. Over a surface of values
+            there is no shading, because it would change their colours.
+
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. If None, a new figure is created.
 
@@ -235,8 +265,8 @@ class DecisionRegionDisplay:
         ------
         ValueError
             If the estimator is not a classifier, predicts several labels per sample or is not fitted
-            (``NotFittedError``), if y contains unknown labels or differs in length from X, or if another parameter has
-            an invalid value.
+            (``NotFittedError``), if y contains unknown labels or differs in length from X, if ``members`` is True for
+            an estimator without members, or if another parameter has an invalid value.
 
         TypeError
             If X is sparse.
@@ -265,6 +295,10 @@ class DecisionRegionDisplay:
                 estimator, samples, response, response_method, class_of_interest
             )
             values = values.reshape(*xx0.shape, *values.shape[1:])
+        all_scores = None
+        if members:
+            all_scores = member_scores(estimator, samples)
+            all_scores = all_scores.reshape(len(all_scores), *xx0.shape, len(classes))
         # The lecture's figure, drawn from an array of two columns, has no axis labels
         has_labels = style != "lecture" or hasattr(X, "columns") or np.shape(X)[1] > 2
         display = cls(
@@ -282,6 +316,7 @@ class DecisionRegionDisplay:
             feature_names=plane.axis_labels if has_labels else None,
             title=plane.title,
             style=style,
+            member_scores=all_scores,
         )
         return display.plot(ax=ax, **plot_options)
 
@@ -293,15 +328,17 @@ class DecisionRegionDisplay:
         aspect: str | float | None = None,
         surface_kw: dict[str, Any] | None = None,
         boundary_kw: dict[str, Any] | bool | None = None,
+        member_kw: dict[str, Any] | bool | None = None,
+        spread_kw: dict[str, Any] | bool | None = None,
         scatter_kw: dict[str, Any] | None = None,
         errors_kw: dict[str, Any] | bool | None = None,
         legend_kw: dict[str, Any] | bool | None = None,
         colorbar_kw: dict[str, Any] | bool | None = None,
     ) -> Self:
-        """Draw the surface, the decision boundary, the samples, a legend and a colour bar.
+        """Draw the surface, the decision boundary, the members, the samples, a legend and a colour bar.
 
         Each ``..._kw`` parameter is a dict of keyword arguments that override the defaults. False omits the boundary,
-        the rings (``errors_kw``), the legend or the colour bar.
+        the members' boundaries, the shading (``spread_kw``), the rings (``errors_kw``), the legend or the colour bar.
 
         Parameters
         ----------
@@ -322,6 +359,13 @@ class DecisionRegionDisplay:
         boundary_kw : dict or False, default=None
             Keyword arguments for the ``LineCollection`` of the decision boundary, where the predicted class changes.
             With two classes, this is where both have probability 0.5, unless the classifier uses another threshold.
+
+        member_kw : dict or False, default=None
+            Keyword arguments for the ``LineCollection`` of the decision boundaries of an ensemble's members.
+
+        spread_kw : dict or False, default=None
+            Keyword arguments for ``Axes.pcolormesh`` for the shading by the standard deviation of the members'
+            probabilities. By default it is transparent for 0, and darkest for 0.5, which is the largest possible value.
 
         scatter_kw : dict, default=None
             Keyword arguments for ``Axes.scatter`` for the samples.
@@ -356,6 +400,8 @@ class DecisionRegionDisplay:
             aspect=aspect,
             surface_kw=surface_kw,
             boundary_kw=boundary_kw,
+            member_kw=member_kw,
+            spread_kw=spread_kw,
             scatter_kw=scatter_kw,
             errors_kw=errors_kw,
             legend_kw=legend_kw,
@@ -368,25 +414,33 @@ class DecisionRegionDisplay:
                 _check_class(self.class_of_interest, self.classes)
         self.colors_ = class_colors(len(self.classes), colors)
         xlim, ylim = ((grid.min(), grid.max()) for grid in (self.xx0, self.xx1))
-        has_colorbar = self.surface_values is not None and colorbar_kw is not False
+        has_spread = self.member_scores is not None and self.surface_values is None and spread_kw is not False
+        has_colorbar = (self.surface_values is not None or has_spread) and colorbar_kw is not False
         is_new = ax is None
-        ax, aspect = prepare_axes(ax, np.ptp(xlim), np.ptp(ylim), aspect, extra_width=3.1 if has_colorbar else 2.1)
+        extra_width = 2.1 + (1.0 if has_colorbar else 0) + (0.3 if has_colorbar and has_spread else 0)
+        ax, aspect = prepare_axes(ax, np.ptp(xlim), np.ptp(ylim), aspect, extra_width)
         self.ax_, self.figure_ = ax, ax.figure
         if self.style == "lecture":  # shows only the image and the samples by default
             boundary_kw, errors_kw = (False if part_kw is None else part_kw for part_kw in (boundary_kw, errors_kw))
             legend_kw = False
         self.surface_ = self._draw_surface(colors, surface_kw or {})
         ax.set(xlim=xlim, ylim=ylim, aspect=aspect)
+        self.spread_, self.members_ = draw_members(
+            ax, self.member_scores, self.xx0, self.xx1, member_kw, spread_kw if has_spread else False
+        )
         self.boundary_ = None if boundary_kw is False else self._draw_boundary(to_kwargs(boundary_kw))
         self.points_, self.errors_, self.legend_, self.colorbar_ = [], None, None, None
         if self.X is not None and self.y is not None:
             self.points_ = self._draw_points(self.X, self.y, scatter_kw or {})
             if errors_kw is not False and self.errors is not None:
                 self.errors_ = self._draw_errors(self.X[self.errors], to_kwargs(errors_kw))
-            self.legend_ = draw_legend(ax, self.points_, self.errors_, legend_kw)
+            lines = [] if self.members_ is None else [self.boundary_, self.members_]
+            others = [artist for artist in (self.errors_, *lines) if artist is not None]
+            self.legend_ = draw_legend(ax, self.points_, others, legend_kw)
         label_axes(ax, self.feature_names, self.title)
         if has_colorbar:
-            self.colorbar_ = self._draw_colorbar(to_kwargs(colorbar_kw))
+            draw = self._draw_colorbar if self.spread_ is None else partial(draw_spread_colorbar, ax, self.spread_)
+            self.colorbar_ = draw(to_kwargs(colorbar_kw))
         make_drawable([*axes_texts(ax), *(axes_texts(self.colorbar_.ax) if self.colorbar_ else [])])
         if is_new and self.legend_ is not None:
             widen_figure(self.legend_)
@@ -474,6 +528,8 @@ class DecisionRegionDisplay:
         scores = np.eye(len(self.classes))[self.response] if self.scores is None else self.scores
         lines = boundary_lines(scores, self.xx0, self.xx1)
         defaults: dict[str, Any] = {"colors": "0.2", "linewidths": 1.2, "zorder": 0}
+        if self.members_ is not None:  # stands out from their thin lines
+            defaults |= {"colors": "black", "linewidths": 2, "label": "ensemble"}
         return self.ax_.add_collection(LineCollection(lines, **(defaults | kwargs)), autolim=False)
 
     def _draw_points(self, X: np.ndarray, y: np.ndarray, kwargs: dict[str, Any]) -> list[Any]:
