@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_friedman1, make_multilabel_classification
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
-from sklearn.linear_model import Perceptron
+from sklearn.linear_model import Perceptron, Ridge
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -90,6 +90,22 @@ def test_regressor_predicts_mean_of_members_fitted_by_hand():
         fitted = DeepEnsembleRegressor(REGRESSOR, 2, random_state=np.random.RandomState(3)).fit(X, target)
         first, second = fit_members(REGRESSOR, 2, np.random.RandomState(3), X, target)
         assert_array_equal(fitted.predict(X), (first.predict(X) + second.predict(X)) / 2)
+
+
+def test_quantiles_are_the_mean_of_the_members_and_do_not_cross():
+    X, y = make_friedman1(80, random_state=0)
+    network = KerasMoonRegressor((5,), loss="pinball", quantile=[0.1, 0.5, 0.9], epochs=2)
+    reg = DeepEnsembleRegressor(network, 3, random_state=0)
+    assert hasattr(reg, "predict_quantiles")
+    for targets in (y, np.column_stack([y, -y])):
+        quantiles = reg.fit(X, targets).predict_quantiles(X)
+        assert_allclose(quantiles, np.mean([member.predict_quantiles(X) for member in reg.estimators_], axis=0))
+        assert_allclose(quantiles[..., 1], reg.predict(X))
+        assert (np.diff(quantiles) >= 0).all()
+    assert reg.quantiles_.tolist() == [0.1, 0.5, 0.9]
+    for others in (DeepEnsembleRegressor(), DeepEnsembleRegressor(Ridge(), 2).fit(X, y)):
+        assert not hasattr(others, "predict_quantiles")
+        assert not hasattr(others, "quantiles_")
 
 
 @pytest.mark.trains

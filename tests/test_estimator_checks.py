@@ -150,6 +150,10 @@ ESTIMATORS = {
     # It checks y for negative numbers, and has other tags
     "poisson": (KerasMoonRegressor(loss="poisson"), TRAINING | OF_Y),
     "pinball": (KerasMoonRegressor(loss="pinball", quantile=0.4), LOSS),
+    "quantiles": (
+        KerasMoonRegressor(loss="pinball", quantile=[0.1, 0.4, 0.9]),
+        LOSS | {"check_dict_unchanged", "check_dont_overwrite_parameters", "check_estimator_cloneable"},
+    ),
     # One batch: for an estimator with cv, the check of weights repeats more samples than a batch of 50 holds
     "ensemble of classifiers": (DeepEnsembleClassifier(KerasMoonClassifier(batch_size=200), 2), None),
     # The base class checks X and the parameters of both ensembles

@@ -12,10 +12,11 @@ from keras import layers
 from numpy.testing import assert_allclose
 from scipy import special
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris, make_multilabel_classification
-from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -188,6 +189,21 @@ def test_regressor_agrees(loss, n_outputs, dtype):
     assert_allclose(predicted, reg.predict(X).reshape(80, n_outputs), rtol=1e-5 if dtype == "float32" else 1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_several_quantiles_agree(n_outputs, dtype):
+    X = np.random.default_rng(0).normal(size=(80, 4)).astype(dtype)
+    y = 1000 + np.exp(X[:, :1]) * [1, 20, 300][:n_outputs]
+    reg = KerasMoonRegressor((6, 5), loss="pinball", quantile=[0.1, 0.4, 0.6, 0.9, 0.95], epochs=4, random_state=0)
+    reg.fit(X, y if n_outputs > 1 else y[:, 0])
+    predicted, quantiles = run_regressor(reg, X)
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    assert predicted.dtype == quantiles.dtype == dtype
+    assert_allclose(predicted, reg.predict(X).reshape(80, n_outputs), rtol=tolerance)
+    assert_allclose(quantiles, reg.predict_quantiles(X), rtol=tolerance)
+    assert (np.diff(quantiles) >= 0).all()
+
+
 def run_regressor(model, X):
     """Convert a regressor and return the outputs of ONNX Runtime for X."""
     return run_onnx(skl2onnx.to_onnx(model, X[:1]), {"X": X})
@@ -198,7 +214,9 @@ def test_pipeline_and_stacking_of_a_regressor_agree():
     y = 1e4 * X[:, 0] + 1e6
     network = KerasMoonRegressor((6, 5), epochs=4, random_state=0)
     stacked = StackingRegressor([("net", network), ("linear", LinearRegression())], LinearRegression(), cv=2)
-    for model in (make_pipeline(StandardScaler(), network), stacked):
+    quantiles = clone(network).set_params(loss="pinball", quantile=[0.1, 0.5, 0.9])
+    voting = VotingRegressor([("quantiles", quantiles), ("net", network)])
+    for model in (make_pipeline(StandardScaler(), network), stacked, voting):
         (predicted,) = run_regressor(model.fit(X, y), X)
         assert_allclose(predicted[:, 0], model.predict(X), rtol=1e-10)
 

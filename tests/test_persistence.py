@@ -95,6 +95,7 @@ REGRESSION_PROBLEMS = {
     **{loss: lambda loss=loss: diabetes(loss=loss) for loss in ("squared_error", "absolute_error", "huber")},
     "poisson": lambda: diabetes(loss="poisson"),
     "quantile": lambda: diabetes(loss="pinball", quantile=0.9),
+    "quantiles": lambda: diabetes(loss="pinball", quantile=[0.1, 0.5, 0.9]),
     "multioutput": lambda: (KerasMoonRegressor(), *with_second_output(*diabetes()[1:])),
     "float32 regression": lambda: (KerasMoonRegressor(), load_diabetes().data[:80].astype("float32"), np.arange(80)),
 }

@@ -10,6 +10,7 @@ from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -62,6 +63,38 @@ def test_pipeline_is_drawn_in_the_unit_of_y():
     display = RegressionDisplay.from_estimator(reg, X1, 1e4 * Y1 + 1e6)
     assert_allclose(display.response, reg.predict(display.grid[0][:, np.newaxis]))
     assert 9e5 < display.vlim_[0] < display.vlim_[1] < 1.1e6
+
+
+def test_several_quantiles_draw_a_band():
+    network = KerasMoonRegressor(loss="pinball", quantile=[0.025, 0.1, 0.5, 0.9], epochs=5, random_state=0)
+    network.fit(StandardScaler().fit_transform(X1), Y1)
+    reg = make_pipeline(StandardScaler().fit(X1), network)
+    search = GridSearchCV(make_pipeline(StandardScaler(), network), {}, cv=2).fit(X1, Y1)
+    for model in (reg, search):
+        display = RegressionDisplay.from_estimator(model, X1, Y1, grid_resolution=20)
+        pipeline = getattr(model, "best_estimator_", model)
+        scaled = pipeline[0].transform(display.grid[0][:, np.newaxis])
+        assert_allclose(display.band, pipeline[-1].predict_quantiles(scaled)[:, [0, 3]])
+        assert_allclose(display.response, pipeline[-1].predict_quantiles(scaled)[:, 2])
+        assert display.band_.get_label() == "2.5% to 90%"
+        assert display.band_.get_datalim(display.ax_.transData).ymax == pytest.approx(display.band.max())
+        assert display.vlim_[0] < min(display.band.min(), Y1.min())
+        assert_allclose(display.band_.get_facecolor()[0, :3], mpl.colors.to_rgb(display.line_.get_color()))
+    display.plot(band_kw={"color": "red", "label": "most"})
+    assert_allclose(display.band_.get_facecolor()[0], (1, 0, 0, 0.25))
+    assert display.band_.get_label() == "most"
+    assert display.plot(band_kw=False).band_ is None
+
+
+def test_one_quantile_and_two_features_have_no_band():
+    options = {"loss": "pinball", "epochs": 2, "random_state": 0}
+    one = KerasMoonRegressor(quantile=0.9, **options).fit(X1, Y1)
+    assert RegressionDisplay.from_estimator(one, X1, Y1).band_ is None
+    several = KerasMoonRegressor(quantile=[0.1, 0.5, 0.9], **options).fit(X2, Y2)
+    display = RegressionDisplay.from_estimator(several, X2, Y2, grid_resolution=5)
+    assert display.band_ is display.band is None
+    grid = np.column_stack([axis.ravel() for axis in display.grid])
+    assert_allclose(display.response.ravel(), several.predict_quantiles(grid)[:, 1])
 
 
 def test_axes_are_labelled_with_names_of_a_dataframe_and_series():

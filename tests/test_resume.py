@@ -46,6 +46,7 @@ EARLY_STOPPING_PARAMETERS = {
 ESTIMATORS = {
     **{name: KerasMoonClassifier(random_state=4, **parameters) for name, parameters in CONFIGURATIONS.items()},
     **{loss: KerasMoonRegressor(random_state=4, loss=loss, dropout=0.1, l2=1e-3) for loss in LOSSES},
+    "quantiles": KerasMoonRegressor(random_state=4, loss="pinball", quantile=[0.1, 0.6, 0.9], dropout=0.1),
 }
 
 
@@ -60,6 +61,7 @@ EARLY_STOPPING = {
         )
         for name, parameters in {
             **{loss: {"loss": loss} for loss in LOSSES},
+            "quantiles": {"loss": "pinball", "quantile": [0.1, 0.6, 0.9]},
             "scored": {"scoring": "neg_median_absolute_error"},
         }.items()
     },

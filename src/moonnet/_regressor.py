@@ -12,15 +12,28 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 
 from moonnet._estimator import BaseKerasMoon
-from moonnet._sklearn_compat import HasMethods, Interval, StrOptions
+from moonnet._sklearn_compat import HasMethods, StrOptions
 from moonnet._unknown_keywords import explain_unknown_keywords
 from moonnet.losses._loss import Objective
+from moonnet.losses._quantiles import Quantiles
 from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES, RegressionLoss
 from moonnet.losses._user_loss import check_regression_loss, loss_config, objects_of, regression_loss
 from moonnet.networks import DenseStack, Network, State
 from moonnet.targets import NumberTargets
+
+
+def _has_quantiles(reg: KerasMoonRegressor) -> bool:
+    """Return whether a regressor predicts quantiles. Raises AttributeError if not."""
+    loss = reg._targets.loss.name if hasattr(reg, "_trained_with") else reg.loss
+    if isinstance(loss, str) and loss == Quantiles.name:
+        return True
+    raise AttributeError(
+        f"predict_quantiles needs loss='pinball', which predicts the numbers in the 'quantile' parameter. "
+        f"Got loss={reg.loss!r} instead."
+    )
 
 
 @explain_unknown_keywords
@@ -42,10 +55,14 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         The loss to minimise. ``"squared_error"`` predicts means, and ``"absolute_error"`` medians. ``"huber"`` is half
         the squared error up to one spread of y (see Notes) and linear beyond, so that outliers have less influence.
         ``"poisson"`` predicts means of counts or rates with a log link, for y of at least 0. ``"pinball"`` predicts the
-        ``quantile``. A Keras loss applies to the standardised y, also in ``history_``; its reduction has no effect.
+        ``quantile``, or several. A Keras loss applies to the standardised y, also in ``history_``; its reduction has no
+        effect.
 
-    quantile : float, default=0.5
-        The quantile that ``loss="pinball"`` predicts, in (0, 1). Not used by other losses.
+    quantile : float or array-like of float, default=0.5
+        The quantile that ``loss="pinball"`` predicts, in (0, 1); or at least two in ascending order, which one network
+        predicts together, with an output for each. :meth:`predict_quantiles` returns all of them, sorted, so that they
+        never cross. :meth:`predict` returns the middle one; of an even number, the one of the two in the middle that is
+        nearer to 0.5, or the lower one if both are as near. Not used by other losses.
 
     hidden_layers : list of keras.layers.Layer, keras.Sequential or HiddenLayers, default=None
         Layers of your own in place of ``hidden_layer_sizes``, ``activation``, ``dropout`` and ``l2``, which must then
@@ -118,8 +135,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         optimizer state and random streams: 60 epochs and then 40 are bit-for-bit identical to 100. The state of
         callbacks is not resumed. Layers, loss and columns of y must not change, and y is standardised as in the first
         fit. A different optimizer starts with a new state, and so does an optimizer whose learning rate changes from a
-        number to a schedule. ``quantile`` may change; earlier losses in ``history_`` are then those of another
-        quantile.
+        number to a schedule. ``quantile`` may change, but not the number of quantiles; earlier losses in ``history_``
+        are then those of another quantile.
 
     verbose : {0, 1, 2}, default=0
         Progress output: 0 prints nothing, 1 shows one progress bar per fit (ten lines if the output is not a terminal),
@@ -136,8 +153,9 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Kernel of each layer, of shapes (n_features, n_units), (n_units, n_units) and so on. The dtype is float32 if X
         was float32 in fit, and otherwise float64. With :attr:`intercepts_`, they give predictions in the unit of y
         (with ``loss="poisson"``, the logarithms of predictions). Each access returns a new list, in which the last
-        kernel is read-only: to change the weights, assign a whole list. A network with ``hidden_layers`` has no
-        ``coefs_``.
+        kernel is read-only: to change the weights, assign a whole list. With several quantiles, the last kernel has a
+        column for each, and the network's outputs become predictions when they are sorted. A network with
+        ``hidden_layers`` has no ``coefs_``.
 
     intercepts_ : list of ndarray
         Bias of each layer, of shape (n_units,). To change biases, assign a whole list. Not with ``hidden_layers``.
@@ -145,14 +163,20 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     history_ : dict of str to list of float
         Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``; a Keras loss is
         that of the standardised y. ``"loss"`` is
-        the weighted mean over the samples of the epoch, computed while the weights change. With early stopping or
+        the weighted mean over the samples of the epoch, computed while the weights change. With several quantiles, it
+        is also their mean, that of outputs before they are sorted; ``"val_loss"`` is that of the predictions. With
+        early stopping or
         ``X_val``, ``"val_loss"`` is that of the validation set after the epoch; it is NaN for epochs without a
         validation set. ``"val_score"`` is the score that early stopping monitors, if ``scoring`` is not ``"loss"``.
         Further keys, such as ``"learning_rate"``, are numbers that callbacks add. Resumed fits append to this history.
 
     model_ : keras.Sequential, or keras.Model with ``hidden_layers``
         The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before
-        you train or save it.
+        you train or save it. With several quantiles, it predicts all of them: for each sample, or for each sample and
+        output of y, along the last axis.
+
+    quantiles_ : ndarray of shape (n_quantiles,)
+        The quantiles that the network predicts, in ascending order. Only with ``loss="pinball"``.
 
     n_iter_ : int
         Number of epochs trained, including those of earlier fits that were resumed.
@@ -172,7 +196,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Number of layers, including the input layer.
 
     n_outputs_ : int
-        Number of units in the output layer.
+        Number of units in the output layer: one for each column of y and each of several quantiles.
 
     out_activation_ : str
         Keras activation of the output layer: ``"exponential"`` with ``loss="poisson"``, otherwise ``"linear"``.
@@ -223,8 +247,16 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     differs from Keras's loss by a term that depends only on y. ``model_`` is compiled with Keras's losses in the unit
     of y; for ``"huber"`` and ``"pinball"``, with those of :mod:`moonnet.losses`.
 
+    With several quantiles, the loss is the mean of their pinball losses. An output that training has left on the wrong
+    side of another one for a sample is sorted only in predictions, which never makes this loss larger [1]_.
+    ``score`` is the R² of :meth:`predict`, and so of the middle quantile.
+
     In float32, predictions have the resolution of float32 in the unit of y. ``fit`` raises an error if this is too
     coarse for the spread of y, or if y is so small or large that training would underflow or overflow.
+
+    References
+    ----------
+    .. [1] Chernozhukov, Fernández-Val and Galichon, "Quantile and Probability Curves Without Crossing", 2010.
 
     Examples
     --------
@@ -238,11 +270,19 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     True
     >>> model.predict(X[:3]).shape
     (3,)
+
+    Three quantiles from one network: the median, and an interval for nine of ten numbers.
+
+    >>> X = StandardScaler().fit_transform(X)
+    >>> reg = KerasMoonRegressor(loss="pinball", quantile=[0.05, 0.5, 0.95], random_state=0).fit(X, y)
+    >>> low, median, high = reg.predict_quantiles(X).T
+    >>> bool((low <= median).all() and (median <= high).all())
+    True
     """
 
     _parameter_constraints: ClassVar[dict] = BaseKerasMoon._parameter_constraints | {
         "loss": [StrOptions(set(REGRESSION_LOSSES)), HasMethods(["call", "get_config"])],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "quantile": "no_validation",  # _check_quantile says what a number or a sequence must be
     }
 
     def __init__(
@@ -251,7 +291,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         *,
         hidden_layers: Any = None,
         loss: Any = "squared_error",
-        quantile: float = 0.5,
+        quantile: ArrayLike = 0.5,
         activation: str = "relu",
         dropout: float = 0.0,
         l2: float = 0.0,
@@ -412,6 +452,12 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
                 "The 'loss' parameter must not change when training is resumed: it must be "
                 f"{previous.loss.name!r}. Got {self.loss!r} instead."
             )
+        n_before = len(previous.loss.quantiles)
+        if len(loss.quantiles) != n_before:
+            raise ValueError(
+                "The 'quantile' parameter must not change in length when training is resumed: the network predicts "
+                f"{n_before} quantile{'s' * (n_before > 1)}. Got {self.quantile!r} instead."
+            )
         previous.check(y)
         return replace(previous, loss=loss)
 
@@ -426,8 +472,23 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         if inspect.isroutine(self.loss) or isinstance(self.loss, type):
             loss_config(self.loss)  # raises ValueError
         super()._check_parameters()
+        self._check_quantile()
         if not isinstance(self.loss, str):
             check_regression_loss(self.loss)
+
+    def _check_quantile(self) -> None:
+        """Raise ValueError unless there is one quantile, or several in ascending order."""
+        try:
+            quantiles = np.asarray(self.quantile, np.float64)
+        except (TypeError, ValueError):
+            quantiles = np.array(np.nan)
+        is_number = isinstance(self.quantile, Real)
+        is_ascending = quantiles.ndim == 1 and len(quantiles) > 1 and (np.diff(quantiles) > 0).all()
+        if not (is_number or is_ascending) or not ((quantiles > 0) & (quantiles < 1)).all():
+            raise ValueError(
+                f"The 'quantile' parameter of {type(self).__name__} must be a number in (0, 1), or a sequence of at "
+                f"least two such numbers in ascending order, each once. Got {self.quantile!r} instead."
+            )
 
     def _regression_loss(self) -> RegressionLoss:
         if isinstance(self.loss, str):
@@ -464,7 +525,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         standardisation = {"one_column": targets.one_column, "center": targets.center, "scale": targets.scale}
         attributes["_trained_with"] |= {
             "loss": targets.loss.name,
-            "quantile": targets.loss.parameter,
+            "quantile": _scalar_or_list(np.array(targets.loss.quantiles or [0.5])),
             "targets": standardisation,
         }
         return attributes
@@ -505,7 +566,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         Returns
         -------
         predictions : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions in the unit of y: float32 if X was float32 in fit, and otherwise float64.
+            Predictions in the unit of y: float32 if X was float32 in fit, and otherwise float64. With several
+            quantiles, those of the middle one.
 
         Raises
         ------
@@ -517,12 +579,63 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
         See Also
         --------
+        predict_quantiles : Predict several quantiles.
         moonnet.plotting.RegressionDisplay : Plot predictions.
         """
+        return self._targets.decode(self._outputs(X))
+
+    @available_if(_has_quantiles)
+    def predict_quantiles(self, X: ArrayLike) -> np.ndarray:
+        """Predict all quantiles of the target or targets of each sample.
+
+        Only available with ``loss="pinball"``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples of finite numbers, with the same columns as in :meth:`fit`.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
+            Predictions in the unit of y, which ascend along the last axis: one for each number in ``quantile``. float32
+            if X was float32 in fit, and otherwise float64.
+
+        Raises
+        ------
+        ValueError
+            If X contains anything but finite numbers, or has other columns than in :meth:`fit`.
+
+        AttributeError
+            If the loss is not ``"pinball"``.
+
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        See Also
+        --------
+        predict : Predict the middle quantile.
+
+        Notes
+        -----
+        scikit-learn's pipelines have no such method. Apply the other steps first:
+        ``pipeline[-1].predict_quantiles(pipeline[:-1].transform(X))``.
+        """
+        return self._targets.decode_quantiles(self._outputs(X))
+
+    def _outputs(self, X: ArrayLike) -> np.ndarray:
+        """Return the outputs for X, in the dtype of predictions."""
         outputs = self._raw_predictions(X)
         if self._network.compute_dtype("float64") == "float32" and getattr(X, "dtype", None) != np.float32:
             outputs = outputs.astype(np.float64)  # of own layers: y's unit may need more digits than they have
-        return self._targets.decode(outputs)
+        return outputs
+
+    @property
+    def quantiles_(self) -> np.ndarray:
+        """The quantiles that :meth:`predict_quantiles` returns, shape (n_quantiles,); only with ``loss="pinball"``."""
+        self._fitted_state()
+        _has_quantiles(self)
+        return np.array(self._targets.loss.quantiles)
 
     @property
     def model_(self) -> Any:

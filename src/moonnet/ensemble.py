@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -454,6 +455,12 @@ class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
         return tags
 
 
+def _members_have_quantiles(ensemble: Any) -> bool:
+    """Return whether the members predict quantiles. Raises AttributeError if not."""
+    members = getattr(ensemble, "estimators_", None) or [ensemble._member()]
+    return all(callable(member.predict_quantiles) for member in members)
+
+
 class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     """Ensemble of networks that differ in their random numbers only; predictions are the mean of the members'.
 
@@ -489,6 +496,9 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     estimators_ : list of estimators
         The fitted members. Those of moonnet do not keep the state of their optimizer: ``partial_fit`` of a member
         continues with a new one.
+
+    quantiles_ : ndarray of shape (n_quantiles,)
+        The quantiles that the members predict, in ascending order. Only if they predict quantiles.
 
     epochs_ : int or None
         Number of epochs for which the members were trained, as chosen by cross-validation. None if ``cv`` is None.
@@ -557,6 +567,46 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         fit : Train the members.
         """
         return self._mean("predict", X)
+
+    @available_if(_members_have_quantiles)
+    def predict_quantiles(self, X: ArrayLike) -> np.ndarray:
+        """Predict quantiles: the mean of those that the members predict.
+
+        Only available if the members have this method, as :class:`~moonnet.KerasMoonRegressor` with ``loss="pinball"``
+        has.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        quantiles : ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
+            Quantiles in the unit of y, which ascend along the last axis.
+
+        Raises
+        ------
+        ValueError
+            If X contains NaN or infinity, or has other columns than X in ``fit``.
+
+        AttributeError
+            If the members do not predict quantiles.
+
+        sklearn.exceptions.NotFittedError
+            If the ensemble is not fitted.
+
+        See Also
+        --------
+        predict : Predict the middle quantile.
+        """
+        return self._mean("predict_quantiles", X)
+
+    @property
+    def quantiles_(self) -> np.ndarray:
+        """The quantiles that :meth:`predict_quantiles` returns; only if the members predict quantiles."""
+        check_is_fitted(self)
+        return self.estimators_[0].quantiles_
 
 
 def _as_indices(rows: Any, n_samples: int) -> np.ndarray:

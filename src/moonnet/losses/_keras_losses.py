@@ -21,8 +21,12 @@ class _ParametricLoss(keras.losses.Loss):
         y_pred = keras.ops.convert_to_tensor(y_pred)
         # One-dimensional y is a column, as in Keras's own losses
         y_true = keras.ops.reshape(keras.ops.convert_to_tensor(y_true, y_pred.dtype), keras.ops.shape(y_pred))
+        return keras.ops.mean(self._losses(y_true, y_pred), axis=-1)
+
+    def _losses(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each prediction."""
         value = keras.ops.convert_to_tensor(self._value, y_pred.dtype)
-        return keras.ops.mean(REGRESSION_LOSSES[self.formula]().elementwise(keras.ops, y_true, y_pred, value), axis=-1)
+        return REGRESSION_LOSSES[self.formula]().elementwise(keras.ops, y_true, y_pred, value)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings from which Keras restores the loss."""
@@ -35,8 +39,9 @@ class Pinball(_ParametricLoss):
 
     Parameters
     ----------
-    quantile : float
-        The quantile to predict, in (0, 1).
+    quantile : float or list of float
+        The quantile to predict, in (0, 1), or several that the last axis of the predictions holds. The loss is then
+        their mean.
 
     name : str, default="pinball"
         Name of the loss in Keras.
@@ -54,12 +59,31 @@ class Pinball(_ParametricLoss):
     >>> from moonnet.losses import Pinball
     >>> [round(float(Pinball(0.75)([[10.0]], [[predicted]])), 2) for predicted in (6.0, 14.0)]
     [3.0, 1.0]
+    >>> round(float(Pinball([0.25, 0.75])([[10.0]], [[6.0, 14.0]])), 2)
+    1.0
     """
 
     formula, parameter = "pinball", "quantile"
 
-    def __init__(self, quantile: float, name: str = "pinball", **options: Any) -> None:
+    def __init__(self, quantile: Any, name: str = "pinball", **options: Any) -> None:
         super().__init__(quantile, name=name, **options)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each sample, shape (n_samples,)."""
+        if not isinstance(self._value, list | tuple):
+            return super().call(y_true, y_pred)
+        y_pred = keras.ops.convert_to_tensor(y_pred)
+        if y_pred.shape[-1] != len(self._value):
+            raise ValueError(
+                f"Pinball must get a prediction for each of the quantiles {self._value}, along the last axis. Got "
+                f"predictions of shape {tuple(y_pred.shape)}."
+            )
+        # Each number of y stands beside the predictions of its quantiles
+        y_true = keras.ops.reshape(
+            keras.ops.convert_to_tensor(y_true, y_pred.dtype), (*keras.ops.shape(y_pred)[:-1], 1)
+        )
+        losses = self._losses(y_true, y_pred)
+        return keras.ops.mean(losses, axis=tuple(range(1, len(losses.shape))))
 
 
 @keras.saving.register_keras_serializable("moonnet")

@@ -22,6 +22,7 @@ class Loss(ABC):
     output_activation: ClassVar[str] = "linear"  # Keras's name; turns outputs into predictions
     metric_names: ClassVar[tuple[str, ...]] = ("loss",)  # what a training computes in each step
     has_independent_samples: ClassVar[bool] = True  # whether the loss of a sample does not depend on others
+    outputs_per_target: ClassVar[int] = 1  # how many outputs belong to a column of y
     needs_keras: ClassVar[bool] = False  # whether sample_losses runs in Keras, in the scope of a program
 
     @abstractmethod
@@ -39,6 +40,10 @@ class Loss(ABC):
     def keras_sample_metrics(self, keras: Any, y: Any, outputs: Any) -> list[Any]:
         """Return the other metrics of tensors, each with a value per sample."""
         return []
+
+    def keras_link(self, keras: Any, n_outputs: int, dtype: str) -> Any:
+        """Return a layer from outputs to predictions, or None if ``output_activation`` is all that these need."""
+        return None
 
     def keras_loss(self, losses: Any, parameter: Any) -> Any:
         """Return the loss to pass to ``Model.compile``; ``losses`` is the module ``moonnet.losses``."""

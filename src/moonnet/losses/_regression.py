@@ -41,6 +41,19 @@ class RegressionLoss(Loss):
         """Return the parameter of the loss of y in its own unit, which is a number, or a list for several outputs."""
         return self.parameter
 
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The quantiles that are predicted of each column of y; none for a loss that predicts something else."""
+        return ()
+
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the predictions for outputs of the network, of the same shape and dtype."""
+        return outputs
+
+    def point_predictions(self, predictions: np.ndarray) -> np.ndarray:
+        """Return one of the predictions for each column of y, shape (n_samples, n_targets)."""
+        return predictions
+
     def scale(self, unit: np.ndarray) -> float:
         """Return the factor from the loss of standardised y to that of y in its unit, averaged over outputs."""
         return float(np.mean(unit**self.unit_power))
@@ -81,7 +94,7 @@ class _RobustLoss(ElementwiseLoss):
 
     def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the median and the normalised interquartile range of each column."""
-        return _median_and_spread(columns, weight)
+        return median_and_spread(columns, weight)
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,10 @@ class Poisson(ElementwiseLoss):
         logarithm = xp.log(xp.where(y > 0, y, xp.ones_like(y)))
         return xp.exp(outputs) - y + y * (logarithm - outputs)
 
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the means."""
+        return np.exp(outputs)
+
     def check(self, numbers: np.ndarray, name: str) -> None:
         """Raise ValueError if a number is negative."""
         if (numbers < 0).any():
@@ -164,6 +181,11 @@ class Pinball(_RobustLoss):
         """The quantile."""
         return self.quantile
 
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The quantile."""
+        return (self.quantile,)
+
     def keras_loss(self, losses: Any, parameter: Any) -> Any:
         """Return moonnet's Keras loss."""
         return losses.Pinball(parameter)
@@ -193,7 +215,7 @@ def _mean_and_std(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
     return center, np.sqrt(_weighted_means(np.square(columns - center), weight))
 
 
-def _median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted median and normalised interquartile range of each column.
 
     If the quartiles of a column differ by rounding at most, the standard deviation replaces the interquartile range.

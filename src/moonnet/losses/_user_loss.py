@@ -5,12 +5,14 @@ import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from moonnet.losses._cross_entropy import CrossEntropy
 from moonnet.losses._loss import Loss
+from moonnet.losses._quantiles import Quantiles
 from moonnet.losses._regression import REGRESSION_LOSSES, RegressionLoss
 
 
@@ -101,9 +103,16 @@ class UserRegressionLoss(_UserLoss, RegressionLoss):
     unit_power: ClassVar[int] = 0  # the unit of a loss of any formula is unknown
 
 
-def regression_loss(name: str, quantile: float, objects: tuple[Any, ...] = ()) -> RegressionLoss:
-    """Return the loss of this name, which is the configuration of a Keras loss if scikit-learn has no such name."""
-    return REGRESSION_LOSSES[name].create(quantile) if name in REGRESSION_LOSSES else UserRegressionLoss(name, objects)
+def regression_loss(name: str, quantile: Any, objects: tuple[Any, ...] = ()) -> RegressionLoss:
+    """Return the loss of this name, which is the configuration of a Keras loss if scikit-learn has no such name.
+
+    ``quantile`` is the regressor's: a number or several.
+    """
+    if name not in REGRESSION_LOSSES:
+        return UserRegressionLoss(name, objects)
+    if name == Quantiles.name and not isinstance(quantile, Real):
+        return Quantiles(tuple(map(float, quantile)))
+    return REGRESSION_LOSSES[name].create(quantile)
 
 
 def _call(loss: Any, y: Any, predictions: Any) -> Any:

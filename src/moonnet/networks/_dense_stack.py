@@ -195,9 +195,7 @@ class DenseStack(Network):
                 layers.append(options.dropout(name=layer_name("dropout", index)))
         name = layer_name("dense", len(hidden))
         layers.append(keras.layers.Dense(n_outputs, name=name, **options.output_layer))
-        if options.rescaling is not None:
-            layers.append(options.rescaling)
-        return keras.Sequential(layers, name="sequential")
+        return keras.Sequential([*layers, *options.last_layers], name="sequential")
 
 
 def _matmul(values: Any, coef: np.ndarray, out: np.ndarray) -> np.ndarray:

@@ -202,8 +202,8 @@ class KerasNetwork(Network):
         hidden = hidden_model(_adapted(json.loads(self.config), options.replacements))
         own = {"dtype": self.dtype, "name": OUTPUT_LAYER}
         outputs = keras.layers.Dense(self.n_outputs, **options.output_layer | own)(hidden.output)
-        if options.rescaling is not None:
-            outputs = options.rescaling(outputs)
+        for layer in options.last_layers:
+            outputs = layer(outputs)
         model = keras.Model(hidden.input, outputs, name="functional")
         for generator in seed_generators(model):
             if generator._initial_seed is None:

@@ -59,7 +59,8 @@ class ModelOptions:
     output: dict[str, Any] | None = None  # those of the output layer, if they differ
     activation: Callable[[str], Any] = str  # converts the name of an activation for Keras
     dropout: Callable[..., Any] | None = None  # returns a layer to follow each hidden Dense layer
-    rescaling: Any = None  # a layer to follow the output layer
+    link: Any = None  # a layer to follow the output layer, which turns outputs into predictions
+    rescaling: Any = None  # a layer to follow both
     dtype: str | None = None  # of the input
     # Of a user's layers: Keras class -> the name by which Keras knows the class to take instead
     replacements: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +69,11 @@ class ModelOptions:
     def output_layer(self) -> dict[str, Any]:
         """The options of the output layer."""
         return self.dense if self.output is None else self.output
+
+    @property
+    def last_layers(self) -> list[Any]:
+        """The layers that follow the output layer."""
+        return [layer for layer in (self.link, self.rescaling) if layer is not None]
 
 
 class Network(ABC):

@@ -8,8 +8,10 @@ from skl2onnx.algebra.onnx_operator import OnnxOperator
 from skl2onnx.common import data_types as types
 from sklearn.utils.validation import check_is_fitted
 
+from moonnet.losses._quantiles import Quantiles
 from moonnet.onnx._layers import check_network, raw_outputs
 from moonnet.onnx._operators import Operators, check_inputs, operators_and_input, output_type
+from moonnet.targets import NumberTargets
 
 
 def onnx_labels(clf: Any) -> np.ndarray:
@@ -47,13 +49,27 @@ def declare_label_outputs(operator: Any, *, is_multilabel: bool) -> None:
     probabilities.type = output_type(operator, n_classes)
 
 
+def parse_regressor(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
+    """Return skl2onnx's variables for the outputs of a regressor: predictions, and several quantiles if it has them."""
+    check_is_fitted(model, "_state")
+    operator = scope.declare_local_operator("MoonnetKerasMoonRegressor", model)
+    operator.inputs = inputs
+    for name in ["variable", "quantiles"][: min(2, model._targets.loss.outputs_per_target)]:
+        operator.outputs.append(scope.declare_local_variable(name, types.guess_tensor_type(inputs[0].type)))
+    return list(operator.outputs)
+
+
 def set_regressor_types(operator: Any) -> None:
-    """Check the inputs of skl2onnx's operator, and declare its output."""
+    """Check the inputs of skl2onnx's operator, and declare its outputs."""
     reg = operator.raw_operator
     check_is_fitted(reg, "_state")
     check_network(reg)
     check_inputs(operator)
-    operator.outputs[0].type = output_type(operator, reg._targets.n_outputs)
+    targets = reg._targets
+    n_targets, n_quantiles = len(targets.center), targets.loss.outputs_per_target
+    shapes = (n_targets,), ((n_quantiles,) if targets.one_column else (n_targets, n_quantiles))
+    for output, shape in zip(operator.outputs, shapes, strict=False):
+        output.type = output_type(operator, *shape)
 
 
 def _raw_predictions(scope: Any, operator: Any, container: Any) -> tuple[Operators, Any]:
@@ -94,6 +110,22 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Add the network to skl2onnx's graph."""
     op, numbers = _raw_predictions(scope, operator, container)
-    if operator.raw_operator._targets.loss.has_log_link:
+    targets = operator.raw_operator._targets
+    if targets.loss.has_log_link:
         numbers = op.Exp(numbers)
-    op.Identity(numbers, output_names=operator.outputs[:1]).add_to(scope, container)
+    values = [numbers]
+    if isinstance(targets.loss, Quantiles):
+        values = _predictions_and_quantiles(op, numbers, targets, targets.loss)
+    # Other converters declare one output for a regressor among their estimators
+    for output, value in zip(operator.outputs, values, strict=False):
+        op.Identity(value, output_names=[output]).add_to(scope, container)
+
+
+def _predictions_and_quantiles(op: Operators, outputs: Any, targets: NumberTargets, loss: Quantiles) -> list[Any]:
+    """Return the middle one of several quantiles, and all of them."""
+    n_targets, n_quantiles = len(targets.center), len(loss.levels)
+    by_target = op.Reshape(outputs, np.array([-1, n_targets, n_quantiles]))
+    ascending = op.TopK(by_target, np.array([n_quantiles]), axis=-1, largest=0)[0]
+    predictions = op.Gather(ascending, np.array(loss.middle), axis=2)
+    shape = [-1, n_quantiles] if targets.one_column else [-1, n_targets, n_quantiles]
+    return [predictions, op.Reshape(ascending, np.array(shape))]

@@ -62,9 +62,9 @@ def numeric_type(dtype: type) -> Any:
     return types.DoubleTensorType if dtype is np.float64 else types.FloatTensorType
 
 
-def output_type(operator: Any, n_columns: int) -> Any:
-    """Return skl2onnx's type of an array of numbers, shape (n_samples, n_columns)."""
-    return numeric_type(compute_dtype(operator))([operator.inputs[0].get_first_dimension(), n_columns])
+def output_type(operator: Any, *sizes: int) -> Any:
+    """Return skl2onnx's type of an array of numbers, shape (n_samples, *sizes)."""
+    return numeric_type(compute_dtype(operator))([operator.inputs[0].get_first_dimension(), *sizes])
 
 
 def operators_and_input(operator: Any, container: Any) -> tuple[Operators, Any]:

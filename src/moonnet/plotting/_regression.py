@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet.plotting._axes import label_axes, prepare_axes, to_kwargs
@@ -51,10 +52,19 @@ class RegressionDisplay:
     title : str, default=None
         Title of the axes, with the values of the features that are not plotted. None or an empty string sets none.
 
+    band : ndarray of shape (n_points, 2), default=None
+        Lower and upper limit of a band around the curve over one feature. If None, no band is drawn.
+
+    band_label : str, default=None
+        Label of the band in a legend.
+
     Attributes
     ----------
     line_ : matplotlib.lines.Line2D or None
         The curve. None for two features.
+
+    band_ : matplotlib.collections.PolyCollection or None
+        The band around the curve. None if it was not drawn.
 
     surface_ : matplotlib.collections.QuadMesh or None
         The surface. None for one feature.
@@ -106,6 +116,8 @@ class RegressionDisplay:
     feature_names: tuple[str, ...] | None = None
     target_name: str = "y"
     title: str | None = None
+    band: np.ndarray | None = None
+    band_label: str | None = None
 
     @classmethod
     def from_estimator(
@@ -123,6 +135,9 @@ class RegressionDisplay:
         **plot_options: Any,
     ) -> Self:
         """Predict the points of a grid with a fitted regressor and draw the curve or the surface.
+
+        A regressor with several quantiles also gets a band around the curve, from the lowest to the highest one. This
+        takes its :meth:`~moonnet.KerasMoonRegressor.predict_quantiles`, also of the last step of a pipeline.
 
         Parameters
         ----------
@@ -197,6 +212,7 @@ class RegressionDisplay:
         ]
         grid = tuple(np.meshgrid(*(np.linspace(*limits, resolution) for limits in all_limits)))
         samples = plane.inverse_transform(np.column_stack([axis.ravel() for axis in grid]))
+        band, band_label = _predict_band(estimator, samples) if n_axes == 1 else (None, None)
         display = cls(
             grid=grid,
             response=_predict_targets(estimator, samples).reshape(grid[0].shape),
@@ -205,6 +221,8 @@ class RegressionDisplay:
             feature_names=plane.axis_labels,
             target_name=_target_name(y),
             title=plane.title,
+            band=band,
+            band_label=band_label,
         )
         return display.plot(ax=ax, **plot_options)
 
@@ -215,6 +233,7 @@ class RegressionDisplay:
         vlim: tuple[float, float] | None = None,
         aspect: str | float | None = None,
         line_kw: dict[str, Any] | None = None,
+        band_kw: dict[str, Any] | bool | None = None,
         surface_kw: dict[str, Any] | None = None,
         contour_kw: dict[str, Any] | bool | None = None,
         scatter_kw: dict[str, Any] | None = None,
@@ -231,7 +250,7 @@ class RegressionDisplay:
 
         vlim : tuple of two float, default=None
             Limits of the target's scale: the vertical axis for one feature, the colours for two. None takes the range
-            of the predictions and the samples and adds a tenth of it on each side.
+            of the predictions, the band and the samples and adds a tenth of it on each side.
 
         aspect : "equal", "auto" or float, default=None
             Aspect ratio of the axes for two features, as in ``Axes.set_aspect``. None is ``"equal"``, or ``"auto"`` if
@@ -239,6 +258,9 @@ class RegressionDisplay:
 
         line_kw : dict, default=None
             Keyword arguments for ``Axes.plot`` for the curve.
+
+        band_kw : dict or False, default=None
+            Keyword arguments for ``Axes.fill_between`` for the band around the curve. False omits it.
 
         surface_kw : dict, default=None
             Keyword arguments for ``Axes.pcolormesh`` for the surface.
@@ -271,16 +293,20 @@ class RegressionDisplay:
             vlim=vlim,
             aspect=aspect,
             line_kw=line_kw,
+            band_kw=band_kw,
             surface_kw=surface_kw,
             contour_kw=contour_kw,
             scatter_kw=scatter_kw,
             colorbar_kw=colorbar_kw,
         )
-        values = self.response.ravel() if self.y is None else np.concatenate([self.response.ravel(), self.y])
-        self.vlim_ = axis_limits("vlim", vlim, values)
-        self.line_ = self.surface_ = self.contours_ = self.points_ = self.colorbar_ = None
+        band = None if band_kw is False else self.band
+        values = [array.ravel() for array in (self.response, self.y, band) if array is not None]
+        self.vlim_ = axis_limits("vlim", vlim, np.concatenate(values))
+        self.line_ = self.band_ = self.surface_ = self.contours_ = self.points_ = self.colorbar_ = None
         if len(self.grid) == 1:
             self._plot_curve(ax, line_kw or {}, scatter_kw or {})
+            if band is not None:
+                self._plot_band(band, self.line_, to_kwargs(band_kw))
         else:
             self._plot_surface(ax, aspect, colorbar_kw is not False, surface_kw or {}, contour_kw, scatter_kw or {})
             if colorbar_kw is not False:
@@ -312,6 +338,17 @@ class RegressionDisplay:
         ax.set(xlim=(self.grid[0].min(), self.grid[0].max()), ylim=self.vlim_, ylabel=self.target_name)
         if self.feature_names is not None:
             ax.set_xlabel(ax.get_xlabel() or self.feature_names[0])
+
+    def _plot_band(self, band: np.ndarray, line: Any, band_kw: dict[str, Any]) -> None:
+        """Draw the band in the colour of the curve, below curve and samples."""
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.collections import PolyCollection
+
+        band_kw = normalize_kwargs(band_kw, PolyCollection)
+        defaults = {"alpha": 0.25, "linewidth": 0, "label": self.band_label, "zorder": 0.5}
+        if band_kw.keys().isdisjoint(("color", "facecolor")):
+            defaults["facecolor"] = line.get_color()
+        self.band_ = self.ax_.fill_between(self.grid[0], band[:, 0], band[:, 1], **(defaults | band_kw))
 
     def _plot_surface(
         self,
@@ -365,6 +402,22 @@ def _predict_targets(estimator: Any, X: Any) -> np.ndarray:
             f"estimator must predict one number per sample. Got predictions of shape {predictions.shape} instead."
         )
     return predictions
+
+
+def _predict_band(estimator: Any, X: Any) -> tuple[np.ndarray | None, str | None]:
+    """Return the lowest and the highest of several quantiles, and what they are; None for any other regressor."""
+    while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
+        if isinstance(estimator, Pipeline):
+            if len(estimator) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator[-1]
+        else:
+            estimator = estimator.best_estimator_
+    levels: Any = getattr(estimator, "quantiles_", ())
+    if len(levels) < 2:
+        return None, None
+    quantiles = estimator.predict_quantiles(X).reshape(len(X), -1)
+    return quantiles[:, [0, -1]], f"{100 * levels[0]:g}% to {100 * levels[-1]:g}%"
 
 
 def _target_name(y: Any) -> str:

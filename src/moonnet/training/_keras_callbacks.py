@@ -116,8 +116,7 @@ class KerasCallbacks(Observer):
         )
         optimizer.build(model.trainable_variables)
         # Keras creates metrics on their first use, and callbacks look them up to know whether to minimize or maximize
-        zeros = np.zeros((1, spec.network.n_outputs))
-        model.compute_metrics(None, zeros, zeros)
+        model.compute_metrics(None, np.zeros((1, spec.n_targets)), np.zeros((1, *model.output_shape[1:])))
         model.reset_metrics()
         return model
 

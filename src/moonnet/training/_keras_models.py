@@ -79,13 +79,19 @@ def user_model(
     """
     loss, rescaling, dropout = objective.loss, objective.rescaling, regularization.dropout
     of_dtype = {} if dtype is None else {"dtype": dtype}
+    link = loss.keras_link(keras, network.n_outputs, network.compute_dtype(dtype or keras.config.floatx()))
+
+    def by_target(values: Any) -> Any:  # of several columns of y; those of each have an axis of their own
+        return [[value] for value in values] if loss.outputs_per_target > 1 and isinstance(values, list) else values
+
     regularizers = [{"kernel_regularizer": keras.regularizers.L2(l2)} if l2 else {} for l2 in regularization[1:]]
     with without_values():
         options = ModelOptions(
             dense=of_dtype | regularizers[0],
             output=of_dtype | regularizers[1] | {"activation": loss.output_activation},
             dropout=partial(keras.layers.Dropout, dropout, **of_dtype) if dropout else None,
-            rescaling=rescaling and keras.layers.Rescaling(*rescaling, name="rescaling", **of_dtype),
+            link=link,
+            rescaling=rescaling and keras.layers.Rescaling(*map(by_target, rescaling), name="rescaling", **of_dtype),
             dtype=dtype,
         )
         model = network.build(options)

@@ -55,12 +55,17 @@ class ProgramSpec:
         return max(1, min(_MAX_RECORDED_EPOCHS, _MAX_RECORDED_ELEMENTS // self.network.n_weights))
 
     @property
+    def n_targets(self) -> int:
+        """The number of columns of y."""
+        return self.network.n_outputs // self.loss.outputs_per_target
+
+    @property
     def values_per_sample(self) -> int:
         """The number of values in a sample: its features, its targets and its weight."""
-        return self.network.n_features + self.network.n_outputs + 1
+        return self.network.n_features + self.n_targets + 1
 
     def split_columns(self, samples: Any) -> tuple[Any, Any, Any]:
         """Split the block's samples (..., batch_size * values_per_sample) into X, y and sample_weight."""
         X_end = self.batch_size * self.network.n_features
-        y_end = X_end + self.batch_size * self.network.n_outputs
+        y_end = X_end + self.batch_size * self.n_targets
         return samples[..., :X_end], samples[..., X_end:y_end], samples[..., y_end:]

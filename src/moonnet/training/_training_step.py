@@ -60,7 +60,7 @@ class TrainingStep:
         others = zip([*self.others, *self.optimizer.variables], state[n_trained:], strict=True)
         values = [(self.dropout, numbers.dropout), *((self.seeds.state, pair) for pair in seeds), *others]
         X, y, sample_weight = self.spec.split_columns(samples)
-        X, y = ops.reshape(X, (-1, network.n_features)), ops.reshape(y, (-1, network.n_outputs))
+        X, y = ops.reshape(X, (-1, network.n_features)), ops.reshape(y, (-1, self.spec.n_targets))
         normalized_weight = sample_weight / ops.sum(sample_weight)  # padding has weight 0, so it has no effect
 
         def compute_loss(weights: list[Any]) -> tuple[Any, Any]:
