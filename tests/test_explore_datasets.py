@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris, make_blobs, make_circles, make_moons
 
 from helpers import run_code
-from moonnet.explore._datasets import apply_edits, load_dataset, make_spirals, make_xor
-from moonnet.explore._settings import DATA, Settings
+from moonnet.explore._datasets import apply_edits, load_dataset
+from moonnet.explore._settings import Settings
+from moonnet.explore._toy_problems import (
+    CLASS_PROBLEMS,
+    CURVE_PROBLEMS,
+    SURFACE_PROBLEMS,
+    TOY_PROBLEMS,
+    make_spirals,
+    make_xor,
+)
 from moonnet.explore._user_tables import ArrayTable
 
-TOYS = [name for name in DATA if name != "own"]
+TOYS = list(CLASS_PROBLEMS)
 CENTERS = [[-1, -0.8], [1, -0.8], [0, 0.9]]
 MAKERS = {
     "moons": lambda n, noise, seed: make_moons(n, noise=noise, random_state=seed),
@@ -182,6 +190,93 @@ def test_erased_class_can_be_drawn_again():
     assert data.y_train.tolist() == [1, 0]
 
 
+# Numbers
+
+# The expectation of y without noise
+MEANS = {
+    "sine": lambda X: np.sin(2 * X[:, 0]),
+    "step": lambda X: np.sign(X[:, 0]),
+    "fan": lambda X: X[:, 0] / 2,
+    "plane": lambda X: (X[:, 0] + X[:, 1]) / 2,
+    "gaussians": lambda X: (
+        np.exp(-2 * ((X - 0.7) ** 2).sum(axis=1)) - np.exp(-2 * ((X[:, 0] + 0.7) ** 2 + (X[:, 1] + 0.7) ** 2))
+    ),
+    "saddle": lambda X: X[:, 0] * X[:, 1] / 1.5,
+}
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_numbers_of_toy_problems_have_mean_and_noise(name):
+    exact = load(data=name, n_samples=1000, noise=0)
+    assert_allclose(exact.y_train, MEANS[name](exact.X_train), atol=1e-12)
+    noisy = load(data=name, n_samples=1000, noise=0.2)
+    residual = noisy.y_test - MEANS[name](noisy.X_test)
+    assert residual.mean() == pytest.approx(0, abs=0.04)
+    if name != "fan":
+        assert residual.std() == pytest.approx(0.2, rel=0.1)
+
+
+def test_noise_of_fan_grows_to_three_times_its_value():
+    data = load(data="fan", n_samples=1000, noise=0.2)
+    residual = (data.y_train - data.X_train[:, 0] / 2) / (0.1 * (data.X_train[:, 0] + 3))  # at 3: 0.6
+    for part in (data.X_train[:, 0] < -1, data.X_train[:, 0] > 1):
+        assert residual[part].std() == pytest.approx(1, rel=0.15)
+
+
+def test_outliers_of_line_lie_above_it():
+    data = load(data="line", n_samples=1000, noise=0.1)
+    residual = data.y_train - data.X_train[:, 0] / 2
+    is_outlier = residual > 1
+    assert is_outlier.mean() == pytest.approx(0.1, abs=0.03)
+    assert (residual[is_outlier].min(), residual[is_outlier].max()) == pytest.approx((2, 3), abs=0.4)
+    assert residual[~is_outlier].std() == pytest.approx(0.1, rel=0.1)
+
+
+def test_counts_are_poisson_distributed():
+    data = load(data="counts", n_samples=1000, noise=0)
+    y, mean = data.y_train, np.exp(1 + np.sin(1.5 * data.X_train[:, 0]))
+    assert (y == np.floor(y)).all()
+    assert y.min() == 0
+    assert ((y - mean) / np.sqrt(mean)).std() == pytest.approx(1, rel=0.1)
+    assert np.mean(y - mean) == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize("name", [*CURVE_PROBLEMS, *SURFACE_PROBLEMS])
+def test_toy_dataset_of_numbers_has_axes_around_its_samples(name):
+    data = load(data=name, n_samples=1000, noise=0.1, random_state=4)
+    assert data.is_regression
+    assert data.is_curve == (name in CURVE_PROBLEMS)
+    assert data.classes.tolist() == []
+    assert [axis.name for axis in data.axes] == ["x", "y"]
+    assert data.target.name == ("y" if name in CURVE_PROBLEMS else "z")
+    for X, y in ((data.X_train, data.y_train), (data.X_test, data.y_test)):
+        for axis, values in zip([*data.features, data.target], [*X.T, y], strict=True):
+            assert axis.limits[0] < np.quantile(values, 0.002)
+            assert np.quantile(values, 0.998) < axis.limits[1]
+            assert (axis.scale, axis.offset) == (1, 0)
+
+
+def test_points_drawn_on_a_curve_are_samples_of_numbers():
+    data = load_edited(data="sine", n_samples=30, erased=[0, 29], drawn=[[0.5, -1.25, 0], [-2, 1, 0]])
+    assert data.X_train[-2:].tolist() == [[0.5], [-2]]
+    assert data.y_train[-2:].tolist() == [-1.25, 1]
+    assert data.indices.tolist() == [*range(1, 29), -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"data": "sine", "drawn": [[0, 2.6, 0]]}, r"points from \[-3\.3, -2\.5\] to \[3\.3, 2\.5\]\. Got"),
+        ({"data": "sine", "drawn": [[0, 0, 1]]}, r"drawn must contain points of classes 0 to 0\. Got class 1"),
+        ({"data": "plane", "drawn": [[0, 0, 0]]}, "drawn must be empty for numbers over two features"),
+        ({"data": "plane", "erased": list(range(20))}, "at least two training samples. Got 0: undo, or draw some"),
+    ],
+)
+def test_invalid_edits_of_numbers_raise(values, message):
+    with pytest.raises(ValueError, match=message):
+        load_edited(n_samples=20, **values)
+
+
 def assert_code_recreates(data, **names):
     """Run the generated code, compare its samples, and return its variables."""
     names = run_code(data.code, **names)
@@ -202,7 +297,7 @@ POINTS = st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integ
 
 @settings(deadline=None, max_examples=100)
 @given(
-    st.sampled_from(TOYS),
+    st.sampled_from(list(TOY_PROBLEMS)),
     st.integers(20, 60),
     st.floats(0, 1),
     st.integers(0, 9999),
@@ -211,6 +306,10 @@ POINTS = st.lists(st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integ
 )
 def test_code_of_toy_dataset_recreates_samples(name, n_samples, noise, random_state, drawn, erased):
     values = {"data": name, "n_samples": n_samples, "noise": noise, "random_state": random_state}
+    if name in CURVE_PROBLEMS:
+        drawn = [[x, abs(y), 0] for x, y, _ in drawn]  # the axis of the counts begins at -1
+    elif name in SURFACE_PROBLEMS:
+        drawn = []
     chosen = Settings.from_json({**values, "drawn": drawn, "erased": erased})
     # Every class remains, because at most 8 of 20 or more samples are erased
     assert_code_recreates(apply_edits(load_dataset(chosen.dataset, None), chosen))

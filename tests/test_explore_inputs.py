@@ -39,6 +39,14 @@ def test_inputs_are_columns_in_a_fixed_order(names):
     assert len(inputs.symbols) == len(inputs.describe(["a", "b"])) == len(names)
 
 
+@given(subsets)
+def test_inputs_of_one_feature_are_those_that_need_no_other(names):
+    inputs = Inputs(names, n_features=1)
+    assert inputs.names == (tuple(name for name in COLUMNS if name in names and "x2" not in name) or ("x1",))
+    assert_array_equal(inputs(POINTS[:, :1]), np.column_stack([COLUMNS[name] for name in inputs.names]))
+    assert (inputs.transformer is None) == (inputs.names == ("x1",))
+
+
 @given(subsets.filter(lambda names: names != ["x1", "x2"]))
 def test_code_and_skops_file_compute_the_same_inputs(names):
     inputs = Inputs(names)

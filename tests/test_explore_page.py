@@ -223,7 +223,7 @@ CHOICES = [
 
 def test_each_choice_trains_network_with_its_value(page):
     for name, value in CHOICES:
-        setting(page, name).find_element(By.XPATH, f"option[.='{value}']").click()
+        setting(page, name).find_element(By.XPATH, f".//option[.='{value}']").click()
         wait_for_picture(page)
         assert settings(page) == {name: value}
         assert np.array_equal(weights(page), expected_weights(page)), value

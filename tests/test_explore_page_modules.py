@@ -173,7 +173,8 @@ def test_coordinates_of_plane_are_those_of_pixels(shares):
     pixel, back = evaluate(
         "plane_picture.js",
         "((scale, [x, y]) => [[scale.toX(x), scale.toY(y)], [scale.fromX(scale.toX(x)), scale.fromY(scale.toY(y))]])"
-        "(planeScale({ axes: args[0].map((limits) => ({ limits })) }, planeRectangle(600, 500)), args[1])",
+        "(planeScale({ axes: args[0].map((limits) => ({ limits })) }, "
+        "planeRectangle({ picture: 'regions' }, 600, 500)), args[1])",
         limits.tolist(),
         point.tolist(),
     )

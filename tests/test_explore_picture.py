@@ -1,25 +1,31 @@
 """The arrays that the page draws match the estimator and Keras's layers."""
 
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import map_coordinates
+from sklearn.metrics import r2_score, root_mean_squared_error
 
 from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._picture import RESOLUTION, UNIT_RESOLUTION, compute_picture
 from moonnet.explore._settings import Settings
+from moonnet.explore._user_tables import ArrayTable
 from moonnet.networks import DenseStack, State
+from moonnet.targets import ClassTargets
 
 NETWORK = {"hidden_layer_sizes": [5, 4], "epochs": 15, "n_samples": 60, "learning_rate": 0.01}
 
 
 def make_picture(**values):
-    """Return the data, the fitted classifier, and the header and arrays of its picture."""
+    """Return the data, the fitted estimator, and the header and arrays of its picture."""
     settings = Settings.from_json({**NETWORK, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    classifier = settings.classifier().fit(data.inputs(data.X_train), data.y_train)
-    return data, classifier, *compute_picture(data, classifier._network, classifier._state)
+    estimator = settings.regressor() if data.is_regression else settings.classifier()
+    classifier = estimator.fit(data.inputs(data.X_train), data.y_train)
+    return data, classifier, *compute_picture(data, classifier._targets, classifier._network, classifier._state)
 
 
 @pytest.fixture(scope="module", params=["moons", "blobs"])
@@ -87,7 +93,7 @@ def test_zero_unit_is_grey_and_constant_probability_has_no_boundary():
     settings = Settings()
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.zeros((2, 3)), np.array([0.0, -1, 2]), np.zeros((3, 1)), np.zeros(1)]
-    _, arrays = compute_picture(data, DenseStack((2, 3, 1), "relu"), State(weights))
+    _, arrays = compute_picture(data, ClassTargets(data.classes), DenseStack((2, 3, 1), "relu"), State(weights))
     units = arrays["units"][2:]
     assert (units[[0, 1, 3]] == 128).all()
     assert (units[2] == 255).all()
@@ -103,7 +109,9 @@ def test_compute_picture_of_diverged_network_does_not_warn(size):
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.array([[size, -size], [-size, size]]), np.zeros(2), np.full((2, 2), size), np.zeros(2)]
     weights += [np.array([[size], [-size]]), np.zeros(1)]
-    header, arrays = compute_picture(data, DenseStack((2, 2, 2, 1), "linear"), State(weights))
+    header, arrays = compute_picture(
+        data, ClassTargets(data.classes), DenseStack((2, 2, 2, 1), "linear"), State(weights)
+    )
     assert arrays["units"].min() >= 1
     assert np.isin(arrays["units"][2:4], (1, 255)).any(axis=1).all()  # the first layer does not overflow
     assert 0 <= header["accuracy"] <= 1
@@ -176,7 +184,7 @@ def test_string_labels_become_class_indices():
         classes=np.array(["no", "yes"]),
     )
     classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X_train, named.y_train)
-    _, arrays = compute_picture(named, classifier._network, classifier._state)
+    _, arrays = compute_picture(named, classifier._targets, classifier._network, classifier._state)
     assert arrays["labels"].tolist() == data.y_train.tolist()
     assert arrays["test_labels"].tolist() == data.y_test.tolist()
     assert arrays["wrong"].tolist() == (classifier.predict(named.X_train) != named.y_train).tolist()
@@ -208,3 +216,92 @@ def test_picture_of_network_with_derived_inputs():
     assert header["inputs"] == ["y", "x squared", "x times y"]
     assert_allclose(arrays["units"][:3], as_unit_images([derive(grid(data, UNIT_RESOLUTION))]), atol=0.51)
     assert_allclose(arrays["points"], data.X_train, rtol=1e-6)  # on the plane
+
+
+# Numbers
+
+NUMBERS = {
+    "curve": {"data": "sine", "drawn": [[0.5, 2, 0]], "erased": [1]},
+    "quantile": {"data": "fan", "loss": "pinball", "quantile": 0.9, "n_samples": 400, "epochs": 60},
+    "counts": {"data": "counts", "loss": "poisson"},
+    "surface": {"data": "gaussians", "activation": "tanh"},
+}
+
+
+@pytest.fixture(scope="module", params=NUMBERS)
+def number_picture(request):
+    """Pictures of curves and a surface; shared, so tests must not change them."""
+    return make_picture(**NUMBERS[request.param])
+
+
+def test_predictions_of_numbers_are_those_of_the_regressor(number_picture):
+    data, regressor, header, arrays = number_picture
+    if len(data.features) == 1:
+        X = np.linspace(*data.features[0].limits, len(arrays["prediction"]))[:, np.newaxis]
+        assert len(X) > 300
+    else:
+        X = grid(data, RESOLUTION)
+    assert header["layer_sizes"] == [X.shape[1], 5, 4, 1]
+    assert_array_equal(arrays["prediction"], regressor.predict(X))  # toy problems have coordinates of scale 1
+
+
+def test_scores_of_numbers_match_scikit_learn(number_picture):
+    data, regressor, header, _ = number_picture
+    for prefix, X, y in (("", data.X_train, data.y_train), ("test_", data.X_test, data.y_test)):
+        predicted = regressor.predict(X)
+        assert header[f"{prefix}r2"] == pytest.approx(r2_score(y, predicted))
+        assert header[f"{prefix}rmse"] == pytest.approx(root_mean_squared_error(y, predicted))
+        if regressor.loss == "pinball":
+            assert header[f"{prefix}below"] == (y <= predicted).mean()
+            assert 0.8 < header[f"{prefix}below"] < 1
+        else:
+            assert f"{prefix}below" not in header
+
+
+def test_points_of_numbers_are_on_the_plane_with_values(number_picture):
+    data, _, _, arrays = number_picture
+    for prefix, X, y in (("", data.X_train, data.y_train), ("test_", data.X_test, data.y_test)):
+        assert_allclose(arrays[f"{prefix}values"], y, rtol=1e-6)
+        expected = np.column_stack([X, y]) if X.shape[1] == 1 else X
+        assert_allclose(arrays[f"{prefix}points"], expected, rtol=1e-6)
+    assert arrays["indices"].tolist() == data.indices.tolist()
+    assert not {"boundary", "labels", "wrong"} & arrays.keys()
+
+
+def test_unit_images_of_a_curve_are_the_same_in_each_row():
+    data, regressor, header, arrays = make_picture(**NUMBERS["curve"])
+    X = np.linspace(*data.features[0].limits, UNIT_RESOLUTION)[:, np.newaxis]
+    hidden = [X]
+    for coef, intercept in zip(regressor.coefs_[:-1], regressor.intercepts_[:-1], strict=True):
+        hidden.append(np.maximum(hidden[-1] @ coef + intercept, 0))
+    standardised = (regressor.predict(X) - regressor._targets.center) / regressor._targets.scale
+    images = arrays["units"].reshape(sum(header["layer_sizes"]), UNIT_RESOLUTION, UNIT_RESOLUTION)
+    expected = as_unit_images([*hidden, standardised[:, np.newaxis]])
+    for row in range(UNIT_RESOLUTION):
+        assert_allclose(images[:, row], expected, atol=0.51)
+
+
+def test_numbers_of_a_table_are_coordinates_in_the_picture():
+    rng = np.random.default_rng(0)
+    X = rng.normal(50, 20, (80, 1))
+    y = 1e6 + 3000 * X[:, 0]
+    settings = Settings.from_json({**NETWORK, "data": "own", "epochs": 60, "batch_size": 10})
+    data = apply_edits(load_dataset(settings.dataset, ArrayTable(X, y)), settings)
+    regressor = settings.regressor().fit(data.X_train, data.y_train)
+    header, arrays = compute_picture(data, regressor._targets, regressor._network, regressor._state)
+    assert_allclose(arrays["values"], (data.y_train - y.mean()) / y.std(), rtol=1e-6)
+    assert_allclose(arrays["prediction"].mean(), 0, atol=0.5)
+    assert header["test_rmse"] == pytest.approx(root_mean_squared_error(data.y_test, regressor.predict(data.X_test)))
+    assert header["test_r2"] == pytest.approx(regressor.score(data.X_test, data.y_test))
+
+
+@pytest.mark.parametrize("name", ["sine", "saddle", "counts"])
+def test_compute_picture_of_diverged_regressor_does_not_warn(name):
+    loss = "poisson" if name == "counts" else "squared_error"
+    data, regressor, *_ = make_picture(data=name, loss=loss)
+    state = State([array * 1e120 for array in regressor._state.trainable])
+    header, arrays = compute_picture(data, regressor._targets, regressor._network, state)
+    assert header["test_r2"] is None
+    assert header["rmse"] is None
+    assert not np.isfinite(arrays["prediction"]).all()
+    json.dumps(header, allow_nan=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_squared_error
 
 from helpers import SMALL
 from moonnet.explore._datasets import apply_edits, load_dataset
@@ -21,12 +21,18 @@ CASES = {
 
 
 def record(should_continue=lambda recorder: True, **values):
-    """Return the settings, the data, the recorder and the classifier whose training it recorded."""
+    """Return the settings, the data, the recorder and the estimator whose training it recorded."""
     settings = Settings.from_json({**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, None), settings)
-    recorder = Recorder(data, should_continue)
-    classifier = settings.classifier()._fit(data.inputs(data.X_train), data.y_train, observers=[recorder])
-    return settings, data, recorder, classifier
+    recorders = []
+
+    def make_recorder(targets):
+        recorders.append(Recorder(data, targets, should_continue))
+        return recorders[0]
+
+    estimator = settings.regressor() if data.is_regression else settings.classifier()
+    estimator._fit(data.inputs(data.X_train), data.y_train, make_observers=[make_recorder])
+    return settings, data, recorders[0], estimator
 
 
 def assert_same_weights(weights, others):
@@ -67,6 +73,20 @@ def test_recorded_test_metrics_match_scikit_learn(case):
         assert recorder.history["test_loss"][epoch] == pytest.approx(expected, rel=1e-9)
         predicted = classifier.predict(data.inputs(data.X_test))
         assert recorder.history["test_accuracy"][epoch] == pytest.approx(accuracy_score(y, predicted))
+
+
+@pytest.mark.parametrize("values", [{}, {"loss": "absolute_error", "l2": 0.01}, {"early_stopping": True}], ids=str)
+def test_recorded_losses_of_numbers_match_scikit_learn(values):
+    settings, data, recorder, regressor = record(data="line", **values)
+    assert recorder.history.keys() == {"loss", "test_loss"}
+    assert recorder.history["loss"] == regressor.history_["loss"]
+    metric = mean_absolute_error if "loss" in values else mean_squared_error
+    for epoch, state in enumerate(recorder.states[1:]):
+        regressor._state = state
+        penalty = settings.l2 * sum(np.square(kernel).sum() for kernel in state.trainable[::2])
+        unit = regressor._targets.scale[0]  # of the loss, in which the penalty is
+        expected = metric(data.y_test, regressor.predict(data.X_test)) + penalty * unit
+        assert recorder.history["test_loss"][epoch] == pytest.approx(expected, rel=1e-9)
 
 
 def test_initial_weights_are_recorded_first():

@@ -33,6 +33,13 @@ IRIS_CSV = (
 )
 
 
+IRIS_KIND = {"name": "kind", "features": IRIS_NAMES, "is_regression": False}
+IRIS_NUMBERS = [
+    {"name": name, "features": [other for other in IRIS_NAMES if other != name], "is_regression": True}
+    for name in IRIS_NAMES
+]
+
+
 class Page:
     """A page that sends requests and stores the answers."""
 
@@ -120,16 +127,16 @@ def page(open_page):
 
 
 def expected(table=None, **values):
-    """Return the data for the settings, and a classifier fitted on them."""
+    """Return the data for the settings, and an estimator fitted on them."""
     settings = Settings.from_json({**SMALL, **values})
     data = apply_edits(load_dataset(settings.dataset, table), settings)
-    return data, settings.classifier().fit(data.inputs(data.X_train), data.y_train)
+    estimator = settings.regressor() if data.is_regression else settings.classifier()
+    return data, estimator.fit(data.inputs(data.X_train), data.y_train)
 
 
-def flat_weights(classifier):
+def flat_weights(estimator):
     """Return the weights of a network in one array, as a page receives them."""
-    layers = zip(classifier.coefs_, classifier.intercepts_, strict=True)
-    return np.concatenate([array.ravel() for layer in layers for array in layer])
+    return np.concatenate([array.ravel() for array in estimator._state.trainable])
 
 
 # Training
@@ -144,7 +151,10 @@ def test_hello_is_answered_with_controls_and_table(page, open_page):
         assert np.float32(rate) == np.float32(keras.optimizers.get(name).learning_rate)
     assert header["learning_rates"].keys() == set(OPTIMIZERS)
     header, _ = open_page(ArrayTable(IRIS.data, IRIS.target)).ask("hello", "controls")
-    assert header["table"] == {"name": "X", "features": [["y", ["0", "1", "2", "3"]]]}
+    assert header["table"] == {
+        "name": "X",
+        "targets": [{"name": "y", "features": ["0", "1", "2", "3"], "is_regression": False}],
+    }
 
 
 @pytest.mark.parametrize("values", [{}, {"data": "blobs", "drawn": [[0.5, 0, 2]], "erased": [7], "random_state": 3}])
@@ -152,7 +162,7 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
     header, arrays = page.train(**values)
     data, classifier = expected(**values)
     assert_array_equal(arrays["weights"], flat_weights(classifier))
-    figures, drawn = compute_picture(data, classifier._network, classifier._state)
+    figures, drawn = compute_picture(data, classifier._targets, classifier._network, classifier._state)
     for name, array in drawn.items():
         assert_array_equal(arrays[name], array)
     assert {name: header[name] for name in figures} == figures
@@ -172,6 +182,56 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
         assert frame["epoch"] == epoch
         assert frame["test_accuracy"] == film["history"]["test_accuracy"][epoch - 1]
     page.ask("frame", "frame", epoch=0)
+
+
+REGRESSIONS = {
+    "curve": {"data": "sine", "drawn": [[0.5, -2, 0]], "erased": [7], "loss": "pinball", "quantile": 0.9},
+    "surface": {"data": "saddle", "loss": "huber", "erased": [3]},
+    "counts": {"data": "counts", "loss": "poisson", "early_stopping": True},
+}
+
+
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_train_on_numbers_is_answered_with_picture_of_fitted_network_and_film(page, name):
+    values = REGRESSIONS[name]
+    header, arrays = page.train(**values)
+    data, regressor = expected(**values)
+    assert_array_equal(arrays["weights"], flat_weights(regressor))
+    figures, drawn = compute_picture(data, regressor._targets, regressor._network, regressor._state)
+    for key, array in drawn.items():
+        assert_array_equal(arrays[key], array)
+    assert {key: header[key] for key in figures} == figures
+    assert header["picture"] == ("surface" if name == "surface" else "curve")
+    assert header["classes"] == []
+    assert header["target"]["name"] == ("z" if name == "surface" else "y")
+    assert header["target"]["is_negative"] == (name != "counts")
+    assert header["features"] == (["x", "y"] if name == "surface" else ["x"])
+    assert [axis["name"] for axis in header["axes"]] == ["x", "y"]
+    assert header["history"]["loss"] == regressor.history_["loss"]
+    assert page.session.estimator.predict(data.X_test).tolist() == regressor.predict(data.X_test).tolist()
+
+    film, _ = page.find_answers("film", header["id"])[0]
+    assert film["history"].keys() == {"loss", "test_loss"}
+    assert film["history"]["loss"] == regressor.history_["loss"]
+    if name != "counts":  # early stopping
+        _, shorter = expected(**{**values, "epochs": 2})
+        frame, arrays = page.ask("frame", "frame", epoch=2)
+        assert_array_equal(arrays["weights"], flat_weights(shorter))
+        assert frame["test_r2"] == pytest.approx(shorter.score(data.X_test, data.y_test))
+    page.ask("frame", "frame", epoch=0)
+
+
+def test_long_training_on_numbers_sends_intermediate_pictures(page, monkeypatch):
+    monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
+    monkeypatch.setattr(_session, "_MAX_COST_WITHOUT_PROGRESS", 10)
+    header, _ = page.train(data="line", epochs=3)
+    shown = page.find_answers("picture", header["id"])
+    assert [picture["final"] for picture, _ in shown] == [False] * 3 + [True]
+    for epoch, (early, drawn) in enumerate(shown[:-1], start=1):
+        data, regressor = expected(data="line", epochs=epoch)
+        assert_array_equal(drawn["weights"], flat_weights(regressor))
+        assert early["test_r2"] == pytest.approx(regressor.score(data.X_test, data.y_test))
+        assert early["history"]["test_loss"][-1] == pytest.approx(early["test_rmse"] ** 2)
 
 
 def test_new_architecture_is_answered_with_busy_picture_and_film(page):
@@ -361,7 +421,7 @@ def test_seeds_are_answered_with_pictures_of_networks_that_differ_in_their_seed_
     for answer, arrays in answers:
         data, classifier = expected(**values, network_random_state=answer["seed"])
         assert_array_equal(arrays["points"], main["points"])  # the samples stay the same
-        figures, drawn = compute_plane(data, classifier._network, classifier._state, 48)
+        figures, drawn = compute_plane(data, classifier._targets, classifier._network, classifier._state, 48)
         assert answer["network"] == header["id"]
         assert {name: answer[name] for name in figures} == figures
         for name, array in drawn.items():
@@ -479,6 +539,12 @@ def test_invalid_seeds_are_reported(page, seeds):
         ('{"kind": "train", "settings": {"epochs": 1' + "0" * 400 + "}}", "epochs must be"),
         ({"kind": "train", "settings": {"data": "own"}}, "No table is open"),
         ({"kind": "train", "settings": {"drawn": [[0, 0, 5]]}}, "drawn must contain points of classes 0 to 1"),
+        ({"kind": "train", "settings": {"data": "sine", "drawn": [[0, 0, 1]]}}, "points of classes 0 to 0"),
+        (
+            {"kind": "train", "settings": {"data": "plane", "drawn": [[0, 0, 0]]}},
+            "drawn must be empty for numbers over",
+        ),
+        ({"kind": "train", "settings": {"data": "sine", "loss": "poisson"}}, "y must not contain negative numbers"),
         ({"kind": "frame", "epoch": 0}, r"No network has been trained yet\."),
         ({"kind": "seeds", "seeds": [1]}, r"No network has been trained yet\."),
         ({"kind": "script"}, r"No network has been trained yet\."),
@@ -532,7 +598,7 @@ def test_unexpected_error_is_logged_and_session_continues(page, monkeypatch, cap
 
 def test_uploaded_table_can_be_trained_on_and_replaced(page):
     header, _ = page.upload(IRIS_CSV, name="C:\\iris.csv")
-    assert header["table"] == {"name": "iris.csv", "features": [["kind", IRIS_NAMES]]}
+    assert header["table"] == {"name": "iris.csv", "targets": [*IRIS_NUMBERS, IRIS_KIND]}
     header, _ = page.train(data="own", features=["petal width", "petal length"])
     assert [axis["name"] for axis in header["axes"]] == ["petal width", "petal length"]
     assert header["classes"] == ["setosa", "versicolor", "virginica"]
@@ -612,6 +678,16 @@ SCRIPTS = {
     "derived inputs": {"data": "xor", "inputs": ["x1", "x1*x2", "sin x2"], "drawn": [[1, -1, 0]]},
     "derived inputs of columns": {"data": "own", "features": ["petal width", "sepal length"], "inputs": ["x1^2", "x2"]},
     "principal plane": {"data": "own", "random_state": 7},
+    "sine": {"data": "sine", "drawn": [[1 / 3, 2, 0], [-0.5, 0.25, 0]], "erased": [3, 39], "learning_rate": 0.01},
+    "step": {"data": "step", "loss": "pinball", "quantile": 0.25, "dropout": 0.2},
+    "line": {"data": "line", "loss": "absolute_error", "activation": "tanh"},
+    "fan": {"data": "fan", "loss": "pinball"},
+    "counts": {"data": "counts", "loss": "poisson", "early_stopping": True},
+    "plane": {"data": "plane", "erased": [3, 39]},
+    "gaussians": {"data": "gaussians", "loss": "huber", "l2": 0.001},
+    "saddle": {"data": "saddle", "random_state": 4},
+    "one column": {"data": "own", "target": "petal length", "features": ["sepal width"], "drawn": [[0.5, -1, 0]]},
+    "numbers of a principal plane": {"data": "own", "target": "petal width", "loss": "poisson"},
 }
 # Runs each script as a user would, and prints the weights of the network
 RUN_SCRIPTS = """\
@@ -639,15 +715,21 @@ def test_script_trains_identical_network_in_another_process(page, tmp_path):
         header, arrays = page.train(**values)
         shown[name] = header, arrays["weights"]
         is_table = values.get("data") == "own"
-        assert header["note"].startswith("3 of 150 rows without a target left out; missing values in ") == is_table
+        assert ("missing values in " in header["note"]) == (is_table and name != "one column")
+        has_classes = is_table and "target" not in values
+        assert header["note"].startswith("3 of 150 rows without a target left out; missing ") == has_classes
         script, _ = page.ask("script", "script")
         assert f'os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"' in script["text"]
         (tmp_path / f"{name}.py").write_text(script["text"])
     output = run_python(RUN_SCRIPTS, str(tmp_path), *SCRIPTS)
     for name, (header, weights) in shown.items():
-        accuracies = f"training accuracy {header['accuracy']:.3f}\nheld-out accuracy {header['test_accuracy']:.3f}\n"
-        before, _, after = output.partition(f"{name}: ")
-        assert before.endswith(accuracies)
+        if header["target"] is None:
+            scores = f"training accuracy {header['accuracy']:.3f}\nheld-out accuracy {header['test_accuracy']:.3f}\n"
+        else:
+            scores = f"training R2 {header['r2']:.3f}\nheld-out R2 {header['test_r2']:.3f}\n"
+            scores += f"held-out RMSE {header['test_rmse']:.4g}\n"
+        before, _, after = output.partition(f"\n{name}: ")
+        assert f"{before}\n".endswith(scores)
         assert bytes.fromhex(after.partition("\n")[0]) == weights.tobytes(), name
 
 
@@ -682,11 +764,43 @@ def test_keras_file_contains_network(trained_pages, tmp_path):
         path = tmp_path / header["name"]
         path.write_bytes(arrays["content"].tobytes())
         model = keras.saving.load_model(path)
-        classifier = page.session._network.classifier
+        classifier = page.session._network.predictor
         X = np.random.default_rng(0).normal(size=(50, 2))
         probabilities = keras.ops.convert_to_numpy(model(X))
         theirs = classifier.predict_proba(X)
         assert_allclose(probabilities, theirs[:, 1:] if len(classifier.classes_) == 2 else theirs, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_files_of_regressor(open_page, tmp_path):
+    page = open_page(ArrayTable(IRIS.data[:, :3], pd.Series(IRIS.data[:, 3], name="width")))
+    page.train(data="own", epochs=30, learning_rate=0.03)
+    _, arrays = page.ask("file", "file", format="skops")
+    content = arrays["content"].tobytes()
+    untrusted = skops.io.get_untrusted_types(data=content)
+    assert untrusted == ["moonnet._regressor.KerasMoonRegressor", "numpy.dtype"]
+    loaded = skops.io.loads(content, trusted=untrusted)
+    assert_array_equal(loaded.predict(IRIS.data[:, :3]), page.session.estimator.predict(IRIS.data[:, :3]))
+    assert loaded.score(IRIS.data[:, :3], IRIS.data[:, 3]) > 0.8
+
+    _, arrays = page.ask("file", "file", format="keras")
+    (tmp_path / "X.keras").write_bytes(arrays["content"].tobytes())
+    model = keras.saving.load_model(tmp_path / "X.keras")
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    assert_allclose(
+        keras.ops.convert_to_numpy(model(X))[:, 0], page.session._network.predictor.predict(X), rtol=1e-5, atol=1e-5
+    )
+
+    _, arrays = page.ask("file", "file", format="csv")
+    read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
+    assert list(read)[2:] == ["width", "held_out"]
+    assert sorted(read["width"]) == sorted(IRIS.data[:, 3])
+    page.train(data="own", features=["1"], drawn=[[0, 1, 0]])
+    _, arrays = page.ask("file", "file", format="csv")
+    read = pd.read_csv(io.BytesIO(arrays["content"].tobytes()))
+    assert list(read) == ["1", "width", "held_out"]
+    drawn = [IRIS.data[:, 3].mean() + IRIS.data[:, 3].std()]
+    assert_allclose(sorted(read["width"]), sorted([*IRIS.data[:, 3], *drawn]))
 
 
 def test_csv_file_contains_samples(page):

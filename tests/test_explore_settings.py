@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.explore._inputs import INPUTS
 from moonnet.explore._settings import (
     ACTIVATIONS,
@@ -19,6 +19,7 @@ from moonnet.explore._settings import (
     Settings,
     describe_controls,
 )
+from moonnet.losses._regression import REGRESSION_LOSSES
 from moonnet.networks._activations import ACTIVATIONS as KNOWN_ACTIVATIONS
 
 ESTIMATOR_PARAMETERS = [
@@ -45,6 +46,7 @@ NUMBERS = {
     "learning_rate": ("a number from 1e-06 to 10 or null", [1e-6, 10], [0, 9e-7, 10.01]),
     "batch_size": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.0]),
     "epochs": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.5]),
+    "quantile": ("a number from 0.01 to 0.99", [0.01, 0.5, 0.99], [0, 0.001, 1]),
 }
 OPTIONAL = "learning_rate", "network_random_state"
 LAYERS = "a list of at most 6 whole numbers from 1 to 64"
@@ -54,6 +56,7 @@ OTHERS = {
     "data": ("one of moons, circles, .*own", list(DATA), ["Moons", "", None, 1, ["moons"], {"moons": 1}]),
     "activation": ("one of relu, tanh", list(ACTIVATIONS), ["exponential", None, 0, [], {}]),
     "optimizer": ("one of rmsprop, adam", list(OPTIMIZERS), ["SGD", None, 0, [], {}]),
+    "loss": ("one of squared_error, absolute_error", list(REGRESSION_LOSSES), ["mse", "", None, 0, []]),
     "early_stopping": ("true or false", [True, False], [0, 1, None, "true", []]),
     "hidden_layer_sizes": (
         LAYERS,
@@ -67,9 +70,9 @@ OTHERS = {
     ),
     "target": ("a column name or null", [None, "", "species"], [0, True, ["a"], {}, math.nan]),
     "features": (
-        "a list of two different column names, or null",
-        [None, ["a", "b"]],
-        ["ab", ["a"], ["a", "a"], ["a", "b", "c"], ["a", 1], [None, "a"], {}, [["a"], ["b"]]],
+        "a list of one or two different column names, or null",
+        [None, ["a", "b"], ["a"]],
+        ["ab", [], ["a", "a"], ["a", "b", "c"], ["a", 1], [None, "a"], {}, [["a"], ["b"]]],
     ),
     "drawn": (
         POINTS,
@@ -198,6 +201,15 @@ def test_classifier_has_parameters_from_settings():
     assert classifier.get_params() == {**KerasMoonClassifier().get_params(), **changed}
 
 
+def test_regressor_has_its_defaults_and_parameters_from_settings():
+    assert Settings().regressor().get_params() == {**KerasMoonRegressor().get_params(), "random_state": 0}
+    chosen = {"loss": "pinball", "quantile": 0.9, "activation": "tanh", "epochs": 7, "random_state": 3}
+    regressor = Settings.from_json({**chosen, "data": "sine"}).regressor()
+    assert regressor.get_params() == {**KerasMoonRegressor().get_params(), **chosen}
+    classifier = Settings.from_json(chosen).classifier()
+    assert classifier.loss == KerasMoonClassifier().loss
+
+
 def test_dataset_settings_are_those_that_determine_samples():
     read = Settings.from_json({"data": "own", "features": ["b", "a"], "target": "y", "erased": [3, 1], "epochs": 7})
     assert read.dataset == DatasetSettings("own", 200, 0.2, 0, "y", ("b", "a"))
@@ -218,7 +230,8 @@ def test_controls_are_json_and_offer_only_accepted_values():
     by_name = {control["name"]: control for control in sent}
     for name, control in by_name.items():
         assert Settings.from_json({name: control["default"]}) == Settings()
-        for value in control.get("values", []):
+        values = [value for group in control.get("groups", {}).values() for value in group]
+        for value in [*control.get("values", []), *values]:
             assert getattr(Settings.from_json({name: value}), name) == value, name
         if control.get("kind") == "number":
             values = [value for value in control["values"] if value is not None]
@@ -267,12 +280,15 @@ def test_from_json_returns_settings_or_raises_value_error(values):
     except ValueError:
         return
     assert read.classifier()
+    assert read.regressor()
     assert Settings.from_json(through_json({name: getattr(read, name) for name in values})) == read
 
 
 ACCEPTED = {
     "n_samples": st.integers(20, 1000),
     "noise": st.floats(0, 1),
+    "loss": st.sampled_from(list(REGRESSION_LOSSES)),
+    "quantile": st.floats(0.01, 0.99),
     "learning_rate": st.none() | st.floats(1e-6, 10),
     "dropout": st.floats(0, 0.95),
     "hidden_layer_sizes": st.lists(st.integers(1, 64), max_size=6),
@@ -287,3 +303,4 @@ def test_estimator_accepts_settings_within_bounds(values):
     for name, value in values.items():
         assert tuples_to_lists(getattr(read, name)) == (sorted(value) if name == "erased" else value)
     read.classifier()._check_parameters()
+    read.regressor()._check_parameters()

@@ -24,6 +24,7 @@ NAMES = [name.removesuffix(" (cm)") for name in IRIS.feature_names]
 KINDS = IRIS.target_names[IRIS.target]
 INDEX_GAP_FEATURES = ["Miles_per_Gallon", "Cylinders", "Displacement", "Horsepower", "Weight_in_lbs", "Acceleration"]
 NORMAL = np.random.default_rng(1).normal(size=30)
+NUMBERS = IRIS.data[:, 2]
 FRAME = pd.DataFrame(IRIS.data, columns=NAMES).assign(kind=KINDS)
 
 
@@ -86,9 +87,13 @@ def test_array_table_takes_target_name_from_series():
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (IRIS.data[:, :1], KINDS, r"1 feature\(s\)"),
+        (IRIS.data[:, :1], KINDS, r"^X must have at least two columns that are not empty\. Got \['0'\] instead\."),
+        (IRIS.data[:, :0], NUMBERS, r"0 feature\(s\)"),
+        (IRIS.data * np.nan, NUMBERS, r"^X must have at least one column that is not empty\. Got \[\] instead\."),
+        (IRIS.data, np.where(NUMBERS > 2, np.inf, NUMBERS), "y must contain finite numbers"),
+        (IRIS.data[:7], NUMBERS[:7], r"^y must contain at least 8 numbers\. Got 7\."),
         (IRIS.data, KINDS[:-1], r"inconsistent numbers of samples: \[150, 149\]"),
-        (IRIS.data, np.arange(150), r"y must contain labels of 2 to 10 classes\. Got 150 classes instead\."),
+        (IRIS.data, np.arange(150) % 11, r"y must contain labels of 2 to 10 classes\. Got 11 classes instead\."),
         (IRIS.data, np.zeros(150), "Got 1 classes"),
         (IRIS.data, np.array(["a"] * 75 + [1] * 75, dtype=object), "labels that can be sorted"),
         (np.where(IRIS.data > 7, np.inf, IRIS.data), KINDS, "X contains infinity"),
@@ -154,7 +159,8 @@ def test_array_table_rejects_missing_labels(y):
 def test_csv_table_reads_iris(make_table):
     table = make_table(FRAME.to_csv(index=False))
     assert table.name == "data.csv"
-    assert table.targets == ["kind"]
+    assert table.targets == [*NAMES, "kind"]  # the default is the last
+    assert [table.is_regression(name) for name in table.targets] == [True] * 4 + [False]
     assert table.features("kind") == NAMES
     X, y = table.read("kind", NAMES)
     assert_array_equal(X, IRIS.data)
@@ -211,10 +217,14 @@ def test_csv_table_reads_integer_labels_unchanged(make_table):
 
 
 def test_csv_table_uses_last_class_column_as_default_target(make_table):
+    content = make_csv("colour,size,weight,kind,doors", "red,1.5,3.5,x,2", "blue,2,4,y,4", "red,3,7.5,y,2", n_times=5)
+    # Whole numbers of few distinct values are classes, as for the command
+    assert make_table(content).targets == ["size", "weight", "colour", "kind", "doors"]
     content = make_csv("colour,size,weight,kind", "red,1.5,3.5,x", "blue,2,4,y", "red,3,7.5,y", n_times=5)
-    # With size or weight as the target, one numeric column would be left
-    assert make_table(content).targets == ["colour", "kind"]
-    assert make_table(content, target="colour").targets == ["kind", "colour"]
+    assert make_table(content).targets == ["size", "weight", "colour", "kind"]
+    assert make_table(content, target="colour").targets == ["size", "weight", "kind", "colour"]
+    assert make_table(content, target="size").targets == ["weight", "colour", "kind", "size"]
+    assert make_table(content).features("size") == ["weight"]  # one is enough for numbers
     assert make_table(content).features("colour") == ["size", "weight"]
     table = make_table(content)
     assert_array_equal(np.unique(load(table).y_train), ["x", "y"])
@@ -237,8 +247,12 @@ def test_csv_table_renames_duplicate_features_and_rejects_such_targets(make_tabl
         ("", "is empty"),
         ("a,b\n", "no rows"),
         (
-            "\n".join(["a,b", *(f"{index},{index * 1.5}" for index in range(30))]),
-            r"must have a column of 2 to 10 classes with at least 4 samples each\. Its columns are a, b\.",
+            "\n".join(["a,b", *(f"{index},{index * 1.5}" for index in range(7))]),
+            r"must have a column of 2 to 10 classes with at least 4 samples each, or of numbers\. Its columns are a, b",
+        ),
+        (
+            "\n".join(["a,b", *(f"{index * 1.5},u{index}" for index in range(30))]),
+            r"must have at least one numeric column besides the target\. Got a\.",
         ),
         (make_csv("a,kind", "1,x", "2,y", n_times=3), "must have a column of 2 to 10 classes"),
         (make_csv(",".join(f"c{index}" for index in range(201)), ",".join(["1"] * 201)), "at most 200 columns"),
@@ -259,7 +273,7 @@ def test_csv_table_rejects_unknown_target(make_table):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"target": "sort"}, r"target must be one of kind\. Got 'sort' instead\."),
+        ({"target": "sort"}, r"target must be one of .*kind\. Got 'sort' instead\."),
         ({"features": ["sepal length", "kind"]}, r"features must be two of sepal length, .*Got sepal length, kind"),
         ({"features": ["a", "b"]}, r"Got a, b instead\."),
     ],
@@ -292,6 +306,96 @@ def test_load_dataset_rejects_rare_classes(make_table):
     table = make_table(make_csv("a,b,c", "1,3,x", "2,4,y", "3,1,", n_times=3), target="c")
     with pytest.raises(ValueError, match=r"^c must .* at least 4 samples each\. Got 2 classes, the smallest with 3"):
         load(table)
+
+
+# Numbers to predict
+
+
+@pytest.mark.parametrize(
+    ("y", "is_regression"),
+    [
+        (NUMBERS, True),
+        (NUMBERS.astype(np.float32), True),
+        (np.arange(150), True),
+        (np.arange(150.0) % 21, True),  # more than 20 distinct
+        (np.arange(150) % 3, False),
+        (np.arange(150.0) % 3, False),
+        (np.arange(150) % 2 == 0, False),
+        (KINDS, False),
+    ],
+)
+def test_numbers_and_labels_are_distinguished_as_by_the_command(y, is_regression, make_table):
+    assert ArrayTable(IRIS.data, y).is_regression("y") == is_regression
+    table = make_table(FRAME.assign(target=y).to_csv(index=False), target="target")
+    assert table.is_regression("target") == is_regression
+
+
+@pytest.mark.parametrize("features", [["petal length"], ["petal length", "sepal width"], None])
+def test_table_of_numbers_is_split_and_standardised(features, make_table):
+    rows = FRAME.drop(columns=["kind", "petal width"])
+    y = 1000 + 50 * IRIS.data[:, 3]
+    table = make_table(rows.assign(price=y).to_csv(index=False), target="price")
+    dataset = load(table, features=features)
+    columns = rows[features or list(rows)]
+    X_train, X_test, y_train, y_test = train_test_split(columns, y, test_size=0.25, random_state=0)
+    assert_array_equal(dataset.y_train, y_train)
+    assert_array_equal(dataset.y_test, y_test)
+    scaler = StandardScaler().fit(X_train)
+    if features is not None:
+        assert_allclose(dataset.X_test, scaler.transform(X_test), atol=1e-12)
+        assert [axis.name for axis in dataset.features] == features
+    assert dataset.is_curve == (features == ["petal length"])
+    assert [axis.name for axis in dataset.axes][-1] == ("price" if dataset.is_curve else dataset.features[1].name)
+    coordinates = (y - dataset.target.offset) / dataset.target.scale
+    assert dataset.target.name == "price"
+    assert (coordinates.mean(), coordinates.std()) == pytest.approx((0, 1))
+    assert dataset.target.limits[0] < coordinates.min() < coordinates.max() < dataset.target.limits[1]
+    drawn = [[0.5, -1, 0]] if dataset.is_curve else []
+    settings = Settings.from_json({"data": "own", "features": features, "drawn": drawn, "erased": [3]})
+    edited = apply_edits(dataset, settings)
+    variables = run_code(edited.code)
+    for name in ("X_train", "y_train", "X_test", "y_test"):
+        assert variables[name].tobytes() == getattr(edited, name).tobytes(), name
+    if drawn:
+        assert edited.X_train[-1].tolist() == [0.5]
+        assert edited.y_train[-1] == pytest.approx(y.mean() - y.std())
+
+
+def test_single_numeric_column_is_a_feature_of_numbers(make_table):
+    rows = [f"{index / 3:.2f},{index**2 / 7:.2f},{'ab'[index % 2]}" for index in range(40)]
+    table = make_table("\n".join(["a,b,kind", *rows]))
+    assert table.targets == ["a", "b", "kind"]
+    dataset = load(table, target="b")
+    assert dataset.is_curve
+    assert [axis.name for axis in dataset.axes] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "values", "message"),
+    [
+        (make_csv("a,b", "1,1.5", "2,1.5"), {}, r"^b must have at least 8 numbers, which must differ\. Got 8, 1 of"),
+        (make_csv("a,b", "1,1.5", "2,2.5", n_times=3), {}, r"^b must have at least 8 numbers, .*Got 6, 2 of them"),
+        (make_csv("a,b", "1,1.5", "2,2.5"), {"features": ["b"]}, r"^features must be one or two of a\. Got b instead"),
+        (make_csv("a,b", "1,1e-320", "2,2e-320"), {}, r"^b of data\.csv must contain numbers that can be standardised"),
+        (make_csv("a,b", "1,1.5e300", "2,-1e300"), {}, r"^b of data\.csv must contain numbers that can be standard"),
+    ],
+)
+def test_unsuitable_numbers_are_rejected(content, values, message, make_table):
+    with pytest.raises(ValueError, match=message):
+        load(make_table(content, target="b"), **values)
+
+
+def test_one_feature_is_too_few_for_classes(make_table):
+    with pytest.raises(ValueError, match=r"^features must be two of sepal length, .* Got sepal width instead\."):
+        load(make_table(FRAME.to_csv(index=False)), features=["sepal width"])
+
+
+def test_target_of_numbers_may_have_a_unit(make_table):
+    rows = [f"{index / 2:.1f};{1000 + 37 * index} €".replace(".", ",") for index in range(40)]
+    table = make_table("\n".join(["size;price", *rows]), target="price")
+    dataset = load(table)
+    assert sorted([*dataset.y_train, *dataset.y_test]) == [1000 + 37 * index for index in range(40)]
+    assert_array_equal(run_code(dataset.code)["y_train"], dataset.y_train)
 
 
 # Real tables

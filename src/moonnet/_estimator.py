@@ -115,7 +115,8 @@ class _Task:
     resume: bool
     early_stopping: bool = False
     validation_set: tuple[Any, Any, Any] = (None, None, None)  # X_val, y_val, sample_weight_val
-    observers: Sequence[Any] = ()  # run after validation and Keras callbacks
+    # From the targets of the fit to observers, which run after validation and Keras callbacks
+    make_observers: Sequence[Callable[[BaseTargets], Any]] = ()
 
     @property
     def fit_arguments(self) -> dict[str, Any]:
@@ -315,9 +316,9 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         y: Any,
         sample_weight: Any = None,
         validation_set: tuple[Any, Any, Any] = (None, None, None),
-        observers: Sequence[Any] = (),
+        make_observers: Sequence[Callable[[Any], Any]] = (),
     ) -> Self:
-        """Train for all epochs; ``observers`` are instances of ``training._loop.Observer``."""
+        """Train for all epochs; ``make_observers`` make a ``training._loop.Observer`` each from the fitted targets."""
         task = _Task(
             X,
             y,
@@ -327,7 +328,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             resume=self.warm_start,
             early_stopping=self.early_stopping,
             validation_set=validation_set,
-            observers=observers,
+            make_observers=make_observers,
         )
         return self._warn_if_interrupted(self._run_task(task))
 
@@ -399,6 +400,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             observers.append(self._make_validation_observer(task, checked, encoded))
         if self.callbacks:
             observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, objective))
+        observers += [make(encoded.targets) for make in task.make_observers]
         sklearn_callbacks = self._make_sklearn_callbacks(task, checked.network, encoded.targets)
         may_pad = _program_spec.may_pad(checked.network, objective.loss)
         spec = _program_spec.ProgramSpec(
@@ -418,7 +420,7 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
             ),
             encoded.streams,
             checked.previous,
-            [*observers, *task.observers, *sklearn_callbacks, *_progress.progress(self.verbose)],
+            [*observers, *sklearn_callbacks, *_progress.progress(self.verbose)],
         )
         return result, sklearn_callbacks
 

@@ -37,16 +37,19 @@ COORDINATES = ("x1", "x2")
 
 
 class Inputs:
-    """A function from points on the plane, shape (n_samples, 2), to the inputs of the network.
+    """A function from features of the plane, shape (n_samples, n_features), to the inputs of the network.
 
-    ``transformer`` is what computes them, already fitted; None if they are the coordinates.
+    ``transformer`` is what computes them, already fitted; None if they are the features. Inputs that need a second
+    feature are left out if there is none; the first feature is used if no others are left.
     """
 
-    def __init__(self, names: Sequence[str] = COORDINATES) -> None:
-        self.names = tuple(name for name in INPUTS if name in names)
+    def __init__(self, names: Sequence[str] = COORDINATES, n_features: int = 2) -> None:
+        coordinates = COORDINATES[:n_features]
+        known = (name for name in INPUTS if name in names and max(INPUTS[name].columns) < n_features)
+        self.names = tuple(known) or coordinates
         self.transformer: Any = None
-        if self.names != COORDINATES:
-            self.transformer = make_column_transformer(*self._parts()).fit(np.zeros((1, 2)))
+        if self.names != coordinates:
+            self.transformer = make_column_transformer(*self._parts()).fit(np.zeros((1, n_features)))
 
     @property
     def symbols(self) -> list[str]:

@@ -7,7 +7,6 @@ import numpy as np
 
 from moonnet.explore._datasets import PlaneDataset
 from moonnet.networks import State
-from moonnet.targets import ClassTargets
 from moonnet.training._loop import Training
 from moonnet.training._records import Samples
 from moonnet.training._validation_set import ValidationObserver
@@ -16,15 +15,16 @@ from moonnet.training._validation_set import ValidationObserver
 class Recorder(ValidationObserver):
     """Observer that stores the initial state and those after each epoch, and can stop the training.
 
-    ``should_continue`` is called with the recorder after each epoch.
+    ``targets`` are those of the training; ``should_continue`` is called with the recorder after each epoch.
     """
 
-    def __init__(self, data: PlaneDataset, should_continue: Callable[["Recorder"], bool]) -> None:
-        labels, X, y = ClassTargets(data.classes), data.inputs(data.X_test), data.y_test
-        super().__init__(Samples(X, labels.encode(y, X.dtype), np.ones(len(y))))
+    def __init__(self, data: PlaneDataset, targets: Any, should_continue: Callable[["Recorder"], bool]) -> None:
+        X, y = data.inputs(data.X_test), data.y_test
+        super().__init__(Samples(X, targets.encode(y, X.dtype), np.ones(len(y))))
         self._should_continue = should_continue
+        self.targets = targets
         self.states: list[State] = []
-        self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "test_loss": [], "test_accuracy": []}
+        self.history: dict[str, list[float]] = {}
 
     @property
     def network(self) -> Any:
@@ -45,7 +45,7 @@ class Recorder(ValidationObserver):
         state = self._training.final_state()
         self.states.append(state)
         (metrics,) = self._evaluate(state.stack())
-        metrics = {"test_loss": metrics["val_loss"], "test_accuracy": metrics["val_accuracy"]}
-        for name, values in self.history.items():
-            values.append({**logs, **metrics}[name])
+        for name in self._training.program.spec.loss.metric_names:
+            self.history.setdefault(name, []).append(logs[name])
+            self.history.setdefault(f"test_{name}", []).append(metrics[f"val_{name}"])
         self._training.stopped |= not self._should_continue(self)

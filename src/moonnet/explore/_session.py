@@ -19,7 +19,7 @@ from moonnet.explore._datasets import PlaneDataset, UserTable, apply_edits, load
 from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
 from moonnet.explore._settings import MAX_SEED, OPTIMIZERS, DatasetSettings, Settings, describe_controls
-from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork, to_script
+from moonnet.explore._trained_network import FILE_FORMATS, TrainedNetwork, to_script, unfitted
 from moonnet.explore._user_tables import MAX_FILE_BYTES, CsvTable
 from moonnet.networks import DenseStack, State
 
@@ -151,9 +151,9 @@ class Session:
             if not self._train_recorded(request_id, settings, data, sends_pictures=True):
                 self._interrupted_request = request
         else:
-            classifier = settings.classifier().fit(data.inputs(data.X_train), data.y_train)
-            self._network = TrainedNetwork(request_id, settings, data, classifier, [])
-            self._send_trained(self._network, classifier.history_)
+            predictor = unfitted(settings, data).fit(data.inputs(data.X_train), data.y_train)
+            self._network = TrainedNetwork(request_id, settings, data, predictor, [])
+            self._send_trained(self._network, predictor.history_)
             self._requests.put("record", {"kind": "record", "id": request_id})
 
     def _handle_record(self, request: dict[str, Any]) -> None:
@@ -175,21 +175,29 @@ class Session:
             if self._requests.contains(*_INTERRUPTING_KINDS):
                 return False
             if sends_pictures and time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
-                history, state = _as_json(recorder.history), recorder.states[-1]
-                self._send_picture("picture", request_id, data, recorder.network, state, history=history, final=False)
+                header = {"history": _as_json(recorder.history), "final": False}
+                network, state = recorder.network, recorder.states[-1]
+                self._send_picture("picture", request_id, data, recorder.targets, network, state, **header)
                 last_sent = time.monotonic()
             return True
 
-        recorder = Recorder(data, should_continue)
-        classifier = settings.classifier()._fit(data.inputs(data.X_train), data.y_train, observers=[recorder])
+        recorder: Any = None
+
+        def make_recorder(targets: Any) -> Recorder:
+            nonlocal recorder
+            recorder = Recorder(data, targets, should_continue)
+            return recorder
+
+        X = data.inputs(data.X_train)
+        predictor = unfitted(settings, data)._fit(X, data.y_train, make_observers=[make_recorder])
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
-        self._network = TrainedNetwork(request_id, settings, data, classifier, recorder.states)
+        self._network = TrainedNetwork(request_id, settings, data, predictor, recorder.states)
         if sends_pictures:
             self._send_trained(self._network, recorder.history)
         n_epochs = len(recorder.states) - 1
         # With early stopping, the state is that of the best epoch
-        is_final = [state.equals(classifier._state) for state in recorder.states]
+        is_final = [state.equals(predictor._state) for state in recorder.states]
         final_epoch = n_epochs - is_final[::-1].index(True)
         history = _as_json(recorder.history)
         self._send_answer(request_id, "film", history=history, epochs=n_epochs, final_epoch=final_epoch)
@@ -197,19 +205,31 @@ class Session:
 
     def _send_trained(self, network: TrainedNetwork, history: dict[str, list[float]]) -> None:
         """Send the picture of a trained network."""
-        trained: Any = network.classifier._network  # a DenseStack
-        state = network.classifier._state
+        predictor: Any = network.predictor
         header = {"history": _as_json(history), "final": True}
-        self._send_picture("picture", network.request_id, network.data, trained, state, **header)
+        self._send_picture(
+            "picture",
+            network.request_id,
+            network.data,
+            predictor._targets,
+            predictor._network,
+            predictor._state,
+            **header,
+        )
 
     def _send_picture(
-        self, kind: str, request_id: int, data: PlaneDataset, network: DenseStack, state: State, **header: Any
+        self,
+        kind: str,
+        request_id: int,
+        data: PlaneDataset,
+        targets: Any,
+        network: DenseStack,
+        state: State,
+        **header: Any,
     ) -> None:
         """Send the picture of a network in this state."""
-        computed, arrays = compute_picture(data, network, state)
-        axes = [axis._asdict() for axis in data.axes]
-        classes = list(map(str, data.classes.tolist()))
-        self._send_answer(request_id, kind, arrays, axes=axes, classes=classes, note=data.note, **computed, **header)
+        computed, arrays = compute_picture(data, targets, network, state)
+        self._send_answer(request_id, kind, arrays, **_describe_samples(data), **computed, **header)
 
     def _free_film(self) -> None:
         """Free the memory of a recording that the page no longer shows."""
@@ -236,8 +256,9 @@ class Session:
             raise ValueError("The epochs of this network have not been recorded yet.")
         if type(epoch) is not int or not 0 <= epoch < len(network.states):
             raise ValueError(f"epoch must be a whole number from 0 to {len(network.states) - 1}.")
-        trained: Any = network.classifier._network  # a DenseStack
-        self._send_picture("frame", request["id"], network.data, trained, network.states[epoch], epoch=epoch)
+        predictor: Any = network.predictor
+        trained, state = predictor._network, network.states[epoch]
+        self._send_picture("frame", request["id"], network.data, predictor._targets, trained, state, epoch=epoch)
 
     def _handle_seeds(self, request: dict[str, Any]) -> None:
         """Train networks like the one on the page with other seeds, one for each call, and send their pictures.
@@ -257,15 +278,17 @@ class Session:
         interruption = Interruption(lambda: not self._requests.wait_for_message(0))
         answer = {"network": network.request_id, "seed": seeds[0]}
         try:
-            inputs = data.inputs(data.X_train)
-            classifier: Any = settings.classifier()._fit(inputs, data.y_train, observers=[interruption])
+            X = data.inputs(data.X_train)
+            predictor: Any = unfitted(settings, data)._fit(X, data.y_train, make_observers=[lambda _: interruption])
         except ValueError as error:  # this training diverged; those of other seeds may not
             self._send_answer(request["id"], "seed", **answer, problem=str(error))
         else:
             if self._requests.wait_for_message(0):
                 self._requests.put_again("seeds", request)
                 return
-            header, arrays = compute_plane(data, classifier._network, classifier._state, _SEED_RESOLUTION)
+            header, arrays = compute_plane(
+                data, predictor._targets, predictor._network, predictor._state, _SEED_RESOLUTION
+            )
             self._send_answer(request["id"], "seed", arrays, **answer, **header)
         if len(seeds) > 1:
             self._requests.put_again("seeds", {**request, "seeds": seeds[1:]})
@@ -310,11 +333,15 @@ class Session:
         self._send_answer(request["id"], "table", table=self._describe_table())
 
     def _describe_table(self) -> dict[str, Any] | None:
-        """Return the name of the open table, and the features for each target."""
-        if self._table is None:
+        """Return the name of the open table, and for each target its features and whether it contains numbers."""
+        table = self._table
+        if table is None:
             return None
-        features = [(target, self._table.features(target)) for target in self._table.targets]
-        return {"name": self._table.name, "features": features}
+        targets = [
+            {"name": target, "features": table.features(target), "is_regression": table.is_regression(target)}
+            for target in table.targets
+        ]
+        return {"name": table.name, "targets": targets}
 
 
 def _queue_key(message: dict[str, Any]) -> str:
@@ -331,6 +358,21 @@ def _queue_key(message: dict[str, Any]) -> str:
 def _is_list_of_seeds(value: Any) -> bool:
     is_short_list = isinstance(value, list) and 0 < len(value) <= _MAX_SEEDS
     return is_short_list and all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in value)
+
+
+def _describe_samples(data: PlaneDataset) -> dict[str, Any]:
+    """Return what the page needs to know about the samples to draw them."""
+    target = None
+    if data.target is not None:
+        target = {**data.target._asdict(), "is_negative": bool((data.y_train < 0).any())}
+    return {
+        "picture": "regions" if target is None else "curve" if data.is_curve else "surface",
+        "axes": [axis._asdict() for axis in data.axes],
+        "features": [axis.name for axis in data.features],
+        "target": target,
+        "classes": list(map(str, data.classes.tolist())),
+        "note": data.note,
+    }
 
 
 def _default_learning_rates() -> dict[str, float]:
@@ -352,13 +394,14 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
         settings.optimizer,
         settings.dropout > 0,
         compiled_batch_size(settings.batch_size, len(data.y_train)),
-        len(data.classes),
+        settings.loss if data.is_regression else len(data.classes),
     )
 
 
 def _training_cost(settings: Settings, data: PlaneDataset) -> float:
     """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
-    network = DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, len(data.classes)), settings.activation)
+    n_outputs = 1 if data.is_regression else len(data.classes)
+    network = DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, n_outputs), settings.activation)
     batch_size = min(settings.batch_size, len(data.y_train))
     n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)
     return n_steps * (20_000 + batch_size * network.n_weights)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.explore._inputs import COORDINATES, INPUTS
+from moonnet.explore._toy_problems import CLASS_PROBLEMS, CURVE_PROBLEMS, SURFACE_PROBLEMS
+from moonnet.losses._regression import REGRESSION_LOSSES
 
 MAX_DRAWN_POINTS = 1000
 MAX_SAMPLES = 1000  # of a toy problem
@@ -16,7 +18,14 @@ MAX_SEED = 9999
 MAX_LAYERS = 6
 MAX_UNITS = 64
 MAX_COORDINATE = 1e30  # on the plane, since the page draws in float32
-DATA = ("moons", "circles", "blobs", "spirals", "xor", "own")
+# The values of the setting data, by what they are
+DATA_GROUPS = {
+    "classes": tuple(CLASS_PROBLEMS),
+    "numbers, one feature": tuple(CURVE_PROBLEMS),
+    "numbers, two features": tuple(SURFACE_PROBLEMS),
+    "your table": ("own",),
+}
+DATA = tuple(name for names in DATA_GROUPS.values() for name in names)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "silu", "elu", "leaky_relu", "softplus", "linear")
 OPTIMIZERS = ("rmsprop", "adam", "adamw", "nadam", "adagrad", "lion", "sgd")
 
@@ -93,9 +102,20 @@ _INPUTS = _SettingType(
     store=lambda value: tuple(name for name in INPUTS if name in value),
 )
 _COLUMN_NAME = _SettingType("a column name or null", lambda value: value is None or isinstance(value, str))
-_COLUMN_PAIR = _SettingType(
-    "a list of two different column names, or null",
-    lambda value: value is None or (_is_list(value, 2, lambda name: isinstance(name, str)) and len(set(value)) == 2),
+_COLUMNS = _SettingType(
+    "a list of one or two different column names, or null",
+    lambda value: (
+        value is None or (_is_list(value, 2, lambda name: isinstance(name, str)) and len(set(value)) == len(value) > 0)
+    ),
+)
+_DATA = _choice(*DATA)._replace(
+    control={
+        "kind": "choice",
+        "groups": DATA_GROUPS,
+        # The toy problems of numbers
+        "curves": tuple(CURVE_PROBLEMS),
+        "surfaces": tuple(SURFACE_PROBLEMS),
+    }
 )
 _POINTS = _SettingType(
     f"a list of at most {MAX_DRAWN_POINTS} points [x, y, class index]",
@@ -125,7 +145,7 @@ class DatasetSettings(NamedTuple):
     noise: float
     random_state: int
     target: str | None
-    features: tuple[str, str] | None
+    features: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -133,9 +153,9 @@ class Settings:
     """All settings of the page. Names are those of the estimator's and scikit-learn's parameters where they exist."""
 
     data: str = _setting(
-        _choice(*DATA),
+        _DATA,
         "moons",
-        "The samples: a toy problem, or your own table, of which a quarter is held out.",
+        "The samples: a toy problem of classes or of numbers, or your own table, of which a quarter is held out.",
     )
     n_samples: int = _setting(
         _number(20, MAX_SAMPLES, _slider(20, 50, 100, 150, 200, 300, 400, 500, 700, 1000), is_integer=True),
@@ -145,8 +165,9 @@ class Settings:
     noise: float = _setting(
         _number(0, 1, _slider(*(round(0.01 * index, 2) for index in range(51)))),
         0.2,
-        "Standard deviation of the noise added to the samples. It is half this value for spirals; the standard "
-        "deviation of each blob is twice this value.",
+        "Standard deviation of the noise added to the samples, or to the numbers to predict. It is half this value for "
+        "spirals; the standard deviation of each blob is twice this value. For fan, it grows from 0 to three times "
+        "this value. For counts, the noise is added to the logarithm of their mean.",
     )
     random_state: int = _setting(
         _number(0, MAX_SEED, {"kind": "seed", "bounds": (0, MAX_SEED)}, is_integer=True),
@@ -169,7 +190,8 @@ class Settings:
     hidden_layer_sizes: tuple[int, ...] = _setting(
         _LAYERS,
         (50, 20),
-        "Number of units in each hidden layer. Without hidden layers, the network is a logistic regression.",
+        "Number of units in each hidden layer. Without hidden layers, the network is a logistic regression, or a "
+        "linear one for numbers.",
     )
     activation: str = _setting(_choice(*ACTIVATIONS), "relu", "Activation function of the hidden layers.")
     dropout: float = _setting(
@@ -207,12 +229,26 @@ class Settings:
         "Do not train on a tenth of the training samples, stop when their loss has not improved for 10 epochs, and use "
         "the weights of the best epoch.",
     )
+    # For numbers only
+    loss: str = _setting(
+        _choice(*REGRESSION_LOSSES),
+        "squared_error",
+        "The loss to minimise. squared_error predicts means, absolute_error medians. huber is half the squared error "
+        "for small errors and linear for large ones, so that outliers have less influence. poisson predicts means of "
+        "counts, which must not be negative. pinball predicts a quantile.",
+    )
+    quantile: float = _setting(
+        _number(0.01, 0.99, _slider(0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)),
+        0.5,
+        "The quantile to predict: the share of samples that lie below the prediction.",
+    )
     # For tables only
-    target: str | None = _setting(_COLUMN_NAME, None, "The column that contains the classes.")
-    features: tuple[str, str] | None = _setting(
-        _COLUMN_PAIR,
+    target: str | None = _setting(_COLUMN_NAME, None, "The column to predict: classes or numbers.")
+    features: tuple[str, ...] | None = _setting(
+        _COLUMNS,
         None,
-        "Two numeric columns to learn from, or the first two principal components of all numeric columns.",
+        "Two numeric columns to learn from, or the first two principal components of all numeric columns. To predict "
+        "numbers, one column is enough.",
     )
     # The user's edits, in coordinates of the plane
     drawn: tuple[tuple[float, float, int], ...] = _setting(_POINTS, ())
@@ -239,10 +275,20 @@ class Settings:
         return self.random_state if self.network_random_state is None else self.network_random_state
 
     def classifier(self) -> KerasMoonClassifier:
-        """Return the unfitted estimator."""
-        names = KerasMoonClassifier._get_param_names()
+        """Return the unfitted estimator for classes."""
+        parameters = self._parameters_of(KerasMoonClassifier)
+        del parameters["loss"]  # the setting is the regressor's
+        return KerasMoonClassifier(**parameters)
+
+    def regressor(self) -> KerasMoonRegressor:
+        """Return the unfitted estimator for numbers."""
+        return KerasMoonRegressor(**self._parameters_of(KerasMoonRegressor))
+
+    def _parameters_of(self, cls: type[Any]) -> dict[str, Any]:
+        """Return the parameters of an estimator class among the settings."""
+        names = cls._get_param_names()
         parameters = {name: value for name, value in vars(self).items() if name in names}
-        return KerasMoonClassifier(**parameters | {"random_state": self.training_seed})
+        return parameters | {"random_state": self.training_seed}
 
 
 def describe_controls() -> list[dict[str, Any]]:

@@ -9,39 +9,49 @@ from typing import Any, NamedTuple
 
 from sklearn.pipeline import make_pipeline
 
-from moonnet import KerasMoonClassifier
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.explore._datasets import PlaneDataset
 from moonnet.explore._settings import Settings
 from moonnet.networks import State
 from moonnet.tables._python_code import estimator_code, script
 
-_SCORES = """\
+_ACCURACIES = """\
 print(f"training accuracy {network.score(X_train, y_train):.3f}")
 print(f"held-out accuracy {network.score(X_test, y_test):.3f}")"""
+_ERRORS = """\
+print(f"training R2 {network.score(X_train, y_train):.3f}")
+print(f"held-out R2 {network.score(X_test, y_test):.3f}")
+print(f"held-out RMSE {root_mean_squared_error(y_test, network.predict(X_test)):.4g}")"""
 
 
 class TrainedNetwork(NamedTuple):
-    """A fitted classifier with its data and, once recorded, the state after each epoch."""
+    """A fitted network with its data and, once recorded, the state after each epoch."""
 
     request_id: int  # of the page's request that led to it
     settings: Settings
     data: PlaneDataset
-    classifier: KerasMoonClassifier
+    predictor: KerasMoonClassifier | KerasMoonRegressor
     states: list[State]  # after each epoch, the initial ones first; empty until recorded
 
     @property
     def estimator(self) -> Any:
-        """The classifier, or a pipeline that ends in it and takes coordinates on the plane or a table's columns."""
+        """The network, or a pipeline that ends in it and takes coordinates on the plane or a table's columns."""
         transformers = [step for step in (self.data.preprocessor, self.data.inputs.transformer) if step is not None]
-        return make_pipeline(*transformers, self.classifier) if transformers else self.classifier
+        return make_pipeline(*transformers, self.predictor) if transformers else self.predictor
+
+
+def unfitted(settings: Settings, data: PlaneDataset) -> Any:
+    """Return the unfitted classifier or regressor for the samples."""
+    return settings.regressor() if data.is_regression else settings.classifier()
 
 
 def to_script(network: TrainedNetwork) -> str:
     """Return the Python script that trains the network again, bit-for-bit identical."""
-    estimator, transformer = network.settings.classifier(), network.data.inputs.transformer
+    estimator, transformer = unfitted(network.settings, network.data), network.data.inputs.transformer
     if transformer is not None:
         estimator = make_pipeline(transformer, estimator)
-    parts = [network.data.code, f"network = {estimator_code(estimator)}\nnetwork.fit(X_train, y_train)", _SCORES]
+    scores = _ERRORS if network.data.is_regression else _ACCURACIES
+    parts = [network.data.code, f"network = {estimator_code(estimator)}\nnetwork.fit(X_train, y_train)", scores]
     if network.data.preprocessor is not None:
         parts.append("model = make_pipeline(preprocessor, network)  # takes the original columns")
     return script("\n\n".join(parts))
@@ -60,7 +70,7 @@ def to_skops(network: TrainedNetwork) -> bytes:
 def to_keras(network: TrainedNetwork) -> bytes:
     """Return the Keras model as a .keras file."""
     with TemporaryDirectory() as folder:
-        path, model = Path(folder, "network.keras"), network.classifier.model_
+        path, model = Path(folder, "network.keras"), network.predictor.model_
         model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when it loads the file
         model.save(path)
         return path.read_bytes()
@@ -71,9 +81,10 @@ def to_csv(network: TrainedNetwork) -> bytes:
     data = network.data
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*(axis.name for axis in data.axes), "class", "held_out"])
+    target = "class" if data.target is None else data.target.name
+    rows.writerow([*(axis.name for axis in data.features), target, "held_out"])
     for X, y, held_out in ((data.X_train, data.y_train, 0), (data.X_test, data.y_test, 1)):
-        points = X * [axis.scale for axis in data.axes] + [axis.offset for axis in data.axes]
+        points = X * [axis.scale for axis in data.features] + [axis.offset for axis in data.features]
         rows.writerows([*point, label, held_out] for point, label in zip(points.tolist(), y.tolist(), strict=True))
     return text.getvalue().encode()
 

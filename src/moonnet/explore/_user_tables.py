@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from moonnet.explore._datasets import MAX_CLASSES, MIN_SAMPLES_PER_CLASS
+from moonnet.explore._datasets import MAX_CLASSES, MIN_NUMBERS, MIN_SAMPLES_PER_CLASS
+from moonnet.losses._regression import SquaredError
 from moonnet.tables._python_code import estimator_code, literal_code
-from moonnet.targets import ClassTargets
+from moonnet.targets import ClassTargets, NumberTargets
 
 MAX_FILE_BYTES = 4 * 2**20  # of an uploaded file
 MAX_COLUMNS = 200
@@ -25,7 +26,7 @@ class ArrayTable:
 
         self._frame: Any = X if hasattr(X, "columns") else None
         try:
-            self._X = _to_floats(X, ensure_min_features=2)
+            self._X = _to_floats(X)
         except (TypeError, ValueError):
             _check_columns(self._frame)
             raise
@@ -37,27 +38,29 @@ class ArrayTable:
             raise ValueError(
                 f"y must have no missing values. Got {n_missing} among {len(self._y)} labels: leave these samples out."
             )
-        n_classes = len(set(self._y.tolist()))
-        if not 2 <= n_classes <= MAX_CLASSES:
-            raise ValueError(f"y must contain labels of 2 to {MAX_CLASSES} classes. Got {n_classes} classes instead.")
-        ClassTargets.from_y(self._y)  # raises for other invalid labels
-        if self._y.dtype.kind in "mM":
-            raise ValueError(f"y must contain numbers, strings or booleans. Got {self._y.dtype} instead.")
-        rarest = np.unique(self._y, return_counts=True)[1].min()
-        if rarest < MIN_SAMPLES_PER_CLASS:
-            raise ValueError(
-                f"y must contain each class at least {MIN_SAMPLES_PER_CLASS} times. Got a class with {rarest}."
-            )
+        self._is_regression = _is_regression(self._y)
+        if self._is_regression:
+            NumberTargets.from_y(self._y, SquaredError())  # raises for infinite or very large numbers
+            if len(self._y) < MIN_NUMBERS:
+                raise ValueError(f"y must contain at least {MIN_NUMBERS} numbers. Got {len(self._y)}.")
+        else:
+            _check_labels(self._y)
         self._names = [str(name) for name in (range(self._X.shape[1]) if self._frame is None else X.columns)]
         if len(set(self._names)) < len(self._names):
             raise ValueError(f"X must have unique column names. Got {self._names} instead.")
         is_empty = np.isnan(self._X).all(axis=0)
         self._features = [name for name, empty in zip(self._names, is_empty, strict=True) if not empty]
-        if len(self._features) < 2:
-            raise ValueError(f"X must have at least two columns that are not empty. Got {self._features} instead.")
+        n_needed = 1 if self._is_regression else 2
+        if len(self._features) < n_needed:
+            columns = "one column that is" if n_needed == 1 else "two columns that are"
+            raise ValueError(f"X must have at least {columns} not empty. Got {self._features} instead.")
         self.targets = [str(getattr(y, "name", None) or "y")]
         self.n_rows = len(self._y)
         self.notes: dict[str, str] = {}
+
+    def is_regression(self, target: str) -> bool:
+        """Return whether y contains numbers, and not labels."""
+        return self._is_regression
 
     def features(self, target: str) -> list[str]:
         """Return the columns of X that are not empty."""
@@ -80,6 +83,30 @@ class ArrayTable:
     def _columns(self, indices: Sequence[int]) -> Any:
         """Return columns of the pandas or polars dataframe."""
         return self._frame[[self._frame.columns[index] for index in indices]]
+
+
+def _is_regression(y: np.ndarray) -> bool:
+    """Return whether y contains numbers and not labels, as the command decides for a column."""
+    from moonnet.tables._text_columns import has_many_numbers
+
+    if y.dtype.kind not in "iuf":
+        return False
+    return has_many_numbers(len(np.unique(y)), are_integers=bool((y == np.floor(y)).all()))
+
+
+def _check_labels(y: np.ndarray) -> None:
+    """Raise ValueError if the labels are too few, too many, too rare or invalid."""
+    n_classes = len(set(y.tolist()))
+    if not 2 <= n_classes <= MAX_CLASSES:
+        raise ValueError(f"y must contain labels of 2 to {MAX_CLASSES} classes. Got {n_classes} classes instead.")
+    ClassTargets.from_y(y)  # raises for other invalid labels
+    if y.dtype.kind in "mM":
+        raise ValueError(f"y must contain numbers, strings or booleans. Got {y.dtype} instead.")
+    rarest = np.unique(y, return_counts=True)[1].min()
+    if rarest < MIN_SAMPLES_PER_CLASS:
+        raise ValueError(
+            f"y must contain each class at least {MIN_SAMPLES_PER_CLASS} times. Got a class with {rarest}."
+        )
 
 
 def _to_floats(X: Any, **options: Any) -> np.ndarray:
@@ -114,19 +141,22 @@ class CsvTable:
         self._numeric_columns = {column.name: column for column in self._find_numeric_columns()}
         self._is_number = {name: self._is_known(column) for name, column in self._numeric_columns.items()}
         self._targets: dict[str, Any] = {}
-        self.targets = [name for name in self._table.text if self._has_few_classes(name)]
+        candidates = [name for name in self._table.text if self._can_be_target(name)]
+        self.targets = sorted(candidates, key=lambda name: not self.is_regression(name))  # columns of classes are last
         if target is not None:
             self._describe_target(target)  # raises if it cannot be the target
             self.targets = [name for name in self.targets if name != target] + [target]
         if not self.targets:
             raise ValueError(
                 f"{path} must have a column of 2 to {MAX_CLASSES} classes with at least {MIN_SAMPLES_PER_CLASS} "
-                f"samples each. Its columns are {self._table.column_list}."
+                f"samples each, or of numbers. Its columns are {self._table.column_list}."
             )
-        self.targets = [name for name in self.targets if len(self.features(name)) >= 2]
+        n_needed = {name: 1 if self.is_regression(name) else 2 for name in self.targets}
+        self.targets = [name for name in self.targets if len(self.features(name)) >= n_needed[name]]
         if not self.targets:
+            columns = "two numeric columns" if 2 in n_needed.values() else "one numeric column"
             raise ValueError(
-                f"{path} must have at least two numeric columns besides the target. "
+                f"{path} must have at least {columns} besides the target. "
                 f"Got {', '.join(self._numeric_columns) or 'none'}."
             )
 
@@ -137,6 +167,10 @@ class CsvTable:
         if len(content) > MAX_FILE_BYTES:
             raise ValueError(f"{name} must be at most {MAX_FILE_BYTES // 2**20} MB. Got {len(content) / 2**20:.1f} MB.")
         return cls(Path(name), content=content)
+
+    def is_regression(self, target: str) -> bool:
+        """Return whether the target contains numbers, and not classes."""
+        return self._describe_target(target).is_regression
 
     def features(self, target: str) -> list[str]:
         """Return the numeric columns other than the target that have a number in a row with a target."""
@@ -163,12 +197,15 @@ class CsvTable:
                 lines.append(f"X[[{column.name!r}]] = {encoder}.fit_transform(X[[{column.name!r}]])")
         return "\n".join([*lines, f"X = X[{literal_code(list(features))}]"])
 
-    def _has_few_classes(self, name: str) -> bool:
-        """Return whether the explorer's network can predict a column."""
+    def _can_be_target(self, name: str) -> bool:
+        """Return whether a column contains classes or numbers that the explorer's network can predict."""
         if name in self._table.duplicates or self._table.text[name].isna().all():
             return False
-        rows = self._table.text[name][self._is_known(self._describe_target(name))].value_counts()
-        return 2 <= len(rows) <= MAX_CLASSES and rows.min() >= MIN_SAMPLES_PER_CLASS
+        rows = self._table.text[name][self._is_known(self._describe_target(name))]
+        if self.is_regression(name):
+            return name in self._numeric_columns and len(rows) >= MIN_NUMBERS and len(set(rows)) > 1
+        counts = rows.value_counts()
+        return 2 <= len(counts) <= MAX_CLASSES and counts.min() >= MIN_SAMPLES_PER_CLASS
 
     def _is_known(self, column: Any) -> np.ndarray:
         """Return which cells of a feature or a target are not missing."""
@@ -187,9 +224,9 @@ class CsvTable:
                     yield column
 
     def _describe_target(self, name: str) -> Any:
-        """Return the description of a column of classes. Raises ValueError."""
+        """Return the description of a column; the command decides in the same way whether it is regressed on."""
         if name not in self._targets:
             from moonnet.tables._text_columns import infer_target
 
-            self._targets[name] = infer_target(self._table, name, "classification")
+            self._targets[name] = infer_target(self._table, name, None)
         return self._targets[name]

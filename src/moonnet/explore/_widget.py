@@ -22,27 +22,29 @@ class Explorer(anywidget.AnyWidget):
     """Interactive notebook widget that trains a network again whenever a setting changes.
 
     The widget shows a :class:`~moonnet.KerasMoonClassifier` on a plane of two features: its probabilities and decision
-    boundary, the activation of each unit, and loss and accuracy by epoch. It works in JupyterLab and in other frontends
-    that support anywidget. ``python -m moonnet explore`` opens the same page in a browser.
+    boundary, the activation of each unit, and loss and accuracy by epoch. For numbers, it shows a
+    :class:`~moonnet.KerasMoonRegressor`: a curve over one feature, or a surface over two. It works in JupyterLab and in
+    other frontends that support anywidget. ``python -m moonnet explore`` opens the same page in a browser.
 
     Parameters
     ----------
     X : array-like or dataframe of shape (n_samples, n_features), default=None
-        Numbers, with at least two features that are not empty. NaN and nulls are missing values, which are replaced by
-        the median of the training samples. The network learns from two features, standardised, or from the first two
-        principal components of all of them that have a number among the training samples, standardised before; these
-        are the default for more than two features. If None, the page starts with half-moons.
+        Numbers, with at least two features that are not empty; one is enough to predict numbers. NaN and nulls are
+        missing values, which are replaced by the median of the training samples. The network learns from two features,
+        standardised, or from the first two principal components of all of them that have a number among the training
+        samples, standardised before; these are the default for more than two features. If None, the page starts with
+        half-moons.
 
     y : array-like of shape (n_samples,), default=None
-        Labels of 2 to 10 classes, with at least four samples each and without missing values. Required if and only if X
-        is given.
+        Labels of 2 to 10 classes, with at least four samples each, or numbers, without missing values. Fractions, or
+        more than 20 distinct integers, are numbers to predict. Required if and only if X is given.
 
     Attributes
     ----------
     settings : dict
         The settings of the page that differ from their defaults, by name. Assign a dict to change the page.
 
-    estimator_ : KerasMoonClassifier, Pipeline or None
+    estimator_ : KerasMoonClassifier, KerasMoonRegressor, Pipeline or None
         The fitted estimator on the page.
 
     Raises
@@ -59,7 +61,8 @@ class Explorer(anywidget.AnyWidget):
 
     See Also
     --------
-    moonnet.KerasMoonClassifier : The estimator that the page trains.
+    moonnet.KerasMoonClassifier : The estimator that the page trains on classes.
+    moonnet.KerasMoonRegressor : The estimator that the page trains on numbers.
     moonnet.plotting.DecisionRegionDisplay : Plot the decision regions of any fitted classifier.
     moonnet.plotting.TrainingCurveDisplay : Plot loss and metrics by epoch.
     moonnet.plotting.LearningFilm : Callback that records a film of a training.
@@ -94,14 +97,15 @@ class Explorer(anywidget.AnyWidget):
 
         Returns
         -------
-        estimator : KerasMoonClassifier, Pipeline or None
-            The classifier; if the samples are from X and y, a pipeline that ends in the classifier and takes the
-            columns of X that are used; with derived inputs, a pipeline that computes them. None until the page has
-            trained a network.
+        estimator : KerasMoonClassifier, KerasMoonRegressor, Pipeline or None
+            The network; if the samples are from X and y, a pipeline that ends in the network and takes the columns of X
+            that are used; with derived inputs, a pipeline that computes them. None until the page has trained a
+            network.
 
         See Also
         --------
         moonnet.KerasMoonClassifier : The classifier and its fitted attributes.
+        moonnet.KerasMoonRegressor : The regressor and its fitted attributes.
         """
         return None if self._session is None else self._session.estimator
 

@@ -181,7 +181,12 @@ def _is_regression(table: Table, cells: "pd.Series[str]") -> bool:
     if form.unit or form.thousands:
         return True
     is_integer = fullmatch(cells, rf"[+-]?[0-9]+(?:{re.escape(form.decimal)}0*)?")
-    return not is_integer.all() or cells.nunique() > MAX_CLASSES
+    return has_many_numbers(cells.nunique(), are_integers=bool(is_integer.all()))
+
+
+def has_many_numbers(n_distinct: int, *, are_integers: bool) -> bool:
+    """Return whether a target of so many distinct numbers is a regression, and not classes."""
+    return not are_integers or n_distinct > MAX_CLASSES
 
 
 def infer_column(table: Table, name: str, *, required: bool, month_first: bool) -> Column:

@@ -48,3 +48,12 @@ export function drawGrids(nGrids, side, colorOf) {
   canvas.getContext("2d").putImageData(image, 0, 0);
   return { canvas, positionOf };
 }
+
+// A smooth image of a grid's colours, row by row from the bottom; its outermost points are on the rectangle's edges
+export function drawGrid(context, rectangle, resolution, colorOf) {
+  const { canvas } = drawGrids(1, resolution, colorOf);
+  const stepX = rectangle.width / (resolution - 1);
+  const stepY = rectangle.height / (resolution - 1);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(canvas, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY);
+}

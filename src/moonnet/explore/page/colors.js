@@ -29,6 +29,18 @@ export function probabilityColor(arrays, header, index, palette) {
   return palette.shades[best][Math.round(255 * Math.min(1, Math.max(0, lead)))];
 }
 
+// The colour of a number between limits: from the negative colour over that of the plane to the positive one
+export function numberColor(value, [lower, upper], palette) {
+  const share = Math.min(1, Math.max(-1, 2 * ((value - lower) / (upper - lower)) - 1));
+  return share > 0 ? palette.positive[Math.round(255 * share)] : palette.negative[Math.round(-255 * share) || 0];
+}
+
+// A colour in the format of ImageData for CSS
+export function cssOfPixel(pixel) {
+  const channels = [0, 8, 16].map((shift) => ((pixel >>> shift) & 255).toString(16).padStart(2, "0"));
+  return `#${channels.join("")}`;
+}
+
 export function activationColor(byte, palette) {
   return byte > 128 ? palette.positive[2 * (byte - 128)] : palette.negative[Math.min(255, 2 * (128 - byte))];
 }

@@ -1,11 +1,14 @@
 import { element, button } from "./dom.js";
 import { formatNumber } from "./formats.js";
 import { nearestIndex } from "./scales.js";
+import { chosenTarget, hasOneFeature, predictsNumbers } from "./task.js";
 
 const GROUPS = {
   Data: ["data", "target", "features", "n_samples", "noise", "random_state"],
   Network: ["inputs", "hidden_layer_sizes", "activation", "dropout", "l2"],
-  Training: ["optimizer", "learning_rate", "batch_size", "epochs", "early_stopping", "network_random_state"],
+  Training: [
+    "loss", "quantile", "optimizer", "learning_rate", "batch_size", "epochs", "early_stopping", "network_random_state",
+  ],
 };
 
 function buildOptions(values) {
@@ -54,6 +57,7 @@ export class Controls {
       choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
       flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
       layers: () => this.layersControl(name, control), subset: () => this.subsetControl(name, control),
+      loss: () => this.lossControl(control),
     };
     return (builders[name] ?? builders[control.kind])();
   }
@@ -65,8 +69,22 @@ export class Controls {
     return { input, refresh: () => { input.value = this.page.value(name); } };
   }
 
+  // poisson cannot be chosen if there are negative numbers
+  lossControl({ values }) {
+    const { input, refresh } = this.choiceControl("loss", { values });
+    const disable = () => {
+      input.querySelector("[value=poisson]").disabled = this.page.view?.header.target?.is_negative ?? false;
+    };
+    for (const kind of ["pointerdown", "focus"]) input.addEventListener(kind, disable);
+    const refreshRow = (output, row) => {
+      row.hidden = !predictsNumbers(this.page);
+      refresh();
+    };
+    return { input, refresh: refreshRow };
+  }
+
   // The value "own" is the user's table, which has to be opened first
-  dataControl({ values }) {
+  dataControl({ groups }) {
     const input = element("select", {
       onchange: (event) => {
         if (input.value === "own" && this.page.table === null) {
@@ -74,7 +92,7 @@ export class Controls {
           this.page.upload.chooseFile();
         } else this.page.change({ data: input.value }, event);
       },
-    }, ...buildOptions(values));
+    }, ...Object.entries(groups).map(([label, values]) => element("optgroup", { label }, ...buildOptions(values))));
     const open = button("Open CSV", () => this.page.upload.chooseFile(), { class: "open" });
     const refresh = () => {
       input.querySelector("[value=own]").textContent = this.page.table?.name ?? "CSV file …";
@@ -88,7 +106,10 @@ export class Controls {
       type: "range", min: 0, max: values.length - 1, step: 1,
       oninput: (event) => this.page.change({ [name]: values[input.value] }, event),
     });
-    const isForToyProblems = name === "noise" || name === "n_samples";
+    const isHidden = {
+      noise: () => this.page.value("data") === "own", n_samples: () => this.page.value("data") === "own",
+      quantile: () => !predictsNumbers(this.page) || this.page.value("loss") !== "pinball",
+    }[name] ?? (() => false);
     const refresh = (output, row) => {
       const value = this.page.value(name);
       const rate = formatNumber(this.page.learningRates[this.page.value("optimizer")] ?? null);
@@ -96,7 +117,7 @@ export class Controls {
       input.value = nearestIndex(values, value);
       input.setAttribute("aria-valuetext", text);
       output.textContent = text;
-      row.hidden = isForToyProblems && this.page.value("data") === "own";
+      row.hidden = isHidden();
     };
     return { input, refresh };
   }
@@ -108,7 +129,7 @@ export class Controls {
     return { input, refresh: () => { input.checked = this.page.value(name); } };
   }
 
-  // A checkbox for each value; the last one that is checked cannot be unchecked
+  // A checkbox for each value that applies; the last one that is checked cannot be unchecked
   subsetControl(name, { symbols }) {
     const boxes = Object.keys(symbols).map((value) => element("input", {
       type: "checkbox", value,
@@ -118,8 +139,14 @@ export class Controls {
     const labels = boxes.map((box) => element("label", {}, box, symbols[box.value]));
     const input = element("div", { role: "group", class: "subset" }, ...labels);
     const refresh = () => {
-      for (const box of boxes) box.checked = this.page.value(name).includes(box.value);
-      for (const box of boxes) box.disabled = box.checked && chosen().length === 1;
+      const applies = (box) => !(box.value.includes("x2") && hasOneFeature(this.page));
+      for (const box of boxes) {
+        box.checked = this.page.value(name).includes(box.value);
+        box.parentElement.hidden = !applies(box);
+      }
+      const nChosen = boxes.filter((box) => box.checked && applies(box)).length;
+      if (nChosen === 0) boxes[0].checked = true; // as Python does
+      for (const box of boxes) box.disabled = box.checked && nChosen <= 1;
     };
     return { input, refresh };
   }
@@ -188,19 +215,21 @@ export class Controls {
     const refresh = (output, row) => {
       row.hidden = this.page.value("data") !== "own" || this.page.table === null;
       if (row.hidden) return;
-      const targets = this.page.table.features.map(([name]) => name);
+      const targets = this.page.table.targets.map(({ name: target }) => target);
       input.replaceChildren(...buildOptions(targets));
       input.value = this.page.value("target") ?? targets.at(-1);
     };
     return { input, refresh };
   }
 
+  // Two features, or the principal components of all; one feature is enough to predict numbers
   featuresControl() {
     const changeFeatures = (event) => {
       if (first.value === "") this.page.change({ features: undefined }, event);
+      else if (second.value === "" && !second.hidden) this.page.change({ features: [first.value] }, event);
       else {
-        const others = [...second.options].map((option) => option.value).filter((name) => name !== first.value);
-        const other = second.value === first.value ? others[0] : second.value;
+        const others = [...first.options].map((option) => option.value).filter((name) => name && name !== first.value);
+        const other = others.includes(second.value) ? second.value : others[0];
         this.page.change({ features: [first.value, other] }, event);
       }
     };
@@ -210,16 +239,16 @@ export class Controls {
     const refresh = (output, row) => {
       row.hidden = this.page.value("data") !== "own" || this.page.table === null;
       if (row.hidden) return;
-      const target = this.page.value("target") ?? this.page.table.features.at(-1)[0];
-      const [, names] = this.page.table.features.find(([name]) => name === target) ?? [target, []];
+      const { features: names, is_regression: isRegression } = chosenTarget(this.page) ?? { features: [] };
       const features = this.page.value("features");
-      const chosen = Array.isArray(features) ? features : names.length === 2 ? names : null;
+      const chosen = Array.isArray(features) ? features : names.length <= 2 ? names : null;
       first.replaceChildren(...buildOptions(names));
       if (names.length > 2) first.prepend(element("option", { value: "" }, "principal components of all"));
       second.replaceChildren(...buildOptions(names));
+      if (isRegression) second.prepend(element("option", { value: "" }, "no second feature"));
       first.value = chosen?.[0] ?? "";
-      if (chosen) [, second.value] = chosen;
-      second.hidden = chosen === null;
+      second.value = chosen?.[1] ?? "";
+      second.hidden = chosen === null || names.length < 2;
     };
     return { input, refresh };
   }

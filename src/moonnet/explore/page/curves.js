@@ -120,7 +120,8 @@ export class Curves {
   draw(palette = this.page.theme.palette()) {
     if (!this.page.isVisible()) return;
     this.drawMetric(this.loss, "loss", null, palette);
-    this.drawMetric(this.accuracy, "accuracy", [0, 1], palette);
+    this.accuracy.hidden = this.page.history.accuracy === undefined; // of numbers
+    if (!this.accuracy.hidden) this.drawMetric(this.accuracy, "accuracy", [0, 1], palette);
     this.showValues();
   }
 

@@ -24,21 +24,24 @@ export class DrawingTools {
   }
 
   refresh() {
-    const classes = this.page.view?.header.classes ?? ["0", "1"];
-    if (this.shownClasses !== JSON.stringify(classes)) {
-      this.shownClasses = JSON.stringify(classes);
-      this.build(classes);
+    const { classes, picture } = this.page.view?.header ?? { classes: ["0", "1"], picture: "regions" };
+    const shown = JSON.stringify([classes, picture]);
+    if (this.shown !== shown) {
+      this.shown = shown;
+      this.build(classes, picture);
     }
     for (const input of this.root.querySelectorAll("input[type=radio]")) input.checked = input.value === this.tool;
     this.undoButton.disabled = this.undoStack.length === 0;
     this.page.plane.canvas.dataset.tool = this.tool;
   }
 
-  build(classes) {
-    const tools = [["off", "Off"], ...classes.map((label, index) => [`class-${index}`, label]), ["erase", "Erase"]];
+  // On a curve, a point of class 0 is one of numbers; a surface has no axis for the numbers, so samples are only erased
+  build(classes, picture) {
+    const pens = picture === "curve" ? ["Point"] : classes;
+    const tools = [["off", "Off"], ...pens.map((label, index) => [`class-${index}`, label]), ["erase", "Erase"]];
     if (!tools.some(([tool]) => tool === this.tool)) this.tool = "off";
     const buildTool = ([tool, text]) => {
-      const isClass = tool.startsWith("class-");
+      const isClass = tool.startsWith("class-") && picture === "regions";
       return element(
         "label", { class: tool },
         element("input", {
@@ -49,7 +52,8 @@ export class DrawingTools {
         element("span", { title: text }, text),
       );
     };
-    this.root.replaceChildren(element("legend", {}, "Draw"), ...tools.map(buildTool), this.undoButton);
+    const title = picture === "surface" ? "Samples" : "Draw";
+    this.root.replaceChildren(element("legend", {}, title), ...tools.map(buildTool), this.undoButton);
     // Not an attribute: the Content-Security-Policy forbids inline styles
     for (const symbol of this.root.querySelectorAll("b")) {
       symbol.style.color = `var(--${symbol.parentElement.className})`;

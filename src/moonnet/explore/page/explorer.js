@@ -219,9 +219,10 @@ export class Explorer {
 
   // Held-out values arrive with the film. While a slider moves, the earlier ones stay, and their curves are faded.
   updateHistory(history) {
-    const { test_loss: loss, test_accuracy: accuracy } = this.history;
-    this.isHeldOutOutdated = history.test_loss === undefined && loss !== undefined;
-    this.history = this.isHeldOutOutdated ? { ...history, test_loss: loss, test_accuracy: accuracy } : history;
+    const earlier = Object.entries(this.history).filter(([name]) => name.startsWith("test_"));
+    const isSameTask = ("accuracy" in history) === ("accuracy" in this.history);
+    this.isHeldOutOutdated = history.test_loss === undefined && earlier.length > 0 && isSameTask;
+    this.history = this.isHeldOutOutdated ? { ...history, ...Object.fromEntries(earlier) } : history;
   }
 
   handleFilm(header) {

@@ -6,13 +6,15 @@ import { drawPoints } from "./points.js";
 // The entries of a legend below the plane, in rows of at most this width, and the legend's height
 export function layoutLegend(context, width, header, palette, showsHeldOut) {
   const [row, gap, left] = [20, 18, PLANE_MARGIN.left];
-  const marks = [["training", { isFilled: true }], ...(showsHeldOut ? [["held out", {}]] : [])];
+  const heldOut = header.picture === "surface" ? { label: 1, isFilled: true } : {}; // a square
+  const marks = [["training", { isFilled: true }], ...(showsHeldOut ? [["held out", heldOut]] : [])];
   const entries = [
     ...header.classes.map((name, label) => (
       { text: name.length > 40 ? `${name.slice(0, 39)}…` : name, label, color: palette.classes[label], isFilled: true }
     )),
     ...marks.map(([text, mark]) => ({ text, label: 0, color: palette.muted, ...mark })),
-    { text: "misclassified", label: 0, color: palette.muted, isFilled: true, isRinged: true },
+    ...(header.target === null
+      ? [{ text: "misclassified", label: 0, color: palette.muted, isFilled: true, isRinged: true }] : []),
   ];
   context.font = palette.font(12);
   let [x, y] = [left, row / 2];

@@ -1,10 +1,17 @@
 import { prepareCanvas } from "./canvas.js";
 import { element } from "./dom.js";
-import { formatPercent } from "./formats.js";
 import { layoutLegend, drawLegend } from "./legend.js";
 import { planeRectangle, planeScale, drawPlane } from "./plane_picture.js";
+import { mainScore } from "./score_texts.js";
 
-// The plane: decision regions or the activation of a unit, and the samples
+// What each kind of picture shows, and the key of its marks; name is that of the numbers
+const PICTURES = {
+  regions: { content: () => "Decision regions", key: () => "Filled: training. Hollow: held out. Ringed: misclassified." },
+  curve: { content: () => "Curve", key: () => "Filled: training. Hollow: held out. Line: prediction." },
+  surface: { content: (name) => `Surface of ${name}`, key: (name) => `Circles: training. Squares: held out. Colours: ${name}.` },
+};
+
+// The plane: predictions or the activation of a unit, and the samples
 export class Plane {
   constructor(page) {
     this.page = page;
@@ -17,9 +24,9 @@ export class Plane {
       "With a drawing tool selected, the arrow keys move a crosshair, and Enter draws or erases points there.",
     );
     this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => page.draw() });
+    this.marks = element("span");
     this.key = element(
-      "p", { class: "key" },
-      "Filled: training. Hollow: held out. Ringed: misclassified.",
+      "p", { class: "key" }, this.marks,
       element("label", {}, this.heldOut, element("span", {}, "Show held out")),
     );
   }
@@ -27,13 +34,13 @@ export class Plane {
   // Between coordinates and the canvas's pixels
   scale() {
     const { width, height } = this.canvas.getBoundingClientRect();
-    return planeScale(this.page.view.header, planeRectangle(width, height));
+    return planeScale(this.page.view.header, planeRectangle(this.page.view.header, width, height));
   }
 
   // The coordinates and pixel of a pointer event; null outside the plane
   pointAt(event) {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();
-    const rectangle = planeRectangle(width, height);
+    const rectangle = planeRectangle(this.page.view.header, width, height);
     const [x, y] = [event.clientX - left, event.clientY - top];
     const isWithin = x >= rectangle.x && x <= rectangle.x + rectangle.width
       && y >= rectangle.y && y <= rectangle.y + rectangle.height;
@@ -49,13 +56,15 @@ export class Plane {
     const unit = network.unit !== null && network.unit < nUnits ? network.unit : null;
     const options = { showsHeldOut: this.heldOut.checked, unit, cursor: drawing.cursor };
     drawPlane(context, width, height, view, palette, options);
-    const content = unit === null ? "Decision regions" : `Activation of ${network.unitName()}`;
+    const picture = PICTURES[view.header.picture];
+    const content = unit === null ? picture.content(view.header.target?.name) : `Activation of ${network.unitName()}`;
     const [first, second] = view.header.axes.map((axis) => axis.name);
-    const accuracy = formatPercent(view.header.test_accuracy);
-    this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; held-out accuracy ${accuracy}`);
+    const { name, text } = mainScore(view.header);
+    this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; ${name} ${text}`);
+    this.marks.textContent = picture.key(view.header.target?.name);
   }
 
-  // A PNG of the decision regions with a legend
+  // A PNG of the predictions with a legend
   toBlob() {
     const [size, ratio] = [640, 2];
     const palette = this.page.theme.palette();

@@ -1,17 +1,20 @@
 // The picture of the plane on a canvas; a view is the header and arrays of a picture, a palette is from class Theme
 
-import { drawGrids, drawVerticalText } from "./canvas.js";
+import { drawGrid, drawVerticalText } from "./canvas.js";
 import { probabilityColor, activationColor } from "./colors.js";
-import { formatPercent } from "./formats.js";
+import { drawCurvePicture } from "./curve_picture.js";
 import { drawPoints } from "./points.js";
 import { ticks, tickLabels } from "./scales.js";
+import { mainScore } from "./score_texts.js";
+import { COLOR_BAR_WIDTH, drawColorBar, drawSurfacePicture } from "./surface_picture.js";
 
 export const PLANE_MARGIN = { left: 46, right: 12, top: 10, bottom: 38 };
 const NARROW = 480; // a plane of fewer pixels is on a phone
 
-export function planeRectangle(width, height) {
+export function planeRectangle(header, width, height) {
   const { left, right, top, bottom } = PLANE_MARGIN;
-  return { x: left, y: top, width: width - left - right, height: height - top - bottom };
+  const keyWidth = header.picture === "surface" ? COLOR_BAR_WIDTH : 0;
+  return { x: left, y: top, width: width - left - right - keyWidth, height: height - top - bottom };
 }
 
 // Functions from coordinates on the plane to pixels, and back
@@ -27,15 +30,16 @@ export function planeScale(header, rectangle) {
 }
 
 export function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
-  const rectangle = planeRectangle(width, height);
+  const rectangle = planeRectangle(view.header, width, height);
   const zoom = Math.max(1, Math.min(1.5, width / 560)); // larger points and text on large screens
   const scale = planeScale(view.header, rectangle);
   drawPlaneContent(context, rectangle, view, palette, { showsHeldOut, unit, zoom }, () => {
     if (cursor !== null) drawCrosshair(context, scale.toX(cursor[0]), scale.toY(cursor[1]), palette);
     // The results panel is off screen on a phone
-    if (width < NARROW) drawAccuracy(context, rectangle, view.header, palette);
+    if (width < NARROW) drawScore(context, rectangle, view.header, palette);
   });
   drawAxes(context, rectangle, view.header, scale, palette, zoom);
+  if (view.header.picture === "surface") drawColorBar(context, rectangle, view.header.target, palette, zoom);
 }
 
 // What lies on the plane, without its axes; then drawMore, within the same rectangle
@@ -48,20 +52,28 @@ export function drawPlaneContent(
   context.beginPath();
   context.rect(rectangle.x, rectangle.y, rectangle.width, rectangle.height);
   context.clip();
-  if (unit === null) {
-    drawGrid(context, rectangle, header.resolution, (index) => probabilityColor(arrays, header, index, palette));
-    drawBoundary(context, rectangle, view, palette);
-  } else {
+  if (unit !== null) {
     const size = header.unit_resolution ** 2;
     const bytes = arrays.units.subarray(unit * size, (unit + 1) * size);
     drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
+  }
+  const drawPicture = { regions: drawRegionsPicture, curve: drawCurvePicture, surface: drawSurfacePicture };
+  drawPicture[header.picture](context, rectangle, scale, view, palette, { showsHeldOut, zoom, unit });
+  drawMore();
+  context.restore();
+}
+
+// Classes: decision regions and samples
+function drawRegionsPicture(context, rectangle, scale, view, palette, { showsHeldOut, zoom, unit }) {
+  const { header, arrays } = view;
+  if (unit === null) {
+    drawGrid(context, rectangle, header.resolution, (index) => probabilityColor(arrays, header, index, palette));
+    drawBoundary(context, rectangle, view, palette);
   }
   if (showsHeldOut) {
     drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
   }
   drawPoints(context, scale, arrays.points, arrays.labels, arrays.wrong, palette, { isFilled: true, zoom });
-  drawMore();
-  context.restore();
 }
 
 function drawCrosshair(context, x, y, palette) {
@@ -75,11 +87,11 @@ function drawCrosshair(context, x, y, palette) {
   context.stroke();
 }
 
-function drawAccuracy(context, rectangle, header, palette) {
+function drawScore(context, rectangle, header, palette) {
   context.font = palette.font(20, "bold");
   context.textAlign = "right";
   context.textBaseline = "top";
-  const text = formatPercent(header.test_accuracy);
+  const { text } = mainScore(header);
   const { width } = context.measureText(text);
   const right = rectangle.x + rectangle.width;
   context.globalAlpha = 0.8;
@@ -88,15 +100,6 @@ function drawAccuracy(context, rectangle, header, palette) {
   context.globalAlpha = 1;
   context.fillStyle = palette.text;
   context.fillText(text, right - 7, rectangle.y + 5);
-}
-
-// A smooth image of a grid's colours, row by row from the bottom; its outermost points are on the rectangle's edges
-function drawGrid(context, rectangle, resolution, colorOf) {
-  const { canvas } = drawGrids(1, resolution, colorOf);
-  const stepX = rectangle.width / (resolution - 1);
-  const stepY = rectangle.height / (resolution - 1);
-  context.imageSmoothingEnabled = true;
-  context.drawImage(canvas, rectangle.x - stepX / 2, rectangle.y - stepY / 2, resolution * stepX, resolution * stepY);
 }
 
 function drawBoundary(context, rectangle, { header, arrays }, palette) {

@@ -28,7 +28,7 @@ export function drawPoints(context, scale, points, labels, wrong, palette, { isF
   }
 }
 
-function traceShape(context, shape, x, y, radius) {
+export function traceShape(context, shape, x, y, radius) {
   context.beginPath();
   if (shape === "circle") {
     context.arc(x, y, radius, 0, 2 * Math.PI);

@@ -1,7 +1,7 @@
 import { element } from "./dom.js";
-import { formatPercent } from "./formats.js";
+import { mainScore, otherScores } from "./score_texts.js";
 
-// Accuracy and losses of the network on the page, as text
+// Scores and losses of the network on the page, as text
 export class Scores {
   constructor(page) {
     this.page = page;
@@ -12,13 +12,15 @@ export class Scores {
 
   refresh() {
     const { view: { header }, history, film, isHeldOutOutdated } = this.page;
-    this.accuracy.textContent = formatPercent(header.test_accuracy);
+    const { name, text } = mainScore(header);
+    this.label.textContent = name.replace("held", "Held");
+    this.accuracy.textContent = text;
     const index = (film.epoch ?? film.finalEpoch) - 1;
     const formatLoss = (name) => history[name]?.[index]?.toFixed(3);
     const losses = [["training", formatLoss("loss")], ["held-out", !isHeldOutOutdated && formatLoss("test_loss")]]
       .filter(([, loss]) => loss);
     this.details.replaceChildren(
-      element("span", {}, `training accuracy ${formatPercent(header.accuracy)}`),
+      ...otherScores(header).map((line) => element("span", {}, line)),
       element("span", {}, losses.map(([name, loss]) => `${name} loss ${loss}`).join(", ")),
     );
   }

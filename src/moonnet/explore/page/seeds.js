@@ -1,7 +1,7 @@
 import { prepareCanvas } from "./canvas.js";
 import { element, button } from "./dom.js";
-import { formatPercent } from "./formats.js";
 import { drawPlaneContent } from "./plane_picture.js";
+import { mainScore } from "./score_texts.js";
 
 const N_SEEDS = 9;
 
@@ -24,7 +24,7 @@ export class Seeds {
     this.root = element(
       "details", { class: "panel seeds", "aria-label": "Seeds", ontoggle: () => this.request() },
       element("summary", {}, "Nine seeds"),
-      element("p", {}, "Only the seed differs. Numbers are held-out accuracies. Select a network to take its seed."),
+      element("p", {}, "Only the seed differs. Numbers are held-out scores. Select a network to take its seed."),
       this.grid,
     );
   }
@@ -88,9 +88,9 @@ export class Seeds {
 
   refresh() {
     for (const { seed, view, problem, isOutdated, caption, choice } of this.tiles) {
-      const score = isOutdated ? "…" : view === null ? "diverged" : formatPercent(view.header.test_accuracy);
+      const score = isOutdated ? "…" : view === null ? "diverged" : mainScore(view.header).text;
       caption.replaceChildren(`seed ${seed}`, element("b", {}, score));
-      choice.title = problem || `Train with network_random_state ${seed}; the number is the held-out accuracy`;
+      choice.title = problem || `Train with network_random_state ${seed}; the number is the held-out score`;
       choice.setAttribute("aria-pressed", seed === this.seed());
       choice.classList.toggle("outdated", isOutdated);
     }

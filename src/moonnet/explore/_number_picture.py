@@ -1,0 +1,70 @@
+"""What the page draws of a network that predicts numbers: a curve over one feature, or a surface over two."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from moonnet.explore._datasets import Axis, PlaneDataset
+from moonnet.targets import NumberTargets
+
+CURVE_RESOLUTION = 384  # points along the feature
+
+
+def number_picture(
+    data: PlaneDataset, targets: NumberTargets, outputs: Callable[[np.ndarray], np.ndarray], grid: np.ndarray
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return scores for the header, and predictions and numbers as coordinates on the axis of the target.
+
+    ``outputs`` returns those of the network; ``grid`` contains the features of the points to predict.
+    """
+    axis = data.target
+    assert axis is not None
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        return _coordinates(targets.decode(outputs(X)), axis)
+
+    y_train, y_test = _coordinates(data.y_train, axis), _coordinates(data.y_test, axis)
+    predicted, predicted_test = predict(data.X_train), predict(data.X_test)
+    scores = {
+        "r2": _r2(y_train, predicted),
+        "test_r2": _r2(y_test, predicted_test),
+        "rmse": _rmse(y_train, predicted, axis),
+        "test_rmse": _rmse(y_test, predicted_test, axis),
+    }
+    if targets.loss.name == "pinball":
+        scores |= {"below": _share_below(y_train, predicted), "test_below": _share_below(y_test, predicted_test)}
+    # float32 has the range that the page can draw
+    arrays = {
+        "prediction": predict(grid),
+        "values": y_train.astype(np.float32),
+        "test_values": y_test.astype(np.float32),
+    }
+    return scores, arrays
+
+
+def _coordinates(numbers: np.ndarray, axis: Axis) -> np.ndarray:
+    return (numbers - axis.offset) / axis.scale
+
+
+# By hand, because scikit-learn's functions reject the infinite predictions of a diverging training
+
+
+def _r2(y: np.ndarray, predicted: np.ndarray) -> float | None:
+    """Return the coefficient of determination; None if it is not finite."""
+    residual, total = np.square(y - predicted).sum(), np.square(y - y.mean()).sum()
+    return _finite(1 - residual / total) if total > 0 else None
+
+
+def _rmse(y: np.ndarray, predicted: np.ndarray, axis: Axis) -> float | None:
+    """Return the root mean squared error in the unit of the target; None if it is not finite."""
+    return _finite(np.sqrt(np.square(y - predicted).mean()) * axis.scale)
+
+
+def _share_below(y: np.ndarray, predicted: np.ndarray) -> float:
+    return float((y <= predicted).mean())
+
+
+def _finite(value: np.floating) -> float | None:
+    return float(value) if math.isfinite(value) else None
