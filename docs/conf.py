@@ -29,6 +29,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
     "sphinx_design",
+    "_mathml",
 ]
 exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
@@ -166,6 +167,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),  # an example prints what it wants to be read
 }
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"moonnet {version}"
 html_static_path = ["_static"]
