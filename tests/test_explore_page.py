@@ -21,7 +21,7 @@ from helpers import free_port, write_iris_csv
 from moonnet import KerasMoonClassifier
 from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._settings import Settings
-from moonnet.explore._trained_network import TrainedNetwork, to_script
+from moonnet.explore._trained_network import TrainedNetwork, to_script, unfitted
 from moonnet.explore._user_tables import CsvTable
 
 pytestmark = pytest.mark.browser
@@ -146,11 +146,11 @@ def settings(browser):
 
 
 def expected_weights(browser, table=None):
-    """Return the weights of a classifier fitted with the settings on the page."""
+    """Return the weights of a network fitted with the settings on the page."""
     read = Settings.from_json(settings(browser))
     data = apply_edits(load_dataset(read.dataset, table), read)
-    clf = read.classifier().fit(data.inputs(data.X_train), data.y_train)
-    return clf._network.flatten(clf._state)
+    estimator = unfitted(read, data).fit(data.inputs(data.X_train), data.y_train)
+    return estimator._network.flatten(estimator._state)
 
 
 def console_messages(browser):
@@ -509,7 +509,143 @@ STATES = {
     "blobs": {"data": "blobs", "optimizer": "adam", "learning_rate": 0.01, "hidden_layer_sizes": [8, 8]},
     "spirals": {"data": "spirals", "activation": "tanh", "epochs": 50, "batch_size": 20},
     "xor": {"data": "xor", "early_stopping": True, "dropout": 0.1, "l2": 0.001, "random_state": 5},
+    "curve with points": {"data": "sine", "drawn": [[0.5, -2.0, 0]], "erased": [3, 7], "learning_rate": 0.01},
+    "band": {"data": "fan", "loss": "pinball", "quantile": [0.05, 0.5, 0.95], "inputs": ["x1", "x1^2"]},
+    "surface": {"data": "gaussians", "loss": "huber", "erased": [100], "epochs": 50},
 }
+
+
+def choose(page, name, value):
+    setting(page, name).find_element(By.XPATH, f".//option[.='{value}']").click()
+
+
+def is_shown(page, name):
+    return page.find_element(By.CSS_SELECTOR, f".row-{name}").is_displayed()
+
+
+def tools(page):
+    return [tool.get_attribute("value") for tool in page.find_elements(By.CSS_SELECTOR, ".tools input")]
+
+
+def test_numbers_over_one_feature_are_a_curve_with_drawn_points(page):
+    assert not is_shown(page, "loss")
+    choose(page, "data", "sine")
+    settle(page)
+    assert settings(page) == {"data": "sine"}
+    assert np.array_equal(weights(page), expected_weights(page))
+    data = load_dataset(Settings(data="sine").dataset, None)
+    score = Settings().regressor().fit(data.X_train, data.y_train).score(data.X_test, data.y_test)
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{score:.3f}"
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy-label").text == "Held-out R²"
+    assert "RMSE" in page.find_element(By.CSS_SELECTOR, ".figures").text
+    label = page.find_element(By.CSS_SELECTOR, ".plane").get_attribute("aria-label")
+    assert label == f"Curve over x and y; held-out R² {score:.3f}"
+    assert [canvas.is_displayed() for canvas in page.find_elements(By.CSS_SELECTOR, ".curves")] == [True, False]
+    assert run(page, DISTINCT_COLORS, page.find_element(By.CSS_SELECTOR, ".plane")) > 5
+    assert page.find_element(By.CSS_SELECTOR, ".units h2").text == "Network 1-50-20-1, 1,141 parameters"
+    boxes = setting(page, "inputs").find_elements(By.TAG_NAME, "input")
+    assert [box.get_attribute("value") for box in boxes if box.is_displayed()] == ["x1", "x1^2", "sin x1"]
+    assert not boxes[0].is_enabled()  # the only input that is used
+    assert tools(page) == ["off", "class-0", "erase"]
+    drag(page, [(0.3, 0.15), (0.4, 0.15)], "class-0")
+    drawn = settings(page)["drawn"]
+    assert len(drawn) >= 2
+    assert all(x < 0 and y < -2 and label == 0 for x, y, label in drawn)
+    assert np.array_equal(weights(page), expected_weights(page))
+    drag(page, [(0.3, 0.15), (0.32, 0.15)], "erase")
+    assert len(settings(page).get("drawn", [])) < len(drawn)
+    button(page, "Undo").click()
+    button(page, "Undo").click()
+    settle(page)
+    assert settings(page) == {"data": "sine"}
+    assert console_messages(page) == []
+    choose(page, "data", "moons")
+    settle(page)
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy-label").text == "Held-out accuracy"
+    assert [canvas.is_displayed() for canvas in page.find_elements(By.CSS_SELECTOR, ".curves")] == [True, True]
+
+
+def test_numbers_over_two_features_are_a_surface_with_a_key(page):
+    choose(page, "data", "saddle")
+    settle(page)
+    assert np.array_equal(weights(page), expected_weights(page))
+    plane = page.find_element(By.CSS_SELECTOR, ".plane")
+    assert plane.get_attribute("aria-label").startswith("Surface of z over x and y; held-out R² 0.")
+    assert run(page, DISTINCT_COLORS, plane) > 100
+    # The colour bar is blue above and orange below
+    top, bottom = (run(page, COLOR_OF_BAR, share) for share in (0.1, 0.75))
+    assert top[2] > top[0] + 40
+    assert bottom[0] > bottom[2] + 40
+    assert tools(page) == ["off", "erase"]  # a surface has no axis for the numbers
+    drag(page, [(0.3, 0.3), (0.5, 0.45), (0.6, 0.5)], "erase")
+    assert settings(page)["erased"]
+    assert np.array_equal(weights(page), expected_weights(page))
+
+
+COLOR_OF_BAR = """
+const { canvas } = explorer.plane;
+const { width, height } = canvas.getBoundingClientRect();
+return [...canvas.getContext("2d").getImageData(width - 66, Math.round(arguments[0] * height), 1, 1).data];
+"""
+
+
+def test_losses_and_quantiles_are_offered_for_numbers(page):
+    choose(page, "data", "counts")
+    for loss in ("absolute_error", "huber", "poisson", "pinball"):
+        choose(page, "loss", loss)
+        assert is_shown(page, "quantile") == (loss == "pinball")
+        settle(page)
+        assert settings(page) == {"data": "counts", "loss": loss}
+        assert np.array_equal(weights(page), expected_weights(page)), loss
+    choose(page, "quantile", "0.9")
+    settle(page)
+    assert settings(page)["quantile"] == 0.9
+    assert "below the line: " in page.find_element(By.CSS_SELECTOR, ".figures").text
+    choose(page, "quantile", "0.1, 0.5, 0.9")
+    settle(page)
+    assert settings(page)["quantile"] == [0.1, 0.5, 0.9]
+    assert "in the band: " in page.find_element(By.CSS_SELECTOR, ".figures").text
+    assert page.find_element(By.CSS_SELECTOR, ".units h2").text.startswith("Network 1-50-20-3")
+    assert np.array_equal(weights(page), expected_weights(page))
+    assert run(page, "return explorer.view.arrays.band.length === 2 * explorer.view.arrays.prediction.length")
+    film = page.find_element(By.CSS_SELECTOR, ".film input")
+    film.send_keys(Keys.HOME)
+    wait(page, "explorer.film.epoch === 0")
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text.startswith("\N{MINUS SIGN}")  # not trained yet
+    choose(page, "data", "sine")  # with negative numbers
+    settle(page)
+    setting(page, "loss").send_keys("")  # the focus
+    assert not setting(page, "loss").find_element(By.XPATH, "option[.='poisson']").is_enabled()
+    choose(page, "data", "moons")
+    assert not is_shown(page, "loss")
+    assert not is_shown(page, "quantile")
+
+
+def test_column_of_numbers_is_predicted_from_one_or_two_others(page, iris_csv):
+    table = CsvTable.from_bytes("iris.csv", iris_csv.read_bytes())
+    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(iris_csv))
+    wait(page, "explorer.view.header.classes.length === 3 && explorer.film.nEpochs > 0")
+    choose(page, "target", "pl")
+    settle(page)
+    assert settings(page) == {"data": "own", "target": "pl"}
+    assert run(page, "return explorer.view.header.picture") == "surface"
+    assert np.array_equal(weights(page), expected_weights(page, table))
+    first, second = setting(page, "features").find_elements(By.TAG_NAME, "select")
+    first.find_element(By.XPATH, "option[.='pw']").click()
+    assert settings(page)["features"] == ["pw", "sl"]
+    second.find_element(By.XPATH, "option[.='no second feature']").click()
+    settle(page)
+    assert settings(page) == {"data": "own", "target": "pl", "features": ["pw"]}
+    assert [axis["name"] for axis in run(page, "return explorer.view.header.axes")] == ["pw", "pl"]
+    drag(page, [(0.3, 0.3)], "class-0")
+    assert np.array_equal(weights(page), expected_weights(page, table))
+    assert copy_script(page) == expected_script(page, table)
+    second.find_element(By.XPATH, "option[.='sw']").click()
+    settle(page)
+    assert settings(page) == {"data": "own", "target": "pl", "features": ["pw", "sw"]}
+    choose(page, "target", "species")
+    settle(page)
+    assert settings(page) == {"data": "own", "target": "species"}
 
 
 def copy_script(page):
@@ -635,6 +771,15 @@ def test_downloads_match_the_page(page, tmp_path):
     assert page.execute_script("return [requested.kind, requested.format]") == ["file", "keras"]
 
 
+def test_pictures_of_numbers_are_downloaded(page, tmp_path):
+    for name in ("sine", "saddle"):
+        choose(page, "data", name)
+        settle(page)
+        image = imread(download(page, tmp_path, f"{name}.png", "PNG"))
+        assert image.shape[:2] == (1280 + 60, 1280)
+        assert image.std() > 0.1
+
+
 def test_address_restores_settings_and_network(page):
     drag(page, [(0.3, 0.3)], "class-1")
     setting(page, "epochs").send_keys(Keys.ARROW_LEFT)
@@ -652,7 +797,7 @@ INVALID = [
     ("hidden_layer_sizes=[1e3]", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got"),
     ("__proto__=1&evil=<img src=x>", "settings must be among data, n_samples"),
     ("hidden_layer_sizes=5", "hidden_layer_sizes must be a list of at most 6 whole numbers from 1 to 64. Got 5"),
-    ("data=own&features=3", "features must be a list of two different column names, or null"),
+    ("data=own&features=3", "features must be a list of one or two different column names, or null"),
     ("data=own", "No table is open. Open the CSV file again: the address contains only the settings."),
 ]
 

@@ -223,6 +223,8 @@ def test_picture_of_network_with_derived_inputs():
 NUMBERS = {
     "curve": {"data": "sine", "drawn": [[0.5, 2, 0]], "erased": [1]},
     "quantile": {"data": "fan", "loss": "pinball", "quantile": 0.9, "n_samples": 400, "epochs": 60},
+    "band": {"data": "fan", "loss": "pinball", "quantile": [0.1, 0.5, 0.9], "n_samples": 400, "epochs": 60},
+    "quantiles of a surface": {"data": "plane", "loss": "pinball", "quantile": [0.2, 0.8]},
     "counts": {"data": "counts", "loss": "poisson"},
     "surface": {"data": "gaussians", "activation": "tanh"},
 }
@@ -241,8 +243,14 @@ def test_predictions_of_numbers_are_those_of_the_regressor(number_picture):
         assert len(X) > 300
     else:
         X = grid(data, RESOLUTION)
-    assert header["layer_sizes"] == [X.shape[1], 5, 4, 1]
-    assert_array_equal(arrays["prediction"], regressor.predict(X))  # toy problems have coordinates of scale 1
+    # Toy problems have coordinates of scale 1
+    assert_array_equal(arrays["prediction"], regressor.predict(X))
+    assert header["quantiles"] == (list(regressor.quantiles_) if regressor.loss == "pinball" else [])
+    n_quantiles = max(1, len(header["quantiles"]))
+    assert header["layer_sizes"] == [X.shape[1], 5, 4, n_quantiles]
+    assert ("band" in arrays) == (n_quantiles > 1)
+    if n_quantiles > 1:
+        assert_array_equal(arrays["band"], regressor.predict_quantiles(X)[:, [0, -1]])
 
 
 def test_scores_of_numbers_match_scikit_learn(number_picture):
@@ -251,11 +259,15 @@ def test_scores_of_numbers_match_scikit_learn(number_picture):
         predicted = regressor.predict(X)
         assert header[f"{prefix}r2"] == pytest.approx(r2_score(y, predicted))
         assert header[f"{prefix}rmse"] == pytest.approx(root_mean_squared_error(y, predicted))
-        if regressor.loss == "pinball":
+        assert (f"{prefix}below" in header) == (len(header["quantiles"]) == 1)
+        assert (f"{prefix}within" in header) == (len(header["quantiles"]) > 1)
+        if len(header["quantiles"]) == 1:
             assert header[f"{prefix}below"] == (y <= predicted).mean()
             assert 0.8 < header[f"{prefix}below"] < 1
-        else:
-            assert f"{prefix}below" not in header
+        elif header["quantiles"]:
+            low, *_, high = regressor.predict_quantiles(X).T
+            assert header[f"{prefix}within"] == ((low <= y) & (y <= high)).mean()
+            assert 0.4 < header[f"{prefix}within"] < 0.95
 
 
 def test_points_of_numbers_are_on_the_plane_with_values(number_picture):

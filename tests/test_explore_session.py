@@ -187,6 +187,7 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
 REGRESSIONS = {
     "curve": {"data": "sine", "drawn": [[0.5, -2, 0]], "erased": [7], "loss": "pinball", "quantile": 0.9},
     "surface": {"data": "saddle", "loss": "huber", "erased": [3]},
+    "band": {"data": "fan", "loss": "pinball", "quantile": [0.05, 0.5, 0.95]},
     "counts": {"data": "counts", "loss": "poisson", "early_stopping": True},
 }
 
@@ -681,7 +682,7 @@ SCRIPTS = {
     "sine": {"data": "sine", "drawn": [[1 / 3, 2, 0], [-0.5, 0.25, 0]], "erased": [3, 39], "learning_rate": 0.01},
     "step": {"data": "step", "loss": "pinball", "quantile": 0.25, "dropout": 0.2},
     "line": {"data": "line", "loss": "absolute_error", "activation": "tanh"},
-    "fan": {"data": "fan", "loss": "pinball"},
+    "fan": {"data": "fan", "loss": "pinball", "quantile": [0.05, 0.5, 0.95]},
     "counts": {"data": "counts", "loss": "poisson", "early_stopping": True},
     "plane": {"data": "plane", "erased": [3, 39]},
     "gaussians": {"data": "gaussians", "loss": "huber", "l2": 0.001},

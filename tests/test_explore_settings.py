@@ -46,7 +46,6 @@ NUMBERS = {
     "learning_rate": ("a number from 1e-06 to 10 or null", [1e-6, 10], [0, 9e-7, 10.01]),
     "batch_size": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.0]),
     "epochs": ("a whole number from 1 to 1000", [1, 1000], [0, 1001, 1.5]),
-    "quantile": ("a number from 0.01 to 0.99", [0.01, 0.5, 0.99], [0, 0.001, 1]),
 }
 OPTIONAL = "learning_rate", "network_random_state"
 LAYERS = "a list of at most 6 whole numbers from 1 to 64"
@@ -56,6 +55,15 @@ OTHERS = {
     "data": ("one of moons, circles, .*own", list(DATA), ["Moons", "", None, 1, ["moons"], {"moons": 1}]),
     "activation": ("one of relu, tanh", list(ACTIVATIONS), ["exponential", None, 0, [], {}]),
     "optimizer": ("one of rmsprop, adam", list(OPTIMIZERS), ["SGD", None, 0, [], {}]),
+    "quantile": (
+        "a number from 0.01 to 0.99, or a list of 2 to 9 such numbers in ascending order",
+        [0.01, 0.5, 0.99, [0.05, 0.95], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]],
+        [
+            *NOT_A_NUMBER,
+            *(0, 0.001, 1, [], [0.5], [0.5, 0.5], [0.9, 0.1], [0, 0.5], [0.5, True], ["0.1", 0.5], {"0.1": 0.5}),
+            [round(0.05 * index, 2) for index in range(1, 11)],
+        ],
+    ),
     "loss": ("one of squared_error, absolute_error", list(REGRESSION_LOSSES), ["mse", "", None, 0, []]),
     "early_stopping": ("true or false", [True, False], [0, 1, None, "true", []]),
     "hidden_layer_sizes": (
@@ -206,6 +214,11 @@ def test_regressor_has_its_defaults_and_parameters_from_settings():
     chosen = {"loss": "pinball", "quantile": 0.9, "activation": "tanh", "epochs": 7, "random_state": 3}
     regressor = Settings.from_json({**chosen, "data": "sine"}).regressor()
     assert regressor.get_params() == {**KerasMoonRegressor().get_params(), **chosen}
+    assert Settings.from_json({**chosen, "loss": "huber"}).regressor().quantile == 0.5  # not used
+    several = Settings.from_json({**chosen, "quantile": [0.1, 0.5, 0.8]})
+    assert several.regressor().quantile == several.quantiles == (0.1, 0.5, 0.8)
+    assert Settings.from_json(chosen).quantiles == (0.9,)
+    assert Settings().quantiles == ()
     classifier = Settings.from_json(chosen).classifier()
     assert classifier.loss == KerasMoonClassifier().loss
 
@@ -231,8 +244,8 @@ def test_controls_are_json_and_offer_only_accepted_values():
     for name, control in by_name.items():
         assert Settings.from_json({name: control["default"]}) == Settings()
         values = [value for group in control.get("groups", {}).values() for value in group]
-        for value in [*control.get("values", []), *values]:
-            assert getattr(Settings.from_json({name: value}), name) == value, name
+        for value in [*control.get("values", []), *control.get("bands", []), *values]:
+            assert tuples_to_lists(getattr(Settings.from_json({name: value}), name)) == value, name
         if control.get("kind") == "number":
             values = [value for value in control["values"] if value is not None]
             assert values == sorted(set(values))
@@ -288,7 +301,8 @@ ACCEPTED = {
     "n_samples": st.integers(20, 1000),
     "noise": st.floats(0, 1),
     "loss": st.sampled_from(list(REGRESSION_LOSSES)),
-    "quantile": st.floats(0.01, 0.99),
+    "quantile": st.floats(0.01, 0.99)
+    | st.lists(st.floats(0.01, 0.99), min_size=2, max_size=9, unique=True).map(sorted),
     "learning_rate": st.none() | st.floats(1e-6, 10),
     "dropout": st.floats(0, 0.95),
     "hidden_layer_sizes": st.lists(st.integers(1, 64), max_size=6),

@@ -25,23 +25,35 @@ def number_picture(
     def predict(X: np.ndarray) -> np.ndarray:
         return _coordinates(targets.decode(outputs(X)), axis)
 
+    def band(X: np.ndarray) -> np.ndarray:
+        """Return the lowest and the highest of several quantiles, shape (n_samples, 2)."""
+        return _coordinates(targets.decode_quantiles(outputs(X))[:, [0, -1]], axis)
+
     y_train, y_test = _coordinates(data.y_train, axis), _coordinates(data.y_test, axis)
     predicted, predicted_test = predict(data.X_train), predict(data.X_test)
-    scores = {
+    quantiles = targets.loss.quantiles
+    scores: dict[str, Any] = {
         "r2": _r2(y_train, predicted),
         "test_r2": _r2(y_test, predicted_test),
         "rmse": _rmse(y_train, predicted, axis),
         "test_rmse": _rmse(y_test, predicted_test, axis),
     }
-    if targets.loss.name == "pinball":
+    if len(quantiles) == 1:
         scores |= {"below": _share_below(y_train, predicted), "test_below": _share_below(y_test, predicted_test)}
+    elif quantiles:
+        scores |= {
+            "within": _share_within(y_train, band(data.X_train)),
+            "test_within": _share_within(y_test, band(data.X_test)),
+        }
     # float32 has the range that the page can draw
     arrays = {
         "prediction": predict(grid),
         "values": y_train.astype(np.float32),
         "test_values": y_test.astype(np.float32),
     }
-    return scores, arrays
+    if len(quantiles) > 1:
+        arrays["band"] = band(grid)
+    return {**scores, "quantiles": list(quantiles)}, arrays
 
 
 def _coordinates(numbers: np.ndarray, axis: Axis) -> np.ndarray:
@@ -64,6 +76,10 @@ def _rmse(y: np.ndarray, predicted: np.ndarray, axis: Axis) -> float | None:
 
 def _share_below(y: np.ndarray, predicted: np.ndarray) -> float:
     return float((y <= predicted).mean())
+
+
+def _share_within(y: np.ndarray, band: np.ndarray) -> float:
+    return float(((band[:, 0] <= y) & (y <= band[:, 1])).mean())
 
 
 def _finite(value: np.floating) -> float | None:

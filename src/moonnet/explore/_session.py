@@ -394,13 +394,13 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
         settings.optimizer,
         settings.dropout > 0,
         compiled_batch_size(settings.batch_size, len(data.y_train)),
-        settings.loss if data.is_regression else len(data.classes),
+        (settings.loss, len(settings.quantiles)) if data.is_regression else len(data.classes),
     )
 
 
 def _training_cost(settings: Settings, data: PlaneDataset) -> float:
     """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
-    n_outputs = 1 if data.is_regression else len(data.classes)
+    n_outputs = max(1, len(settings.quantiles)) if data.is_regression else len(data.classes)
     network = DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, n_outputs), settings.activation)
     batch_size = min(settings.batch_size, len(data.y_train))
     n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)

@@ -3,6 +3,7 @@
 import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -15,6 +16,7 @@ MAX_DRAWN_POINTS = 1000
 MAX_SAMPLES = 1000  # of a toy problem
 MAX_TRAIN_ROWS = 3000  # of a table
 MAX_SEED = 9999
+MAX_QUANTILES = 9
 MAX_LAYERS = 6
 MAX_UNITS = 64
 MAX_COORDINATE = 1e30  # on the plane, since the page draws in float32
@@ -82,6 +84,15 @@ def _number(
     )
 
 
+def _is_quantile(value: Any) -> bool:
+    return _is_number(value, Real, 0.01, 0.99)
+
+
+def _are_quantiles(value: Any) -> bool:
+    is_list = _is_list(value, MAX_QUANTILES, _is_quantile) and len(value) > 1
+    return is_list and all(lower < upper for lower, upper in pairwise(value))
+
+
 def _slider(*values: float | None) -> dict[str, Any]:
     return {"kind": "number", "values": values}
 
@@ -100,6 +111,16 @@ _INPUTS = _SettingType(
     ),
     control={"kind": "subset", "symbols": {name: given.symbol for name, given in INPUTS.items()}},
     store=lambda value: tuple(name for name in INPUTS if name in value),
+)
+_QUANTILE = _SettingType(
+    f"a number from 0.01 to 0.99, or a list of 2 to {MAX_QUANTILES} such numbers in ascending order",
+    lambda value: _is_quantile(value) or _are_quantiles(value),
+    control={
+        "kind": "quantile",
+        "values": (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99),
+        "bands": ((0.05, 0.5, 0.95), (0.1, 0.5, 0.9), (0.25, 0.5, 0.75)),
+    },
+    store=lambda value: tuple(map(float, value)) if isinstance(value, list) else float(value),
 )
 _COLUMN_NAME = _SettingType("a column name or null", lambda value: value is None or isinstance(value, str))
 _COLUMNS = _SettingType(
@@ -237,10 +258,11 @@ class Settings:
         "for small errors and linear for large ones, so that outliers have less influence. poisson predicts means of "
         "counts, which must not be negative. pinball predicts a quantile.",
     )
-    quantile: float = _setting(
-        _number(0.01, 0.99, _slider(0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)),
+    quantile: float | tuple[float, ...] = _setting(
+        _QUANTILE,
         0.5,
-        "The quantile to predict: the share of samples that lie below the prediction.",
+        "The quantile to predict: the share of samples that lie below the prediction. One network can predict several: "
+        "the line is then the middle one, and the band reaches from the lowest to the highest one.",
     )
     # For tables only
     target: str | None = _setting(_COLUMN_NAME, None, "The column to predict: classes or numbers.")
@@ -274,6 +296,13 @@ class Settings:
         """The seed of the training."""
         return self.random_state if self.network_random_state is None else self.network_random_state
 
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The quantiles that a regressor predicts; none for losses other than pinball."""
+        if self.loss != "pinball":
+            return ()
+        return self.quantile if isinstance(self.quantile, tuple) else (self.quantile,)
+
     def classifier(self) -> KerasMoonClassifier:
         """Return the unfitted estimator for classes."""
         parameters = self._parameters_of(KerasMoonClassifier)
@@ -282,7 +311,10 @@ class Settings:
 
     def regressor(self) -> KerasMoonRegressor:
         """Return the unfitted estimator for numbers."""
-        return KerasMoonRegressor(**self._parameters_of(KerasMoonRegressor))
+        parameters = self._parameters_of(KerasMoonRegressor)
+        if not self.quantiles:
+            del parameters["quantile"]  # not used
+        return KerasMoonRegressor(**parameters)
 
     def _parameters_of(self, cls: type[Any]) -> dict[str, Any]:
         """Return the parameters of an estimator class among the settings."""

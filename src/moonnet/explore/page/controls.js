@@ -57,7 +57,7 @@ export class Controls {
       choice: () => this.choiceControl(name, control), number: () => this.numberControl(name, control),
       flag: () => this.flagControl(name), seed: () => this.seedControl(name, control),
       layers: () => this.layersControl(name, control), subset: () => this.subsetControl(name, control),
-      loss: () => this.lossControl(control),
+      loss: () => this.lossControl(control), quantile: () => this.quantileControl(control),
     };
     return (builders[name] ?? builders[control.kind])();
   }
@@ -81,6 +81,25 @@ export class Controls {
       refresh();
     };
     return { input, refresh: refreshRow };
+  }
+
+  // A quantile, or several with a band between the outer ones; those of the address may be others
+  quantileControl({ values, bands }) {
+    const input = element("select", {
+      onchange: (event) => this.page.change({ quantile: JSON.parse(input.value) }, event),
+    });
+    const buildQuantiles = (quantiles) => (
+      quantiles.map((quantile) => element("option", { value: JSON.stringify(quantile) }, [quantile].flat().join(", ")))
+    );
+    const refresh = (output, row) => {
+      row.hidden = !predictsNumbers(this.page) || this.page.value("loss") !== "pinball";
+      const chosen = this.page.value("quantile");
+      const isKnown = [...values, ...bands].some((known) => JSON.stringify(known) === JSON.stringify(chosen));
+      const group = (label, quantiles) => element("optgroup", { label }, ...buildQuantiles(quantiles));
+      input.replaceChildren(group("one", values), group("several, with a band", bands), ...buildQuantiles(isKnown ? [] : [chosen]));
+      input.value = JSON.stringify(chosen);
+    };
+    return { input, refresh };
   }
 
   // The value "own" is the user's table, which has to be opened first
@@ -108,7 +127,6 @@ export class Controls {
     });
     const isHidden = {
       noise: () => this.page.value("data") === "own", n_samples: () => this.page.value("data") === "own",
-      quantile: () => !predictsNumbers(this.page) || this.page.value("loss") !== "pinball",
     }[name] ?? (() => false);
     const refresh = (output, row) => {
       const value = this.page.value(name);

@@ -11,9 +11,25 @@ export function drawCurvePicture(context, rectangle, scale, { header, arrays }, 
     const none = new Uint8Array(points.length / 2); // neither classes nor misclassified samples
     drawPoints(context, scale, points, none, none, colors, { zoom, ...options });
   };
+  if (unit === null && arrays.band) drawBand(context, arrays.band, toX, scale, palette);
   if (showsHeldOut) draw(arrays.test_points, {});
   draw(arrays.points, { isFilled: true });
   if (unit === null) drawPrediction(context, prediction, toX, scale, palette, zoom);
+}
+
+// The area between the lowest and the highest quantile
+function drawBand(context, band, toX, scale, palette) {
+  const edges = [0, 1].map((edge) => Array.from({ length: band.length / 2 }, (_, index) => (
+    [toX(index), clampPixel(scale.toY(band[2 * index + edge]))]
+  )).filter(([, y]) => Number.isFinite(y)));
+  context.beginPath();
+  for (const [x, y] of [...edges[0], ...edges[1].reverse()]) context.lineTo(x, y);
+  context.closePath();
+  context.save();
+  context.fillStyle = palette.positiveLine;
+  context.globalAlpha = 0.22;
+  context.fill();
+  context.restore();
 }
 
 function drawPrediction(context, prediction, toX, scale, palette, zoom) {

@@ -84,7 +84,7 @@ export class NetworkPicture {
 
   // A description of the selected unit
   unitName() {
-    const { inputs, target, classes, layer_sizes: sizes } = this.page.view.header;
+    const { inputs, target, quantiles, classes, layer_sizes: sizes } = this.page.view.header;
     let [layer, unit] = [0, this.unit];
     while (unit >= sizes[layer]) {
       unit -= sizes[layer];
@@ -92,7 +92,9 @@ export class NetworkPicture {
     }
     if (layer === 0) return `input ${inputs[unit]}`;
     if (layer < sizes.length - 1) return `unit ${unit + 1} of layer ${layer}`;
-    if (target !== null) return `output, from which ${target.name} is computed`;
+    if (target !== null) {
+      return quantiles.length > 1 ? `output for the quantile ${quantiles[unit]}` : `output, from which ${target.name} is computed`;
+    }
     return `logit of class ${classes[classes.length === 2 ? 1 : unit]}`;
   }
 

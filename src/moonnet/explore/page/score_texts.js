@@ -17,7 +17,10 @@ export function otherScores(header) {
     `RMSE ${formatSignificant(header.rmse)} training, ${formatSignificant(header.test_rmse)} held-out`,
   ];
   if (header.below !== undefined) {
-    lines.push(`below the prediction: ${formatPercent(header.below)} training, ${formatPercent(header.test_below)} held-out`);
+    lines.push(`below the line: ${formatPercent(header.below)} training, ${formatPercent(header.test_below)} held-out`);
+  }
+  if (header.within !== undefined) {
+    lines.push(`in the band: ${formatPercent(header.within)} training, ${formatPercent(header.test_within)} held-out`);
   }
   return lines;
 }
