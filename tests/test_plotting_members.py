@@ -9,22 +9,26 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
+    BaggingRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
     StackingClassifier,
     VotingClassifier,
+    VotingRegressor,
 )
-from sklearn.linear_model import LogisticRegression, Perceptron
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from moonnet import KerasMoonClassifier
-from moonnet.ensemble import DeepEnsembleClassifier
-from moonnet.plotting import DecisionRegionDisplay
+from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from moonnet.plotting import DecisionRegionDisplay, RegressionDisplay
 
 IRIS = load_iris(as_frame=True)
 FRAME = IRIS.data.iloc[:, 2:]
@@ -164,3 +168,77 @@ def test_estimators_without_members_raise(estimator, message):
     estimator.fit(X, NAMES)
     with pytest.raises(ValueError, match=message):
         DecisionRegionDisplay.from_estimator(estimator, X, NAMES, members=True)
+
+
+LENGTH, WIDTH = FRAME.iloc[:, :1], X[:, 1]
+# Ensembles whose predictions are the mean of their members'
+REGRESSORS = {
+    "bagging": BaggingRegressor(DecisionTreeRegressor(max_depth=2), 4, random_state=0),
+    "random features": make_pipeline(
+        FunctionTransformer(lambda X: np.column_stack([X, np.square(X)])),
+        BaggingRegressor(LinearRegression(), 4, max_features=0.5, random_state=0),
+    ),
+    "voting": VotingRegressor([("tree", DecisionTreeRegressor(max_depth=2)), ("linear", LinearRegression())]),
+    "forest": GridSearchCV(RandomForestRegressor(4, max_depth=2, random_state=0), {}),
+    "deep": DeepEnsembleRegressor(DecisionTreeRegressor(max_depth=2, max_features=1, splitter="random"), 4),
+}
+
+
+@pytest.mark.parametrize("ensemble", REGRESSORS.values(), ids=REGRESSORS)
+@pytest.mark.filterwarnings("error")  # of names of features
+def test_mean_of_the_members_curves_is_the_curve_of_the_ensemble(ensemble):
+    ensemble.fit(LENGTH, WIDTH)
+    display = RegressionDisplay.from_estimator(ensemble, LENGTH, WIDTH, members=True, grid_resolution=50)
+    assert_allclose(display.member_responses.mean(axis=0), display.response, rtol=1e-6)
+    assert np.ptp(display.member_responses, axis=0).max() > 0.01
+    for line, responses in zip(display.members_.get_segments(), display.member_responses, strict=True):
+        assert_allclose(line, np.column_stack([display.grid[0], responses]))
+    spread = display.member_responses.std(axis=0)
+    assert_allclose(display.band, np.column_stack([display.response - 2 * spread, display.response + 2 * spread]))
+    assert display.vlim_[0] < display.member_responses.min()
+    assert display.vlim_[1] > display.member_responses.max()
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    n_members = len(display.member_responses)
+    assert texts == ["data", "prediction", "±2 standard deviations\nof the members", f"each of {n_members} members"]
+
+
+def test_curves_of_networks_are_those_of_the_members():
+    network = KerasMoonRegressor((9,), epochs=2, loss="pinball", quantile=[0.1, 0.5, 0.9])
+    ensemble = make_pipeline(StandardScaler(), BaggingRegressor(network, 2, random_state=0)).fit(LENGTH, 1e3 * WIDTH)
+    display = RegressionDisplay.from_estimator(ensemble, LENGTH, members=True, grid_resolution=9)
+    scaled = ensemble[0].transform(pd.DataFrame(display.grid[0], columns=LENGTH.columns))
+    for responses, member in zip(display.member_responses, ensemble[-1].estimators_, strict=True):
+        assert_allclose(responses, member.predict(scaled))
+
+
+def test_curves_and_band_can_be_left_out_or_styled():
+    forest = RandomForestRegressor(4, max_depth=2, random_state=0).fit(LENGTH, WIDTH)
+    plain = RegressionDisplay.from_estimator(forest, LENGTH, WIDTH)
+    assert plain.member_responses is plain.members_ is plain.band_ is plain.legend_ is None
+    display = RegressionDisplay.from_estimator(forest, LENGTH, WIDTH, members=True, member_kw=False, band_kw=False)
+    assert display.members_ is display.band_ is display.legend_ is None
+    display.plot(member_kw={"color": "red", "lw": 3}, band_kw=False, legend_kw={"loc": "lower right"})
+    assert mpl.colors.same_color(display.members_.get_color()[0][:3], "red")
+    assert display.members_.get_linewidth() == [3]
+    assert [text.get_text() for text in display.legend_.get_texts()][-1] == "each of 4 members"
+    assert display.plot(legend_kw=False).legend_ is None
+    for ax in (None, mpl.figure.Figure(layout="constrained").subplots()):
+        display.plot(ax)
+        display.figure_.draw_without_rendering()
+        assert display.ax_.get_window_extent().width / display.figure_.dpi > 5
+        assert display.legend_.get_window_extent().x1 <= display.figure_.bbox.x1
+
+
+@pytest.mark.parametrize(
+    ("estimator", "features", "message"),
+    [
+        (LinearRegression(), None, r"members must be False unless .*, each a regressor\. Got LinearRegression\(\)"),
+        (GradientBoostingRegressor(n_estimators=2), None, r"each a regressor\. Got GradientBoostingRegressor"),
+        (RandomForestRegressor(2), [0, 1], r"members must be False for two features, .*\. Got True"),
+    ],
+)
+def test_members_of_regressors_raise(estimator, features, message):
+    samples = LENGTH if features is None else FRAME
+    estimator.fit(samples, WIDTH)
+    with pytest.raises(ValueError, match=message):
+        RegressionDisplay.from_estimator(estimator, samples, WIDTH, features=features, members=True)

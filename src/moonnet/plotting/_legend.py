@@ -55,13 +55,13 @@ def draw_legend(
     return legend
 
 
-def widen_figure(legend: Any) -> None:
-    """Widen the new figure of a legend beside the axes, so that a wide legend does not narrow the plane."""
+def widen_figure(legend: Any, room: float = _WIDTH) -> None:
+    """Widen the new figure of a legend beside the axes, which has room for this width, so that the axes keep theirs."""
     figure = legend.figure
     with warnings.catch_warnings():  # which matplotlib before 3.11 repeats when it draws
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         width = legend.get_window_extent().width / figure.dpi
-    figure.set_figwidth(figure.get_figwidth() + max(0, width - _WIDTH))
+    figure.set_figwidth(figure.get_figwidth() + max(0, width - room))
 
 
 def _arrange_entries(points: list[Any], others: Sequence[Any], height: float) -> dict[str, Any]:

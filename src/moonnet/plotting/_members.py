@@ -91,9 +91,11 @@ def class_spread(scores: np.ndarray) -> np.ndarray:
     return scores.std(axis=0).max(axis=-1)
 
 
-def line_style(n_members: int) -> dict[str, Any]:
-    """Return the style of thin lines that remain quiet, the more so the more there are."""
-    return {"linewidth": 0.8, "alpha": float(np.clip(2 / np.sqrt(n_members), 0.2, 0.8))}
+def draw_curves(ax: Any, x: np.ndarray, curves: np.ndarray, kwargs: dict[str, Any]) -> Any:
+    """Draw the curve of each member (n_members, n_points) as a thin line; return the artist."""
+    return _draw_lines(
+        ax, [np.column_stack([x, curve]) for curve in curves], len(curves), {"zorder": 1.5, "colors": "0.3"} | kwargs
+    )
 
 
 def draw_members(
@@ -114,11 +116,17 @@ def draw_members(
 
 def _draw_boundaries(ax: Any, scores: np.ndarray, xx0: np.ndarray, xx1: np.ndarray, kwargs: dict[str, Any]) -> Any:
     """Draw the decision boundary of each member as a thin line; return the artist."""
+    lines = [line for member in scores for line in boundary_lines(member, xx0, xx1)]
+    return _draw_lines(ax, lines, len(scores), {"zorder": 0} | kwargs)
+
+
+def _draw_lines(ax: Any, lines: list[np.ndarray], n_members: int, kwargs: dict[str, Any]) -> Any:
+    """Draw thin lines, the fainter the more members there are; return the artist."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.collections import LineCollection
 
-    lines = [line for member in scores for line in boundary_lines(member, xx0, xx1)]
-    defaults = line_style(len(scores)) | {"colors": "black", "zorder": 0, "label": f"each of {len(scores)} members"}
+    defaults: dict[str, Any] = {"colors": "black", "linewidth": 0.8}
+    defaults |= {"alpha": np.clip(2 / np.sqrt(n_members), 0.2, 0.8), "label": f"each of {n_members} members"}
     kwargs = normalize_kwargs(kwargs, LineCollection)
     return ax.add_collection(LineCollection(lines, **(defaults | kwargs)), autolim=False)
 

@@ -9,15 +9,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from moonnet.plotting._axes import label_axes, prepare_axes, to_kwargs
 from moonnet.plotting._checks import check_integer, check_options, check_plot_options
 from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
 from moonnet.plotting._fonts import axes_texts, make_drawable
+from moonnet.plotting._legend import widen_figure
+from moonnet.plotting._members import draw_curves, innermost, member_predictions
 from moonnet.plotting._scatter import marker_style
 
+# The band of the members' curves, in standard deviations on each side
+_MEMBER_BAND = 2
 # Default number of grid points along each axis, by the number of plotted features
 _RESOLUTION = {1: 512, 2: 128}
 
@@ -56,7 +59,11 @@ class RegressionDisplay:
         Lower and upper limit of a band around the curve over one feature. If None, no band is drawn.
 
     band_label : str, default=None
-        Label of the band in a legend.
+        Label of the band in the legend.
+
+    member_responses : ndarray of shape (n_members, n_points), default=None
+        Value that each member of an ensemble predicts at each grid point, for one feature. If None, no members are
+        drawn.
 
     Attributes
     ----------
@@ -65,6 +72,12 @@ class RegressionDisplay:
 
     band_ : matplotlib.collections.PolyCollection or None
         The band around the curve. None if it was not drawn.
+
+    members_ : matplotlib.collections.LineCollection or None
+        The curves of all members. None if they were not drawn.
+
+    legend_ : matplotlib.legend.Legend or None
+        The legend. None if there is neither a band nor members, or if it was not drawn.
 
     surface_ : matplotlib.collections.QuadMesh or None
         The surface. None for one feature.
@@ -107,6 +120,14 @@ class RegressionDisplay:
     >>> display.response.shape
     (512,)
     >>> display.figure_.savefig("curve.png")  # doctest: +SKIP
+
+    Draw the curve of each member of an ensemble, and a band of two standard deviations on each side of their mean:
+
+    >>> from moonnet.ensemble import DeepEnsembleRegressor
+    >>> ensemble = DeepEnsembleRegressor(random_state=0).fit(X, y)
+    >>> display = RegressionDisplay.from_estimator(ensemble, X, y, members=True)
+    >>> display.member_responses.shape
+    (5, 512)
     """
 
     grid: tuple[np.ndarray, ...]
@@ -118,6 +139,7 @@ class RegressionDisplay:
     title: str | None = None
     band: np.ndarray | None = None
     band_label: str | None = None
+    member_responses: np.ndarray | None = None
 
     @classmethod
     def from_estimator(
@@ -131,6 +153,7 @@ class RegressionDisplay:
         grid_resolution: int | None = None,
         xlim: tuple[float, float] | None = None,
         ylim: tuple[float, float] | None = None,
+        members: bool = False,
         ax: Any = None,
         **plot_options: Any,
     ) -> Self:
@@ -166,6 +189,13 @@ class RegressionDisplay:
             Lower and upper limits of the first and the second feature. None takes the range of the samples and adds
             a tenth of it on each side.
 
+        members : bool, default=False
+            Whether to draw the members of an ensemble over one feature, such as a
+            :class:`~moonnet.ensemble.DeepEnsembleRegressor`, a :class:`sklearn.ensemble.BaggingRegressor` or a
+            :class:`sklearn.ensemble.VotingRegressor`, also as the last step of a pipeline: the curve of each one as a
+            thin line, and a band of two standard deviations of their predictions on each side of the ensemble's. The
+            band shows how far the members disagree. It is no interval in which samples lie.
+
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. If None, a new figure is created.
 
@@ -181,8 +211,9 @@ class RegressionDisplay:
         ------
         ValueError
             If the estimator is not a regressor, predicts several numbers per sample or is not fitted
-            (``NotFittedError``), if y contains values that are not finite or differs in length from X, or if another
-            parameter has an invalid value.
+            (``NotFittedError``), if y contains values that are not finite or differs in length from X, if
+            ``members`` is True for an estimator without members or for two features, or if another parameter has an
+            invalid value.
 
         TypeError
             If X is sparse.
@@ -206,16 +237,24 @@ class RegressionDisplay:
             raise ValueError(
                 f"ylim must be None for one feature; use vlim for the vertical axis. Got {ylim!r} instead."
             )
+        if n_axes == 2 and members:
+            raise ValueError(f"members must be False for two features, which draw a surface. Got {members!r} instead.")
         all_limits = [
             axis_limits(name, limits, plane.points[:, index])
             for index, (name, limits) in enumerate([("xlim", xlim), ("ylim", ylim)][:n_axes])
         ]
         grid = tuple(np.meshgrid(*(np.linspace(*limits, resolution) for limits in all_limits)))
         samples = plane.inverse_transform(np.column_stack([axis.ravel() for axis in grid]))
+        response = _predict_targets(estimator, samples).reshape(grid[0].shape)
         band, band_label = _predict_band(estimator, samples) if n_axes == 1 else (None, None)
+        responses = None
+        if members:
+            responses = member_predictions(estimator, samples)
+            band = response[:, np.newaxis] + responses.std(axis=0)[:, np.newaxis] * [-_MEMBER_BAND, _MEMBER_BAND]
+            band_label = f"±{_MEMBER_BAND} standard deviations\nof the members"
         display = cls(
             grid=grid,
-            response=_predict_targets(estimator, samples).reshape(grid[0].shape),
+            response=response,
             X=None if targets is None else plane.points,
             y=targets,
             feature_names=plane.axis_labels,
@@ -223,6 +262,7 @@ class RegressionDisplay:
             title=plane.title,
             band=band,
             band_label=band_label,
+            member_responses=responses,
         )
         return display.plot(ax=ax, **plot_options)
 
@@ -234,12 +274,14 @@ class RegressionDisplay:
         aspect: str | float | None = None,
         line_kw: dict[str, Any] | None = None,
         band_kw: dict[str, Any] | bool | None = None,
+        member_kw: dict[str, Any] | bool | None = None,
         surface_kw: dict[str, Any] | None = None,
         contour_kw: dict[str, Any] | bool | None = None,
         scatter_kw: dict[str, Any] | None = None,
+        legend_kw: dict[str, Any] | bool | None = None,
         colorbar_kw: dict[str, Any] | bool | None = None,
     ) -> Self:
-        """Draw the curve or the surface, the samples, and a colour bar for a surface.
+        """Draw the curve or the surface, the samples, and a legend of band and members or a colour bar for a surface.
 
         Each ``..._kw`` parameter is a dict of keyword arguments that override the defaults.
 
@@ -250,7 +292,7 @@ class RegressionDisplay:
 
         vlim : tuple of two float, default=None
             Limits of the target's scale: the vertical axis for one feature, the colours for two. None takes the range
-            of the predictions, the band and the samples and adds a tenth of it on each side.
+            of the predictions, the band, the members and the samples and adds a tenth of it on each side.
 
         aspect : "equal", "auto" or float, default=None
             Aspect ratio of the axes for two features, as in ``Axes.set_aspect``. None is ``"equal"``, or ``"auto"`` if
@@ -262,6 +304,9 @@ class RegressionDisplay:
         band_kw : dict or False, default=None
             Keyword arguments for ``Axes.fill_between`` for the band around the curve. False omits it.
 
+        member_kw : dict or False, default=None
+            Keyword arguments for the ``LineCollection`` of the curves of an ensemble's members. False omits them.
+
         surface_kw : dict, default=None
             Keyword arguments for ``Axes.pcolormesh`` for the surface.
 
@@ -270,6 +315,9 @@ class RegressionDisplay:
 
         scatter_kw : dict, default=None
             Keyword arguments for ``Axes.scatter`` for the samples.
+
+        legend_kw : dict or False, default=None
+            Keyword arguments for ``Axes.legend``. There is a legend if there is a band or members. False omits it.
 
         colorbar_kw : dict or False, default=None
             Keyword arguments for ``Figure.colorbar``. False omits the colour bar.
@@ -294,19 +342,24 @@ class RegressionDisplay:
             aspect=aspect,
             line_kw=line_kw,
             band_kw=band_kw,
+            member_kw=member_kw,
             surface_kw=surface_kw,
             contour_kw=contour_kw,
             scatter_kw=scatter_kw,
+            legend_kw=legend_kw,
             colorbar_kw=colorbar_kw,
         )
         band = None if band_kw is False else self.band
-        values = [array.ravel() for array in (self.response, self.y, band) if array is not None]
+        members = None if member_kw is False else self.member_responses
+        values = [array.ravel() for array in (self.response, self.y, band, members) if array is not None]
         self.vlim_ = axis_limits("vlim", vlim, np.concatenate(values))
-        self.line_ = self.band_ = self.surface_ = self.contours_ = self.points_ = self.colorbar_ = None
+        self.line_ = self.band_ = self.members_ = self.legend_ = None
+        self.surface_ = self.contours_ = self.points_ = self.colorbar_ = None
         if len(self.grid) == 1:
             self._plot_curve(ax, line_kw or {}, scatter_kw or {})
-            if band is not None:
-                self._plot_band(band, self.line_, to_kwargs(band_kw))
+            self._plot_around(self.line_, band, members, to_kwargs(band_kw), to_kwargs(member_kw))
+            if legend_kw is not False and not (band is None and members is None):
+                self._draw_legend(to_kwargs(legend_kw), is_new=ax is None)
         else:
             self._plot_surface(ax, aspect, colorbar_kw is not False, surface_kw or {}, contour_kw, scatter_kw or {})
             if colorbar_kw is not False:
@@ -339,16 +392,33 @@ class RegressionDisplay:
         if self.feature_names is not None:
             ax.set_xlabel(ax.get_xlabel() or self.feature_names[0])
 
-    def _plot_band(self, band: np.ndarray, line: Any, band_kw: dict[str, Any]) -> None:
-        """Draw the band in the colour of the curve, below curve and samples."""
+    def _plot_around(
+        self,
+        line: Any,
+        band: np.ndarray | None,
+        members: np.ndarray | None,
+        band_kw: dict[str, Any],
+        member_kw: dict[str, Any],
+    ) -> None:
+        """Draw the band in the colour of the curve, below curve and samples, and the members' curves above it."""
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.collections import PolyCollection
 
-        band_kw = normalize_kwargs(band_kw, PolyCollection)
-        defaults = {"alpha": 0.25, "linewidth": 0, "label": self.band_label, "zorder": 0.5}
-        if band_kw.keys().isdisjoint(("color", "facecolor")):
-            defaults["facecolor"] = line.get_color()
-        self.band_ = self.ax_.fill_between(self.grid[0], band[:, 0], band[:, 1], **(defaults | band_kw))
+        if band is not None:
+            band_kw = normalize_kwargs(band_kw, PolyCollection)
+            defaults = {"alpha": 0.25, "linewidth": 0, "label": self.band_label, "zorder": 0.5}
+            if band_kw.keys().isdisjoint(("color", "facecolor")):
+                defaults["facecolor"] = line.get_color()
+            self.band_ = self.ax_.fill_between(self.grid[0], band[:, 0], band[:, 1], **(defaults | band_kw))
+        if members is not None:
+            self.members_ = draw_curves(self.ax_, self.grid[0], members, member_kw)
+
+    def _draw_legend(self, kwargs: dict[str, Any], *, is_new: bool) -> None:
+        """Draw the legend of samples, curve, band and members: beside the axes if the figure is new."""
+        beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+        self.legend_ = self.ax_.legend(**((beside if is_new and "loc" not in kwargs else {}) | kwargs))
+        if is_new and "loc" not in kwargs:
+            widen_figure(self.legend_, room=0)
 
     def _plot_surface(
         self,
@@ -406,13 +476,7 @@ def _predict_targets(estimator: Any, X: Any) -> np.ndarray:
 
 def _predict_band(estimator: Any, X: Any) -> tuple[np.ndarray | None, str | None]:
     """Return the lowest and the highest of several quantiles, and what they are; None for any other regressor."""
-    while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
-        if isinstance(estimator, Pipeline):
-            if len(estimator) > 1:
-                X = estimator[:-1].transform(X)
-            estimator = estimator[-1]
-        else:
-            estimator = estimator.best_estimator_
+    estimator, X = innermost(estimator, X)
     levels: Any = getattr(estimator, "quantiles_", ())
     if len(levels) < 2:
         return None, None
