@@ -1,6 +1,7 @@
 """Tables, figures and plots of the documentation, made from the records of the benchmarks in ``results``."""
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def substitutions() -> dict[str, str]:
         "serving_table": serving_table(),
         "callback_machine": machine("callback_overhead"),
         "callback_table": callback_table(),
+        "quantiles_table": quantiles_table(),
+        "quantiles_splits": str(read("quantiles")["splits"]),
         **fit_time_figures(),
         **hardware_limit_figures(),
         **search_estimates(),
@@ -240,6 +243,25 @@ def accuracy_tables_table() -> str:
             sizes = [f"{table[key]:,}" for key in ("rows", "numbers", "categories")]
             rows.append([name, "reported" if part == "reported" else "for choosing", target, *sizes])
     return markdown_table("lllrrr", ["Table", "Use", "Target", "Rows", "Numbers", "Categories"], rows)
+
+
+def quantiles_table() -> str:
+    """Return a row for each table with the coverage of intervals and the loss of their quantiles."""
+    names = {
+        "one network, defaults": "defaults",
+        "one network": "one network",
+        "five networks": "five networks",
+        "three HistGradientBoosting": "boosting",
+    }
+    rows = []
+    for name, table in read("quantiles")["tables"].items():
+        scores = table["scores"]
+        coverage = [f"{100 * statistics.mean(scores[method]['coverage']):.0f}%" for method in names]
+        baseline = statistics.mean(scores["three networks"]["loss"])
+        ratios = [f"{statistics.mean(scores[method]['loss']) / baseline:.2f}" for method in names]
+        rows.append([name, f"{table['rows']:,}", *coverage, *ratios])
+    columns = [f"{score}, {name}" for score in ("Coverage", "Loss") for name in names.values()]
+    return markdown_table("l" + "r" * (len(columns) + 1), ["Table", "Rows", *columns], rows)
 
 
 # Sentences and single figures
