@@ -297,6 +297,69 @@ def test_derived_inputs_are_chosen_named_and_copied(browser, server):
     assert "inputs" not in settings(page)
 
 
+def plane_pixels(browser):
+    return run(browser, "return explorer.plane.canvas.toDataURL()")
+
+
+def test_ensemble_shows_members_their_disagreement_and_its_own_score(browser, server):
+    page = open_page(browser, f"{server.address}#noise=0.3")
+    key, switch = page.find_element(By.CSS_SELECTOR, ".key"), page.find_element(By.XPATH, "//label[.='Show members']")
+    assert "members" not in key.text
+    assert not switch.is_displayed()
+    setting(page, "n_estimators").send_keys(Keys.ARROW_RIGHT * 4)
+    settle(page)
+    assert settings(page) == {"noise": 0.3, "n_estimators": 5}
+    read = Settings.from_json(settings(page))
+    data = load_dataset(read.dataset, None)
+    ensemble = unfitted(read, data).fit(data.X_train, data.y_train)
+    score, *members = [
+        f"{100 * clf.score(data.X_test, data.y_test):.1f} %" for clf in (ensemble, *ensemble.estimators_)
+    ]
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == score
+    figures = page.find_element(By.CSS_SELECTOR, ".figures").text
+    assert f"5 members: held-out {min(members)} to {max(members)}" in figures
+    first = ensemble.estimators_[0]
+    assert np.array_equal(weights(page), first._network.flatten(first._state))
+    assert page.find_element(By.CSS_SELECTOR, ".units h2").text.startswith("Member 1 of 5: 2-50-20-1")
+    assert status(page).startswith("Trained 5 networks for 100 epochs")
+    assert copy_script(page) == expected_script(page)
+    assert key.text.startswith("Filled: training. Hollow: held out. Ringed: misclassified. Thin lines: members.")
+    with_members = plane_pixels(page)
+    switch.click()
+    without = plane_pixels(page)
+    assert without != with_members
+    switch.click()
+    assert plane_pixels(page) == with_members
+
+    film = page.find_element(By.CSS_SELECTOR, ".film input")
+    film.send_keys(Keys.HOME)
+    wait(page, "explorer.film.epoch === 0 && explorer.view.header.n_members === 5")
+    film.send_keys(Keys.END)
+    wait(page, "explorer.film.epoch === null && !explorer.film.isFrameRequested")
+    assert plane_pixels(page) == with_members
+    page.find_element(By.CSS_SELECTOR, ".seeds summary").click()
+    wait(page, SEEDS_ARRIVED)
+    assert page.find_element(By.CSS_SELECTOR, ".seeds button").text.split("\n") == ["seed 0", score]
+    setting(page, "n_estimators").send_keys(Keys.HOME)
+    settle(page)
+    assert not switch.is_displayed()
+    assert console_messages(page) == []
+
+
+@pytest.mark.parametrize("data", ["sine", "saddle"])
+def test_ensemble_of_numbers_shows_members(browser, server, data):
+    page = open_page(browser, f"{server.address}#data={data}&noise=0.5&n_estimators=3&learning_rate=0.01")
+    read = Settings.from_json(settings(page))
+    samples = load_dataset(read.dataset, None)
+    ensemble = unfitted(read, samples).fit(samples.X_train, samples.y_train)
+    score = ensemble.score(samples.X_test, samples.y_test)
+    assert page.find_element(By.CSS_SELECTOR, ".accuracy").text == f"{score:.3f}"
+    with_members = plane_pixels(page)
+    page.find_element(By.XPATH, "//label[.='Show members']").click()
+    assert plane_pixels(page) != with_members
+    assert console_messages(page) == []
+
+
 SEEDS_ARRIVED = "explorer.seeds.tiles.length === 9 && explorer.seeds.tiles.every((tile) => !tile.isOutdated)"
 
 
@@ -660,7 +723,7 @@ def expected_script(browser, table=None):
     """Return the script of the settings on the page; test_explore_session.py runs such scripts."""
     read = Settings.from_json(settings(browser))
     data = apply_edits(load_dataset(read.dataset, table), read)
-    return to_script(TrainedNetwork(0, read, data, None, [])).strip()
+    return to_script(TrainedNetwork(0, read, data, None, None)).strip()
 
 
 @pytest.mark.parametrize("state", STATES)

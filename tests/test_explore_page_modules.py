@@ -152,6 +152,16 @@ def test_shade_of_probabilities_is_that_of_the_likeliest_class(n_classes):
     assert_array_equal(shade[:3], [255, 255, 0])
 
 
+def test_shade_is_transparent_without_disagreement_and_never_hides_the_plane():
+    found = as_rgba(evaluate("colors.js", "[...opacityMap(...args)]", [22, 25, 29], 0.5))
+    assert_array_equal(found[:, :3], np.tile([22, 25, 29], (256, 1)))
+    assert_allclose(found[:, 3], 0.5 * np.arange(256), atol=0.5)
+    shades = evaluate(
+        "colors.js", "args[0].map((share) => shadeColor(share, { shading: args[1] }))", [0, 0.5, 1, 3], [*range(256)]
+    )
+    assert shades == [0, 128, 255, 255]
+
+
 def test_color_of_activation_has_its_sign_and_size():
     colors = evaluate(
         "colors.js",

@@ -25,7 +25,7 @@ def make_picture(**values):
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     estimator = settings.regressor() if data.is_regression else settings.classifier()
     classifier = estimator.fit(data.inputs(data.X_train), data.y_train)
-    return data, classifier, *compute_picture(data, classifier._targets, classifier._network, classifier._state)
+    return data, classifier, *compute_picture(data, [classifier._targets], classifier._network, [classifier._state])
 
 
 @pytest.fixture(scope="module", params=["moons", "blobs"])
@@ -93,7 +93,7 @@ def test_zero_unit_is_grey_and_constant_probability_has_no_boundary():
     settings = Settings()
     data = apply_edits(load_dataset(settings.dataset, None), settings)
     weights = [np.zeros((2, 3)), np.array([0.0, -1, 2]), np.zeros((3, 1)), np.zeros(1)]
-    _, arrays = compute_picture(data, ClassTargets(data.classes), DenseStack((2, 3, 1), "relu"), State(weights))
+    _, arrays = compute_picture(data, [ClassTargets(data.classes)], DenseStack((2, 3, 1), "relu"), [State(weights)])
     units = arrays["units"][2:]
     assert (units[[0, 1, 3]] == 128).all()
     assert (units[2] == 255).all()
@@ -110,7 +110,7 @@ def test_compute_picture_of_diverged_network_does_not_warn(size):
     weights = [np.array([[size, -size], [-size, size]]), np.zeros(2), np.full((2, 2), size), np.zeros(2)]
     weights += [np.array([[size], [-size]]), np.zeros(1)]
     header, arrays = compute_picture(
-        data, ClassTargets(data.classes), DenseStack((2, 2, 2, 1), "linear"), State(weights)
+        data, [ClassTargets(data.classes)], DenseStack((2, 2, 2, 1), "linear"), [State(weights)]
     )
     assert arrays["units"].min() >= 1
     assert np.isin(arrays["units"][2:4], (1, 255)).any(axis=1).all()  # the first layer does not overflow
@@ -184,7 +184,7 @@ def test_string_labels_become_class_indices():
         classes=np.array(["no", "yes"]),
     )
     classifier = KerasMoonClassifier([3], epochs=1, random_state=0).fit(named.X_train, named.y_train)
-    _, arrays = compute_picture(named, classifier._targets, classifier._network, classifier._state)
+    _, arrays = compute_picture(named, [classifier._targets], classifier._network, [classifier._state])
     assert arrays["labels"].tolist() == data.y_train.tolist()
     assert arrays["test_labels"].tolist() == data.y_test.tolist()
     assert arrays["wrong"].tolist() == (classifier.predict(named.X_train) != named.y_train).tolist()
@@ -300,7 +300,7 @@ def test_numbers_of_a_table_are_coordinates_in_the_picture():
     settings = Settings.from_json({**NETWORK, "data": "own", "epochs": 60, "batch_size": 10})
     data = apply_edits(load_dataset(settings.dataset, ArrayTable(X, y)), settings)
     regressor = settings.regressor().fit(data.X_train, data.y_train)
-    header, arrays = compute_picture(data, regressor._targets, regressor._network, regressor._state)
+    header, arrays = compute_picture(data, [regressor._targets], regressor._network, [regressor._state])
     assert_allclose(arrays["values"], (data.y_train - y.mean()) / y.std(), rtol=1e-6)
     assert_allclose(arrays["prediction"].mean(), 0, atol=0.5)
     assert header["test_rmse"] == pytest.approx(root_mean_squared_error(data.y_test, regressor.predict(data.X_test)))
@@ -312,7 +312,7 @@ def test_compute_picture_of_diverged_regressor_does_not_warn(name):
     loss = "poisson" if name == "counts" else "squared_error"
     data, regressor, *_ = make_picture(data=name, loss=loss)
     state = State([array * 1e120 for array in regressor._state.trainable])
-    header, arrays = compute_picture(data, regressor._targets, regressor._network, state)
+    header, arrays = compute_picture(data, [regressor._targets], regressor._network, [state])
     assert header["test_r2"] is None
     assert header["rmse"] is None
     assert not np.isfinite(arrays["prediction"]).all()

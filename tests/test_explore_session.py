@@ -24,6 +24,7 @@ from moonnet.explore._datasets import apply_edits, load_dataset
 from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._session import Session
 from moonnet.explore._settings import OPTIMIZERS, Settings, describe_controls
+from moonnet.explore._trained_network import TrainedNetwork, unfitted
 from moonnet.explore._user_tables import ArrayTable
 
 IRIS = load_iris()
@@ -162,7 +163,7 @@ def test_train_is_answered_with_picture_of_fitted_network_and_film(page, values)
     header, arrays = page.train(**values)
     data, classifier = expected(**values)
     assert_array_equal(arrays["weights"], flat_weights(classifier))
-    figures, drawn = compute_picture(data, classifier._targets, classifier._network, classifier._state)
+    figures, drawn = compute_picture(data, [classifier._targets], classifier._network, [classifier._state])
     for name, array in drawn.items():
         assert_array_equal(arrays[name], array)
     assert {name: header[name] for name in figures} == figures
@@ -198,7 +199,7 @@ def test_train_on_numbers_is_answered_with_picture_of_fitted_network_and_film(pa
     header, arrays = page.train(**values)
     data, regressor = expected(**values)
     assert_array_equal(arrays["weights"], flat_weights(regressor))
-    figures, drawn = compute_picture(data, regressor._targets, regressor._network, regressor._state)
+    figures, drawn = compute_picture(data, [regressor._targets], regressor._network, [regressor._state])
     for key, array in drawn.items():
         assert_array_equal(arrays[key], array)
     assert {key: header[key] for key in figures} == figures
@@ -233,6 +234,44 @@ def test_long_training_on_numbers_sends_intermediate_pictures(page, monkeypatch)
         assert_array_equal(drawn["weights"], flat_weights(regressor))
         assert early["test_r2"] == pytest.approx(regressor.score(data.X_test, data.y_test))
         assert early["history"]["test_loss"][-1] == pytest.approx(early["test_rmse"] ** 2)
+
+
+@pytest.mark.parametrize("data", ["blobs", "sine"])
+def test_ensemble_is_trained_and_recorded(page, data):
+    values = {"data": data, "n_estimators": 3}
+    header, arrays = page.train(**values)
+    settings = Settings.from_json({**SMALL, **values})
+    samples = apply_edits(load_dataset(settings.dataset, None), settings)
+    trained = TrainedNetwork(0, settings, samples, unfitted(settings, samples), None)
+    trained.predictor.fit(samples.inputs(samples.X_train), samples.y_train)
+    figures, drawn = compute_picture(samples, trained.targets, trained.architecture, trained.states)
+    assert {name: header[name] for name in figures} == figures
+    for name, array in drawn.items():
+        assert_array_equal(arrays[name], array)
+    assert header["history"] == trained.history
+    assert_array_equal(arrays["weights"], flat_weights(trained.members[0]))  # of the first member
+    assert page.session.estimator.n_estimators == 3
+    frame, arrays = page.ask("frame", "frame", epoch=6)
+    assert {name: frame[name] for name in figures} == figures
+    first, _ = page.ask("frame", "frame", epoch=0)
+    assert first["n_members"] == 3
+
+    request_id = page.send("seeds", network=header["id"], seeds=[0, 1])
+    page.wait("seed", request_id, seed=1)
+    same, other = (answer for answer, _ in page.find_answers("seed", request_id))
+    score = "test_accuracy" if data == "blobs" else "test_rmse"
+    assert same[score] == header[score]
+    assert other["n_members"] == 3
+    assert other["member_test_scores"] != same["member_test_scores"]
+
+
+def test_long_training_of_ensemble_sends_pictures_of_all_members_and_is_interrupted(page, monkeypatch):
+    monkeypatch.setattr(_session, "_SECONDS_BETWEEN_PICTURES", 0)
+    older = page.send("train", settings={**LONG, "n_estimators": 2})
+    page.wait("picture", older, final=False, n_members=2)
+    header, _ = page.train(n_estimators=2)
+    assert header["n_members"] == 2
+    assert not page.find_answers("film", older)
 
 
 def test_new_architecture_is_answered_with_busy_picture_and_film(page):
@@ -374,7 +413,7 @@ def test_close_frees_film_and_table_and_keeps_estimator(page):
 
     page.session._table = Table(IRIS.data, IRIS.target)
     _, arrays = page.train(data="own")
-    film = [weakref.ref(array) for array in page.session._network.states[0].trainable]
+    film = [weakref.ref(array) for array in page.session._network.film.states[0][0].trainable]
     table = weakref.ref(page.session._table)
     page.send("upload", name="a.csv", content="")
     page.session.close()
@@ -422,7 +461,7 @@ def test_seeds_are_answered_with_pictures_of_networks_that_differ_in_their_seed_
     for answer, arrays in answers:
         data, classifier = expected(**values, network_random_state=answer["seed"])
         assert_array_equal(arrays["points"], main["points"])  # the samples stay the same
-        figures, drawn = compute_plane(data, classifier._targets, classifier._network, classifier._state, 48)
+        figures, drawn = compute_plane(data, [classifier._targets], classifier._network, [classifier._state], 48)
         assert answer["network"] == header["id"]
         assert {name: answer[name] for name in figures} == figures
         for name, array in drawn.items():
@@ -678,6 +717,9 @@ SCRIPTS = {
     "two columns": {"data": "own", "features": ["petal width", "sepal length"], "drawn": [[0, 0, 2]], "erased": [5]},
     "derived inputs": {"data": "xor", "inputs": ["x1", "x1*x2", "sin x2"], "drawn": [[1, -1, 0]]},
     "derived inputs of columns": {"data": "own", "features": ["petal width", "sepal length"], "inputs": ["x1^2", "x2"]},
+    "ensemble": {"n_estimators": 3, "inputs": ["x1", "x2", "x1^2"], "network_random_state": 2},
+    "ensemble of a curve": {"data": "sine", "n_estimators": 2, "early_stopping": True},
+    "ensemble of a table": {"data": "own", "n_estimators": 2},
     "principal plane": {"data": "own", "random_state": 7},
     "sine": {"data": "sine", "drawn": [[1 / 3, 2, 0], [-0.5, 0.25, 0]], "erased": [3, 39], "learning_rate": 0.01},
     "step": {"data": "step", "loss": "pinball", "quantile": 0.25, "dropout": 0.2},
@@ -698,7 +740,8 @@ for name in sys.argv[2:]:
     left = runpy.run_path(name + ".py")
     network = left["network"]
     network = getattr(network, "steps", [(None, network)])[-1][1]
-    print(name + ":", *(array.tobytes().hex() for array in network._state.trainable))
+    members = getattr(network, "estimators_", [network])
+    print(name + ":", *(array.tobytes().hex() for member in members for array in member._state.trainable))
     if "model" in left:
         seen = left["preprocessor"].transform(left["X"])
         assert (left["model"].predict(left["X"]) == left["network"].predict(seen)).all()
@@ -714,7 +757,9 @@ def test_script_trains_identical_network_in_another_process(page, tmp_path):
     shown = {}
     for name, values in SCRIPTS.items():
         header, arrays = page.train(**values)
-        shown[name] = header, arrays["weights"]
+        states = page.session._network.states
+        assert arrays["weights"].tobytes() == b"".join(array.tobytes() for array in states[0].trainable)
+        shown[name] = header, b"".join(array.tobytes() for state in states for array in state.trainable)
         is_table = values.get("data") == "own"
         assert ("missing values in " in header["note"]) == (is_table and name != "one column")
         has_classes = is_table and "target" not in values
@@ -731,7 +776,7 @@ def test_script_trains_identical_network_in_another_process(page, tmp_path):
             scores += f"held-out RMSE {header['test_rmse']:.4g}\n"
         before, _, after = output.partition(f"\n{name}: ")
         assert f"{before}\n".endswith(scores)
-        assert bytes.fromhex(after.partition("\n")[0]) == weights.tobytes(), name
+        assert bytes.fromhex(after.partition("\n")[0]) == weights, name
 
 
 @pytest.fixture
@@ -770,6 +815,27 @@ def test_keras_file_contains_network(trained_pages, tmp_path):
         probabilities = keras.ops.convert_to_numpy(model(X))
         theirs = classifier.predict_proba(X)
         assert_allclose(probabilities, theirs[:, 1:] if len(classifier.classes_) == 2 else theirs, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["moons", "blobs", "saddle"])
+def test_files_of_ensemble(page, tmp_path, data):
+    page.train(data=data, n_estimators=3, inputs=["x1", "x2", "x1*x2"])
+    ensemble, X = page.session.estimator, np.random.default_rng(0).normal(size=(50, 2))
+    predict = "predict" if data == "saddle" else "predict_proba"
+    theirs = getattr(ensemble, predict)(X)
+    _, arrays = page.ask("file", "file", format="skops")
+    content = arrays["content"].tobytes()
+    untrusted = skops.io.get_untrusted_types(data=content)
+    kind = "Regressor" if data == "saddle" else "Classifier"
+    assert untrusted == [f"moonnet._{kind.lower()}.KerasMoon{kind}", f"moonnet.ensemble.DeepEnsemble{kind}"]
+    assert_array_equal(getattr(skops.io.loads(content, trusted=untrusted), predict)(X), theirs)
+    _, arrays = page.ask("file", "file", format="keras")
+    (tmp_path / "moons.keras").write_bytes(arrays["content"].tobytes())
+    outputs = keras.ops.convert_to_numpy(keras.saving.load_model(tmp_path / "moons.keras")(ensemble[0].transform(X)))
+    if data != "blobs":
+        outputs, theirs = outputs[:, 0], theirs if data == "saddle" else theirs[:, 1]
+    assert_allclose(outputs, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ NUMBERS = {
     "noise": ("a number from 0 to 1", [0, 0.005, 1], [-1e-9, 1.001]),
     "random_state": ("a whole number from 0 to 9999", [0, 9999], [-1, 10_000, 0.5]),
     "network_random_state": ("a whole number from 0 to 9999 or null", [0, 9999], [-1, 10_000, 0.5]),
+    "n_estimators": ("a whole number from 1 to 10", [1, 10], [0, 11, 1.5]),
     "dropout": ("a number from 0 to 0.95", [0, 0.95], [-0.1, 0.96]),
     "l2": ("a number from 0 to 1", [0, 1e-300, 1], [-1e-300, 2]),
     "learning_rate": ("a number from 1e-06 to 10 or null", [1e-6, 10], [0, 9e-7, 10.01]),

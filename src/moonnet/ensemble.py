@@ -4,6 +4,7 @@ from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from numbers import Integral
 from textwrap import shorten
 from typing import Any, ClassVar, Self
@@ -127,8 +128,11 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         self._fit(X, y, {name: value for name, value in options.items() if value is not None})
         return self
 
-    def _fit(self, X: Any, y: Any, options: dict[str, Any]) -> None:
-        """Fit the members with further arguments of their fit."""
+    def _fit(self, X: Any, y: Any, options: dict[str, Any], fit_member: Callable[..., Any] | None = None) -> None:
+        """Fit the members with further arguments of their fit.
+
+        ``fit_member``, if given, fits each of them: it takes a member, X, y and the options, and returns the member.
+        """
         self._validate_params()
         member = self._member()
         self._check_member(member)
@@ -146,7 +150,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         if self.cv is not None:
             member = self._choose_epochs(member, X, y, options, rng)
         tasks = [(X, y, options)] * self.n_estimators
-        self.estimators_ = self._fit_copies(member, tasks, rng)
+        self.estimators_ = self._fit_copies(member, tasks, rng, fit_member or _fit_member)
         if is_classifier(self):
             self.classes_ = self.estimators_[0].classes_
             self._is_multilabel = y.ndim == 2
@@ -166,7 +170,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
             tasks.append((X[train], y[train], fold))
         if not tasks:
             raise self._cv_error("have at least one fold")
-        networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng)
+        networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng, _fit_member)
         self.fold_histories_ = [network.history_ for network in networks]
         self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
         return clone(member).set_params(early_stopping=False, epochs=self.epochs_)
@@ -241,14 +245,20 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
             folds = [candidates[left_out] for _, left_out in splitter.split(candidates, y[candidates])]
         return [(np.setdiff1d(np.arange(len(y)), left_out), left_out) for left_out in folds]
 
-    def _fit_copies(self, estimator: Any, tasks: list[tuple[Any, np.ndarray, dict[str, Any]]], rng: Any) -> list[Any]:
+    def _fit_copies(
+        self,
+        estimator: Any,
+        tasks: list[tuple[Any, np.ndarray, dict[str, Any]]],
+        rng: Any,
+        fit_member: Callable[..., Any],
+    ) -> list[Any]:
         """Return fitted copies of an estimator, one for each tuple of X, y and further arguments of fit."""
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(tasks)).tolist()
         copies = [_with_random_states(clone(estimator), seed) for seed in seeds]
         with raise_on_interrupt():  # an ensemble with members that were cut short would be another one
             # On threads, which share the compiled program
             fitted: list[Any] = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                delayed(_fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
+                delayed(fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
             )
         return fitted
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from moonnet.explore._datasets import PlaneDataset, UserTable, apply_edits, load_dataset
+from moonnet.explore._members import fit_observed
 from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
 from moonnet.explore._settings import MAX_SEED, OPTIMIZERS, DatasetSettings, Settings, describe_controls
@@ -121,7 +123,7 @@ class Session:
             return
         if self._interrupted_request is not None:
             self._requests.put("train", self._interrupted_request)
-        elif self._network is not None and not self._network.states:
+        elif self._network is not None and self._network.film is None:
             self._requests.put("record", {"kind": "record", "id": self._network.request_id})
 
     def _send_answer(
@@ -152,8 +154,8 @@ class Session:
                 self._interrupted_request = request
         else:
             predictor = unfitted(settings, data).fit(data.inputs(data.X_train), data.y_train)
-            self._network = TrainedNetwork(request_id, settings, data, predictor, [])
-            self._send_trained(self._network, predictor.history_)
+            self._network = TrainedNetwork(request_id, settings, data, predictor, None)
+            self._send_trained(self._network, self._network.history)
             self._requests.put("record", {"kind": "record", "id": request_id})
 
     def _handle_record(self, request: dict[str, Any]) -> None:
@@ -166,75 +168,63 @@ class Session:
 
     def _train_recorded(self, request_id: int, settings: Settings, data: PlaneDataset, *, sends_pictures: bool) -> bool:
         """Train a network, recording each epoch; return False if a newer request interrupted it."""
-        from moonnet.explore._recorder import Recorder
+        from moonnet.explore._recording import Recording
 
         last_sent = time.monotonic()
+        is_sending = threading.Lock()  # the members of an ensemble train on several threads
 
-        def should_continue(recorder: Recorder) -> bool:
-            nonlocal last_sent
+        def should_continue(recording: Recording) -> bool:
             if self._requests.contains(*_INTERRUPTING_KINDS):
                 return False
-            if sends_pictures and time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
-                header = {"history": _as_json(recorder.history), "final": False}
-                network, state = recorder.network, recorder.states[-1]
-                self._send_picture("picture", request_id, data, recorder.targets, network, state, **header)
-                last_sent = time.monotonic()
+            if sends_pictures and is_sending.acquire(blocking=False):
+                try:
+                    send_picture(recording)
+                finally:
+                    is_sending.release()
             return True
 
-        recorder: Any = None
+        def send_picture(recording: Recording) -> None:
+            nonlocal last_sent
+            if time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
+                header = {"history": _as_json(recording.history), "final": False}
+                targets, states = recording.latest
+                self._send_picture("picture", request_id, data, targets, recording.network, states, **header)
+                last_sent = time.monotonic()
 
-        def make_recorder(targets: Any) -> Recorder:
-            nonlocal recorder
-            recorder = Recorder(data, targets, should_continue)
-            return recorder
-
-        X = data.inputs(data.X_train)
-        predictor = unfitted(settings, data)._fit(X, data.y_train, make_observers=[make_recorder])
+        predictor = unfitted(settings, data)
+        film = Recording(data, should_continue).fit(predictor)
         if self._requests.contains(*_INTERRUPTING_KINDS):
             return False
-        self._network = TrainedNetwork(request_id, settings, data, predictor, recorder.states)
+        self._network = TrainedNetwork(request_id, settings, data, predictor, film)
         if sends_pictures:
-            self._send_trained(self._network, recorder.history)
-        n_epochs = len(recorder.states) - 1
-        # With early stopping, the state is that of the best epoch
-        is_final = [state.equals(predictor._state) for state in recorder.states]
-        final_epoch = n_epochs - is_final[::-1].index(True)
-        history = _as_json(recorder.history)
-        self._send_answer(request_id, "film", history=history, epochs=n_epochs, final_epoch=final_epoch)
+            self._send_trained(self._network, film.history)
+        history = _as_json(film.history)
+        self._send_answer(request_id, "film", history=history, epochs=film.n_epochs, final_epoch=film.final_epoch)
         return True
 
     def _send_trained(self, network: TrainedNetwork, history: dict[str, list[float]]) -> None:
         """Send the picture of a trained network."""
-        predictor: Any = network.predictor
-        header = {"history": _as_json(history), "final": True}
-        self._send_picture(
-            "picture",
-            network.request_id,
-            network.data,
-            predictor._targets,
-            predictor._network,
-            predictor._state,
-            **header,
-        )
+        trained = network.data, network.targets, network.architecture, network.states
+        self._send_picture("picture", network.request_id, *trained, history=_as_json(history), final=True)
 
     def _send_picture(
         self,
         kind: str,
         request_id: int,
         data: PlaneDataset,
-        targets: Any,
+        targets: list[Any],
         network: DenseStack,
-        state: State,
+        states: list[State],
         **header: Any,
     ) -> None:
-        """Send the picture of a network in this state."""
-        computed, arrays = compute_picture(data, targets, network, state)
+        """Send the picture of a network in this state, or of an ensemble with a state for each member."""
+        computed, arrays = compute_picture(data, targets, network, states)
         self._send_answer(request_id, kind, arrays, **_describe_samples(data), **computed, **header)
 
     def _free_film(self) -> None:
         """Free the memory of a recording that the page no longer shows."""
         if self._network is not None:
-            self._network = self._network._replace(states=[])
+            self._network = self._network._replace(film=None)
 
     def _load_dataset(self, settings: DatasetSettings) -> PlaneDataset:
         """Return the samples; those of the last call are cached."""
@@ -252,13 +242,13 @@ class Session:
     def _handle_frame(self, request: dict[str, Any]) -> None:
         """Send the picture of the network after an epoch."""
         network, epoch = self._trained_network(), request.get("epoch")
-        if not network.states:
+        film = network.film
+        if film is None:
             raise ValueError("The epochs of this network have not been recorded yet.")
-        if type(epoch) is not int or not 0 <= epoch < len(network.states):
-            raise ValueError(f"epoch must be a whole number from 0 to {len(network.states) - 1}.")
-        predictor: Any = network.predictor
-        trained, state = predictor._network, network.states[epoch]
-        self._send_picture("frame", request["id"], network.data, predictor._targets, trained, state, epoch=epoch)
+        if type(epoch) is not int or not 0 <= epoch <= film.n_epochs:
+            raise ValueError(f"epoch must be a whole number from 0 to {film.n_epochs}.")
+        shown = network.data, network.targets, network.architecture, film.states_at(epoch)
+        self._send_picture("frame", request["id"], *shown, epoch=epoch)
 
     def _handle_seeds(self, request: dict[str, Any]) -> None:
         """Train networks like the one on the page with other seeds, one for each call, and send their pictures.
@@ -275,23 +265,25 @@ class Session:
             return  # another network is on the page now
         data = network.data
         settings = replace(network.settings, network_random_state=seeds[0])
-        interruption = Interruption(lambda: not self._requests.wait_for_message(0))
+        other = TrainedNetwork(network.request_id, settings, data, unfitted(settings, data), None)
         answer = {"network": network.request_id, "seed": seeds[0]}
         try:
-            X = data.inputs(data.X_train)
-            predictor: Any = unfitted(settings, data)._fit(X, data.y_train, make_observers=[lambda _: interruption])
+            fit_observed(
+                other.predictor, data.inputs(data.X_train), data.y_train, lambda *_: Interruption(self._is_idle)
+            )
         except ValueError as error:  # this training diverged; those of other seeds may not
             self._send_answer(request["id"], "seed", **answer, problem=str(error))
         else:
-            if self._requests.wait_for_message(0):
+            if not self._is_idle():
                 self._requests.put_again("seeds", request)
                 return
-            header, arrays = compute_plane(
-                data, predictor._targets, predictor._network, predictor._state, _SEED_RESOLUTION
-            )
+            header, arrays = compute_plane(data, other.targets, other.architecture, other.states, _SEED_RESOLUTION)
             self._send_answer(request["id"], "seed", arrays, **answer, **header)
         if len(seeds) > 1:
             self._requests.put_again("seeds", {**request, "seeds": seeds[1:]})
+
+    def _is_idle(self) -> bool:
+        return not self._requests.wait_for_message(0)
 
     def _handle_script(self, request: dict[str, Any]) -> None:
         """Send the Python script that trains the network again."""
@@ -399,12 +391,16 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
 
 
 def _training_cost(settings: Settings, data: PlaneDataset) -> float:
-    """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000."""
+    """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000.
+
+    The members of an ensemble train on as many threads as there are processors.
+    """
     n_outputs = max(1, len(settings.quantiles)) if data.is_regression else len(data.classes)
     network = DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, n_outputs), settings.activation)
     batch_size = min(settings.batch_size, len(data.y_train))
     n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)
-    return n_steps * (20_000 + batch_size * network.n_weights)
+    n_rounds = math.ceil(settings.n_estimators / (os.cpu_count() or 1))
+    return n_rounds * n_steps * (20_000 + batch_size * network.n_weights)
 
 
 def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:

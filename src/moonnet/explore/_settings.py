@@ -17,6 +17,7 @@ MAX_SAMPLES = 1000  # of a toy problem
 MAX_TRAIN_ROWS = 3000  # of a table
 MAX_SEED = 9999
 MAX_QUANTILES = 9
+MAX_MEMBERS = 10
 MAX_LAYERS = 6
 MAX_UNITS = 64
 MAX_COORDINATE = 1e30  # on the plane, since the page draws in float32
@@ -225,6 +226,14 @@ class Settings:
         0.0,
         "Factor of the L2 penalty: this factor times the sum of all squared weights, without biases, is added to the "
         "loss.",
+    )
+    n_estimators: int = _setting(
+        _number(1, MAX_MEMBERS, _slider(*range(1, MAX_MEMBERS + 1)), is_integer=True),
+        1,
+        "Number of networks. Several are an ensemble: its members differ in their seed alone, and it predicts the mean "
+        "of their probabilities or numbers. Thin lines show the members, and shading where they disagree: the standard "
+        "deviation of their predictions. Scores are the ensemble's, training curves are means over the members, the "
+        "film shows all of them, and the picture of the network shows the first one.",
     )
     optimizer: str = _setting(
         _choice(*OPTIMIZERS), "rmsprop", "Keras optimizer, which changes the weights after each batch."

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from sklearn.pipeline import make_pipeline
 
-from moonnet import KerasMoonClassifier, KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from moonnet.explore._datasets import PlaneDataset
+from moonnet.explore._film import Film
+from moonnet.explore._members import Ensemble, Network, mean_history, members_of
 from moonnet.explore._settings import Settings
 from moonnet.networks import State
 from moonnet.tables._python_code import estimator_code, script
@@ -25,13 +27,38 @@ print(f"held-out RMSE {root_mean_squared_error(y_test, network.predict(X_test)):
 
 
 class TrainedNetwork(NamedTuple):
-    """A fitted network with its data and, once recorded, the state after each epoch."""
+    """A fitted network or ensemble with its data and, once recorded, its film."""
 
     request_id: int  # of the page's request that led to it
     settings: Settings
     data: PlaneDataset
-    predictor: KerasMoonClassifier | KerasMoonRegressor
-    states: list[State]  # after each epoch, the initial ones first; empty until recorded
+    predictor: Network | Ensemble
+    film: Film | None
+
+    @property
+    def members(self) -> list[Network]:
+        """The networks: one, or those of an ensemble."""
+        return members_of(self.predictor)
+
+    @property
+    def architecture(self) -> Any:
+        """The architecture of the networks, a DenseStack."""
+        return self.members[0]._network
+
+    @property
+    def targets(self) -> list[Any]:
+        """The targets of each network's training, which differ if early stopping holds out different numbers."""
+        return [member._targets for member in self.members]
+
+    @property
+    def states(self) -> list[State]:
+        """The state of each network."""
+        return [member._state for member in self.members]
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The history of the training; of several networks the mean."""
+        return mean_history([member.history_ for member in self.members])
 
     @property
     def estimator(self) -> Any:
@@ -41,8 +68,13 @@ class TrainedNetwork(NamedTuple):
 
 
 def unfitted(settings: Settings, data: PlaneDataset) -> Any:
-    """Return the unfitted classifier or regressor for the samples."""
-    return settings.regressor() if data.is_regression else settings.classifier()
+    """Return the unfitted classifier or regressor for the samples: a network or, with more than one, their ensemble."""
+    network = settings.regressor() if data.is_regression else settings.classifier()
+    if settings.n_estimators == 1:
+        return network
+    ensemble = DeepEnsembleRegressor if data.is_regression else DeepEnsembleClassifier
+    seed = network.random_state
+    return ensemble(network.set_params(random_state=None), settings.n_estimators, n_jobs=-1, random_state=seed)
 
 
 def to_script(network: TrainedNetwork) -> str:
@@ -68,12 +100,23 @@ def to_skops(network: TrainedNetwork) -> bytes:
 
 
 def to_keras(network: TrainedNetwork) -> bytes:
-    """Return the Keras model as a .keras file."""
+    """Return the Keras model as a .keras file; that of an ensemble has the mean of the members' outputs."""
     with TemporaryDirectory() as folder:
-        path, model = Path(folder, "network.keras"), network.predictor.model_
-        model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when it loads the file
-        model.save(path)
+        path, models = Path(folder, "network.keras"), [member.model_ for member in network.members]
+        for model in models:
+            model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when it loads the file
+        (models[0] if len(models) == 1 else _average(models)).save(path)
         return path.read_bytes()
+
+
+def _average(models: list[Any]) -> Any:
+    """Return a Keras model with the mean of the outputs of some models."""
+    from moonnet._keras import keras
+
+    for index, model in enumerate(models):
+        model.name = f"member_{index}"  # names must differ
+    inputs = keras.Input(models[0].input_shape[1:])
+    return keras.Model(inputs, keras.layers.average([model(inputs) for model in models]))
 
 
 def to_csv(network: TrainedNetwork) -> bytes:

@@ -44,7 +44,7 @@ class Explorer(anywidget.AnyWidget):
     settings : dict
         The settings of the page that differ from their defaults, by name. Assign a dict to change the page.
 
-    estimator_ : KerasMoonClassifier, KerasMoonRegressor, Pipeline or None
+    estimator_ : KerasMoonClassifier, KerasMoonRegressor, ensemble, Pipeline or None
         The fitted estimator on the page.
 
     Raises
@@ -97,15 +97,16 @@ class Explorer(anywidget.AnyWidget):
 
         Returns
         -------
-        estimator : KerasMoonClassifier, KerasMoonRegressor, Pipeline or None
-            The network; if the samples are from X and y, a pipeline that ends in the network and takes the columns of X
-            that are used; with derived inputs, a pipeline that computes them. None until the page has trained a
-            network.
+        estimator : KerasMoonClassifier, KerasMoonRegressor, ensemble, Pipeline or None
+            The network, or an ensemble of several networks; if the samples are from X and y, a pipeline that ends in it
+            and takes the columns of X that are used; with derived inputs, a pipeline that computes them. None until the
+            page has trained a network.
 
         See Also
         --------
         moonnet.KerasMoonClassifier : The classifier and its fitted attributes.
         moonnet.KerasMoonRegressor : The regressor and its fitted attributes.
+        moonnet.ensemble.DeepEnsembleClassifier : The ensemble and its fitted attributes.
         """
         return None if self._session is None else self._session.estimator
 

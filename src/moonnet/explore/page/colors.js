@@ -15,6 +15,18 @@ export function colorMap(from, to, least, most) {
   return new Uint32Array(pixels.buffer);
 }
 
+// A map of 256 pixels of one colour, from transparent to a largest opacity
+export function opacityMap(color, most) {
+  const pixels = new Uint8ClampedArray(4 * 256);
+  for (let index = 0; index < 256; index += 1) pixels.set([...color, most * index], 4 * index);
+  return new Uint32Array(pixels.buffer);
+}
+
+// A shade from 0, which is transparent, to 1 and more
+export function shadeColor(share, palette) {
+  return palette.shading[Math.round(255 * Math.min(1, share))];
+}
+
 export function probabilityColor(arrays, header, index, palette) {
   const nClasses = header.classes.length;
   if (nClasses === 2) {

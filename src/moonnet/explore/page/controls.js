@@ -5,7 +5,7 @@ import { chosenTarget, hasOneFeature, predictsNumbers } from "./task.js";
 
 const GROUPS = {
   Data: ["data", "target", "features", "n_samples", "noise", "random_state"],
-  Network: ["inputs", "hidden_layer_sizes", "activation", "dropout", "l2"],
+  Network: ["inputs", "hidden_layer_sizes", "activation", "dropout", "l2", "n_estimators"],
   Training: [
     "loss", "quantile", "optimizer", "learning_rate", "batch_size", "epochs", "early_stopping", "network_random_state",
   ],

@@ -1,8 +1,10 @@
 // Numbers over one feature: the predictions as a curve, and the samples
 
+import { drawMemberCurves } from "./members_picture.js";
 import { drawPoints } from "./points.js";
 
-export function drawCurvePicture(context, rectangle, scale, { header, arrays }, palette, { showsHeldOut, zoom, unit }) {
+export function drawCurvePicture(context, rectangle, scale, view, palette, { showsHeldOut, showsMembers, zoom, unit }) {
+  const { header, arrays } = view;
   const [[left, right]] = header.axes.map((axis) => axis.limits);
   const { prediction } = arrays;
   const toX = (index) => scale.toX(left + (index / (prediction.length - 1)) * (right - left));
@@ -14,7 +16,12 @@ export function drawCurvePicture(context, rectangle, scale, { header, arrays }, 
   if (unit === null && arrays.band) drawBand(context, arrays.band, toX, scale, palette);
   if (showsHeldOut) draw(arrays.test_points, {});
   draw(arrays.points, { isFilled: true });
-  if (unit === null) drawPrediction(context, prediction, toX, scale, palette, zoom);
+  if (unit !== null) return;
+  const trace = (values, options) => traceCurve(context, values, toX, scale, options);
+  if (showsMembers) drawMemberCurves(context, view, trace, palette);
+  context.beginPath();
+  trace(prediction);
+  strokeClearly(context, palette, zoom);
 }
 
 // The area between the lowest and the highest quantile
@@ -32,11 +39,20 @@ function drawBand(context, band, toX, scale, palette) {
   context.restore();
 }
 
-function drawPrediction(context, prediction, toX, scale, palette, zoom) {
-  context.beginPath();
-  prediction.forEach((value, index) => {
-    if (Number.isFinite(value)) context.lineTo(toX(index), clampPixel(scale.toY(value)));
-  });
+// Add a curve to the path, as a line of its own or connected with the last point
+function traceCurve(context, values, toX, scale, { isSeparate = false, isBackwards = false } = {}) {
+  let isFirst = isSeparate;
+  for (let at = 0; at < values.length; at += 1) {
+    const index = isBackwards ? values.length - 1 - at : at;
+    if (!Number.isFinite(values[index])) continue;
+    const point = [toX(index), clampPixel(scale.toY(values[index]))];
+    if (isFirst) context.moveTo(...point);
+    else context.lineTo(...point);
+    isFirst = false;
+  }
+}
+
+function strokeClearly(context, palette, zoom) {
   context.lineJoin = "round";
   for (const [color, width] of [[palette.background, 5], [palette.text, 2.5]]) {
     context.strokeStyle = color;

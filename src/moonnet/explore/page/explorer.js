@@ -243,7 +243,9 @@ export class Explorer {
 
   describeTraining() {
     const nEpochs = this.history.loss.length;
-    const verb = nEpochs < this.value("epochs") ? "Stopped early after" : "Trained for";
+    const nMembers = this.view.header.n_members;
+    const trained = nMembers === 1 ? "Trained" : `Trained ${nMembers} networks`;
+    const verb = nEpochs < this.value("epochs") ? "Stopped early after" : `${trained} for`;
     const parts = [`${verb} ${nEpochs} ${nEpochs === 1 ? "epoch" : "epochs"}`];
     if (this.film.finalEpoch < this.film.nEpochs) parts.push(`best epoch ${this.film.finalEpoch}`);
     if (this.latency !== null) parts.push(`updated in ${formatDuration(this.latency)}`);

@@ -121,7 +121,9 @@ export class NetworkPicture {
     const sizes = view.header.layer_sizes;
     this.layers = networkLayout(sizes, width, height, SYMBOLS_WIDTH);
     drawNetwork(context, this.layers, view, palette, this.unit);
-    const title = `Network ${sizes.join("-")}, ${view.arrays.weights.length.toLocaleString("en")} parameters`;
+    const nMembers = view.header.n_members;
+    const name = nMembers === 1 ? "Network" : `Member 1 of ${nMembers}:`;
+    const title = `${name} ${sizes.join("-")}, ${view.arrays.weights.length.toLocaleString("en")} parameters`;
     this.title.textContent = this.unit === null ? title : `${title}: ${this.unitName()}`;
     this.canvas.setAttribute("aria-label", `${title}. The arrow keys select a unit, which is then shown on the plane.`);
   }

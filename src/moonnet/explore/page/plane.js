@@ -6,9 +6,21 @@ import { mainScore } from "./score_texts.js";
 
 // What each kind of picture shows, and the key of its marks; name is that of the numbers
 const PICTURES = {
-  regions: { content: () => "Decision regions", key: () => "Filled: training. Hollow: held out. Ringed: misclassified." },
-  curve: { content: () => "Curve", key: () => "Filled: training. Hollow: held out. Line: prediction." },
-  surface: { content: (name) => `Surface of ${name}`, key: (name) => `Circles: training. Squares: held out. Colours: ${name}.` },
+  regions: {
+    content: () => "Decision regions",
+    key: () => "Filled: training. Hollow: held out. Ringed: misclassified.",
+    members: () => "Thin lines: members. Shaded: they disagree.",
+  },
+  curve: {
+    content: () => "Curve",
+    key: () => "Filled: training. Hollow: held out. Line: prediction.",
+    members: ({ band }) => `Thin lines: members.${band ? "" : " Band: two standard deviations."}`,
+  },
+  surface: {
+    content: (name) => `Surface of ${name}`,
+    key: (name) => `Circles: training. Squares: held out. Colours: ${name}.`,
+    members: () => "Shaded: members disagree.",
+  },
 };
 
 // The plane: predictions or the activation of a unit, and the samples
@@ -23,11 +35,15 @@ export class Plane {
       "p", { id: `${page.prefix}-drawing`, class: "visually-hidden" },
       "With a drawing tool selected, the arrow keys move a crosshair, and Enter draws or erases points there.",
     );
+    this.members = element("input", { type: "checkbox", checked: true, onchange: () => page.draw() });
+    this.membersLabel = element("label", { hidden: true }, this.members, element("span", {}, "Show members"));
     this.heldOut = element("input", { type: "checkbox", checked: true, onchange: () => page.draw() });
     this.marks = element("span");
     this.key = element(
-      "p", { class: "key" }, this.marks,
-      element("label", {}, this.heldOut, element("span", {}, "Show held out")),
+      "p", { class: "key" }, this.marks, element(
+        "span", { class: "switches" },
+        this.membersLabel, element("label", {}, this.heldOut, element("span", {}, "Show held out")),
+      ),
     );
   }
 
@@ -54,14 +70,21 @@ export class Plane {
     const { context, width, height } = prepareCanvas(this.canvas);
     const nUnits = view.header.layer_sizes.reduce((sum, units) => sum + units, 0);
     const unit = network.unit !== null && network.unit < nUnits ? network.unit : null;
-    const options = { showsHeldOut: this.heldOut.checked, unit, cursor: drawing.cursor };
+    const options = { ...this.shown(), unit, cursor: drawing.cursor };
     drawPlane(context, width, height, view, palette, options);
     const picture = PICTURES[view.header.picture];
     const content = unit === null ? picture.content(view.header.target?.name) : `Activation of ${network.unitName()}`;
     const [first, second] = view.header.axes.map((axis) => axis.name);
     const { name, text } = mainScore(view.header);
     this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; ${name} ${text}`);
-    this.marks.textContent = picture.key(view.header.target?.name);
+    const hasMembers = view.header.n_members > 1;
+    const key = [picture.key(view.header.target?.name), ...(hasMembers ? [picture.members(view.arrays)] : [])];
+    this.marks.textContent = key.join(" ");
+    this.membersLabel.hidden = !hasMembers;
+  }
+
+  shown() {
+    return { showsHeldOut: this.heldOut.checked, showsMembers: this.members.checked };
   }
 
   // A PNG of the predictions with a legend
@@ -76,7 +99,7 @@ export class Plane {
     context.scale(ratio, ratio);
     context.fillStyle = palette.background;
     context.fillRect(0, 0, size, size + legend.height);
-    const options = { showsHeldOut: this.heldOut.checked, unit: null, cursor: null };
+    const options = { ...this.shown(), unit: null, cursor: null };
     drawPlane(context, size, size, this.page.view, palette, options);
     drawLegend(context, size, legend.entries, palette);
     return canvas.convertToBlob({ type: "image/png" });

@@ -3,6 +3,7 @@
 import { drawGrid, drawVerticalText } from "./canvas.js";
 import { probabilityColor, activationColor } from "./colors.js";
 import { drawCurvePicture } from "./curve_picture.js";
+import { drawMemberBoundaries, traceLines } from "./members_picture.js";
 import { drawPoints } from "./points.js";
 import { ticks, tickLabels } from "./scales.js";
 import { mainScore } from "./score_texts.js";
@@ -29,11 +30,11 @@ export function planeScale(header, rectangle) {
   };
 }
 
-export function drawPlane(context, width, height, view, palette, { showsHeldOut, unit, cursor }) {
+export function drawPlane(context, width, height, view, palette, { showsHeldOut, showsMembers, unit, cursor }) {
   const rectangle = planeRectangle(view.header, width, height);
   const zoom = Math.max(1, Math.min(1.5, width / 560)); // larger points and text on large screens
   const scale = planeScale(view.header, rectangle);
-  drawPlaneContent(context, rectangle, view, palette, { showsHeldOut, unit, zoom }, () => {
+  drawPlaneContent(context, rectangle, view, palette, { showsHeldOut, showsMembers, unit, zoom }, () => {
     if (cursor !== null) drawCrosshair(context, scale.toX(cursor[0]), scale.toY(cursor[1]), palette);
     // The results panel is off screen on a phone
     if (width < NARROW) drawScore(context, rectangle, view.header, palette);
@@ -44,7 +45,7 @@ export function drawPlane(context, width, height, view, palette, { showsHeldOut,
 
 // What lies on the plane, without its axes; then drawMore, within the same rectangle
 export function drawPlaneContent(
-  context, rectangle, view, palette, { showsHeldOut, unit, zoom }, drawMore = () => undefined,
+  context, rectangle, view, palette, { showsHeldOut, showsMembers, unit, zoom }, drawMore = () => undefined,
 ) {
   const { header, arrays } = view;
   const scale = planeScale(header, rectangle);
@@ -58,16 +59,18 @@ export function drawPlaneContent(
     drawGrid(context, rectangle, header.unit_resolution, (index) => activationColor(bytes[index], palette));
   }
   const drawPicture = { regions: drawRegionsPicture, curve: drawCurvePicture, surface: drawSurfacePicture };
-  drawPicture[header.picture](context, rectangle, scale, view, palette, { showsHeldOut, zoom, unit });
+  const options = { showsHeldOut, showsMembers: showsMembers && header.n_members > 1, zoom, unit };
+  drawPicture[header.picture](context, rectangle, scale, view, palette, options);
   drawMore();
   context.restore();
 }
 
 // Classes: decision regions and samples
-function drawRegionsPicture(context, rectangle, scale, view, palette, { showsHeldOut, zoom, unit }) {
+function drawRegionsPicture(context, rectangle, scale, view, palette, { showsHeldOut, showsMembers, zoom, unit }) {
   const { header, arrays } = view;
   if (unit === null) {
     drawGrid(context, rectangle, header.resolution, (index) => probabilityColor(arrays, header, index, palette));
+    if (showsMembers) drawMemberBoundaries(context, rectangle, view, palette);
     drawBoundary(context, rectangle, view, palette);
   }
   if (showsHeldOut) {
@@ -103,18 +106,7 @@ function drawScore(context, rectangle, header, palette) {
 }
 
 function drawBoundary(context, rectangle, { header, arrays }, palette) {
-  const step = [rectangle.width, rectangle.height].map((length) => length / (header.resolution - 1));
-  context.beginPath();
-  let start = 0;
-  for (const end of arrays.boundary_ends) {
-    for (let index = start; index < end; index += 1) {
-      const x = rectangle.x + arrays.boundary[2 * index] * step[0];
-      const y = rectangle.y + rectangle.height - arrays.boundary[2 * index + 1] * step[1];
-      if (index === start) context.moveTo(x, y);
-      else context.lineTo(x, y);
-    }
-    start = end;
-  }
+  traceLines(context, rectangle, header.resolution, arrays.boundary, arrays.boundary_ends);
   context.strokeStyle = palette.text;
   context.lineWidth = 1.5;
   context.stroke();

@@ -11,9 +11,11 @@ export function mainScore(header) {
 
 // The other scores, a line each
 export function otherScores(header) {
-  if (header.target === null) return [`training accuracy ${formatPercent(header.accuracy)}`];
+  if (header.target === null) {
+    return [`training accuracy ${formatPercent(header.accuracy)}`, ...memberScores(header, formatPercent)];
+  }
   const lines = [
-    `training R² ${formatScore(header.r2)}`,
+    `training R² ${formatScore(header.r2)}`, ...memberScores(header, formatScore),
     `RMSE ${formatSignificant(header.rmse)} training, ${formatSignificant(header.test_rmse)} held-out`,
   ];
   if (header.below !== undefined) {
@@ -23,4 +25,12 @@ export function otherScores(header) {
     lines.push(`in the band: ${formatPercent(header.within)} training, ${formatPercent(header.test_within)} held-out`);
   }
   return lines;
+}
+
+// The smallest and the largest held-out score of the members of an ensemble
+function memberScores({ n_members: nMembers, member_test_scores: scores }, format) {
+  if (nMembers === 1) return [];
+  const known = scores.filter((score) => score !== null);
+  const range = known.length === 0 ? "–" : `${format(Math.min(...known))} to ${format(Math.max(...known))}`;
+  return [`${nMembers} members: held-out ${range}`];
 }

@@ -105,6 +105,7 @@ export class Seeds {
     const { context, width, height } = prepareCanvas(canvas);
     if (view === null) return;
     const rectangle = { x: 0, y: 0, width, height };
-    drawPlaneContent(context, rectangle, view, palette, { showsHeldOut: false, unit: null, zoom: 0.6 });
+    const options = { showsHeldOut: false, showsMembers: true, unit: null, zoom: 0.6 };
+    drawPlaneContent(context, rectangle, view, palette, options);
   }
 }

@@ -2,15 +2,19 @@
 
 import { drawGrid, drawLine, drawVerticalText } from "./canvas.js";
 import { cssOfPixel, numberColor } from "./colors.js";
+import { drawMemberSurfaces } from "./members_picture.js";
 import { traceShape } from "./points.js";
 import { ticks, tickLabels } from "./scales.js";
 
 export const COLOR_BAR_WIDTH = 72; // right of the plane, with its labels
 
-export function drawSurfacePicture(context, rectangle, scale, { header, arrays }, palette, { showsHeldOut, zoom, unit }) {
+export function drawSurfacePicture(context, rectangle, scale, view, palette, options) {
+  const { showsHeldOut, showsMembers, zoom, unit } = options;
+  const { header, arrays } = view;
   const { limits } = header.target;
   if (unit === null) {
     drawGrid(context, rectangle, header.resolution, (index) => numberColor(arrays.prediction[index], limits, palette));
+    if (showsMembers) drawMemberSurfaces(context, rectangle, view, palette);
   }
   const draw = (points, values, shape, radius) => values.forEach((value, index) => {
     traceShape(context, shape, scale.toX(points[2 * index]), scale.toY(points[2 * index + 1]), zoom * radius);
