@@ -41,6 +41,13 @@ ACCURACY_STYLES = {
     "random forest": ("tab:green", "^"),
     "linear model": ("tab:orange", "X"),
 }
+# Methods of the benchmark of quantiles
+QUANTILE_METHODS = {
+    "one network, defaults": "Defaults",
+    "one network": "One network",
+    "five networks": "Five networks",
+    "three HistGradientBoosting": "Boosting",
+}
 AXIS_LABELS = {"width": "width (units per hidden layer)", "depth": "depth (hidden layers)"}
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -62,7 +69,8 @@ def substitutions() -> dict[str, str]:
         "serving_table": serving_table(),
         "callback_machine": machine("callback_overhead"),
         "callback_table": callback_table(),
-        "quantiles_table": quantiles_table(),
+        "quantiles_coverage_table": quantiles_table("coverage"),
+        "quantiles_loss_table": quantiles_table("loss"),
         "quantiles_splits": str(read("quantiles")["splits"]),
         **fit_time_figures(),
         **hardware_limit_figures(),
@@ -245,23 +253,17 @@ def accuracy_tables_table() -> str:
     return markdown_table("lllrrr", ["Table", "Use", "Target", "Rows", "Numbers", "Categories"], rows)
 
 
-def quantiles_table() -> str:
-    """Return a row for each table with the coverage of intervals and the loss of their quantiles."""
-    names = {
-        "one network, defaults": "defaults",
-        "one network": "one network",
-        "five networks": "five networks",
-        "three HistGradientBoosting": "boosting",
-    }
+def quantiles_table(score: str) -> str:
+    """Return a row for each table with a score of each method: "coverage", or "loss" relative to three networks."""
     rows = []
     for name, table in read("quantiles")["tables"].items():
-        scores = table["scores"]
-        coverage = [f"{100 * statistics.mean(scores[method]['coverage']):.0f}%" for method in names]
-        baseline = statistics.mean(scores["three networks"]["loss"])
-        ratios = [f"{statistics.mean(scores[method]['loss']) / baseline:.2f}" for method in names]
-        rows.append([name, f"{table['rows']:,}", *coverage, *ratios])
-    columns = [f"{score}, {name}" for score in ("Coverage", "Loss") for name in names.values()]
-    return markdown_table("l" + "r" * (len(columns) + 1), ["Table", "Rows", *columns], rows)
+        means = {method: statistics.mean(measured[score]) for method, measured in table["scores"].items()}
+        if score == "coverage":
+            cells = [f"{100 * means[method]:.0f}%" for method in QUANTILE_METHODS]
+        else:
+            cells = [f"{means[method] / means['three networks']:.3f}" for method in QUANTILE_METHODS]
+        rows.append([name, f"{table['rows']:,}", *cells])
+    return markdown_table("lrrrrr", ["Table", "Rows", *QUANTILE_METHODS.values()], rows)
 
 
 # Sentences and single figures
