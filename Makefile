@@ -60,6 +60,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/hardware_limit.py
 	$(BIN)/python benchmarks/callback_overhead.py
 	$(BIN)/python benchmarks/plotting.py
+	$(BIN)/python benchmarks/explanations.py
 	$(BIN)/python benchmarks/memory.py
 	KERAS_BACKEND=jax $(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/data_on_disk.py
