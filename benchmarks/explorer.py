@@ -95,10 +95,10 @@ class Slider:
         self._browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
 
-def measure(backend: str, n_movements: int) -> dict[str, float]:
+def measure(backend: str, n_movements: int, settings: str = "") -> dict[str, float]:
     """Return the latencies on an engine in milliseconds, and the updates per second during a drag."""
     with serve_explorer(backend) as address, run_chromium() as browser:
-        browser.get(address)
+        browser.get(f"{address}#{settings}")
         while not browser.execute_script("return document.querySelector('main').explorer?.film.nEpochs > 0"):
             time.sleep(0.1)
         slider = Slider(browser)
@@ -128,13 +128,15 @@ def measure(backend: str, n_movements: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--movements", type=int, default=200)
+    parser.add_argument("--settings", default="", help="as in the page's address; the results are then not recorded")
     options = parser.parse_args()
-    figures = {backend: measure(backend, options.movements) for backend in BACKENDS}
+    figures = {backend: measure(backend, options.movements, options.settings) for backend in BACKENDS}
     print(f"{'':<12}{'movements':>10}{'median':>10}{'95%':>10}{'largest':>10}{'updates per second':>20}")
     for backend, values in figures.items():
         milliseconds = "".join(f"{values[name]:>7.0f} ms" for name in ("median", "percentile_95", "largest"))
         print(f"{backend:<12}{values['movements']:>10}{milliseconds}{values['updates_per_second']:>20.0f}")
-    results.write("explorer", figures, ("moonnet", "keras", "tensorflow", "jax", "websockets"))
+    if not options.settings:
+        results.write("explorer", figures, ("moonnet", "keras", "tensorflow", "jax", "websockets"))
 
 
 if __name__ == "__main__":

@@ -173,7 +173,117 @@ def test_color_of_activation_has_its_sign_and_size():
     assert colors == [-255, -254, -128, -2, 0, 2, 128, 254]
 
 
+LIMITS = st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)).map(lambda drawn: (drawn[0], drawn[0] + drawn[1]))
+
+
+@given(LIMITS, st.floats(-0.5, 1.5))
+def test_color_of_number_is_its_place_between_the_limits(limits, share):
+    lower, upper = limits
+    value = lower + share * (upper - lower)
+    color = evaluate(
+        "colors.js",
+        "numberColor(args[0], args[1], { positive: args[2], negative: args[2].map((pixel) => -pixel) })",
+        value,
+        limits,
+        list(range(256)),
+    )
+    assert color == pytest.approx(np.clip(255 * (2 * share - 1), -255, 255), abs=0.52)
+
+
+def test_undefined_number_has_the_color_of_the_plane():
+    assert evaluate("colors.js", "numberColor(NaN, [0, 1], { positive: [1], negative: [2] })") == 2
+
+
+def test_pixel_is_written_for_css():
+    assert evaluate("colors.js", "cssOfPixel(colorMap(rgbOfHex('#0f6fb5'), rgbOfHex('#ffffff'), 0, 1)[0])") == "#0f6fb5"
+    assert evaluate("colors.js", "cssOfPixel(0xff000102)") == "#020100"
+
+
+# ---- score_texts.js
+
+
+def test_scores_of_classes_and_numbers_are_texts():
+    classes = {"target": None, "accuracy": 0.95, "test_accuracy": 0.925}
+    assert evaluate("score_texts.js", "mainScore(args[0])", classes) == {"name": "held-out accuracy", "text": "92.5 %"}
+    assert evaluate("score_texts.js", "otherScores(args[0])", classes) == ["training accuracy 95.0 %"]
+    numbers = {"target": {}, "r2": 0.91234, "test_r2": -0.5, "rmse": 1234.5, "test_rmse": None}
+    assert evaluate("score_texts.js", "mainScore(args[0])", numbers) == {
+        "name": "held-out R²",
+        "text": "\N{MINUS SIGN}0.500",
+    }
+    lines = ["training R² 0.912", "RMSE 1230 training, \N{EN DASH} held-out"]
+    assert evaluate("score_texts.js", "otherScores(args[0])", numbers) == lines
+    below = "below the line: 90.0 % training, 88.0 % held-out"
+    assert evaluate("score_texts.js", "otherScores(args[0])", {**numbers, "below": 0.9, "test_below": 0.88})[2] == below
+    within = "in the band: 90.0 % training, 88.0 % held-out"
+    found = evaluate("score_texts.js", "otherScores(args[0])", {**numbers, "within": 0.9, "test_within": 0.88})
+    assert found == [*lines, within]
+
+
+def test_scores_far_from_one_have_few_digits():
+    scores = evaluate("formats.js", "[0.98765, -12.3456, -123456, null].map(formatScore)")
+    assert scores == ["0.988", "\N{MINUS SIGN}12.346", "\N{MINUS SIGN}123000", "\N{EN DASH}"]
+    assert evaluate("formats.js", "[0.0012345, 98765, null].map(formatSignificant)") == [
+        "0.00123",
+        "98800",
+        "\N{EN DASH}",
+    ]
+
+
+# ---- legend.js
+
+
+def test_legend_names_the_line_and_the_band_of_a_curve():
+    def entries(quantiles):
+        return evaluate("legend.js", "curveEntries({ quantiles: args[0] }, {}).map(({ text }) => text)", quantiles)
+
+    assert entries([]) == ["prediction"]
+    assert entries([0.9]) == ["quantile 0.9"]
+    assert entries([0.05, 0.5, 0.95]) == ["middle quantile", "quantiles 0.05 to 0.95"]
+
+
+# ---- task.js
+
+DESCRIPTIONS = [{"name": "data", "curves": ["sine"], "surfaces": ["plane"]}]
+TABLE = {
+    "targets": [
+        {"name": "price", "features": ["size"], "is_regression": True},
+        {"name": "weight", "features": ["size", "price"], "is_regression": True},
+        {"name": "kind", "features": ["size", "price"], "is_regression": False},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "table", "expected"),
+    [
+        ({"data": "moons"}, None, [False, False]),
+        ({"data": "sine"}, None, [True, True]),
+        ({"data": "plane"}, TABLE, [True, False]),
+        ({"data": "own"}, None, [False, False]),
+        ({"data": "own"}, TABLE, [False, False]),
+        ({"data": "own", "target": "unknown"}, TABLE, [False, False]),
+        ({"data": "own", "target": "price"}, TABLE, [True, True]),
+        ({"data": "own", "target": "weight"}, TABLE, [True, False]),
+        ({"data": "own", "target": "weight", "features": ["size"]}, TABLE, [True, True]),
+        ({"data": "own", "target": "kind", "features": ["size"]}, TABLE, [False, False]),
+    ],
+)
+def test_task_follows_from_data_and_target(values, table, expected):
+    page = "{ value: (name) => args[0][name], table: args[1], descriptions: args[2] }"
+    found = evaluate("task.js", f"[predictsNumbers({page}), hasOneFeature({page})]", values, table, DESCRIPTIONS)
+    assert found == expected
+
+
 # ---- plane_picture.js
+
+
+def test_key_of_a_surface_takes_space_from_the_plane():
+    widths = [
+        evaluate("plane_picture.js", "planeRectangle({ picture: args[0] }, 600, 500).width", picture)
+        for picture in ("regions", "curve", "surface")
+    ]
+    assert widths == [542, 542, 542 - 72]
 
 
 @given(st.tuples(st.floats(0, 1), st.floats(0, 1)))

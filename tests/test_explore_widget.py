@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from selenium.webdriver import ActionChains, Keys
@@ -21,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from sklearn.datasets import load_iris, make_moons
 
-from helpers import free_port, run_python
+from helpers import SMALL, free_port, run_python
 from moonnet import KerasMoonClassifier
 from moonnet.explore import Explorer
 from moonnet.explore._bundle import PAGE, bundle
@@ -113,6 +114,17 @@ def test_widget_answers_requests_of_its_page(make_explorer, answers, moons):
     assert np.array_equal(explorer.estimator_.predict_proba(moons[0]), clf.predict_proba(moons[0]))
     ask(explorer, "nonsense")
     assert "Invalid request" in next_answer(answers, "problem")["message"]
+
+
+def test_estimator_predicts_numbers_from_one_column(make_explorer, answers):
+    X = np.linspace(0, 10, 60)[:, np.newaxis]
+    y = pd.Series(100 * np.sin(X[:, 0]), name="height")
+    explorer = make_explorer(X, y)
+    ask(explorer, "train", settings={**SMALL, **explorer.settings, "loss": "absolute_error"})
+    picture = next_answer(answers, "picture")
+    assert [axis["name"] for axis in picture["axes"]] == ["0", "height"]
+    assert explorer.estimator_[-1].loss == "absolute_error"
+    assert explorer.estimator_.predict(X).shape == (60,)
 
 
 def test_estimator_accepts_columns_of_array(make_explorer, answers):

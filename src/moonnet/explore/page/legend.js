@@ -1,5 +1,6 @@
 // The legend below a downloaded picture of the plane
 
+import { drawLine } from "./canvas.js";
 import { PLANE_MARGIN } from "./plane_picture.js";
 import { drawPoints } from "./points.js";
 
@@ -15,6 +16,7 @@ export function layoutLegend(context, width, header, palette, showsHeldOut) {
     ...marks.map(([text, mark]) => ({ text, label: 0, color: palette.muted, ...mark })),
     ...(header.target === null
       ? [{ text: "misclassified", label: 0, color: palette.muted, isFilled: true, isRinged: true }] : []),
+    ...(header.picture === "curve" ? curveEntries(header, palette) : []),
   ];
   context.font = palette.font(12);
   let [x, y] = [left, row / 2];
@@ -27,14 +29,29 @@ export function layoutLegend(context, width, header, palette, showsHeldOut) {
   return { entries, height: y + row };
 }
 
+// The line of the predictions, and the band between several quantiles
+export function curveEntries({ quantiles }, palette) {
+  const [lowest, highest] = [quantiles[0], quantiles.at(-1)];
+  const text = ["prediction", `quantile ${lowest}`][quantiles.length] ?? "middle quantile";
+  const line = { text, color: palette.text, lineWidth: 2.5 };
+  const band = { text: `quantiles ${lowest} to ${highest}`, color: palette.positiveLine, lineWidth: 10, opacity: 0.22 };
+  return quantiles.length > 1 ? [line, band] : [line];
+}
+
 export function drawLegend(context, top, entries, palette) {
   context.font = palette.font(12);
   context.textAlign = "left";
   context.textBaseline = "middle";
-  for (const { text, label, color, isFilled, isRinged, x, y } of entries) {
-    const scale = { toX: () => x + 4, toY: () => top + y };
-    const colors = { ...palette, classes: { [label]: color } };
-    drawPoints(context, scale, [0, 0], [label], [isRinged], colors, { isFilled, zoom: 1 });
+  for (const { text, label, color, isFilled, isRinged, lineWidth, opacity = 1, x, y } of entries) {
+    if (lineWidth !== undefined) {
+      Object.assign(context, { strokeStyle: color, lineWidth, globalAlpha: opacity });
+      drawLine(context, x - 4, top + y, x + 12, top + y);
+      context.globalAlpha = 1;
+    } else {
+      const scale = { toX: () => x + 4, toY: () => top + y };
+      const colors = { ...palette, classes: { [label]: color } };
+      drawPoints(context, scale, [0, 0], [label], [isRinged], colors, { isFilled, zoom: 1 });
+    }
     context.fillStyle = palette.text;
     context.fillText(text, x + 16, top + y);
   }

@@ -23,9 +23,10 @@ export function drawSurfacePicture(context, rectangle, scale, view, palette, opt
     context.strokeStyle = palette.text;
     context.stroke();
   });
-  context.lineWidth = 0.8;
+  const thinner = Math.min(1, zoom ** 2); // lines around small points
+  context.lineWidth = 0.8 * thinner;
   if (showsHeldOut) draw(arrays.test_points, arrays.test_values, "square", 2.6);
-  context.lineWidth = 1.2;
+  context.lineWidth = 1.2 * thinner;
   draw(arrays.points, arrays.values, "circle", 4.2);
 }
 
