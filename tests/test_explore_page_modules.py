@@ -203,10 +203,10 @@ def test_pixel_is_written_for_css():
 
 
 def test_scores_of_classes_and_numbers_are_texts():
-    classes = {"target": None, "accuracy": 0.95, "test_accuracy": 0.925}
+    classes = {"target": None, "n_members": 1, "accuracy": 0.95, "test_accuracy": 0.925}
     assert evaluate("score_texts.js", "mainScore(args[0])", classes) == {"name": "held-out accuracy", "text": "92.5 %"}
     assert evaluate("score_texts.js", "otherScores(args[0])", classes) == ["training accuracy 95.0 %"]
-    numbers = {"target": {}, "r2": 0.91234, "test_r2": -0.5, "rmse": 1234.5, "test_rmse": None}
+    numbers = {"target": {}, "n_members": 1, "r2": 0.91234, "test_r2": -0.5, "rmse": 1234.5, "test_rmse": None}
     assert evaluate("score_texts.js", "mainScore(args[0])", numbers) == {
         "name": "held-out R²",
         "text": "\N{MINUS SIGN}0.500",

@@ -24,6 +24,13 @@ export function drawCurvePicture(context, rectangle, scale, view, palette, { sho
   strokeClearly(context, palette, zoom);
 }
 
+// What the line and the band show; there is a band only between several quantiles
+export function curveMarks({ quantiles }) {
+  const [lowest, highest] = [quantiles[0], quantiles.at(-1)];
+  if (quantiles.length > 1) return { line: "middle quantile", band: `quantiles ${lowest} to ${highest}` };
+  return { line: quantiles.length === 1 ? `quantile ${lowest}` : "prediction" };
+}
+
 // The area between the lowest and the highest quantile
 function drawBand(context, band, toX, scale, palette) {
   const edges = [0, 1].map((edge) => Array.from({ length: band.length / 2 }, (_, index) => (

@@ -1,6 +1,7 @@
 // The legend below a downloaded picture of the plane
 
 import { drawLine } from "./canvas.js";
+import { curveMarks } from "./curve_picture.js";
 import { PLANE_MARGIN } from "./plane_picture.js";
 import { drawPoints } from "./points.js";
 
@@ -30,12 +31,12 @@ export function layoutLegend(context, width, header, palette, showsHeldOut) {
 }
 
 // The line of the predictions, and the band between several quantiles
-export function curveEntries({ quantiles }, palette) {
-  const [lowest, highest] = [quantiles[0], quantiles.at(-1)];
-  const text = ["prediction", `quantile ${lowest}`][quantiles.length] ?? "middle quantile";
-  const line = { text, color: palette.text, lineWidth: 2.5 };
-  const band = { text: `quantiles ${lowest} to ${highest}`, color: palette.positiveLine, lineWidth: 10, opacity: 0.22 };
-  return quantiles.length > 1 ? [line, band] : [line];
+export function curveEntries(header, palette) {
+  const { line, band } = curveMarks(header);
+  return [
+    { text: line, color: palette.text, lineWidth: 2.5 },
+    ...(band ? [{ text: band, color: palette.positiveLine, lineWidth: 10, opacity: 0.22 }] : []),
+  ];
 }
 
 export function drawLegend(context, top, entries, palette) {

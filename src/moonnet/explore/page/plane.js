@@ -1,10 +1,11 @@
 import { prepareCanvas } from "./canvas.js";
+import { curveMarks } from "./curve_picture.js";
 import { element } from "./dom.js";
 import { layoutLegend, drawLegend } from "./legend.js";
 import { planeRectangle, planeScale, drawPlane } from "./plane_picture.js";
 import { mainScore } from "./score_texts.js";
 
-// What each kind of picture shows, and the key of its marks; name is that of the numbers
+// What each kind of picture shows, and the key of its marks
 const PICTURES = {
   regions: {
     content: () => "Decision regions",
@@ -13,12 +14,15 @@ const PICTURES = {
   },
   curve: {
     content: () => "Curve",
-    key: () => "Filled: training. Hollow: held out. Line: prediction.",
+    key: (header) => {
+      const { line, band } = curveMarks(header);
+      return `Filled: training. Hollow: held out. Line: ${line}.${band ? ` Band: ${band}.` : ""}`;
+    },
     members: ({ band }) => `Thin lines: members.${band ? "" : " Band: two standard deviations."}`,
   },
   surface: {
-    content: (name) => `Surface of ${name}`,
-    key: (name) => `Circles: training. Squares: held out. Colours: ${name}.`,
+    content: ({ target }) => `Surface of ${target.name}`,
+    key: ({ target }) => `Circles: training. Squares: held out. Colours: ${target.name}.`,
     members: () => "Shaded: members disagree.",
   },
 };
@@ -73,12 +77,12 @@ export class Plane {
     const options = { ...this.shown(), unit, cursor: drawing.cursor };
     drawPlane(context, width, height, view, palette, options);
     const picture = PICTURES[view.header.picture];
-    const content = unit === null ? picture.content(view.header.target?.name) : `Activation of ${network.unitName()}`;
+    const content = unit === null ? picture.content(view.header) : `Activation of ${network.unitName()}`;
     const [first, second] = view.header.axes.map((axis) => axis.name);
     const { name, text } = mainScore(view.header);
     this.canvas.setAttribute("aria-label", `${content} over ${first} and ${second}; ${name} ${text}`);
     const hasMembers = view.header.n_members > 1;
-    const key = [picture.key(view.header.target?.name), ...(hasMembers ? [picture.members(view.arrays)] : [])];
+    const key = [picture.key(view.header), ...(hasMembers ? [picture.members(view.arrays)] : [])];
     this.marks.textContent = key.join(" ");
     this.membersLabel.hidden = !hasMembers;
   }
