@@ -297,7 +297,7 @@ def main() -> None:
     tables = parser.parse_args().tables
     warnings.filterwarnings("ignore", message="Found unknown categories")
     logging.disable(logging.INFO)  # MAPIE's
-    content: dict[str, Any] = {"classes": {}, "numbers": {}}
+    content: dict[str, Any] = {"splits": N_FOLDS * N_REPEATS, "cost rounds": COST_ROUNDS, "classes": {}, "numbers": {}}
     for task, names, measure in (("classes", CLASSES, measure_classes), ("numbers", NUMBERS, measure_numbers)):
         for name in names:
             if not tables or name in tables:

@@ -77,6 +77,7 @@ def substitutions() -> dict[str, str]:
         **search_estimates(),
         **large_data_estimates(),
         **accuracy_figures(),
+        **uncertainty_figures(),
     }
 
 
@@ -397,6 +398,111 @@ def format_duration(seconds: float) -> str:
 def format_number(value: float) -> str:
     """Return a number with three significant digits; one above 100 is rounded to an integer."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def uncertainty_figures() -> dict[str, str]:
+    """Return the tables and figures of the page on uncertainty."""
+    record = read("uncertainty")
+    classes = {name: table["methods"] for name, table in record["classes"].items()}
+    numbers = {name: table["methods"] for name, table in record["numbers"].items()}
+
+    def fits(tables: dict[str, Any], *methods: str) -> str:
+        medians = sorted(statistics.median(table[method]["fits"] for table in tables.values()) for method in methods)
+        return " to ".join(dict.fromkeys(f"{value:.1f}" for value in (medians[0], medians[-1])))
+
+    sets = [table["split conformal"] for table in classes.values()]
+    coverages, sizes = [score["coverage"] for score in sets], [score["set size"] for score in sets]
+    worst = max(classes, key=lambda name: classes[name]["network"]["ECE"])
+    before, after = classes[worst]["network"], classes[worst]["sigmoid"]
+    return {
+        "ensemble_cost": fits(classes, "bagging", "deep ensemble"),
+        "calibration_cost": fits(classes, "sigmoid", "isotonic", "temperature"),
+        "quantile_cost": fits(numbers, "quantile network"),
+        "split_cost": fits(numbers, "split conformal"),
+        "cross_cost": fits(numbers, "cross conformal"),
+        "n_class_tables": str(len(classes)),
+        "n_number_tables": str(len(numbers)),
+        "n_splits": str(record["splits"]),
+        "calibration_table": calibration_table(classes),
+        "calibrated_log_loss_table": calibrated_table(record["classes"], "log loss"),
+        "calibrated_ece_table": calibrated_table(record["classes"], "ECE"),
+        "calibration_sentence": (
+            f"On `{worst}`, where the ECE is highest, `sigmoid` takes it from {before['ECE']:.2f} to "
+            f"{after['ECE']:.2f} and the log loss from {before['log loss']:.2f} to {after['log loss']:.2f}."
+        ),
+        "interval_table": interval_table(numbers),
+        "set_coverage": f"{100 * statistics.mean(coverages):.0f}%",
+        "set_coverage_range": f"{100 * min(coverages):.0f}% to {100 * max(coverages):.0f}%",
+        "set_size_range": f"{min(sizes):.1f} to {max(sizes):.1f}",
+        "most_fits": f"{max(max(job['fits'].values()) for job in record['cost'].values()):.1f}",
+        "cost_rounds": str(record["cost rounds"]),
+        "member_cost_table": member_cost_table(record["cost"]),
+        "uncertainty_tables": "; ".join(
+            f"{task}: {', '.join(f'`{name}`' for name in record[task])}" for task in ("classes", "numbers")
+        ),
+        "uncertainty_machine": machine("uncertainty"),
+    }
+
+
+def calibration_table(classes: dict[str, Any]) -> str:
+    """Return a row for each method with its mean scores over the tables and its median cost."""
+    titles = {
+        "network": "one network",
+        "sigmoid": "calibrated, sigmoid",
+        "temperature": "calibrated, temperature",
+        "isotonic": "calibrated, isotonic",
+        "bagging": "bagging, 5 members",
+        "deep ensemble": "deep ensemble, 5 members",
+    }
+    rows = []
+    for method, title in titles.items():
+        scores = [table[method] for table in classes.values()]
+        means = [statistics.mean(score[metric] for score in scores) for metric in ("log loss", "Brier", "ECE")]
+        error = 100 * statistics.mean(score["error"] for score in scores)
+        cost = statistics.median(score["fits"] for score in scores)
+        rows.append([title, *(f"{value:.3f}" for value in means), f"{error:.1f}%", f"{cost:.1f}"])
+    return markdown_table("lrrrrr", ["Method", "Log loss", "Brier", "ECE", "Error", "Fits"], rows)
+
+
+def calibrated_table(classes: dict[str, Any], metric: str) -> str:
+    """Return a row for each table with a score of the network, and after each calibration."""
+    methods = ("network", "sigmoid", "temperature", "isotonic")
+    rows = []
+    for name, table in classes.items():
+        scores = [f"{table['methods'][method][metric]:.2f}" for method in methods]
+        rows.append([name, f"{table['rows']:,}", str(table["classes"]), *scores])
+    return markdown_table("lrrrrrr", [f"{metric[0].upper()}{metric[1:]}", "Rows", "Classes", *methods], rows)
+
+
+def interval_table(numbers: dict[str, Any]) -> str:
+    """Return a row for each method with the coverage and the width of its intervals."""
+    titles = {
+        "deep ensemble": "deep ensemble, 5 members",
+        "bagging": "bagging, 5 members",
+        "quantile network": "quantile network, defaults",
+        "split conformal": "MAPIE, split conformal",
+        "cross conformal": "MAPIE, cross conformal, 5 folds",
+        "conformalized quantiles": "MAPIE, conformalized quantiles",
+    }
+    rows = []
+    for method, title in titles.items():
+        scores = [table[method] for table in numbers.values()]
+        coverages = [score["coverage"] for score in scores]
+        percents = [f"{100 * value:.0f}%" for value in (statistics.mean(coverages), min(coverages), max(coverages))]
+        width = statistics.mean(score["width"] for score in scores)
+        cost = statistics.median(score["fits"] for score in scores)
+        rows.append([title, *percents, f"{width:.2f}", f"{cost:.1f}"])
+    return markdown_table("lrrrrr", ["Method", "Coverage", "Lowest", "Highest", "Width", "Fits"], rows)
+
+
+def member_cost_table(jobs: dict[str, Any]) -> str:
+    """Return a row for each job with the time of one network and the cost of five members."""
+    rows = []
+    for name, job in jobs.items():
+        shape = " \N{MULTIPLICATION SIGN} ".join(f"{size:,}" for size in job["shape"])
+        fits = [f"{job['fits'][method]:.1f}" for method in ("bagging", "voting", "deep ensemble")]
+        rows.append([f"{name} ({shape})", format_duration(job["seconds"]), *fits])
+    return markdown_table("lrrrr", ["Data", "One network", "Bagging", "Voting", "Deep ensemble"], rows)
 
 
 def accuracy_figures() -> dict[str, str]:

@@ -7,7 +7,7 @@ A classifier is calibrated if, of the samples with a predicted probability of
 scikit-learn's ``CalibratedClassifierCV`` corrects its probabilities.
 
 See also: :class:`~moonnet.KerasMoonClassifier`;
-:doc:`/guide/model_selection` for meta-estimators.
+:doc:`/guide/uncertainty`, with the gain on eight tables.
 """
 
 # %%
