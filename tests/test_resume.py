@@ -61,7 +61,7 @@ EARLY_STOPPING = {
         )
         for name, parameters in {
             **{loss: {"loss": loss} for loss in LOSSES},
-            "quantiles": {"loss": "pinball", "quantile": [0.1, 0.6, 0.9]},
+            "quantiles": {"loss": "pinball", "quantile": [0.2, 0.5, 0.9]},
             "scored": {"scoring": "neg_median_absolute_error"},
         }.items()
     },
