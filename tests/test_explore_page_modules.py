@@ -242,6 +242,31 @@ def test_legend_names_the_line_and_the_band_of_a_curve():
     assert entries([0.05, 0.5, 0.95]) == ["middle quantile", "quantiles 0.05 to 0.95"]
 
 
+def test_legend_names_the_marks_of_members():
+    def entries(picture, n_members=5, quantiles=()):
+        header = {"picture": picture, "n_members": n_members, "quantiles": list(quantiles)}
+        return evaluate("legend.js", "memberEntries(args[0], {}).map(({ text }) => text)", header)
+
+    assert entries("regions", 1) == entries("curve", 1) == entries("surface", 1) == []
+    assert entries("regions") == ["members", "members disagree"]
+    assert entries("surface") == ["members disagree"]
+    assert entries("curve", quantiles=[0.5]) == ["members", "two standard deviations"]
+    assert entries("curve", quantiles=[0.1, 0.9]) == ["members"]  # the band is that of the quantiles
+
+
+def test_scores_of_members_are_the_lowest_and_the_highest():
+    def lines(header):
+        return evaluate("score_texts.js", "otherScores(args[0])", header)
+
+    of_classes = {"target": None, "accuracy": 0.9, "n_members": 3, "member_test_scores": [0.9, 0.875, 0.95]}
+    assert lines(of_classes) == ["training accuracy 90.0 %", "3 members: held-out 87.5 % to 95.0 %"]
+    assert lines({**of_classes, "n_members": 1}) == ["training accuracy 90.0 %"]
+    of_numbers = {"target": {}, "r2": 0.5, "rmse": 2, "test_rmse": 3, "n_members": 2}
+    of_numbers["member_test_scores"] = [None, 0.25]
+    assert lines(of_numbers)[1] == "2 members: held-out 0.250 to 0.250"
+    assert lines({**of_numbers, "member_test_scores": [None, None]})[1] == "2 members: held-out \N{EN DASH}"
+
+
 # ---- task.js
 
 DESCRIPTIONS = [{"name": "data", "curves": ["sine"], "surfaces": ["plane"]}]

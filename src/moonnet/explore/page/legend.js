@@ -6,7 +6,7 @@ import { PLANE_MARGIN } from "./plane_picture.js";
 import { drawPoints } from "./points.js";
 
 // The entries of a legend below the plane, in rows of at most this width, and the legend's height
-export function layoutLegend(context, width, header, palette, showsHeldOut) {
+export function layoutLegend(context, width, header, palette, { showsHeldOut, showsMembers }) {
   const [row, gap, left] = [20, 18, PLANE_MARGIN.left];
   const heldOut = header.picture === "surface" ? { label: 1, isFilled: true } : {}; // a square
   const marks = [["training", { isFilled: true }], ...(showsHeldOut ? [["held out", heldOut]] : [])];
@@ -18,6 +18,7 @@ export function layoutLegend(context, width, header, palette, showsHeldOut) {
     ...(header.target === null
       ? [{ text: "misclassified", label: 0, color: palette.muted, isFilled: true, isRinged: true }] : []),
     ...(header.picture === "curve" ? curveEntries(header, palette) : []),
+    ...(showsMembers ? memberEntries(header, palette) : []),
   ];
   context.font = palette.font(12);
   let [x, y] = [left, row / 2];
@@ -37,6 +38,16 @@ export function curveEntries(header, palette) {
     { text: line, color: palette.text, lineWidth: 2.5 },
     ...(band ? [{ text: band, color: palette.positiveLine, lineWidth: 10, opacity: 0.22 }] : []),
   ];
+}
+
+// The lines of the members of an ensemble, and the shade or band where they disagree
+export function memberEntries(header, palette) {
+  if (header.n_members === 1) return [];
+  const line = { text: "members", color: palette.text, lineWidth: 0.8, opacity: 0.6 };
+  const shade = { text: "members disagree", color: palette.text, lineWidth: 10, opacity: 0.4 };
+  if (header.picture === "regions") return [line, shade];
+  if (header.picture === "surface") return [shade];
+  return header.quantiles.length > 1 ? [line] : [line, { ...shade, text: "two standard deviations", opacity: 0.25 }];
 }
 
 export function drawLegend(context, top, entries, palette) {

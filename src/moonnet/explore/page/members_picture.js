@@ -47,9 +47,12 @@ function drawShade(context, rectangle, header, spread, largest, palette) {
 }
 
 function strokeThinly(context, palette) {
+  context.save();
+  context.globalAlpha = 0.6;
   context.strokeStyle = palette.text;
-  context.lineWidth = 0.6;
+  context.lineWidth = 0.8;
   context.stroke();
+  context.restore();
 }
 
 // Lines of points in grid steps, each up to one of the ends

@@ -97,7 +97,7 @@ export class Plane {
     const palette = this.page.theme.palette();
     const canvas = new OffscreenCanvas(1, 1);
     const context = canvas.getContext("2d");
-    const legend = layoutLegend(context, size, this.page.view.header, palette, this.heldOut.checked);
+    const legend = layoutLegend(context, size, this.page.view.header, palette, this.shown());
     canvas.width = size * ratio;
     canvas.height = (size + legend.height) * ratio;
     context.scale(ratio, ratio);

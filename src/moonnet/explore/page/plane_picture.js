@@ -71,7 +71,7 @@ function drawRegionsPicture(context, rectangle, scale, view, palette, { showsHel
   if (unit === null) {
     drawGrid(context, rectangle, header.resolution, (index) => probabilityColor(arrays, header, index, palette));
     if (showsMembers) drawMemberBoundaries(context, rectangle, view, palette);
-    drawBoundary(context, rectangle, view, palette);
+    drawBoundary(context, rectangle, view, palette, showsMembers ? 2.4 : 1.5); // to stand out from those of the members
   }
   if (showsHeldOut) {
     drawPoints(context, scale, arrays.test_points, arrays.test_labels, arrays.test_wrong, palette, { zoom });
@@ -105,10 +105,10 @@ function drawScore(context, rectangle, header, palette) {
   context.fillText(text, right - 7, rectangle.y + 5);
 }
 
-function drawBoundary(context, rectangle, { header, arrays }, palette) {
+function drawBoundary(context, rectangle, { header, arrays }, palette, lineWidth) {
   traceLines(context, rectangle, header.resolution, arrays.boundary, arrays.boundary_ends);
   context.strokeStyle = palette.text;
-  context.lineWidth = 1.5;
+  context.lineWidth = lineWidth;
   context.stroke();
 }
 
