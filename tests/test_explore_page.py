@@ -675,8 +675,10 @@ def test_losses_and_quantiles_are_offered_for_numbers(page):
     film.send_keys(Keys.HOME)
     wait(page, "explorer.film.epoch === 0")
     assert page.find_element(By.CSS_SELECTOR, ".accuracy").text.startswith("\N{MINUS SIGN}")  # not trained yet
+    choose(page, "loss", "poisson")
     choose(page, "data", "sine")  # with negative numbers
     settle(page)
+    assert setting(page, "loss").get_attribute("value") == "squared_error"
     setting(page, "loss").send_keys("")  # the focus
     assert not setting(page, "loss").find_element(By.XPATH, "option[.='poisson']").is_enabled()
     choose(page, "data", "moons")

@@ -272,6 +272,8 @@ export class Explorer {
     const isNewPlane = isNewSplit || ["data", "target", "features"].some((name) => name in values);
     const isNewSamples = isNewPlane || "n_samples" in values || "random_state" in values;
     if (isNewPlane) delete this.settings.drawn;
+    const mayBeNegative = "data" in values || "target" in values; // which poisson does not allow
+    if (mayBeNegative && this.settings.loss === "poisson") delete this.settings.loss;
     if (isNewSamples) {
       delete this.settings.erased;
       this.drawing.clearUndo();
