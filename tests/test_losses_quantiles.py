@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import mean_pinball_loss, r2_score
 from sklearn.model_selection import GridSearchCV
 
@@ -205,11 +206,21 @@ def test_quantiles_of_another_loss_raise():
     fitted = regressor().fit(X, Y).set_params(loss="huber", quantile=0.5)
     assert fitted.predict_quantiles(X).shape == (120, 2, 4)
     assert_array_equal(fitted.quantiles_, LEVELS)
+    fitted = regressor(loss="huber").fit(X, Y).set_params(loss="pinball")
+    with pytest.raises(AttributeError) as error:
+        _ = fitted.predict_quantiles
+    assert "Got loss='pinball', which has no effect before the next fit" in str(error.value.__cause__)
+
+
+def test_unfitted_regressor_raises():
+    for method in ("predict", "predict_quantiles"):
+        with pytest.raises(NotFittedError):
+            getattr(regressor(), method)(X)
 
 
 INVALID = [
     *([], [0.5], [0.5, 0.1], [0.1, 0.1, 0.2], [0.0, 0.5], [0.5, 1.0], [0.1, np.nan], [[0.1, 0.2]]),
-    *([0.1, "b"], [None], None, "0.5", 1.5),
+    *([0.1, "b"], ["0.1", "0.9"], [None], None, "0.5", 1.5),
 ]
 
 

@@ -27,12 +27,13 @@ from moonnet.targets import NumberTargets
 
 def _has_quantiles(reg: KerasMoonRegressor) -> bool:
     """Return whether a regressor predicts quantiles. Raises AttributeError if not."""
-    loss = reg._targets.loss.name if hasattr(reg, "_trained_with") else reg.loss
-    if isinstance(loss, str) and loss == Quantiles.name:
+    is_chosen = isinstance(reg.loss, str) and reg.loss == Quantiles.name
+    is_fitted = hasattr(reg, "_trained_with")
+    if (is_fitted and reg._targets.loss.quantiles) or (is_chosen and not is_fitted):
         return True
     raise AttributeError(
-        f"predict_quantiles needs loss='pinball', which predicts the numbers in the 'quantile' parameter. "
-        f"Got loss={reg.loss!r} instead."
+        "predict_quantiles needs loss='pinball', which predicts the numbers in the 'quantile' parameter. "
+        f"Got loss={reg.loss!r}{', which has no effect before the next fit' if is_chosen else ' instead'}."
     )
 
 
@@ -479,7 +480,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
     def _check_quantile(self) -> None:
         """Raise ValueError unless there is one quantile, or several in ascending order."""
         try:
-            quantiles = np.asarray(self.quantile, np.float64)
+            quantiles = np.asarray(self.quantile)
+            quantiles = np.array(np.nan) if quantiles.dtype.kind in "SU" else quantiles.astype(np.float64)
         except (TypeError, ValueError):
             quantiles = np.array(np.nan)
         is_number = isinstance(self.quantile, Real)
@@ -582,7 +584,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         predict_quantiles : Predict several quantiles.
         moonnet.plotting.RegressionDisplay : Plot predictions.
         """
-        return self._targets.decode(self._outputs(X))
+        outputs = self._outputs(X)  # raises NotFittedError
+        return self._targets.decode(outputs)
 
     @available_if(_has_quantiles)
     def predict_quantiles(self, X: ArrayLike) -> np.ndarray:
@@ -621,7 +624,8 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         scikit-learn's pipelines have no such method. Apply the other steps first:
         ``pipeline[-1].predict_quantiles(pipeline[:-1].transform(X))``.
         """
-        return self._targets.decode_quantiles(self._outputs(X))
+        outputs = self._outputs(X)  # raises NotFittedError
+        return self._targets.decode_quantiles(outputs)
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         """Return the outputs for X, in the dtype of predictions."""
