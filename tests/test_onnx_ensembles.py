@@ -36,6 +36,13 @@ PROBLEMS = {
     "pipelines": (DeepEnsembleClassifier(make_pipeline(StandardScaler(), NETWORK), 2, random_state=0), X, IRIS.target),
     "numbers": (DeepEnsembleRegressor(KerasMoonRegressor((6,), epochs=3), 3, random_state=0), X, X[:, 0] * 1e3 + 1e4),
     "several numbers": (DeepEnsembleRegressor(KerasMoonRegressor((6,), epochs=3), 2, random_state=0), X, X[:, :2]),
+    "quantiles": (
+        DeepEnsembleRegressor(
+            KerasMoonRegressor((6,), loss="pinball", quantile=[0.1, 0.5, 0.9], epochs=3), 2, random_state=0
+        ),
+        X,
+        X[:, 0],
+    ),
 }
 
 

@@ -37,7 +37,7 @@ def set_regressor_types(operator: Any) -> None:
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add the members, their mean probabilities and the labels to skl2onnx's graph."""
     ensemble = operator.raw_operator
-    op, probabilities = _mean(scope, operator, container)
+    op, probabilities = _mean(scope, operator, container, index=1)
     if ensemble._is_multilabel:
         labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
         _add_outputs(scope, operator, container, op, (labels, probabilities))
@@ -47,7 +47,7 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     """Add the members and their mean to skl2onnx's graph."""
-    op, numbers = _mean(scope, operator, container)
+    op, numbers = _mean(scope, operator, container, index=0)
     _add_outputs(scope, operator, container, op, (numbers,))
 
 
@@ -106,12 +106,12 @@ def convert_bagging_regressor(scope: Any, operator: Any, container: Any) -> None
     _add_outputs(scope, operator, container, op, (_weighted_mean(op, members),))
 
 
-def _mean(scope: Any, operator: Any, container: Any) -> tuple[Operators, Any]:
-    """Return the graph's operators, and the mean of the probabilities or numbers of all members."""
+def _mean(scope: Any, operator: Any, container: Any, index: int) -> tuple[Operators, Any]:
+    """Return the graph's operators, and the mean of the output with this index of all members."""
     ensemble = operator.raw_operator
     op, values = operators_and_input(operator, container)
     inputs = [_variable(scope, operator, container, op, values, ensemble.n_features_in_)]
-    members = [_outputs(scope, container, member, inputs)[-1] for member in ensemble.estimators_]
+    members = [_outputs(scope, container, member, inputs)[index] for member in ensemble.estimators_]
     return op, _weighted_mean(op, members)
 
 
