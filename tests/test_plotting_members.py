@@ -44,6 +44,12 @@ ENSEMBLES = {
     "forest": (RandomForestClassifier(4, max_depth=2, random_state=0), FRAME, NAMES),
     "labels": (DeepEnsembleClassifier(DecisionTreeClassifier(max_depth=2), 3, random_state=0), FRAME, NUMBERS + 1),
     "pipeline": (make_pipeline(StandardScaler(), RANDOM_FEATURES), FRAME, NAMES),
+    "pipelines": (
+        VotingClassifier([("a", make_pipeline(StandardScaler(), GaussianNB())), *PAIR], voting="soft"),
+        FRAME,
+        NAMES,
+    ),
+    "ensembles": (BaggingClassifier(RandomForestClassifier(2, max_depth=2), 3, random_state=0), X, NAMES),
     "search": (GridSearchCV(make_pipeline(StandardScaler(), VotingClassifier(PAIR, voting="soft")), {}), FRAME, NAMES),
 }
 

@@ -67,7 +67,8 @@ def _members(ensemble: Any, X: Any, is_kind: Any, kind: str) -> list[tuple[Any, 
     """Return the members of an ensemble, each with X as it takes it."""
     members = getattr(ensemble, "estimators_", ())
     # Those of gradient boosting, an array of two dimensions, predict what the ones before them have left
-    if np.ndim(members) > 1 or len(members) == 0 or not all(map(is_kind, members)):
+    is_boosting = isinstance(members, np.ndarray) and members.ndim > 1
+    if is_boosting or len(members) == 0 or not all(map(is_kind, members)):
         raise _members_error(ensemble, f"each a {kind}")
     if hasattr(ensemble, "named_estimators_"):  # a VotingClassifier, for example, passes X to its members as it is
         return [(member, X) for member in members]
