@@ -123,6 +123,14 @@ def test_scikit_learns_ensemble_agrees(problem):
         assert_allclose(outputs[1], np.transpose(shares))
 
 
+def test_calibration_that_skl2onnx_converts_wrongly_raises():
+    calibrated = CalibratedClassifierCV(NETWORK, method="isotonic", cv=2).fit(X, NAMES)
+    with pytest.raises(
+        ValueError, match=r"'method' parameter of CalibratedClassifierCV must be 'sigmoid'.*Got 'isotonic'"
+    ):
+        to_onnx(make_pipeline(calibrated), X)
+
+
 def test_member_that_lacks_a_class_agrees():
     ensemble = BaggingClassifier(LogisticRegression(), 4, max_samples=3, bootstrap=False, random_state=0)
     ensemble.fit(X, NAMES)

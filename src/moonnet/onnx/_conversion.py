@@ -7,6 +7,7 @@ import numpy as np
 from skl2onnx import convert_sklearn
 from skl2onnx.common import data_types as types
 from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
@@ -77,7 +78,7 @@ def to_onnx(
     ``predict_proba``, contains each class's share of the votes.
 
     skl2onnx 1.20 converts a :class:`sklearn.calibration.CalibratedClassifierCV` correctly only with
-    ``method="sigmoid"``: isotonic calibration becomes steps where scikit-learn interpolates.
+    ``method="sigmoid"``: isotonic calibration would become steps where scikit-learn interpolates.
 
     Some other transformers and estimators of scikit-learn, which skl2onnx converts, compute in float32 only.
 
@@ -120,6 +121,7 @@ def to_onnx(
             **dict.fromkeys(encoders, set_types),
             **dict.fromkeys((BaggingClassifier, VotingClassifier), _ensembles.set_sklearn_classifier_types),
             BaggingRegressor: _ensembles.set_regressor_types,
+            CalibratedClassifierCV: _ensembles.set_calibrated_types,
             VotingRegressor: _ensembles.set_voting_regressor_types,
         },
         custom_conversion_functions={

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 from skl2onnx._parse import _parse_sklearn
+from skl2onnx.common._registration import get_shape_calculator
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -61,6 +62,17 @@ def set_voting_regressor_types(operator: Any) -> None:
     """Declare the output of skl2onnx's operator for a VotingRegressor."""
     check_is_fitted(operator.raw_operator)
     operator.outputs[0].type = output_type(operator, 1)
+
+
+def set_calibrated_types(operator: Any) -> None:
+    """Declare the outputs of skl2onnx's operator for a CalibratedClassifierCV; raise for what it converts wrongly."""
+    calibrated = operator.raw_operator
+    if calibrated.method != "sigmoid":
+        raise ValueError(
+            "The 'method' parameter of CalibratedClassifierCV must be 'sigmoid' for the conversion to ONNX: skl2onnx "
+            f"makes steps of isotonic calibration, and lacks others. Got {calibrated.method!r} instead."
+        )
+    get_shape_calculator("SklearnCalibratedClassifierCV")(operator)
 
 
 def convert_voting_classifier(scope: Any, operator: Any, container: Any, parsers: Any = None) -> None:
