@@ -163,13 +163,12 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     history_ : dict of str to list of float
         Loss of each epoch, in the unit of y, or in its square for ``"squared_error"`` and ``"huber"``; a Keras loss is
-        that of the standardised y. ``"loss"`` is
-        the weighted mean over the samples of the epoch, computed while the weights change. With several quantiles, it
-        is also their mean, that of outputs before they are sorted; ``"val_loss"`` is that of the predictions. With
-        early stopping or
-        ``X_val``, ``"val_loss"`` is that of the validation set after the epoch; it is NaN for epochs without a
-        validation set. ``"val_score"`` is the score that early stopping monitors, if ``scoring`` is not ``"loss"``.
-        Further keys, such as ``"learning_rate"``, are numbers that callbacks add. Resumed fits append to this history.
+        that of the standardised y. ``"loss"`` is the weighted mean over the samples of the epoch, computed while the
+        weights change. With early stopping or ``X_val``, ``"val_loss"`` is that of the validation set after the epoch;
+        it is NaN for epochs without a validation set. With several quantiles, both are also means over the quantiles:
+        ``"loss"`` of the network's outputs, ``"val_loss"`` of the predictions, which are sorted. ``"val_score"`` is the
+        score that early stopping monitors, if ``scoring`` is not ``"loss"``. Further keys, such as
+        ``"learning_rate"``, are numbers that callbacks add. Resumed fits append to this history.
 
     model_ : keras.Sequential, or keras.Model with ``hidden_layers``
         The fitted network as a compiled Keras model. Each access builds a new model, so assign it to a variable before

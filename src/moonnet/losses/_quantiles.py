@@ -17,7 +17,7 @@ class Quantiles(RegressionLoss):
     Crossing", 2010.
     """
 
-    levels: tuple[float, ...]  # the quantiles, strictly increasing
+    levels: tuple[float, ...]  # the quantiles, strictly increasing; constants of a compiled program
     name: ClassVar[str] = Pinball.name
 
     @property
