@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 from explorer import run_chromium, serve_explorer
 
 IMAGES = Path(__file__).parent / "images"
-SIZE = 1180, 870
+SIZE = 1180, 970
 SECONDS_PER_FRAME = 0.2
 POINTER = """
 const pointer = document.createElement("div");
@@ -113,7 +113,7 @@ def _to_image(png: bytes) -> Image.Image:
 
 
 def demonstrate(recorder: PageRecorder) -> None:
-    """Change the learning rate and the noise, draw samples of class 1, shrink a layer, and play the film."""
+    """Change learning rate and noise, draw samples of class 1, shrink a layer, play the film, and train an ensemble."""
     recorder.record(4)
     recorder.slide("[data-setting=learning_rate]", 0.03, 0.56, 8)
     recorder.slide("[data-setting=noise]", 0.41, 0.15, 6)
@@ -124,12 +124,18 @@ def demonstrate(recorder: PageRecorder) -> None:
     recorder.wait_until_enabled(".film button")
     recorder.click(".film button")
     recorder.record(26)
+    recorder.slide("[data-setting=n_estimators]", 0.03, 0.46, 4)
+    recorder.record(6)
 
 
 def write_gif(frames: list[Image.Image]) -> None:
     """Write the frames as a GIF, scaled down and with a reduced palette."""
     small = [frame.resize((SIZE[0] * 3 // 4, SIZE[1] * 3 // 4), Image.Resampling.LANCZOS) for frame in frames]
-    palette = small[len(small) // 2].quantize(96)
+    middle, last = small[len(small) // 2], small[-1]
+    both = Image.new("RGB", (2 * middle.width, middle.height))
+    both.paste(middle)
+    both.paste(last, (middle.width, 0))
+    palette = both.quantize(112)
     first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
     durations = [round(1000 * SECONDS_PER_FRAME)] * len(others) + [2000]
     first.save(IMAGES / "explorer.gif", save_all=True, append_images=others, duration=durations, loop=0, optimize=True)

@@ -39,7 +39,7 @@ export class Theme {
         isDark, classes, background: color("plane"), text: color("text"), muted: color("muted"), line: color("line"),
         accent: color("accent"), font: (size, weight = "") => `${weight} ${size}px ${style.fontFamily}`,
         shades: classes.map((_, index) => mapTo(`class-${index}`, 0.12, 0.62)),
-        shading: opacityMap(rgbOfHex(color("text")), 0.9),
+        shading: opacityMap(rgbOfHex(color("text")), 0.6),
         positive: mapTo("class-1", 0, 1), negative: mapTo("class-0", 0, 1),
         positiveLine: color("class-1"), negativeLine: color("class-0"),
       };
