@@ -328,6 +328,20 @@ def test_coordinates_of_plane_are_those_of_pixels(shares):
     assert_allclose(back, point, atol=1e-12)
 
 
+# ---- unit_pictures.js
+
+
+def test_chart_of_a_unit_is_a_row_of_its_image():
+    bytes_ = np.random.default_rng(0).integers(1, 256, (3, 24, 24))
+    bytes_[:] = bytes_[:, :1]  # the same in each row
+    for unit in range(3):
+        found = evaluate(
+            "unit_pictures.js", "chartValues(Uint8Array.from(args[0]), args[1], 24)", bytes_.ravel().tolist(), unit
+        )
+        assert_allclose(found, (bytes_[unit, 0] - 128) / 127)
+        assert np.abs(found).max() <= 1
+
+
 # ---- network_layout.js
 
 

@@ -1,17 +1,16 @@
-import { drawGrids, drawLine, prepareCanvas } from "./canvas.js";
-import { activationColor } from "./colors.js";
+import { drawLine, prepareCanvas } from "./canvas.js";
 import { element } from "./dom.js";
 import { networkLayout } from "./network_layout.js";
+import { drawUnitCharts, drawUnitPlanes } from "./unit_pictures.js";
 
 const SYMBOLS_WIDTH = 44; // pixels left of the inputs
 
 function drawNetwork(context, layers, { header, arrays }, palette, selected) {
   drawConnections(context, layers, arrays.weights, palette);
-  const [tiles, side] = [layers.flat(), header.unit_resolution];
-  const images = drawGrids(tiles.length, side, (index) => activationColor(arrays.units[index], palette));
+  const tiles = layers.flat();
+  const drawUnits = header.picture === "curve" ? drawUnitCharts : drawUnitPlanes;
+  drawUnits(context, tiles, header.unit_resolution, arrays.units, palette);
   tiles.forEach(({ x, y, size }, unit) => {
-    const [left, top] = images.positionOf(unit);
-    context.drawImage(images.canvas, left, top, side, side, x, y, size, size);
     context.lineWidth = unit === selected ? 3 : 1;
     context.strokeStyle = unit === selected ? palette.accent : palette.line;
     context.strokeRect(x, y, size, size);
