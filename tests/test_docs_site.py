@@ -17,6 +17,7 @@ PAGES = [
     "guide/plotting.html",
     "guide/migrating.html",
     "auto_gallery/index.html",
+    "auto_gallery/plot_backpropagation.html",
     "auto_gallery/plot_film.html",
     "api.html",
     "api/moonnet.KerasMoonClassifier.html",

@@ -110,4 +110,4 @@ for point, digit in zip(display.X, display.y, strict=True):
     ax.text(*point, str(digit), size=8, ha="center", va="center")
 print(f"digits with a region: {display.classes[np.unique(display.response)]}")
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 4
