@@ -8,7 +8,6 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -173,9 +172,3 @@ def test_errors_are_those_of_scikit_learn(moons):
     with pytest.raises(ValueError, match=r"test_size=2\.0 should be"):
         plot_learning_curve(DecisionTreeClassifier(), *moons, test_size=2.0)
     assert plt.get_fignums() == []
-
-
-def test_a_network_of_scikit_learn_is_drawn(moons):
-    mlp = MLPClassifier((5,), solver="lbfgs", max_iter=5000)
-    display = plot_validation_curve(mlp, *moons, "alpha", [1e-3, 10.0], n_seeds=3)
-    assert display.test_scores.std(axis=1).max() > 0
