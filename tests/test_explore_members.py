@@ -108,7 +108,7 @@ def test_recorded_ensemble_is_identical_to_the_fitted_one(case):
     trained = fit(**CASES[case])
     settings, data = trained.settings, trained.data
     ensemble = unfitted(settings, data)
-    film = Recording(data, lambda recording: True).fit(ensemble)
+    film = Recording(data, lambda: False).fit(ensemble)
     assert_same_states(film.final, trained.states)
     assert_same_states([member._state for member in ensemble.estimators_], trained.states)
     assert [member._checkpoint["optimizer_state"] for member in ensemble.estimators_] == [[]] * 3
@@ -124,7 +124,7 @@ def test_members_that_stopped_early_stay_as_they_are_in_the_film():
     values = {"early_stopping": True, "epochs": 300, "learning_rate": 0.05, "noise": 0.5, "random_state": 1}
     settings, data = load(**values)
     ensemble = unfitted(settings, data)
-    film = Recording(data, lambda recording: True).fit(ensemble)
+    film = Recording(data, lambda: False).fit(ensemble)
     n_epochs = [member.n_iter_ for member in ensemble.estimators_]
     assert 10 < min(n_epochs) < max(n_epochs) < 300
     assert film.n_epochs == film.final_epoch == len(film.history["loss"]) == max(n_epochs)
@@ -138,19 +138,32 @@ def test_members_that_stopped_early_stay_as_they_are_in_the_film():
     assert film.history["loss"][-1] == pytest.approx(longest.history_["loss"][-1])
 
 
-def test_all_members_stop_when_should_continue_returns_false():
-    settings, data = load(epochs=200)
+def test_interrupted_recording_ends_all_members_and_begins_no_other():
+    settings, data = load(epochs=200, n_estimators=8)
     seen = []
 
-    def should_continue(recording):
-        assert 1 <= len(recording.latest[1]) <= 3
+    def watch(recording):
+        assert 1 <= len(recording.latest[1]) <= 8
         assert recording.network.layer_sizes == (2, 4, 1)
         seen.append(len(recording.history["loss"]))
-        return len(seen) < 5
 
-    ensemble = unfitted(settings, data)
-    Recording(data, should_continue).fit(ensemble)
-    assert sum(member.n_iter_ for member in ensemble.estimators_) == len(seen) < 10
+    recording = Recording(data, lambda: len(seen) >= 5, watch)
+    begun = []
+    make_recorder = recording._make_recorder
+    recording._make_recorder = lambda member, targets: begun.append(make_recorder(member, targets)) or begun[-1]
+    assert recording.fit(unfitted(settings, data).set_params(n_jobs=2)) is None
+    assert 5 <= len(seen) < 20
+    assert len(begun) < 8
+
+
+def test_interrupted_recording_of_one_network():
+    settings, data = load(epochs=200, n_estimators=1)
+    seen = []
+    assert (
+        Recording(data, lambda: len(seen) >= 5, lambda recording: seen.append(1)).fit(unfitted(settings, data)) is None
+    )
+    assert len(seen) == 5
+    assert Recording(data, lambda: True).fit(unfitted(settings, data)) is None
 
 
 def test_mean_history_is_over_the_members_trained_for_so_long():

@@ -12,6 +12,10 @@ Network = KerasMoonClassifier | KerasMoonRegressor
 Ensemble = DeepEnsembleClassifier | DeepEnsembleRegressor
 
 
+class TrainingInterruptedError(Exception):
+    """Raised instead of making an observer, so that no further member is trained."""
+
+
 def members_of(estimator: Network | Ensemble) -> list[Network]:
     """Return the fitted networks."""
     return estimator.estimators_ if isinstance(estimator, Ensemble) else [estimator]
@@ -22,7 +26,7 @@ def fit_observed(
 ) -> None:
     """Fit an estimator; ``make_observer`` returns an observer for each network and its targets.
 
-    The members of an ensemble call it on several threads.
+    The members of an ensemble call it on several threads. It may raise TrainingInterruptedError.
     """
 
     def fit(network: Network, X: np.ndarray, y: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from moonnet.explore._datasets import PlaneDataset
 from moonnet.explore._film import Film
-from moonnet.explore._members import Ensemble, Network, fit_observed, mean_history, members_of
+from moonnet.explore._members import Ensemble, Network, TrainingInterruptedError, fit_observed, mean_history, members_of
 from moonnet.explore._recorder import Recorder
 from moonnet.networks import State
 
@@ -13,20 +13,31 @@ from moonnet.networks import State
 class Recording:
     """The recorders of all networks in a training.
 
-    ``should_continue`` is called with the recording after each epoch of a network, for several ones on several threads.
+    The training ends early once ``is_interrupted`` returns True. ``watch`` is called with the recording after each
+    epoch of a network. The members of an ensemble call both on several threads.
     """
 
-    def __init__(self, data: PlaneDataset, should_continue: Callable[["Recording"], bool]) -> None:
+    def __init__(
+        self,
+        data: PlaneDataset,
+        is_interrupted: Callable[[], bool],
+        watch: Callable[["Recording"], None] = lambda recording: None,
+    ) -> None:
         self._data = data
-        self._should_continue = should_continue
+        self._is_interrupted = is_interrupted
+        self._watch = watch
         self._recorders: dict[int, Recorder] = {}  # by the id of the network's estimator
 
-    def fit(self, estimator: Network | Ensemble) -> Film:
-        """Fit an estimator and return the film of its training."""
+    def fit(self, estimator: Network | Ensemble) -> Film | None:
+        """Fit an estimator and return the film of its training; None if it was interrupted."""
         try:
             fit_observed(estimator, self._data.inputs(self._data.X_train), self._data.y_train, self._make_recorder)
+            if self._is_interrupted():
+                return None
             members = members_of(estimator)
             recorders = [self._recorders[id(member)] for member in members]
+        except TrainingInterruptedError:
+            return None
         finally:
             self._recorders = {}  # they refer to the recording: without this, it would wait for the garbage collector
         history = mean_history([recorder.history for recorder in recorders])
@@ -50,9 +61,17 @@ class Recording:
         return mean_history([dict(recorder.history) for recorder in self._begun() if recorder.history])
 
     def _make_recorder(self, member: Network, targets: Any) -> Recorder:
-        recorder = Recorder(self._data, targets, lambda _: self._should_continue(self))
+        if self._is_interrupted():
+            raise TrainingInterruptedError
+        recorder = Recorder(self._data, targets, self._should_continue)
         self._recorders[id(member)] = recorder
         return recorder
+
+    def _should_continue(self, recorder: Recorder) -> bool:
+        if self._is_interrupted():
+            return False
+        self._watch(self)
+        return True
 
     def _begun(self) -> list[Recorder]:
         return [recorder for recorder in list(self._recorders.values()) if recorder.states]

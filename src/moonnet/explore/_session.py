@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from moonnet.explore._datasets import PlaneDataset, UserTable, apply_edits, load_dataset
-from moonnet.explore._members import fit_observed
+from moonnet.explore._members import TrainingInterruptedError, fit_observed
 from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._protocol import LatestMessageQueue, pack_message
 from moonnet.explore._settings import MAX_SEED, OPTIMIZERS, DatasetSettings, Settings, describe_controls
@@ -173,27 +173,25 @@ class Session:
         last_sent = time.monotonic()
         is_sending = threading.Lock()  # the members of an ensemble train on several threads
 
-        def should_continue(recording: Recording) -> bool:
-            if self._requests.contains(*_INTERRUPTING_KINDS):
-                return False
-            if sends_pictures and is_sending.acquire(blocking=False):
-                try:
-                    send_picture(recording)
-                finally:
-                    is_sending.release()
-            return True
+        def is_interrupted() -> bool:
+            return self._requests.contains(*_INTERRUPTING_KINDS)
 
         def send_picture(recording: Recording) -> None:
             nonlocal last_sent
-            if time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
-                header = {"history": _as_json(recording.history), "final": False}
-                targets, states = recording.latest
-                self._send_picture("picture", request_id, data, targets, recording.network, states, **header)
-                last_sent = time.monotonic()
+            if not sends_pictures or not is_sending.acquire(blocking=False):
+                return
+            try:
+                if time.monotonic() - last_sent > _SECONDS_BETWEEN_PICTURES:
+                    header = {"history": _as_json(recording.history), "final": False}
+                    targets, states = recording.latest
+                    self._send_picture("picture", request_id, data, targets, recording.network, states, **header)
+                    last_sent = time.monotonic()
+            finally:
+                is_sending.release()
 
         predictor = unfitted(settings, data)
-        film = Recording(data, should_continue).fit(predictor)
-        if self._requests.contains(*_INTERRUPTING_KINDS):
+        film = Recording(data, is_interrupted, send_picture).fit(predictor)
+        if film is None:
             return False
         self._network = TrainedNetwork(request_id, settings, data, predictor, film)
         if sends_pictures:
@@ -255,32 +253,43 @@ class Session:
 
         Any newer request interrupts the training, which is repeated once that request is answered.
         """
-        from moonnet.explore._interruption import Interruption
-
         network = self._trained_network()
         seeds: Any = request.get("seeds")
         if not _is_list_of_seeds(seeds):
             raise ValueError(f"seeds must be a list of 1 to {_MAX_SEEDS} whole numbers from 0 to {MAX_SEED}.")
         if request.get("network") != network.request_id:
             return  # another network is on the page now
-        data = network.data
-        settings = replace(network.settings, network_random_state=seeds[0])
-        other = TrainedNetwork(network.request_id, settings, data, unfitted(settings, data), None)
         answer = {"network": network.request_id, "seed": seeds[0]}
         try:
-            fit_observed(
-                other.predictor, data.inputs(data.X_train), data.y_train, lambda *_: Interruption(self._is_idle)
-            )
+            other = self._train_with_seed(network, seeds[0])
         except ValueError as error:  # this training diverged; those of other seeds may not
             self._send_answer(request["id"], "seed", **answer, problem=str(error))
         else:
-            if not self._is_idle():
+            if other is None:
                 self._requests.put_again("seeds", request)
                 return
-            header, arrays = compute_plane(data, other.targets, other.architecture, other.states, _SEED_RESOLUTION)
+            shown = other.data, other.targets, other.architecture, other.states
+            header, arrays = compute_plane(*shown, _SEED_RESOLUTION)
             self._send_answer(request["id"], "seed", arrays, **answer, **header)
         if len(seeds) > 1:
             self._requests.put_again("seeds", {**request, "seeds": seeds[1:]})
+
+    def _train_with_seed(self, network: TrainedNetwork, seed: int) -> TrainedNetwork | None:
+        """Train a network like this one with another seed; return None if any newer request interrupts it."""
+        from moonnet.explore._interruption import Interruption
+
+        def make_observer(*_: Any) -> Interruption:
+            if not self._is_idle():
+                raise TrainingInterruptedError
+            return Interruption(self._is_idle)
+
+        settings, data = replace(network.settings, network_random_state=seed), network.data
+        predictor = unfitted(settings, data)
+        try:
+            fit_observed(predictor, data.inputs(data.X_train), data.y_train, make_observer)
+        except TrainingInterruptedError:
+            return None
+        return network._replace(settings=settings, predictor=predictor, film=None) if self._is_idle() else None
 
     def _is_idle(self) -> bool:
         return not self._requests.wait_for_message(0)
