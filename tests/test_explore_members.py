@@ -156,6 +156,16 @@ def test_interrupted_recording_ends_all_members_and_begins_no_other():
     assert len(begun) < 8
 
 
+def test_film_with_a_stride_shows_the_last_stored_epoch():
+    settings, data = load(epochs=10)
+    whole = Recording(data, lambda: False).fit(unfitted(settings, data))
+    film = Recording(data, lambda: False, stride=4).fit(unfitted(settings, data))
+    assert [len(states) for states in film.states] == [3] * 3  # after 0, 4 and 8 epochs
+    assert film.history == whole.history
+    for epoch, shown in ((0, 0), (3, 0), (4, 4), (9, 8), (10, 10)):
+        assert_same_states(film.states_at(epoch), whole.states_at(shown))
+
+
 def test_interrupted_recording_of_one_network():
     settings, data = load(epochs=200, n_estimators=1)
     seen = []

@@ -21,6 +21,7 @@ from helpers import LONG, SMALL, run_python, unpack_message
 from moonnet import KerasMoonClassifier
 from moonnet.explore import _session
 from moonnet.explore._datasets import apply_edits, load_dataset
+from moonnet.explore._inputs import INPUTS
 from moonnet.explore._picture import compute_picture, compute_plane
 from moonnet.explore._session import Session
 from moonnet.explore._settings import OPTIMIZERS, Settings, describe_controls
@@ -263,6 +264,14 @@ def test_ensemble_is_trained_and_recorded(page, data):
     assert same[score] == header[score]
     assert other["n_members"] == 3
     assert other["member_test_scores"] != same["member_test_scores"]
+
+
+def test_film_of_one_network_stores_each_epoch_and_that_of_a_large_ensemble_is_bounded():
+    largest = {"hidden_layer_sizes": [64] * 6, "epochs": 1000, "data": "blobs", "inputs": list(INPUTS)}
+    for values, expected in ((largest, 1), ({**largest, "n_estimators": 10}, 9), ({"n_estimators": 10}, 1)):
+        settings = Settings.from_json(values)
+        data = apply_edits(load_dataset(settings.dataset, None), settings)
+        assert _session._film_stride(settings, data) == expected
 
 
 def test_long_training_of_ensemble_sends_pictures_of_all_members_and_is_interrupted(page, monkeypatch):

@@ -9,14 +9,18 @@ from moonnet.networks import State
 class Film:
     """The recorded states of the networks, and those that the training resulted in."""
 
-    states: list[list[State]]  # of each network: after each epoch, the initial one first
+    states: list[
+        list[State]
+    ]  # of each network: the initial one, and those after each epoch that is a multiple of stride
+    n_epochs_of_each: list[int]
     final: list[State]
     history: dict[str, list[float]]  # also of the held-out samples; of several networks the mean
+    stride: int = 1  # always for a single network
 
     @property
     def n_epochs(self) -> int:
         """The number of epochs of the network that was trained for longest."""
-        return max(map(len, self.states)) - 1
+        return max(self.n_epochs_of_each)
 
     @property
     def final_epoch(self) -> int:
@@ -27,10 +31,13 @@ class Film:
         return self.n_epochs - is_final[::-1].index(True)
 
     def states_at(self, epoch: int) -> list[State]:
-        """Return the state of each network after an epoch; of several, one whose training has ended is the result."""
+        """Return the state of each network after an epoch, or after the last one before it that is stored.
+
+        Of several networks, one whose training has ended is the result.
+        """
         if len(self.states) == 1:
             return [self.states[0][epoch]]
         return [
-            states[epoch] if epoch < len(states) - 1 else final
-            for states, final in zip(self.states, self.final, strict=True)
+            states[epoch // self.stride] if epoch < n_epochs else final
+            for states, n_epochs, final in zip(self.states, self.n_epochs_of_each, self.final, strict=True)
         ]

@@ -15,13 +15,17 @@ from moonnet.training._validation_set import ValidationObserver
 class Recorder(ValidationObserver):
     """Observer that stores the initial state and those after each epoch, and can stop the training.
 
-    ``targets`` are those of the training; ``should_continue`` is called with the recorder after each epoch.
+    ``targets`` are those of the training; ``should_continue`` is called with the recorder after each epoch. With a
+    ``stride``, only the state after each epoch that is a multiple of it is stored.
     """
 
-    def __init__(self, data: PlaneDataset, targets: Any, should_continue: Callable[["Recorder"], bool]) -> None:
+    def __init__(
+        self, data: PlaneDataset, targets: Any, should_continue: Callable[["Recorder"], bool], stride: int = 1
+    ) -> None:
         X, y = data.inputs(data.X_test), data.y_test
         super().__init__(Samples(X, targets.encode(y, X.dtype), np.ones(len(y))))
         self._should_continue = should_continue
+        self._stride = stride
         self.targets = targets
         self.states: list[State] = []
         self.history: dict[str, list[float]] = {}
@@ -43,7 +47,8 @@ class Recorder(ValidationObserver):
     def epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Store the state and the metrics of the epoch."""
         state = self._training.final_state()
-        self.states.append(state)
+        if (epoch + 1) % self._stride == 0:
+            self.states.append(state)
         (metrics,) = self._evaluate(state.stack())
         for name in self._training.program.spec.loss.metric_names:
             self.history.setdefault(name, []).append(logs[name])

@@ -14,7 +14,8 @@ class Recording:
     """The recorders of all networks in a training.
 
     The training ends early once ``is_interrupted`` returns True. ``watch`` is called with the recording after each
-    epoch of a network. The members of an ensemble call both on several threads.
+    epoch of a network. The members of an ensemble call both on several threads. With a ``stride``, not all of their
+    states are stored.
     """
 
     def __init__(
@@ -22,10 +23,12 @@ class Recording:
         data: PlaneDataset,
         is_interrupted: Callable[[], bool],
         watch: Callable[["Recording"], None] = lambda recording: None,
+        stride: int = 1,
     ) -> None:
         self._data = data
         self._is_interrupted = is_interrupted
         self._watch = watch
+        self._stride = stride
         self._recorders: dict[int, Recorder] = {}  # by the id of the network's estimator
 
     def fit(self, estimator: Network | Ensemble) -> Film | None:
@@ -40,8 +43,13 @@ class Recording:
             return None
         finally:
             self._recorders = {}  # they refer to the recording: without this, it would wait for the garbage collector
-        history = mean_history([recorder.history for recorder in recorders])
-        return Film([recorder.states for recorder in recorders], [member._state for member in members], history)
+        return Film(
+            [recorder.states for recorder in recorders],
+            [member.n_iter_ for member in members],
+            [member._state for member in members],
+            mean_history([recorder.history for recorder in recorders]),
+            self._stride,
+        )
 
     @property
     def network(self) -> Any:
@@ -63,7 +71,7 @@ class Recording:
     def _make_recorder(self, member: Network, targets: Any) -> Recorder:
         if self._is_interrupted():
             raise TrainingInterruptedError
-        recorder = Recorder(self._data, targets, self._should_continue)
+        recorder = Recorder(self._data, targets, self._should_continue, self._stride)
         self._recorders[id(member)] = recorder
         return recorder
 

@@ -32,6 +32,9 @@ _SECONDS_BETWEEN_PICTURES = 0.1
 # The epochs are recorded once the page has been idle for this long, to leave the processor to the browser until then
 _IDLE_SECONDS_BEFORE_RECORDING = 0.15
 
+# Of the weights in a film, for which an ensemble stores fewer epochs; the largest film of one network has 22 million
+_MAX_FILM_WEIGHTS = 25_000_000
+
 _SEED_RESOLUTION = 48  # grid points along each axis of the small planes of other seeds
 _MAX_SEEDS = 9
 
@@ -190,7 +193,7 @@ class Session:
                 is_sending.release()
 
         predictor = unfitted(settings, data)
-        film = Recording(data, is_interrupted, send_picture).fit(predictor)
+        film = Recording(data, is_interrupted, send_picture, _film_stride(settings, data)).fit(predictor)
         if film is None:
             return False
         self._network = TrainedNetwork(request_id, settings, data, predictor, film)
@@ -399,17 +402,27 @@ def _architecture(settings: Settings, data: PlaneDataset) -> tuple:
     )
 
 
+def _network(settings: Settings, data: PlaneDataset) -> DenseStack:
+    """Return the architecture of the networks, but with two outputs for two classes."""
+    n_outputs = max(1, len(settings.quantiles)) if data.is_regression else len(data.classes)
+    return DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, n_outputs), settings.activation)
+
+
 def _training_cost(settings: Settings, data: PlaneDataset) -> float:
     """Return the cost of a fit in multiplications of a weight by a sample; the overhead of a step counts as 20,000.
 
     The members of an ensemble train on as many threads as there are processors.
     """
-    n_outputs = max(1, len(settings.quantiles)) if data.is_regression else len(data.classes)
-    network = DenseStack((len(data.inputs.names), *settings.hidden_layer_sizes, n_outputs), settings.activation)
     batch_size = min(settings.batch_size, len(data.y_train))
     n_steps = settings.epochs * math.ceil(len(data.y_train) / batch_size)
     n_rounds = math.ceil(settings.n_estimators / (os.cpu_count() or 1))
-    return n_rounds * n_steps * (20_000 + batch_size * network.n_weights)
+    return n_rounds * n_steps * (20_000 + batch_size * _network(settings, data).n_weights)
+
+
+def _film_stride(settings: Settings, data: PlaneDataset) -> int:
+    """Return every how many epochs the film of a training stores the weights."""
+    n_weights = settings.n_estimators * settings.epochs * _network(settings, data).n_weights
+    return math.ceil(n_weights / _MAX_FILM_WEIGHTS)
 
 
 def _as_json(history: dict[str, list[float]]) -> dict[str, list[float | None]]:
