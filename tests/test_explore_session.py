@@ -5,9 +5,11 @@ import gc
 import gzip
 import io
 import json
+import queue
 import threading
 import time
 import weakref
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -447,6 +449,26 @@ def test_requests_and_answers_that_wait_are_bounded(page, monkeypatch):
         if message["format"] == "csv":
             page.session._handle_file(message)
     assert sent == {"problem", "file csv"}
+
+
+def test_pictures_are_computed_in_their_context(monkeypatch):
+    events = []
+
+    @contextmanager
+    def context():
+        events.append("begin")
+        yield
+        events.append("end")
+
+    answers = queue.SimpleQueue()
+    session = Session(lambda kind, answer: answers.put(kind), picture_context=context)
+    original = _session.compute_picture
+    monkeypatch.setattr(_session, "compute_picture", lambda *given: events.append("picture") or original(*given))
+    session.receive({"kind": "train", "id": 1, "settings": SMALL})
+    while answers.get(timeout=60) != "picture":
+        pass
+    session.close()
+    assert events == ["begin", "picture", "end"]
 
 
 def test_estimator_is_none_before_first_training(page):

@@ -21,6 +21,7 @@ try:
 except ImportError as error:
     raise ImportError("moonnet explore needs websockets: pip install 'moonnet[explore]'") from error
 
+from moonnet.explore._blas import SingleBlasThread
 from moonnet.explore._bundle import PAGE, bundle
 from moonnet.explore._datasets import UserTable
 from moonnet.explore._protocol import pack_message
@@ -104,6 +105,8 @@ class _Server:
         self._table = table
         self._token = token
         self._n_pages = 0
+        # Only here, where the process is the explorer's own: in a notebook, other code may change BLAS's threads, too
+        self._single_blas_thread = SingleBlasThread()
 
     @contextlib.asynccontextmanager
     async def listen(self, port: int) -> Any:
@@ -182,7 +185,7 @@ class _Server:
                 loop.call_soon_threadsafe(outbox.put, kind, answer)
 
         self._n_pages += 1
-        session = Session(send, self._table)
+        session = Session(send, self._table, self._single_blas_thread)
         sending = asyncio.create_task(outbox.send_to(socket))
         try:
             with contextlib.suppress(ConnectionClosed):

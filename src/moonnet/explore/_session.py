@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,19 @@ class Session:
     """The requests of one page, and the network that it shows.
 
     ``send`` is called with a queue key and a packed answer: on the session's thread, or for invalid requests on the
-    caller's. Of answers with the same key, only the latest needs to reach the page.
+    caller's. Of answers with the same key, only the latest needs to reach the page. ``picture_context`` returns a
+    context in which pictures are computed.
     """
 
-    def __init__(self, send: Callable[[str, bytes], None], table: UserTable | None = None) -> None:
+    def __init__(
+        self,
+        send: Callable[[str, bytes], None],
+        table: UserTable | None = None,
+        picture_context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         self._send = send
         self._table = table
+        self._picture_context = picture_context
         self._requests = LatestMessageQueue()
         self._loaded: tuple[DatasetSettings, UserTable | None, PlaneDataset] | None = None
         self._network: TrainedNetwork | None = None
@@ -219,7 +227,8 @@ class Session:
         **header: Any,
     ) -> None:
         """Send the picture of a network in this state, or of an ensemble with a state for each member."""
-        computed, arrays = compute_picture(data, targets, network, states)
+        with self._picture_context():
+            computed, arrays = compute_picture(data, targets, network, states)
         self._send_answer(request_id, kind, arrays, **_describe_samples(data), **computed, **header)
 
     def _free_film(self) -> None:
@@ -272,7 +281,8 @@ class Session:
                 self._requests.put_again("seeds", request)
                 return
             shown = other.data, other.targets, other.architecture, other.states
-            header, arrays = compute_plane(*shown, _SEED_RESOLUTION)
+            with self._picture_context():
+                header, arrays = compute_plane(*shown, _SEED_RESOLUTION)
             self._send_answer(request["id"], "seed", arrays, **answer, **header)
         if len(seeds) > 1:
             self._requests.put_again("seeds", {**request, "seeds": seeds[1:]})
