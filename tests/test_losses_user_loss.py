@@ -193,6 +193,8 @@ def test_invalid_losses_raise(loss, message):
 def test_regressor_names_its_losses():
     with pytest.raises(ValueError, match="Got 'mse', which is 'squared_error' here"):
         KerasMoonRegressor(loss="mse").fit(*MOONS)
+    with pytest.raises(ValueError, match="Got 'quantile', which is 'pinball' here"):
+        KerasMoonRegressor(loss="quantile").fit(*MOONS)
     with pytest.raises(ValueError, match=r"'pinball'\], or an instance of keras.losses.Loss. Got 'log_cosh' instead"):
         KerasMoonRegressor(loss="log_cosh").fit(*MOONS)
     with pytest.raises(ValueError, match=r"Got the class LogCosh: write LogCosh\(...\)"):

@@ -85,6 +85,13 @@ def test_methods_name_the_parameters_that_belong_to_the_estimator(method):
         call(*arguments, validation_data=(X, Y), epochs=3)
 
 
+def test_predict_quantiles_names_the_parameters_too():
+    with pytest.raises(TypeError, match=r"predict_quantiles\(\) got .* 'verbose' is a parameter of the estimator"):
+        KerasMoonRegressor(loss="pinball").predict_quantiles(X, verbose=0)
+    with pytest.raises(TypeError, match="Instead of 'quantiles', use the estimator's parameter 'quantile'"):
+        KerasMoonRegressor(quantiles=[0.1, 0.9])
+
+
 def test_estimators_name_the_arguments_that_belong_to_fit():
     with pytest.raises(TypeError, match=r"'X_val' is an argument of fit\."):
         KerasMoonClassifier(X_val=X)

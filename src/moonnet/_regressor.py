@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 
 from moonnet._estimator import BaseKerasMoon
 from moonnet._sklearn_compat import HasMethods, StrOptions
-from moonnet._unknown_keywords import explain_unknown_keywords
+from moonnet._unknown_keywords import explain_unknown_keywords, explain_unknown_keywords_of
 from moonnet.losses._loss import Objective
 from moonnet.losses._quantiles import Quantiles
 from moonnet.losses._regression import LOSSES_OF_POSITIVE_NUMBERS, REGRESSION_LOSSES, RegressionLoss
@@ -463,7 +463,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
 
     def _check_parameters(self) -> None:
         if isinstance(self.loss, str) and self.loss not in REGRESSION_LOSSES:
-            name = _NAMES_IN_KERAS.get(self.loss)
+            name = _OTHER_NAMES.get(self.loss)
             raise ValueError(
                 f"The 'loss' parameter of {type(self).__name__} must be one of {list(REGRESSION_LOSSES)}, or an "
                 "instance of keras.losses.Loss. "
@@ -587,6 +587,7 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return self._targets.decode(outputs)
 
     @available_if(_has_quantiles)
+    @explain_unknown_keywords_of
     def predict_quantiles(self, X: ArrayLike) -> np.ndarray:
         """Predict all quantiles of the target or targets of each sample.
 
@@ -665,11 +666,13 @@ class KerasMoonRegressor(RegressorMixin, BaseKerasMoon):
         return tags
 
 
-_NAMES_IN_KERAS = {
+# Names of losses in Keras, and in scikit-learn's gradient boosting
+_OTHER_NAMES = {
     "mse": "squared_error",
     "mean_squared_error": "squared_error",
     "mae": "absolute_error",
     "mean_absolute_error": "absolute_error",
+    "quantile": "pinball",
 }
 
 

@@ -42,6 +42,8 @@ _REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "nesterovs_momentum": ("optimizer",),
     "patience": ("n_iter_no_change",),
     "power_t": ("learning_rate",),
+    "quantile_alpha": ("quantile",),
+    "quantiles": ("quantile",),
     "sample_weight_eval_set": ("sample_weight_val",),
     "seed": ("random_state",),
     "solver": ("optimizer",),
@@ -108,11 +110,13 @@ def explain_unknown_keywords(cls: Class) -> Class:
     """Decorate an estimator's class: if a method does not know a keyword, its TypeError names the one to use."""
     for name, method in [*vars(cls).items(), ("score", cls.score)]:
         if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
-            setattr(cls, name, _explain_unknown_keywords_of(method))
+            setattr(cls, name, explain_unknown_keywords_of(method))
     return cls
 
 
-def _explain_unknown_keywords_of(method: Callable[..., Any]) -> Callable[..., Any]:
+def explain_unknown_keywords_of(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a single method in the same way."""
+
     @functools.wraps(method)
     def wrapper(self: Any, *arguments: Any, **keywords: Any) -> Any:
         try:
