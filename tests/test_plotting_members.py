@@ -154,11 +154,12 @@ def test_parts_can_be_left_out_or_styled(bagging):
 
 def test_many_members_are_drawn_with_fainter_lines():
     alphas = []
-    for n_members in (5, 50):
+    for n_members in (1, 5, 50):
         forest = RandomForestClassifier(n_members, max_depth=1, random_state=0).fit(X, NAMES)
         display = DecisionRegionDisplay.from_estimator(forest, X, members=True, grid_resolution=10)
         alphas.append(display.members_.get_alpha())
-    assert alphas[0] > 2 * alphas[1] > 0
+        assert display.members_.get_label() == ("1 member" if n_members == 1 else f"each of {n_members} members")
+    assert alphas[1] > 2 * alphas[2] > 0
 
 
 @pytest.mark.parametrize(

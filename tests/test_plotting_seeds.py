@@ -127,8 +127,9 @@ def test_axes_and_bands_are_the_callers(moons):
     assert display.ax_ is ax
     assert display.fill_between_ is None
     assert ax.get_ylabel() == "accuracy"
-    display = plot_validation_curve(tree, *moons, "max_depth", [1, 2], n_seeds=2, band_kw={"alpha": 0.1})
+    display = plot_validation_curve(tree, *moons, "max_depth", [1, 2], n_seeds=2, band_kw={"alpha": 0.1, "lw": 2})
     assert [band.get_alpha() for band in display.fill_between_] == [0.1, 0.1]
+    assert [band.get_linewidth()[0] for band in display.fill_between_] == [2, 2]
     assert len(plt.get_fignums()) == 2
 
 

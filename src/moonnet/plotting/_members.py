@@ -127,7 +127,8 @@ def _draw_lines(ax: Any, lines: list[np.ndarray], n_members: int, kwargs: dict[s
     from matplotlib.collections import LineCollection
 
     defaults: dict[str, Any] = {"colors": "black", "linewidth": 0.8}
-    defaults |= {"alpha": np.clip(2 / np.sqrt(n_members), 0.2, 0.8), "label": f"each of {n_members} members"}
+    label = "1 member" if n_members == 1 else f"each of {n_members} members"
+    defaults |= {"alpha": np.clip(2 / np.sqrt(n_members), 0.2, 0.8), "label": label}
     kwargs = normalize_kwargs(kwargs, LineCollection)
     return ax.add_collection(LineCollection(lines, **(defaults | kwargs)), autolim=False)
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import (
     validation_curve,
 )
 
+from moonnet.plotting._axes import to_kwargs
 from moonnet.plotting._checks import check_integer, check_options
 
 
@@ -268,6 +269,8 @@ def _draw(
 ) -> Any:
     """Draw both scores of the display, and return it."""
     from matplotlib import pyplot as plt
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PolyCollection
 
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 4), layout="constrained")
@@ -278,7 +281,7 @@ def _draw(
         score_name=_score_name(estimator, scoring),
         std_display_style=None if band_kw is False else "fill_between",
         line_kw={"marker": "."} | (line_kw or {}),
-        fill_between_kw={"alpha": 0.25, "linewidth": 0} | (band_kw if isinstance(band_kw, dict) else {}),
+        fill_between_kw={"alpha": 0.25, "linewidth": 0} | normalize_kwargs(to_kwargs(band_kw), PolyCollection),
     )
     ax.set_xlabel(xlabel)
     ax.grid(alpha=0.3)
