@@ -11,6 +11,7 @@ from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.explore._inputs import COORDINATES, INPUTS
 from moonnet.explore._toy_problems import CLASS_PROBLEMS, CURVE_PROBLEMS, SURFACE_PROBLEMS
 from moonnet.losses._regression import REGRESSION_LOSSES
+from moonnet.losses._user_loss import regression_loss
 
 MAX_DRAWN_POINTS = 1000
 MAX_SAMPLES = 1000  # of a toy problem
@@ -307,10 +308,8 @@ class Settings:
 
     @property
     def quantiles(self) -> tuple[float, ...]:
-        """The quantiles that a regressor predicts; none for losses other than pinball."""
-        if self.loss != "pinball":
-            return ()
-        return self.quantile if isinstance(self.quantile, tuple) else (self.quantile,)
+        """The quantiles that a regressor predicts; none if its loss is for something else."""
+        return regression_loss(self.loss, self.quantile).quantiles
 
     def classifier(self) -> KerasMoonClassifier:
         """Return the unfitted estimator for classes."""
