@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from numbers import Integral
 from typing import Any
@@ -140,6 +140,7 @@ def _layer_config(layer: Any) -> dict[str, Any]:
             "A layer of your own in 'hidden_layers' must be registered with Keras, so that it can be restored from its "
             f"configuration. Got a {cls.__name__}. {_REGISTER}"
         )
+    _check_is_given_no_lambda(layer, repr(layer))
     try:
         config: dict[str, Any] = keras.saving.serialize_keras_object(layer)
     except Exception as error:
@@ -152,15 +153,30 @@ def _layer_config(layer: Any) -> dict[str, Any]:
     return config
 
 
+def _check_is_given_no_lambda(layer: Any, description: str) -> None:
+    """Raise ValueError if an argument of a layer of Keras is a function without a name.
+
+    Keras serializes that of an activation as code that it cannot read, and in a console it raises an error.
+    """
+    if type(layer).__module__.startswith("keras."):
+        for name in inspect.signature(type(layer)).parameters:
+            if getattr(getattr(layer, name, None), "__name__", None) == "<lambda>":
+                raise _lambda_error(description)
+
+
 def _check_has_no_lambda(config: Any, description: str) -> None:
     """Raise ValueError if a configuration contains the code of a function without a name."""
     if isinstance(config, dict) and config.get("class_name") == "__lambda__":
-        raise ValueError(
-            "The 'hidden_layers' parameter must not contain a lambda, which Keras cannot restore. Got one in "
-            f"{description}: define a function instead. {_REGISTER}"
-        )
+        raise _lambda_error(description)
     for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
         _check_has_no_lambda(value, description)
+
+
+def _lambda_error(description: str) -> ValueError:
+    return ValueError(
+        "The 'hidden_layers' parameter must not contain a lambda, which Keras cannot restore. Got one in "
+        f"{description}: define a function instead. {_REGISTER}"
+    )
 
 
 def _with_objects(config: str) -> tuple[str, tuple[Any, ...]]:
@@ -263,7 +279,7 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
                 "The last hidden tensor in 'hidden_layers' must have the shape (None, n_units): put a Flatten or a "
                 f"pooling layer at the end. Got the shape {tuple(hidden.shape)} from {description}."
             )
-        try:
+        with _explaining_errors_of_keras(description):
             if hidden is inputs:  # Keras before 3.14 makes no model without a layer
                 hidden = keras.layers.Identity()(inputs)
             model = keras.Model(inputs, hidden, name="hidden")
@@ -274,17 +290,27 @@ def _config_of_model(apply: Callable[[Any], Any], n_features: int, description: 
             if dtype is None and any(layer.compute_dtype == "float64" for layer in model.layers):
                 # Keras converts X to the dtype of the input
                 return _config_of_model(apply, n_features, description, "float64")
+        for layer in model.layers:
+            _check_is_given_no_lambda(layer, description)
+        with _explaining_errors_of_keras(description):
             config = model.get_config()
             if sum(layer["class_name"] == "InputLayer" for layer in config["layers"]) != 1:
                 raise ValueError("The model has other inputs, too.")
-        except Exception as error:
-            raise ValueError(
-                "The 'hidden_layers' parameter must lead from its single input to the last hidden tensor, by layers "
-                f"that Keras can serialize. Got {description}, for which Keras says: {error}"
-            ) from error
     _check_has_no_lambda(config, description)
     _check_layers(config["layers"], description)
     return json.dumps(with_plain_names(config), sort_keys=True)
+
+
+@contextmanager
+def _explaining_errors_of_keras(description: str) -> Iterator[None]:
+    """Raise ValueError if Keras makes no model of the hidden layers."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            "The 'hidden_layers' parameter must lead from its single input to the last hidden tensor, by layers "
+            f"that Keras can serialize. Got {description}, for which Keras says: {error}"
+        ) from error
 
 
 def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
