@@ -51,6 +51,7 @@ KEYWORDS = {
     "predict__batch_size": "'batch_size' is a parameter of the estimator",
     "lr": parameter("learning_rate"),  # of skorch
     "max_epochs": parameter("epochs"),
+    "n_epochs": parameter("epochs"),
     "module__dropout_rate": parameter("dropout"),
     "eval_set": "use the arguments 'X_val', 'y_val' of fit",  # of LightGBM and XGBoost
 }

@@ -39,6 +39,7 @@ _REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "kernel_regularizer": ("l2", "hidden_layers"),
     "momentum": ("optimizer",),
     "monitor": ("scoring",),
+    "n_epochs": ("epochs",),
     "nesterovs_momentum": ("optimizer",),
     "patience": ("n_iter_no_change",),
     "power_t": ("learning_rate",),

@@ -145,9 +145,7 @@ def _explorer_parser() -> Parser:
         "changes. Press Ctrl-C to stop it.",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="CSV file to train on")
-    parser.add_argument(
-        "--target", metavar="COLUMN", help="column of class labels to predict (default: the last that is suitable)"
-    )
+    parser.add_argument("--target", metavar="COLUMN", help="column to predict (default: the last that is suitable)")
     parser.add_argument(
         "--port",
         type=_port,
