@@ -187,6 +187,17 @@ def test_regressor_learns_numbers_in_their_unit():
     assert 850 < model.predict(MIXED).min() < model.predict(MIXED).max() < 1150
 
 
+@pytest.mark.slow
+def test_parameters_of_the_members_make_the_pipeline_predict_quantiles():
+    levels = {"ensemble__estimator__loss": "pinball", "ensemble__estimator__quantile": [0.05, 0.5, 0.95]}
+    model = tabular_pipeline("regressor", random_state=0)
+    model.set_params(**levels, ensemble__estimator__epochs=30, ensemble__n_estimators=2, ensemble__cv=2)
+    y = 1000 * X0
+    low, median, high = model.fit(MIXED, y)[-1].predict_quantiles(model[:-1].transform(MIXED)).T
+    assert_array_equal(median, model.predict(MIXED))
+    assert 0.7 < np.mean((low <= y) & (y <= high)) <= 1
+
+
 def test_results_are_the_same_for_the_same_random_state(fitted):
     for n_jobs in (None, 2):
         again = tabular_pipeline("classifier", n_jobs=n_jobs, random_state=0).fit(MIXED, Y0)
