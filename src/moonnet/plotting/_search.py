@@ -184,9 +184,10 @@ def _choose_parameters(parameters: dict[str, dict[Any, Any]], x: str | None, y: 
     varied = [name for name, values in parameters.items() if len(values) > 1]
     free = [name for name in varied if name not in names]
     if names.count(None) > 0 and names.count(None) != len(free):
+        remedy = " For the scores over a single parameter, use plot_validation_curve." if len(varied) == 1 else ""
         raise ValueError(
             "x and y must name two searched parameters unless the search varied exactly two. "
-            f"It varied {len(varied)}: {list(map(_short_name, varied))}. Got x={x!r} and y={y!r} instead."
+            f"It varied {len(varied)}: {list(map(_short_name, varied))}. Got x={x!r} and y={y!r} instead.{remedy}"
         )
     first, second = (free.pop(0) if name is None else name for name in names)
     if first == second:
