@@ -1,6 +1,8 @@
 """Layers that do unusual things: losses, metrics and states of their own, half precision, arrays that never change."""
 
 import pickle
+import random
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 
 from moonnet import HiddenLayers, KerasMoonClassifier
+from moonnet.networks import _own_layers, resolve_hidden_layers
 from moonnet.training._records import RandomStreams
 
 X, Y = make_classification(60, 6, n_informative=4, n_classes=3, random_state=0)
@@ -210,3 +213,34 @@ def test_functions_may_have_any_arguments_and_are_called_once_in_a_fit():
     kernel, bias, output, output_bias = clf._state.trainable
     expected = ((X * weights) @ kernel + bias) @ output + output_bias
     assert_allclose(clf.decision_function(X), expected, rtol=1e-4, atol=1e-4)
+
+
+def first_weights(hidden_layers, random_state, python_seed=0):
+    """Return the trainable arrays that a network starts with in a new process."""
+    _own_layers._network.cache_clear()
+    random.seed(python_seed)
+    network = resolve_hidden_layers(hidden_layers, 6, 3, nullcontext())
+    return network.initial_state(np.random.default_rng(random_state), "float32").trainable
+
+
+def einsum(initializer):
+    return [layers.Reshape((2, 3)), layers.EinsumDense("abc,cd->abd", (2, 4), kernel_initializer=initializer)]
+
+
+@pytest.mark.parametrize(
+    "hidden_layers",
+    [HiddenLayers(attention), [*einsum("he_normal"), layers.Flatten()]],
+    ids=["attention", "EinsumDense"],
+)
+def test_first_weights_do_not_depend_on_seeds_that_keras_draws(hidden_layers):
+    """An EinsumDense, as attention has, makes an initializer with a seed from Python's generator."""
+    weights = [first_weights(hidden_layers, 0, python_seed) for python_seed in (0, 1)]
+    for first, second, other in zip(*weights, first_weights(hidden_layers, 1), strict=True):
+        assert_array_equal(first, second)
+        assert np.array_equal(first, other) == (not first.any())  # biases start at 0
+
+
+def test_first_weights_of_an_initializer_with_a_seed_do_not_depend_on_the_random_state():
+    hidden_layers = [*einsum(keras.initializers.HeNormal(seed=3)), layers.Flatten()]
+    (first, *_), (second, *_) = (first_weights(hidden_layers, random_state) for random_state in (0, 1))
+    assert_array_equal(first, second)

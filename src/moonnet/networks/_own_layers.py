@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from moonnet.networks._deferred_values import without_values
+from moonnet.networks._deferred_values import seeded, without_values
 from moonnet.networks._forward_pass import forward_pass
 from moonnet.networks._hidden_layers import (
     HiddenLayers,
@@ -345,9 +345,24 @@ def _check_layers(layers: list[dict[str, Any]], description: str) -> None:
 @lru_cache(maxsize=128)
 def _network(config: str, objects: tuple[Any, ...], n_outputs: int) -> KerasNetwork:
     """Return the network with hidden layers of this configuration, which names these objects of the user's."""
+    variables = _variables(config, n_outputs, seed=0)
+    if any(_seed_of(variable) is not None for variable in variables):
+        # Layers such as EinsumDense give their kernel an initializer with a seed that Keras has drawn
+        others = _variables(config, n_outputs, seed=1)
+        variables = [
+            variable if variable == other else variable._replace(initializer=_without_seed(variable.initializer))
+            for variable, other in zip(variables, others, strict=True)
+        ]
+    values = json.loads(config)
+    mixes_samples = not _are_independent(values, is_known=forward_pass(values) is not None)
+    return KerasNetwork(config, tuple(variables), mixes_samples, objects)
+
+
+def _variables(config: str, n_outputs: int, seed: int) -> list[Variable]:
+    """Return the variables of a model; what Keras draws for their initializers depends on the seed."""
     from moonnet._keras import keras
 
-    with without_values(), names_of_a_new_process():
+    with without_values(), seeded(seed), names_of_a_new_process():
         hidden = hidden_model(json.loads(config))
         dtype = "float64" if hidden.output.dtype == "float64" else "float32"
         outputs = keras.layers.Dense(n_outputs, dtype=dtype, name=OUTPUT_LAYER)(hidden.output)
@@ -355,7 +370,7 @@ def _network(config: str, objects: tuple[Any, ...], n_outputs: int) -> KerasNetw
         seeds = {id(generator.state): generator for generator in seed_generators(model)}
         trainable = {id(variable) for variable in model.trainable_variables}
         paths = dict(_paths(model))
-        variables = [
+        return [
             Variable(
                 paths.get(id(variable), variable.path),
                 tuple(variable.shape),
@@ -366,9 +381,17 @@ def _network(config: str, objects: tuple[Any, ...], n_outputs: int) -> KerasNetw
             )
             for variable in (*model.trainable_variables, *model.non_trainable_variables)
         ]
-    values = json.loads(config)
-    mixes_samples = not _are_independent(values, is_known=forward_pass(values) is not None)
-    return KerasNetwork(config, tuple(variables), mixes_samples, objects)
+
+
+def _seed_of(variable: Variable) -> Any:
+    """Return the seed of a variable's initializer; None if it has none."""
+    return ((json.loads(variable.initializer) or {}).get("config") or {}).get("seed")
+
+
+def _without_seed(initializer: str) -> str:
+    """Return the configuration of an initializer without its seed."""
+    config = json.loads(initializer)
+    return json.dumps(config | {"config": config["config"] | {"seed": None}}, sort_keys=True)
 
 
 def _paths(model: Any, prefix: str = "") -> Iterator[tuple[int, str]]:
