@@ -159,7 +159,7 @@ def _check_is_given_no_lambda(layer: Any, description: str) -> None:
     Keras serializes that of an activation as code that it cannot read, and in a console it raises an error.
     """
     if type(layer).__module__.startswith("keras."):
-        for name in inspect.signature(type(layer)).parameters:
+        for name in inspect.signature(type(layer).__init__).parameters:
             if getattr(getattr(layer, name, None), "__name__", None) == "<lambda>":
                 raise _lambda_error(description)
 
