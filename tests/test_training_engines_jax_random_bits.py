@@ -8,7 +8,7 @@ from jax.extend.random import threefry_2x32
 from keras import layers
 from numpy.testing import assert_array_equal
 
-from moonnet import KerasMoonClassifier
+from moonnet import HiddenLayers, KerasMoonClassifier
 from moonnet._keras import keras
 from moonnet.training import _compiled_program
 from moonnet.training.engines._jax_operations import with_faster_operations
@@ -48,11 +48,16 @@ def test_random_bits_equal_those_of_jax(draw, is_partitionable):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="specific to JAX")
-def test_a_program_draws_the_masks_of_dropout_without_a_loop():
-    def n_loops(rate):
-        hidden_layers = [layers.Dense(3), layers.Dropout(rate)]
-        KerasMoonClassifier(hidden_layers=hidden_layers, epochs=1, batch_size=10, random_state=0).fit(X, X[:, 0] > 0)
-        return list(_compiled_program._programs.values())[-1].loop.as_text().count(" while(")
+def test_a_program_draws_the_mask_of_dropout_once_and_without_a_loop():
+    def count(rate, operation):
+        def residual(inputs):
+            x = layers.Dropout(rate)(layers.Dense(3)(inputs))
+            return layers.Add()([x, layers.Dense(3, activation="relu")(x)])
+
+        clf = KerasMoonClassifier(hidden_layers=HiddenLayers(residual), epochs=1, batch_size=10, random_state=0)
+        clf.fit(X, X[:, 0] > 0)
+        return list(_compiled_program._programs.values())[-1].loop.as_text().count(f" {operation}(")
 
     X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
-    assert n_loops(0.5) == n_loops(0.0)
+    assert count(0.5, "while") == count(0.0, "while")
+    assert 20 <= count(0.5, "xor") < 40  # the 20 rounds of one draw

@@ -12,11 +12,22 @@ import numpy as np
 from jax.extend.random import threefry_prng_impl
 
 
-def faster_random_bits(key: Any, **settings: Any) -> Callable[[Any], Any] | None:
+def faster_random_bits(key: Any, *, bit_width: int, shape: tuple[int, ...]) -> Callable[[Any], Any] | None:
     """Return a function of a key that draws the same bits by operations that can be seen; None for other keys."""
     if key.shape or key.dtype.name != "key<fry>":
         return None
-    return lambda key: threefry_prng_impl.random_bits(jax.random.key_data(key), **settings)
+
+    def draw(key: Any) -> Any:
+        words = jax.random.key_data(key)
+        # XLA draws bits again in each operation that takes them, but it computes the branch of a condition once
+        return jax.lax.cond(
+            (words[0] | np.uint32(1)) > 0,  # always, which XLA does not find out
+            lambda words: threefry_prng_impl.random_bits(words, bit_width, shape),
+            lambda _: jax.numpy.zeros(shape, f"uint{bit_width}"),
+            words,
+        )
+
+    return draw
 
 
 def faster_threefry(*inputs: Any) -> Callable[..., tuple[Any, Any]]:
