@@ -131,7 +131,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
     def _fit(self, X: Any, y: Any, options: dict[str, Any], fit_member: Callable[..., Any] | None = None) -> None:
         """Fit the members with further arguments of their fit.
 
-        ``fit_member``, if given, fits each of them: it takes a member, X, y and the options, and returns the member.
+        ``fit_member``, if given, fits each of them instead of its own fit: it takes a member, X and y.
         """
         self._validate_params()
         member = self._member()
@@ -150,7 +150,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         if self.cv is not None:
             member = self._choose_epochs(member, X, y, options, rng)
         tasks = [(X, y, options)] * self.n_estimators
-        self.estimators_ = self._fit_copies(member, tasks, rng, fit_member or _fit_member)
+        self.estimators_ = self._fit_copies(member, tasks, rng, fit_member)
         if is_classifier(self):
             self.classes_ = self.estimators_[0].classes_
             self._is_multilabel = y.ndim == 2
@@ -170,7 +170,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
             tasks.append((X[train], y[train], fold))
         if not tasks:
             raise self._cv_error("have at least one fold")
-        networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng, _fit_member)
+        networks = self._fit_copies(clone(member).set_params(early_stopping=True), tasks, rng)
         self.fold_histories_ = [network.history_ for network in networks]
         self.epochs_ = max(1, round(float(np.median([network.best_iteration_ for network in networks]))))
         return clone(member).set_params(early_stopping=False, epochs=self.epochs_)
@@ -250,7 +250,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         estimator: Any,
         tasks: list[tuple[Any, np.ndarray, dict[str, Any]]],
         rng: Any,
-        fit_member: Callable[..., Any],
+        fit_member: Callable[..., Any] | None = None,
     ) -> list[Any]:
         """Return fitted copies of an estimator, one for each tuple of X, y and further arguments of fit."""
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(tasks)).tolist()
@@ -258,7 +258,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         with raise_on_interrupt():  # an ensemble with members that were cut short would be another one
             # On threads, which share the compiled program
             fitted: list[Any] = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                delayed(fit_member)(copied, *task) for copied, task in zip(copies, tasks, strict=True)
+                delayed(_fit_member)(copied, *task, fit_member) for copied, task in zip(copies, tasks, strict=True)
             )
         return fitted
 
@@ -639,8 +639,11 @@ def _with_random_states(estimator: Any, seed: int) -> Any:
     return estimator.set_params(**dict(zip(names, [seed, *others], strict=False)))
 
 
-def _fit_member(member: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:
-    member.fit(X, y, **options)
+def _fit_member(member: Any, X: Any, y: Any, options: dict[str, Any], fit: Callable[..., Any] | None) -> Any:
+    if fit is None:
+        member.fit(X, y, **options)
+    else:
+        fit(member, X, y)
     if isinstance(member, BaseKerasMoon):
         member._drop_optimizer_state()
     return member

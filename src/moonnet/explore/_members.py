@@ -32,13 +32,8 @@ def fit_observed(
     def fit(network: Network, X: np.ndarray, y: np.ndarray) -> None:
         network._fit(X, y, make_observers=[lambda targets: make_observer(network, targets)])
 
-    def fit_member(member: Network, X: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> Network:
-        fit(member, X, y)
-        member._drop_optimizer_state()
-        return member
-
     if isinstance(estimator, Ensemble):
-        estimator._fit(X, y, {}, fit_member)
+        estimator._fit(X, y, {}, fit)
     else:
         fit(estimator, X, y)
 
