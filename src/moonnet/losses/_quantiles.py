@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from moonnet.losses._regression import Pinball, RegressionLoss, median_and_spread
+from moonnet.losses._regression import Pinball, RobustLoss
 
 
 @dataclass(frozen=True)
-class Quantiles(RegressionLoss):
+class Quantiles(RobustLoss):
     """The mean pinball loss of several quantiles, of which the network has an output each for each column of y.
 
     Training takes each output for its own quantile. Predictions are sorted, so that quantiles never cross, which makes
@@ -36,10 +36,6 @@ class Quantiles(RegressionLoss):
         lower, upper = (len(self.levels) - 1) // 2, len(self.levels) // 2
         distances = [abs(self.levels[index] - 0.5) for index in (lower, upper)]
         return upper if distances[1] < distances[0] - 1e-9 else lower  # by rounding, 0.95 is nearer to 0.5 than 0.05
-
-    def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the median and the normalised interquartile range of each column."""
-        return median_and_spread(columns, weight)
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """Return the quantiles of each column of y, sorted."""

@@ -89,16 +89,16 @@ class SquaredError(ElementwiseLoss):
         return "mean_squared_error"
 
 
-class _RobustLoss(ElementwiseLoss):
+class RobustLoss(RegressionLoss):
     """A loss on which outliers have little influence, and which needs a scale on which they have little, too."""
 
     def center_and_spread(self, columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the median and the normalised interquartile range of each column."""
-        return median_and_spread(columns, weight)
+        return _median_and_spread(columns, weight)
 
 
 @dataclass(frozen=True)
-class AbsoluteError(_RobustLoss):
+class AbsoluteError(RobustLoss, ElementwiseLoss):
     """The absolute error, which is minimal for medians."""
 
     name: ClassVar[str] = "absolute_error"
@@ -112,7 +112,7 @@ class AbsoluteError(_RobustLoss):
 
 
 @dataclass(frozen=True)
-class Huber(_RobustLoss):
+class Huber(RobustLoss, ElementwiseLoss):
     """Half the squared error up to the parameter, and a linear loss beyond."""
 
     name: ClassVar[str] = "huber"
@@ -160,7 +160,7 @@ class Poisson(ElementwiseLoss):
 
 
 @dataclass(frozen=True)
-class Pinball(_RobustLoss):
+class Pinball(RobustLoss, ElementwiseLoss):
     """The pinball loss, which is minimal for the quantile that is its parameter."""
 
     name: ClassVar[str] = "pinball"
@@ -215,7 +215,7 @@ def _mean_and_std(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
     return center, np.sqrt(_weighted_means(np.square(columns - center), weight))
 
 
-def median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _median_and_spread(columns: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted median and normalised interquartile range of each column.
 
     If the quartiles of a column differ by rounding at most, the standard deviation replaces the interquartile range.
