@@ -6,13 +6,11 @@ time varies less on a busy machine than elapsed time.
 """
 
 import argparse
-import os
-import platform
 import time
 import warnings
-from importlib.metadata import version
 
 import numpy as np
+import results
 from sklearn.datasets import load_breast_cancer
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.model_selection import train_test_split
@@ -33,8 +31,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="runs of each measurement")
     options = parser.parse_args()
 
-    versions = ", ".join(f"{name} {version(name)}" for name in ("moonnet", "scikit-learn", "shap", "numpy"))
-    print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores")
+    results.print_machine(("moonnet", "scikit-learn", "shap", "numpy"))
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     models = {

@@ -6,12 +6,9 @@ call, and the call plus matplotlib's rendering of the figure.
 """
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import numpy as np
+import results
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from mlxtend.plotting import plot_decision_regions
@@ -60,8 +58,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11, help="drawings by each library")
     options = parser.parse_args()
 
-    versions = ", ".join(f"{name} {version(name)}" for name in ("moonnet", "matplotlib", "mlxtend", "scikit-learn"))
-    print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores")
+    results.print_machine(("moonnet", "matplotlib", "mlxtend", "scikit-learn"))
     film = LearningFilm()
     network = KerasMoonClassifier(random_state=0).set_callbacks(film).fit(X, Y)
     print(f"{'classifier':<24}{'measured':<18}{'moonnet':>10}{'mlxtend':>10}{'speed-up':>10}")

@@ -33,6 +33,12 @@ def write(name: str, figures: dict[str, Any], packages: Sequence[str] = PACKAGES
     (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
+def print_machine(packages: Sequence[str]) -> None:
+    """Print the versions of the packages that a benchmark uses, and the number of cores."""
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores")
+
+
 def _rounded(value: Any) -> Any:
     """Return the value with each float rounded to four significant digits."""
     if isinstance(value, dict):
