@@ -511,28 +511,8 @@ def test_network_seed_leaves_samples_as_they_are(page):
     assert "random_state=7" in page.ask("script", "script")[0]["text"]
 
 
-def test_newer_request_interrupts_seeds(page, monkeypatch):
-    header, _ = page.train()
-    fitted, may_continue = threading.Event(), threading.Event()
-    should_continue = page.session._requests.wait_for_message
-
-    def wait(seconds):
-        fitted.set()
-        assert may_continue.wait(60)
-        return should_continue(seconds)
-
-    monkeypatch.setattr(page.session._requests, "wait_for_message", wait)
-    older = page.send("seeds", network=header["id"], seeds=[1, 2])
-    assert fitted.wait(60)  # in the first epoch of the first seed
-    newer = page.send("train", settings={**SMALL, "noise": 0.3})
-    may_continue.set()
-    page.wait("film", newer)
-    page.ask("hello", "controls")
-    assert not seed_answers(page, older)  # nor does it continue: another network is on the page
-
-
-def test_interrupted_seed_is_trained_again_after_other_requests(page, monkeypatch):
-    header, _ = page.train()
+def pause_training(page, monkeypatch):
+    """Let the session wait when it next looks for newer requests; return an event of this, and one to continue."""
     begun, may_continue = threading.Event(), threading.Event()
     wait_for_message = page.session._requests.wait_for_message
 
@@ -542,6 +522,24 @@ def test_interrupted_seed_is_trained_again_after_other_requests(page, monkeypatc
         return wait_for_message(seconds)
 
     monkeypatch.setattr(page.session._requests, "wait_for_message", wait)
+    return begun, may_continue
+
+
+def test_newer_request_interrupts_seeds(page, monkeypatch):
+    header, _ = page.train()
+    begun, may_continue = pause_training(page, monkeypatch)
+    older = page.send("seeds", network=header["id"], seeds=[1, 2])
+    assert begun.wait(60)  # in the first epoch of the first seed
+    newer = page.send("train", settings={**SMALL, "noise": 0.3})
+    may_continue.set()
+    page.wait("film", newer)
+    page.ask("hello", "controls")
+    assert not seed_answers(page, older)  # nor does it continue: another network is on the page
+
+
+def test_interrupted_seed_is_trained_again_after_other_requests(page, monkeypatch):
+    header, _ = page.train()
+    begun, may_continue = pause_training(page, monkeypatch)
     older = page.send("seeds", network=header["id"], seeds=[1, 2])
     assert begun.wait(60)
     frame, failed = page.send("frame", epoch=2), page.send("train", settings={"noise": 7})

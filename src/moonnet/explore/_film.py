@@ -9,9 +9,8 @@ from moonnet.networks import State
 class Film:
     """The recorded states of the networks, and those that the training resulted in."""
 
-    states: list[
-        list[State]
-    ]  # of each network: the initial one, and those after each epoch that is a multiple of stride
+    # Of each network: the initial state, and those after each epoch that is a multiple of stride
+    states: list[list[State]]
     n_epochs_of_each: list[int]
     final: list[State]
     history: dict[str, list[float]]  # also of the held-out samples; of several networks the mean

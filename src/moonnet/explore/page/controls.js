@@ -125,9 +125,7 @@ export class Controls {
       type: "range", min: 0, max: values.length - 1, step: 1,
       oninput: (event) => this.page.change({ [name]: values[input.value] }, event),
     });
-    const isHidden = {
-      noise: () => this.page.value("data") === "own", n_samples: () => this.page.value("data") === "own",
-    }[name] ?? (() => false);
+    const isForToyProblems = name === "noise" || name === "n_samples";
     const refresh = (output, row) => {
       const value = this.page.value(name);
       const rate = formatNumber(this.page.learningRates[this.page.value("optimizer")] ?? null);
@@ -135,7 +133,7 @@ export class Controls {
       input.value = nearestIndex(values, value);
       input.setAttribute("aria-valuetext", text);
       output.textContent = text;
-      row.hidden = isHidden();
+      row.hidden = isForToyProblems && this.page.value("data") === "own";
     };
     return { input, refresh };
   }
