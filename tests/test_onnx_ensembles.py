@@ -6,10 +6,10 @@ import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
-from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor, StackingRegressor, VotingClassifier, VotingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
@@ -24,6 +24,7 @@ from moonnet.tables import tabular_pipeline
 IRIS = load_iris()
 X = StandardScaler().fit_transform(IRIS.data)
 NETWORK = KerasMoonClassifier((6,), epochs=3)
+QUANTILES = KerasMoonRegressor((6,), loss="pinball", quantile=[0.1, 0.4, 0.6, 0.9], epochs=3, random_state=0)
 PROBLEMS = {
     "two classes": (DeepEnsembleClassifier(NETWORK, 3, random_state=0), X, IRIS.target > 0),
     "strings": (DeepEnsembleClassifier(NETWORK, 3, random_state=0), X, IRIS.target_names[IRIS.target]),
@@ -36,13 +37,10 @@ PROBLEMS = {
     "pipelines": (DeepEnsembleClassifier(make_pipeline(StandardScaler(), NETWORK), 2, random_state=0), X, IRIS.target),
     "numbers": (DeepEnsembleRegressor(KerasMoonRegressor((6,), epochs=3), 3, random_state=0), X, X[:, 0] * 1e3 + 1e4),
     "several numbers": (DeepEnsembleRegressor(KerasMoonRegressor((6,), epochs=3), 2, random_state=0), X, X[:, :2]),
-    "quantiles": (
-        DeepEnsembleRegressor(
-            KerasMoonRegressor((6,), loss="pinball", quantile=[0.1, 0.5, 0.9], epochs=3), 2, random_state=0
-        ),
-        X,
-        X[:, 0],
-    ),
+    "quantile": (DeepEnsembleRegressor(clone(QUANTILES).set_params(quantile=0.3), 2, random_state=0), X, X[:, 0]),
+    "quantiles": (DeepEnsembleRegressor(QUANTILES, 3, random_state=0), X, X[:, 0] * 1e3 + 1e4),
+    "quantiles of several numbers": (DeepEnsembleRegressor(QUANTILES, 2, random_state=0), X, X[:, :2]),
+    "ensembles of quantiles": (DeepEnsembleRegressor(DeepEnsembleRegressor(QUANTILES, 2), 2), X, X[:, 0]),
 }
 
 
@@ -91,6 +89,22 @@ def test_ensemble_agrees(problem, dtype):
         assert_allclose(outputs[1], ensemble.predict_proba(X), rtol=tolerance, atol=tolerance)
     else:
         assert_allclose(outputs[0], ensemble.predict(X).reshape(len(X), -1), rtol=tolerance, atol=tolerance)
+        has_several = hasattr(ensemble, "quantiles_") and len(ensemble.quantiles_) > 1
+        assert len(outputs) == 1 + has_several
+        if has_several:
+            assert_allclose(outputs[1], ensemble.predict_quantiles(X), rtol=tolerance, atol=tolerance)
+
+
+def test_ensemble_of_quantiles_in_another_model_agrees():
+    ensemble = DeepEnsembleRegressor(QUANTILES, 2, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), ensemble).fit(IRIS.data, WIDE)
+    predicted, quantiles = run_onnx(to_onnx(pipeline, IRIS.data), {"X": IRIS.data})
+    assert_allclose(predicted[:, 0], pipeline.predict(IRIS.data), rtol=1e-12)
+    assert_allclose(quantiles, pipeline[-1].predict_quantiles(pipeline[:-1].transform(IRIS.data)), rtol=1e-12)
+    stacked = StackingRegressor([("net", ensemble), ("linear", LinearRegression())], LinearRegression(), cv=2)
+    for model in (stacked, VotingRegressor([("net", ensemble)]), BaggingRegressor(ensemble, 2, random_state=0)):
+        (predicted,) = run_onnx(to_onnx(model.fit(X, WIDE), X), {"X": X})
+        assert_allclose(predicted[:, 0], model.predict(X), rtol=1e-6)
 
 
 def test_ensemble_in_a_pipeline_agrees(moons):

@@ -23,7 +23,7 @@ Probabilities below the rounding error of 1 may be 0.
 
 The graph of a regressor has one output, the predictions of ``predict`` with shape (n_samples, n_outputs). In float32,
 they have the resolution of float32 in the unit of y. With several quantiles, a second output contains those of
-``predict_quantiles``; the graph of an ensemble has the predictions only.
+``predict_quantiles``.
 
 The graphs of transformers take numbers, with NaN for missing values. ONNX cannot parse text: where ``DateEncoder``
 takes dates, its graph takes days since 1970-01-01, to which it applies the bounds. The graph of ``NumberEncoder`` takes
@@ -78,16 +78,16 @@ for _classifier, _converters, _options in (
         _converters.convert_classifier,
         options=_options,
     )
-for _regressor, _converters, _parser in (
-    (KerasMoonRegressor, _networks, _networks.parse_regressor),
-    (ensemble.DeepEnsembleRegressor, _ensembles, None),
+for _regressor, _converters in (
+    (KerasMoonRegressor, _networks),
+    (ensemble.DeepEnsembleRegressor, _ensembles),
 ):
     update_registered_converter(
         _regressor,
         f"Moonnet{_regressor.__name__}",
         _converters.set_regressor_types,
         _converters.convert_regressor,
-        parser=_parser,
+        parser=_networks.parse_regressor,
     )
 for _transformer, _convert in (
     (preprocessing.SmoothClipScaler, _transformers.convert_smooth_clip_scaler),

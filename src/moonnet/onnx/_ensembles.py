@@ -5,6 +5,7 @@ the random features of BaggingClassifier and BaggingRegressor if each column is 
 ``custom_parsers``, which it does not pass on to converters.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from skl2onnx.common._registration import get_shape_calculator
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from moonnet.onnx._networks import declare_label_outputs, onnx_labels
+from moonnet.onnx._networks import declare_label_outputs, has_several_quantiles, onnx_labels
 from moonnet.onnx._operators import Operators, check_inputs, compute_dtype, operators_and_input, output_type
 
 
@@ -27,18 +28,23 @@ def set_classifier_types(operator: Any) -> None:
 
 
 def set_regressor_types(operator: Any) -> None:
-    """Check the inputs of skl2onnx's operator, and declare its output."""
+    """Check the inputs of skl2onnx's operator, and declare its outputs."""
     ensemble = operator.raw_operator
     check_is_fitted(ensemble)
     check_inputs(operator)
-    n_outputs = np.size(ensemble.predict(np.zeros((1, ensemble.n_features_in_))))
-    operator.outputs[0].type = output_type(operator, n_outputs)
+    sample = np.zeros((1, ensemble.n_features_in_))
+    shapes = [(np.size(ensemble.predict(sample)),)]
+    if has_several_quantiles(ensemble):
+        shapes.append(ensemble.predict_quantiles(sample).shape[1:])
+    for output, shape in zip(operator.outputs, shapes, strict=False):
+        output.type = output_type(operator, *shape)
 
 
 def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add the members, their mean probabilities and the labels to skl2onnx's graph."""
     ensemble = operator.raw_operator
-    op, probabilities = _mean(scope, operator, container, index=1)
+    op, members = _outputs_of_members(scope, operator, container)
+    probabilities = _weighted_mean(op, [probabilities for _, probabilities in members])
     if ensemble._is_multilabel:
         labels = op.Cast(op.Greater(probabilities, 0.5), to=TensorProto.INT64)
         _add_outputs(scope, operator, container, op, (labels, probabilities))
@@ -47,9 +53,11 @@ def convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 
 def convert_regressor(scope: Any, operator: Any, container: Any) -> None:
-    """Add the members and their mean to skl2onnx's graph."""
-    op, numbers = _mean(scope, operator, container, index=0)
-    _add_outputs(scope, operator, container, op, (numbers,))
+    """Add the members, the mean of their predictions and that of their quantiles to skl2onnx's graph."""
+    op, members = _outputs_of_members(scope, operator, container)
+    means = [_weighted_mean(op, values) for values in zip(*members, strict=True)]
+    # Other converters declare one output for a regressor among their estimators
+    _add_outputs(scope, operator, container, op, means[: len(operator.outputs)])
 
 
 def set_sklearn_classifier_types(operator: Any) -> None:
@@ -118,13 +126,12 @@ def convert_bagging_regressor(scope: Any, operator: Any, container: Any) -> None
     _add_outputs(scope, operator, container, op, (_weighted_mean(op, members),))
 
 
-def _mean(scope: Any, operator: Any, container: Any, index: int) -> tuple[Operators, Any]:
-    """Return the graph's operators, and the mean of the output with this index of all members."""
+def _outputs_of_members(scope: Any, operator: Any, container: Any) -> tuple[Operators, list[list[Any]]]:
+    """Return the graph's operators, and the outputs of each member."""
     ensemble = operator.raw_operator
     op, values = operators_and_input(operator, container)
     inputs = [_variable(scope, operator, container, op, values, ensemble.n_features_in_)]
-    members = [_outputs(scope, container, member, inputs)[index] for member in ensemble.estimators_]
-    return op, _weighted_mean(op, members)
+    return op, [_outputs(scope, container, member, inputs) for member in ensemble.estimators_]
 
 
 def _columns_of_members(scope: Any, operator: Any, container: Any) -> tuple[Operators, list[list[Any]]]:
@@ -177,7 +184,7 @@ def _voting_weights(ensemble: Any) -> list[float] | None:
     return [float(weight) for (_, member), weight in pairs if not isinstance(member, str)]
 
 
-def _weighted_mean(op: Operators, members: list[Any], weights: list[float] | None = None) -> Any:
+def _weighted_mean(op: Operators, members: Sequence[Any], weights: list[float] | None = None) -> Any:
     """Return the weighted mean of the members' values."""
     if weights is None:
         return op.Div(op.Sum(*members), len(members))
@@ -191,7 +198,7 @@ def _add_label_outputs(scope: Any, operator: Any, container: Any, op: Operators,
     _add_outputs(scope, operator, container, op, (labels, probabilities))
 
 
-def _add_outputs(scope: Any, operator: Any, container: Any, op: Operators, values: tuple[Any, ...]) -> None:
+def _add_outputs(scope: Any, operator: Any, container: Any, op: Operators, values: Sequence[Any]) -> None:
     """Add the values as the outputs of skl2onnx's operator."""
     for output, value in zip(operator.outputs, values, strict=True):
         op.Identity(value, output_names=[output]).add_to(scope, container)

@@ -8,6 +8,8 @@ from skl2onnx.algebra.onnx_operator import OnnxOperator
 from skl2onnx.common import data_types as types
 from sklearn.utils.validation import check_is_fitted
 
+from moonnet._regressor import KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleRegressor
 from moonnet.losses._quantiles import Quantiles
 from moonnet.onnx._layers import check_network, raw_outputs
 from moonnet.onnx._operators import Operators, check_inputs, operators_and_input, output_type
@@ -51,12 +53,19 @@ def declare_label_outputs(operator: Any, *, is_multilabel: bool) -> None:
 
 def parse_regressor(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
     """Return skl2onnx's variables for the outputs of a regressor: predictions, and several quantiles if it has them."""
-    check_is_fitted(model, "_state")
-    operator = scope.declare_local_operator("MoonnetKerasMoonRegressor", model)
+    check_is_fitted(model)
+    operator = scope.declare_local_operator(f"Moonnet{type(model).__name__}", model)
     operator.inputs = inputs
-    for name in ["variable", "quantiles"][: min(2, model._targets.loss.outputs_per_target)]:
+    for name in ["variable", "quantiles"][: 1 + has_several_quantiles(model)]:
         operator.outputs.append(scope.declare_local_variable(name, types.guess_tensor_type(inputs[0].type)))
     return list(operator.outputs)
+
+
+def has_several_quantiles(model: Any) -> bool:
+    """Return whether a fitted regressor, or the members of a deep ensemble, predict several quantiles."""
+    while isinstance(model, DeepEnsembleRegressor):
+        model = model.estimators_[0]
+    return isinstance(model, KerasMoonRegressor) and model._targets.loss.outputs_per_target > 1
 
 
 def set_regressor_types(operator: Any) -> None:
