@@ -9,10 +9,14 @@ import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.svm import LinearSVC
 
 from helpers import run_onnx
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
@@ -297,6 +301,29 @@ def test_inputs_keep_the_order_of_columns_whose_names_change():
     assert names[0] == "weight_kg"
     feed = {name: X[[column]].to_numpy() for name, column in zip(names, X, strict=True)}
     assert_allclose(session.run(None, feed)[0], model.transform(X))
+
+
+@pytest.mark.parametrize("kind", ["two classes", "three classes"])
+@pytest.mark.parametrize("clf", [LinearSVC(), RidgeClassifier(), make_pipeline(PCA(2), LinearSVC())], ids=str)
+def test_classifier_without_probabilities_returns_scores(clf, kind):
+    X, y = TABLE[["price in $", "constant", "days"]], TARGETS[kind]
+    clf.fit(X, y)
+    labels, scores = run(clf, X)
+    expected = clf.decision_function(X)
+    assert_array_equal(labels, clf.predict(X))
+    assert_allclose(scores, expected if kind == "three classes" else np.column_stack([-expected, expected]), rtol=1e-9)
+
+
+def test_regressor_takes_the_columns_of_a_dataframe():
+    X, y = TABLE[["price in $", "constant", "days"]], TARGETS["numbers"]
+    search = GridSearchCV(make_pipeline(PCA(2), LinearRegression()), {}, cv=2)
+    for model in (LinearRegression(), search):
+        (predicted,) = run(model.fit(X, y), X)
+        assert_allclose(predicted[:, 0], model.predict(X), rtol=1e-9)
+    picky = ColumnTransformer([("two", PCA(2), ["price in $", "days"]), ("one", "passthrough", ["constant"])])
+    search.set_params(estimator=make_pipeline(picky, LinearRegression()))
+    (predicted,) = run(search.fit(X, y), X)
+    assert_allclose(predicted[:, 0], search.predict(X), rtol=1e-9)
 
 
 def test_options_and_opset_are_skl2onnxs(moons):

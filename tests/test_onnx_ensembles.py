@@ -9,11 +9,21 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
-from sklearn.ensemble import BaggingClassifier, BaggingRegressor, StackingRegressor, VotingClassifier, VotingRegressor
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from helpers import run_onnx
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
@@ -55,6 +65,16 @@ OF_SCIKIT_LEARN = {
     "bagging of pipelines": (BaggingClassifier(make_pipeline(StandardScaler(), NETWORK), 2, random_state=0), NAMES),
     "random features": (BaggingClassifier(NETWORK, 3, max_features=0.5, random_state=0), IRIS.target * 2.0),
     "bagging of votes": (BaggingClassifier(Perceptron(), 3, random_state=0), NAMES),
+    "bagging of LinearSVC": (BaggingClassifier(LinearSVC(), 3, random_state=0), NAMES),
+    "bagging of pipelines of LinearSVC": (
+        BaggingClassifier(make_pipeline(StandardScaler(), LinearSVC()), 2, random_state=0),
+        IRIS.target > 0,
+    ),
+    "bagging of RidgeClassifier": (BaggingClassifier(RidgeClassifier(), 2, random_state=0), IRIS.target),
+    "votes without probabilities": (
+        VotingClassifier([("a", NETWORK), ("b", LinearSVC()), ("c", GridSearchCV(RidgeClassifier(), {}, cv=2))]),
+        NAMES,
+    ),
     "soft voting": (VotingClassifier(CLASSIFIERS, voting="soft"), NAMES),
     "weighted": (VotingClassifier(CLASSIFIERS, voting="soft", weights=[1, 2, 3.5]), IRIS.target + 5),
     "dropped": (VotingClassifier(CLASSIFIERS, voting="soft", weights=[1, 2, 9]).set_params(c="drop"), IRIS.target),
@@ -169,6 +189,29 @@ def test_columns_of_a_dataframe_are_inputs_of_each_member():
     bagging = BaggingClassifier(NETWORK, 2, max_features=0.5, random_state=0).fit(numbers, NAMES)
     outputs = run_onnx(to_onnx(bagging, numbers), {name: inputs[name] for name in numbers})
     assert_allclose(outputs[1], bagging.predict_proba(numbers), rtol=1e-12)
+
+
+LINEAR = {
+    "voting": VotingClassifier([("a", NETWORK), ("b", LogisticRegression())], voting="soft"),
+    "votes": VotingClassifier([("a", NETWORK), ("b", LinearSVC()), ("c", make_pipeline(PCA(2), LinearSVC()))]),
+    "bagging": BaggingClassifier(LinearSVC(), 2, random_state=0),
+    "stacking": StackingClassifier([("a", NETWORK), ("b", LogisticRegression())], cv=2),
+    "voted numbers": VotingRegressor([("a", REGRESSOR), ("b", LinearRegression())]),
+    "stacked numbers": StackingRegressor([("a", REGRESSOR), ("b", LinearRegression())], cv=2),
+}
+
+
+@pytest.mark.parametrize("ensemble", LINEAR.values(), ids=LINEAR)
+def test_linear_members_take_the_columns_of_a_dataframe(ensemble):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    ensemble.fit(frame, NAMES if is_classifier(ensemble) else WIDE)
+    outputs = run_onnx(to_onnx(ensemble, frame), {name: frame[[name]].to_numpy() for name in frame})
+    if is_classifier(ensemble):
+        assert_array_equal(outputs[0], ensemble.predict(frame))
+        if hasattr(ensemble, "predict_proba"):
+            assert_allclose(outputs[1], ensemble.predict_proba(frame), rtol=1e-6, atol=1e-6)
+    else:
+        assert_allclose(outputs[0][:, 0], ensemble.predict(frame), rtol=1e-6)
 
 
 def test_unfitted_ensemble_and_other_inputs_raise():

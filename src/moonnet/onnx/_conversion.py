@@ -5,19 +5,32 @@ from typing import Any
 
 import numpy as np
 from skl2onnx import convert_sklearn
+from skl2onnx._parse import _parse_sklearn
+from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common import data_types as types
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 from moonnet.onnx import _ensembles
 from moonnet.onnx import _sklearn_transformers as converters
-from moonnet.onnx._operators import numeric_type
+from moonnet.onnx._operators import NUMERIC_TYPES, numeric_type
 from moonnet.onnx._transformers import set_number_types
 from moonnet.preprocessing import CategoryTargetEncoder
 from moonnet.tables import ColumnsOfKind
+
+# Those that pass columns on to others, or that encode each by itself
+_TAKE_COLUMNS = (
+    *(ColumnTransformer, FeatureUnion, Pipeline),
+    *(GridSearchCV, RandomizedSearchCV),
+    *(VotingClassifier, VotingRegressor),
+    *(OneHotEncoder, OrdinalEncoder),
+)
 
 
 def to_onnx(
@@ -48,8 +61,9 @@ def to_onnx(
         The version of ONNX, as in ``skl2onnx.to_onnx``. None is the newest one that skl2onnx supports.
 
     options : dict, default=None
-        Options of converters, as in ``skl2onnx.to_onnx``. For a classifier the default is ``{"zipmap": False}``, with
-        which probabilities are an array.
+        Options of converters, as in ``skl2onnx.to_onnx``. By default, the second output of a classifier is an array:
+        the probabilities, or the scores of a classifier without ``predict_proba``, which has two columns of opposite
+        sign for two classes.
 
     Returns
     -------
@@ -80,6 +94,8 @@ def to_onnx(
     skl2onnx 1.20 converts a :class:`sklearn.calibration.CalibratedClassifierCV` correctly only with
     ``method="sigmoid"``: isotonic calibration would become steps where scikit-learn interpolates.
 
+    Most estimators of scikit-learn take all columns as one input in ONNX. Inputs of numbers are joined for them.
+
     Some other transformers and estimators of scikit-learn, which skl2onnx converts, compute in float32 only.
 
     ONNX cannot raise errors: if a ``OneHotEncoder`` refuses unknown categories, the graph encodes them as zeros.
@@ -103,12 +119,12 @@ def to_onnx(
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64. Got {dtype.__name__} instead.")
     if options is None and is_classifier(model):
-        options = {"zipmap": False}
+        options = _ensembles.classifier_options(model)
     parse = partial(converters.parse_category_encoder, dtype=dtype)
     set_types = partial(converters.set_category_encoder_types, dtype=dtype)
     convert = partial(converters.convert_category_encoder, dtype=dtype)
     encoders = (OneHotEncoder, TargetEncoder, CategoryTargetEncoder)
-    parsers = dict.fromkeys(encoders, parse)
+    parsers = dict.fromkeys(_types_with_one_input(), _parse_merged) | dict.fromkeys(encoders, parse)
     return convert_sklearn(
         model,
         initial_types=_input_types(X, dtype),
@@ -134,6 +150,26 @@ def to_onnx(
             VotingRegressor: partial(_ensembles.convert_voting_regressor, parsers=parsers),
         },
     )
+
+
+def _types_with_one_input() -> list[type]:
+    """Return the estimators of scikit-learn that skl2onnx converts only if all columns are one input."""
+    return [
+        kind
+        for kind in sklearn_operator_name_map
+        if kind.__module__.startswith("sklearn.") and not issubclass(kind, _TAKE_COLUMNS)
+    ]
+
+
+def _parse_merged(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
+    """Merge several inputs of numbers into one, and return skl2onnx's variables for the outputs of an estimator."""
+    if len(inputs) > 1 and all(isinstance(variable.type, NUMERIC_TYPES) for variable in inputs):
+        operator = scope.declare_local_operator("SklearnConcat")
+        operator.inputs = inputs
+        inputs = [scope.declare_local_variable("columns", type(inputs[0].type)([None, None]))]
+        operator.outputs.append(inputs[0])
+    parsers = {kind: parser for kind, parser in custom_parsers.items() if kind is not type(model)}
+    return _parse_sklearn(scope, model, inputs, custom_parsers=parsers)
 
 
 def _input_types(X: Any, dtype: type) -> list[tuple[str, Any]]:

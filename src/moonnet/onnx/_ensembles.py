@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 from skl2onnx._parse import _parse_sklearn
-from skl2onnx.common._registration import get_shape_calculator
+from skl2onnx._supported_operators import sklearn_operator_name_map
+from skl2onnx.common._registration import get_converter, get_shape_calculator
 from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from moonnet.onnx._networks import declare_label_outputs, has_several_quantiles, onnx_labels
@@ -157,9 +159,22 @@ def _variable(scope: Any, operator: Any, container: Any, op: Operators, values: 
 def _outputs(scope: Any, container: Any, member: Any, inputs: list[Any], parsers: Any = None) -> list[Any]:
     """Add a member, which may be a pipeline, to skl2onnx's topology; return its outputs, two for a classifier."""
     if is_classifier(member):
-        for options in (scope, container):
-            options.add_options(id(member), {"zipmap": False})
+        for key, values in classifier_options(member).items():
+            for options in (scope, container):
+                options.add_options(key, values)
     return _parse_sklearn(scope, member, inputs, custom_parsers=parsers)
+
+
+def classifier_options(clf: Any) -> dict[int, dict[str, bool]]:
+    """Return skl2onnx's options for a fitted classifier: two arrays as outputs, labels and probabilities or scores."""
+    while isinstance(clf, Pipeline) or hasattr(clf, "best_estimator_"):
+        clf = clf[-1] if isinstance(clf, Pipeline) else clf.best_estimator_
+    name = sklearn_operator_name_map.get(type(clf))
+    known = (get_converter(name).get_allowed_options() if name else None) or {}
+    options = {"zipmap": False}
+    if not hasattr(clf, "predict_proba"):
+        options["raw_scores"] = True  # without it, skl2onnx converts some linear models in float32 only
+    return {id(clf): {key: value for key, value in options.items() if key in known}}
 
 
 def _class_probabilities(op: Operators, member: Any, outputs: list[Any], ensemble: Any) -> Any:

@@ -8,7 +8,7 @@ from onnx import TensorProto
 from skl2onnx.algebra import onnx_ops
 from skl2onnx.common import data_types as types
 
-_NUMERIC_TYPES = types.FloatTensorType, types.DoubleTensorType, types.Int64TensorType, types.BooleanTensorType
+NUMERIC_TYPES = types.FloatTensorType, types.DoubleTensorType, types.Int64TensorType, types.BooleanTensorType
 
 
 class Operators:
@@ -37,7 +37,7 @@ def check_inputs(operator: Any) -> None:
     estimator, inputs = operator.raw_operator, operator.inputs
     name = type(estimator).__name__
     for variable in inputs:
-        if not isinstance(variable.type, _NUMERIC_TYPES):
+        if not isinstance(variable.type, NUMERIC_TYPES):
             raise TypeError(
                 f"The ONNX inputs of {name} must be float32, float64, int64 or boolean. "
                 f"Got {type(variable.type).__name__} for the input {variable.raw_name!r} instead."
