@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from moonnet import KerasMoonRegressor
+from moonnet.ensemble import DeepEnsembleRegressor
 from moonnet.plotting import RegressionDisplay
 
 RNG = np.random.default_rng(0)
@@ -84,6 +86,34 @@ def test_several_quantiles_draw_a_band():
     assert_allclose(display.band_.get_facecolor()[0], (1, 0, 0, 0.25))
     assert display.band_.get_label() == "most"
     assert display.plot(band_kw=False).band_ is None
+
+
+@pytest.mark.parametrize(
+    ("quantile", "label"),
+    [
+        (0.5, "median"),
+        (0.3, "30% quantile"),
+        (0.025, "2.5% quantile"),
+        ([0.1, 0.5, 0.9], "median"),
+        ([0.1, 0.9], "10% quantile"),
+        ([0.05, 0.3, 0.95], "30% quantile"),
+    ],
+)
+def test_curve_is_labelled_with_its_quantile(quantile, label):
+    reg = KerasMoonRegressor((3,), loss="pinball", quantile=quantile, epochs=1, random_state=0)
+    display = RegressionDisplay.from_estimator(reg.fit(X1, Y1), X1, grid_resolution=5)
+    assert display.line_.get_label() == display.response_label == label
+    assert_allclose(display.response, reg.predict(display.grid[0][:, np.newaxis]))
+    other = display.plot(line_kw={"label": "mine"}).line_
+    assert other.get_label() == "mine"
+
+
+def test_curve_of_means_and_of_an_ensemble_of_medians_are_labelled():
+    mean = KerasMoonRegressor((3,), epochs=1, random_state=0)
+    medians = DeepEnsembleRegressor(clone(mean).set_params(loss="pinball"), 2, random_state=0)
+    for reg, label in ((mean, "prediction"), (medians, "median"), (LinearRegression(), "prediction")):
+        display = RegressionDisplay.from_estimator(reg.fit(X1, Y1), X1, grid_resolution=5)
+        assert display.line_.get_label() == label
 
 
 def test_one_quantile_and_two_features_have_no_band():

@@ -109,6 +109,4 @@ quantiles = KerasMoonRegressor(
     learning_rate=0.005,
     random_state=0,
 ).fit(X, y)
-_ = RegressionDisplay.from_estimator(
-    quantiles, X, y, xlim=(-5, 5), line_kw={"label": "median"}
-)
+_ = RegressionDisplay.from_estimator(quantiles, X, y, xlim=(-5, 5))

@@ -50,9 +50,7 @@ network = KerasMoonRegressor(
 )
 model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
 
-display = RegressionDisplay.from_estimator(
-    model, X_test, y_test, xlim=(0, 24), line_kw={"label": "median"}
-)
+display = RegressionDisplay.from_estimator(model, X_test, y_test, xlim=(0, 24))
 _ = display.ax_.set(
     xlabel="hour of the day", ylabel="bicycles rented in an hour"
 )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
+from moonnet.losses._quantiles import Quantiles
 from moonnet.plotting._axes import label_axes, prepare_axes, to_kwargs
 from moonnet.plotting._checks import check_integer, check_options, check_plot_options
 from moonnet.plotting._feature_plane import axis_limits, choose_line_or_plane
@@ -54,6 +55,9 @@ class RegressionDisplay:
 
     title : str, default=None
         Title of the axes, with the values of the features that are not plotted. None or an empty string sets none.
+
+    response_label : str, default="prediction"
+        Label of the curve in the legend.
 
     band : ndarray of shape (n_points, 2), default=None
         Lower and upper limit of a band around the curve over one feature. If None, no band is drawn.
@@ -137,6 +141,7 @@ class RegressionDisplay:
     feature_names: tuple[str, ...] | None = None
     target_name: str = "y"
     title: str | None = None
+    response_label: str = "prediction"
     band: np.ndarray | None = None
     band_label: str | None = None
     member_responses: np.ndarray | None = None
@@ -159,8 +164,9 @@ class RegressionDisplay:
     ) -> Self:
         """Predict the points of a grid with a fitted regressor and draw the curve or the surface.
 
-        A regressor with several quantiles also gets a band around the curve, from the lowest to the highest one. This
-        takes its :meth:`~moonnet.KerasMoonRegressor.predict_quantiles`, also of the last step of a pipeline.
+        The curve of a regressor with quantiles is labelled with the one that it predicts, and several quantiles get a
+        band around it, from the lowest to the highest one. This takes its
+        :meth:`~moonnet.KerasMoonRegressor.predict_quantiles`, also of the last step of a pipeline.
 
         Parameters
         ----------
@@ -246,7 +252,8 @@ class RegressionDisplay:
         grid = tuple(np.meshgrid(*(np.linspace(*limits, resolution) for limits in all_limits)))
         samples = plane.inverse_transform(np.column_stack([axis.ravel() for axis in grid]))
         response = _predict_targets(estimator, samples).reshape(grid[0].shape)
-        band, band_label = _predict_band(estimator, samples) if n_axes == 1 else (None, None)
+        quantiles, levels = _predict_quantiles(estimator, samples) if n_axes == 1 else (None, ())
+        band, band_label = _quantile_band(quantiles, levels)
         responses = None
         if members:
             responses = member_predictions(estimator, samples)
@@ -260,6 +267,7 @@ class RegressionDisplay:
             feature_names=plane.axis_labels,
             target_name=_target_name(y),
             title=plane.title,
+            response_label=_response_label(levels),
             band=band,
             band_label=band_label,
             member_responses=responses,
@@ -386,7 +394,7 @@ class RegressionDisplay:
             if "c" in scatter_kw or "color" in scatter_kw:
                 del scatter_defaults["facecolor"]
             self.points_ = ax.scatter(self.X[:, 0], self.y, **(scatter_defaults | scatter_kw))
-        line_defaults = {"color": "tab:blue", "linewidth": 2, "label": "prediction"}
+        line_defaults = {"color": "tab:blue", "linewidth": 2, "label": self.response_label}
         (self.line_,) = ax.plot(self.grid[0], self.response, **(line_defaults | normalize_kwargs(line_kw, Line2D)))
         ax.set(xlim=(self.grid[0].min(), self.grid[0].max()), ylim=self.vlim_, ylabel=self.target_name)
         if self.feature_names is not None:
@@ -474,14 +482,26 @@ def _predict_targets(estimator: Any, X: Any) -> np.ndarray:
     return predictions
 
 
-def _predict_band(estimator: Any, X: Any) -> tuple[np.ndarray | None, str | None]:
-    """Return the lowest and the highest of several quantiles, and what they are; None for any other regressor."""
+def _predict_quantiles(estimator: Any, X: Any) -> tuple[np.ndarray | None, tuple[float, ...]]:
+    """Return the predicted quantiles, of shape (n_samples, n_quantiles), and which they are; none for a mean."""
     estimator, X = innermost(estimator, X)
-    levels: Any = getattr(estimator, "quantiles_", ())
-    if len(levels) < 2:
+    levels = tuple(getattr(estimator, "quantiles_", ()))
+    return (estimator.predict_quantiles(X).reshape(len(X), -1) if levels else None), levels
+
+
+def _quantile_band(quantiles: np.ndarray | None, levels: tuple[float, ...]) -> tuple[np.ndarray | None, str | None]:
+    """Return the lowest and the highest of several quantiles, and what they are; None if there are not several."""
+    if quantiles is None or len(levels) < 2:
         return None, None
-    quantiles = estimator.predict_quantiles(X).reshape(len(X), -1)
     return quantiles[:, [0, -1]], f"{100 * levels[0]:g}% to {100 * levels[-1]:g}%"
+
+
+def _response_label(levels: tuple[float, ...]) -> str:
+    """Return what a regressor of these quantiles predicts: the middle one; "prediction" if there are none."""
+    if not levels:
+        return "prediction"
+    level = levels[Quantiles(levels).middle]
+    return "median" if level == 0.5 else f"{100 * level:g}% quantile"
 
 
 def _target_name(y: Any) -> str:
