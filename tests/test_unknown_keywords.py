@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from moonnet import HiddenLayers, KerasMoonClassifier, KerasMoonRegressor
 from moonnet._unknown_keywords import _REPLACEMENTS
+from moonnet.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 
 ESTIMATORS = [KerasMoonClassifier, KerasMoonRegressor]
 X, Y = np.eye(4), [0, 1, 0, 1]
@@ -108,6 +109,56 @@ def test_replacements_exist(keyword):
         assert keyword not in inspect.signature(cls.fit).parameters
     known = set(KerasMoonRegressor._get_param_names())
     assert replacements <= known or replacements <= set(inspect.signature(KerasMoonClassifier.fit).parameters)
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "network"),
+    [(DeepEnsembleClassifier, "KerasMoonClassifier"), (DeepEnsembleRegressor, "KerasMoonRegressor")],
+)
+def test_ensembles_name_the_parameters_of_their_members(ensemble, network):
+    for estimator in (None, KerasMoonClassifier(), KerasMoonRegressor()):
+        name = type(estimator).__name__ if estimator is not None else network
+        answer = (
+            rf"'epochs' is a parameter of the members: {ensemble.__name__}\({name}\(epochs=\.\.\.\)\), "
+            r"and then 'estimator__epochs' in set_params and in searches\.$"
+        )
+        start = rf"^{ensemble.__name__}\.__init__\(\) got an unexpected keyword argument 'epochs'\. "
+        with pytest.raises(TypeError, match=start + answer):
+            ensemble(estimator, epochs=3)
+        with pytest.raises(TypeError, match=answer):
+            ensemble(estimator=estimator, epochs=3)
+        with pytest.raises(TypeError, match=answer):
+            ensemble(estimator).fit(X, Y, epochs=3)
+        with pytest.raises(TypeError, match=answer):
+            ensemble(estimator).predict(X, epochs=3)
+        with pytest.raises(ValueError, match=r"Invalid parameter 'epochs' for estimator .*" + answer):
+            ensemble(estimator).set_params(epochs=3)
+    with pytest.raises(ValueError, match=r"Invalid parameter 'estimator__epochs' for estimator .*'epochs' is a param"):
+        ensemble().set_params(estimator__epochs=3)
+    assert ensemble(clone(estimator)).set_params(estimator__epochs=3).estimator.epochs == 3
+
+
+def test_ensembles_name_replacements_for_keywords_of_other_libraries():
+    answer = r"'epochs'\. Pass the estimator as DeepEnsembleClassifier\(KerasMoonClassifier\(\.\.\.\)\)"
+    with pytest.raises(TypeError, match="'max_iter', use the estimator's parameter " + answer):
+        DeepEnsembleClassifier(max_iter=3)
+    with pytest.raises(TypeError, match=r"fit\(\) got .* 'n_jobs' is a parameter .*: DeepEnsembleClassifier\(n_jobs="):
+        DeepEnsembleClassifier().fit(X, Y, n_jobs=2)
+    with pytest.raises(TypeError, match=r"use the arguments 'X_val', 'y_val' of fit\.$"):
+        DeepEnsembleClassifier(validation_data=(X, Y))
+    with pytest.raises(TypeError, match="'X_val' is an argument of fit"):
+        DeepEnsembleRegressor(X_val=X)
+    with pytest.raises(
+        TypeError, match=r"DeepEnsembleRegressor\.predict_quantiles\(\) got .* 'verbose' is a parameter"
+    ):
+        DeepEnsembleRegressor(KerasMoonRegressor(loss="pinball")).predict_quantiles(X, verbose=1)
+    for estimator in (None, LogisticRegression()):
+        with pytest.raises(TypeError, match=r"__init__\(\) got an unexpected keyword argument 'hue'$"):
+            DeepEnsembleClassifier(estimator, hue=1)
+    with pytest.raises(TypeError, match=r"argument 'epochs'$"):
+        DeepEnsembleClassifier(LogisticRegression(), epochs=1)
+    with pytest.raises(ValueError, match=r"Invalid parameter 'hue' for .*Valid parameters are: \["):
+        DeepEnsembleClassifier().set_params(hue=1)
 
 
 def test_searches_and_pipelines_pass_the_errors_on():

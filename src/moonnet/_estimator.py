@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -166,7 +166,55 @@ class _Encoded:
     streams: RandomStreams
 
 
-class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
+class ExplainingEstimator(BaseEstimator, ABC):
+    """Names what to use instead of unknown keywords; the decorator of the methods asks it, too."""
+
+    @restore_on_error
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their new values. They are checked in ``fit``.
+
+        Returns
+        -------
+        self : estimator instance
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no such parameter. No parameter is then changed.
+        """
+        try:
+            return super().set_params(**params)
+        except (AttributeError, ValueError):
+            unknown = self._unknown_parameters(params)
+            if explanation := self._explain_keywords(unknown, "set_params", (), params):
+                raise ValueError(f"Invalid parameter {unknown[0]!r} for estimator {self}. {explanation}") from None
+            raise
+
+    def _unknown_parameters(self, params: dict[str, Any]) -> list[str]:
+        """Return the names that are neither parameters nor parameters of a parameter's value."""
+        own = self.get_params(deep=False)
+        unknown = []
+        for name in params:
+            parameter, _, nested = name.partition("__")
+            value = params.get(parameter, own.get(parameter))
+            if parameter not in own or (nested and not hasattr(value, "set_params")):
+                unknown.append(name)
+        return unknown
+
+    @abstractmethod
+    def _explain_keywords(
+        self, unknown: Iterable[str], method: str, arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> str:
+        """Return what to use instead of the unknown ones of a call's keywords; empty if this is not known."""
+
+
+class BaseKerasMoon(InternalsMixin, ExplainingEstimator):
     """A small Keras network as a scikit-learn estimator; subclasses define the targets."""
 
     # "no_validation": training._optimizers checks these with Keras
@@ -235,45 +283,16 @@ class BaseKerasMoon(InternalsMixin, BaseEstimator, ABC):
         self.verbose = verbose
         self.random_state = random_state
 
-    @restore_on_error
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters of the estimator.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters and their new values. They are checked in ``fit``.
-
-        Returns
-        -------
-        self : estimator instance
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If the estimator has no such parameter. No parameter is then changed.
-        """
-        try:
-            return super().set_params(**params)
-        except (AttributeError, ValueError):
-            unknown = self._unknown_parameters(params)
-            if explanation := explain(
-                type(self), unknown, params.get("hidden_layers", self.hidden_layers), "set_params"
-            ):
-                raise ValueError(f"Invalid parameter {unknown[0]!r} for estimator {self}. {explanation}") from None
-            raise
-
-    def _unknown_parameters(self, params: dict[str, Any]) -> list[str]:
-        """Return the names that are neither parameters nor parameters of a parameter's value."""
-        own = self.get_params(deep=False)
-        unknown = []
-        for name in params:
-            parameter, _, nested = name.partition("__")
-            value = params.get(parameter, own.get(parameter))
-            if parameter not in own or (nested and not hasattr(value, "set_params")):
-                unknown.append(name)
-        return unknown
+    def _explain_keywords(
+        self, unknown: Iterable[str], method: str, arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> str:
+        if method == "__init__":
+            # The function may have been given as the other libraries have it
+            given = [keywords.get(name) for name in ("hidden_layers", "model", "build_fn")]
+            hidden_layers = next((value for value in (*given, *arguments) if value is not None), None)
+        else:
+            hidden_layers = keywords.get("hidden_layers", getattr(self, "hidden_layers", None))
+        return explain(type(self), unknown, hidden_layers, method)
 
     loss: Any  # a parameter of each kind of estimator
 

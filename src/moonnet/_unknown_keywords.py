@@ -109,7 +109,7 @@ Class = TypeVar("Class", bound=Any)
 
 def explain_unknown_keywords(cls: Class) -> Class:
     """Decorate an estimator's class: if a method does not know a keyword, its TypeError names the one to use."""
-    for name, method in [*vars(cls).items(), ("score", cls.score)]:
+    for name, method in [*vars(cls).items(), ("score", getattr(cls, "score", None))]:
         if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
             setattr(cls, name, explain_unknown_keywords_of(method))
     return cls
@@ -123,20 +123,14 @@ def explain_unknown_keywords_of(method: Callable[..., Any]) -> Callable[..., Any
         try:
             return method(self, *arguments, **keywords)
         except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # the method itself raised it
-                raise
+            # If there are any, the call has raised the error, and not the method
             unknown = keywords.keys() - inspect.signature(method).parameters.keys()
-            if method.__name__ == "__init__":
-                # The function may have been given as the other libraries have it
-                given = [keywords.get(name) for name in ("hidden_layers", "model", "build_fn")]
-                hidden_layers = next((value for value in (*given, *arguments) if value is not None), None)
-            else:
-                hidden_layers = getattr(self, "hidden_layers", None)
-            explanation = explain(type(self), unknown, hidden_layers, method.__name__)
+            explanation = self._explain_keywords(unknown, method.__name__, arguments, keywords) if unknown else ""
             if not explanation:
                 raise
             # Python 3.13 suggests the parameter with the most similar name
             message, *_ = str(error).partition(". Did you mean")
+            message = message.replace(method.__qualname__, f"{type(self).__name__}.{method.__name__}")
             raise TypeError(f"{message}. {explanation}") from None
 
     return wrapper
@@ -149,7 +143,7 @@ def explain(cls: Any, unknown: Iterable[str], hidden_layers: Any, method: str) -
     """
     sentences = (
         _explain_argument(cls, keyword, hidden_layers)
-        or _explain_name(cls, keyword, method)
+        or explain_name(cls, keyword, method)
         or _explain_keyword(cls, keyword)
         for keyword in sorted(unknown)
     )
@@ -169,7 +163,7 @@ def _explain_argument(cls: Any, keyword: str, hidden_layers: Any) -> str:
     )
 
 
-def _explain_name(cls: Any, keyword: str, method: str) -> str:
+def explain_name(cls: Any, keyword: str, method: str) -> str:
     """Return where a keyword belongs that is a parameter of the estimator or an argument of fit; empty for others."""
     parameters = cls._get_param_names()
     name = keyword.removeprefix("predict__")

@@ -3,15 +3,15 @@
 from __future__ import annotations  # so that help() shows ArrayLike by its name
 
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from textwrap import shorten
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
+from sklearn.base import ClassifierMixin, RegressorMixin, clone, is_classifier, is_regressor
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from moonnet._classifier import KerasMoonClassifier
 from moonnet._estimator import (
     BaseKerasMoon,
+    ExplainingEstimator,
     explain_shapes,
     name_in_errors,
     raise_on_interrupt,
@@ -29,10 +30,12 @@ from moonnet._estimator import (
 )
 from moonnet._regressor import KerasMoonRegressor
 from moonnet._sklearn_compat import HasMethods, Interval, check_sample_weight
+from moonnet._unknown_keywords import explain, explain_name, explain_unknown_keywords, explain_unknown_keywords_of
 from moonnet.targets import ClassTargets
 
 
-class _BaseDeepEnsemble(BaseEstimator, ABC):
+@explain_unknown_keywords
+class _BaseDeepEnsemble(ExplainingEstimator):
     """Fits copies of an estimator with different random states on all samples."""
 
     _parameter_constraints: ClassVar[dict] = {
@@ -58,6 +61,32 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
+
+    def _explain_keywords(
+        self, unknown: Iterable[str], method: str, arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> str:
+        given = keywords.get("estimator", next(iter(arguments), None) if method == "__init__" else self.estimator)
+        member = self._default() if given is None else given
+        sentences = (self._explain_keyword(member, keyword, method) for keyword in sorted(unknown))
+        return " ".join(dict.fromkeys(filter(None, sentences)))
+
+    def _explain_keyword(self, member: Any, keyword: str, method: str) -> str:
+        """Return what to use instead of an unknown keyword of a method; empty if this is not known."""
+        own = explain_name(type(self), keyword, method)
+        if own or not isinstance(member, BaseKerasMoon):
+            return own
+        prefix, _, parameter = keyword.partition("__")
+        name = parameter if prefix == "estimator" else keyword
+        ensemble, network = type(self).__name__, type(member).__name__
+        if name in member.get_params():
+            return (
+                f"'{name}' is a parameter of the members: {ensemble}({network}({name}=...)), and then "
+                f"'estimator__{name}' in set_params and in searches."
+            )
+        explanation = explain(type(member), [name], member.hidden_layers, method)
+        if "the estimator's parameter" not in explanation:
+            return explanation
+        return f"{explanation} Pass the estimator as {ensemble}({network}(...))."
 
     def _member(self) -> Any:
         return self._default() if self.estimator is None else self.estimator
@@ -288,6 +317,7 @@ class _BaseDeepEnsemble(BaseEstimator, ABC):
         return tags
 
 
+@explain_unknown_keywords
 class DeepEnsembleClassifier(ClassifierMixin, _BaseDeepEnsemble):
     """Ensemble of networks that differ in their random numbers only; probabilities are the mean of the members'.
 
@@ -471,6 +501,7 @@ def _members_have_quantiles(ensemble: Any) -> bool:
     return all(callable(member.predict_quantiles) for member in members)
 
 
+@explain_unknown_keywords
 class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
     """Ensemble of networks that differ in their random numbers only; predictions are the mean of the members'.
 
@@ -579,6 +610,7 @@ class DeepEnsembleRegressor(RegressorMixin, _BaseDeepEnsemble):
         return self._mean("predict", X)
 
     @available_if(_members_have_quantiles)
+    @explain_unknown_keywords_of
     def predict_quantiles(self, X: ArrayLike) -> np.ndarray:
         """Predict quantiles: the mean of those that the members predict.
 
