@@ -14,6 +14,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault(
     "TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={PROGRAM_CACHE / 'tensorflow'}-{version('tensorflow')}"
 )
+os.environ.setdefault("MOONNET_CACHE", "off")  # what is tested is the way to a program, not one that was left
 if os.environ.get("KERAS_BACKEND") == "jax":
     # Programs of Keras and of the tests compile in two thirds of the time; those of moonnet have their own level. Each
     # process compiles on one thread, because the processes of a run leave no processor idle.

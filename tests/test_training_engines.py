@@ -102,8 +102,11 @@ def test_activations_and_their_gradients_have_the_precision_of_float64():
     with engine.scope(device, "float64"):
         variables = [keras.Variable(np.zeros_like(x), dtype="float64") for _ in range(2 * n)]
         numbers = (len(BlockNumbers._fields),), "float64"
-        run = engine.compile(Loop(step, 1, 0, 1, numbers, [((1, 1), "float64")], variables), device)
-        _, _, results = run(np.array(BlockNumbers(1, 1, 0, 0, 0), float), [np.zeros((1, 1))], [x] * 2 * n)
+        shapes = {"numbers": numbers, "block": [((1, 1), "float64")], "state": [(x.shape, "float64")] * 2 * n}
+        loop = Loop(**shapes, n_recorded=0, step=step, n_metrics=1, max_epochs=1, variables=variables)
+        _, _, results = engine.compile(loop, device).run(
+            np.array(BlockNumbers(1, 1, 0, 0, 0), float), [np.zeros((1, 1))], [x] * 2 * n
+        )
     values, gradients = results[:n], results[n:]
     for name, value, gradient in zip(functions, values, gradients, strict=True):
         expected, below, above = x.copy(), x - distance, x + distance

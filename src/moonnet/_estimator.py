@@ -152,7 +152,7 @@ class _Checked:
     targets: BaseTargets  # without statistics of y, unless training resumes
     network: Network
     previous: TrainingResult | None
-    optimizer: Any  # training._optimizers.OptimizerSpec, whose module imports Keras
+    optimizer: Any  # training._optimizers.OptimizerSpec, whose module imports an engine
     learning_rate: float | None
 
 
@@ -392,7 +392,7 @@ class BaseKerasMoon(InternalsMixin, ExplainingEstimator):
 
         from moonnet.training import _optimizers, engines
 
-        engines.check_not_forked()
+        engines.check_usable()
         optimizer, learning_rate = _optimizers.resolve_optimizer(self.optimizer, self.learning_rate)
         return _Checked(training_set, validation_set, targets, network, previous, optimizer, learning_rate)
 
@@ -411,13 +411,15 @@ class BaseKerasMoon(InternalsMixin, ExplainingEstimator):
 
     def _train(self, task: _Task, checked: _Checked, encoded: _Encoded) -> tuple[TrainingResult, list[Any]]:
         """Train the network; return the result, and the observer of scikit-learn's callbacks in a list if any."""
-        from moonnet.training import _keras_callbacks, _loop, _program_spec, _progress
+        from moonnet.training import _loop, _program_spec, _progress
 
         objective, samples = self._objective(encoded.targets), encoded.samples
         observers = []
         if encoded.validation_set is not None:
             observers.append(self._make_validation_observer(task, checked, encoded))
         if self.callbacks:
+            from moonnet.training import _keras_callbacks
+
             observers.append(_keras_callbacks.KerasCallbacks(self.callbacks, objective))
         observers += [make(encoded.targets) for make in task.make_observers]
         sklearn_callbacks = self._make_sklearn_callbacks(task, checked.network, encoded.targets)
@@ -556,7 +558,7 @@ class BaseKerasMoon(InternalsMixin, ExplainingEstimator):
                 )
         from moonnet.training import engines
 
-        engines.check_not_forked()
+        engines.check_usable()
         scope = engines.engine.scope(None, "float64")
         network = resolve_hidden_layers(self.hidden_layers, n_features, targets.n_outputs, scope)
         if previous is not None and network.to_dict() != self._network.to_dict():
@@ -766,7 +768,7 @@ class BaseKerasMoon(InternalsMixin, ExplainingEstimator):
         state = self._state_in_unit()
         from moonnet.training import _keras_models, _optimizers, engines
 
-        engines.check_not_forked()
+        engines.check_usable()
         engines.engine.check_not_traced("make model_")
         optimizer, learning_rate = _optimizers.resolve_optimizer(self.optimizer, self.learning_rate)
         objective = self._fitted_objective

@@ -2,7 +2,6 @@
 
 import atexit
 import base64
-import inspect
 import json
 import logging
 import math
@@ -391,10 +390,11 @@ def _describe_samples(data: PlaneDataset) -> dict[str, Any]:
 
 def _default_learning_rates() -> dict[str, float]:
     """Return Keras's default of each optimizer on the page."""
-    from moonnet.training._optimizers import optimizer_classes
+    from moonnet.training._optimizers import default_settings
 
-    classes = optimizer_classes()
-    return {name: inspect.signature(classes[name]).parameters["learning_rate"].default for name in OPTIMIZERS}
+    defaults = default_settings()
+    # In decimal, as in Keras's documentation: 0.001 instead of the float32 next to it
+    return {name: float(str(np.float32(defaults[name][1]["learning_rate"]))) for name in OPTIMIZERS}
 
 
 def _architecture(settings: Settings, data: PlaneDataset) -> tuple:

@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from moonnet._keras_config import keras_backend
+
 _MAX_LINE = 100
 # All that a script may import: the standard library, other packages, moonnet
 _IMPORTS = """\
@@ -38,12 +40,10 @@ from moonnet.preprocessing import PiecewiseLinearEncoder, SmoothClipScaler
 
 def script(code: str, docstring: str = "") -> str:
     """Return a script that runs this code on the engine of this process, because another one rounds differently."""
-    from moonnet._keras import keras
-
     return f"""\
 {docstring}import os
 
-os.environ["KERAS_BACKEND"] = "{keras.backend.backend()}"  # another engine rounds differently
+os.environ["KERAS_BACKEND"] = "{keras_backend()}"  # another engine rounds differently
 
 {imports_code(code)}
 

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from moonnet._keras import keras
 from moonnet.networks import Network, State
-from moonnet.training._keras_models import training_model
-from moonnet.training.engines import Prediction, check_not_forked, engine
+from moonnet.training.engines import Prediction, check_usable, engine
 
 # Limits of the rows that are predicted at once, and of the outputs of all layers for them
 _MAX_ROWS = 2**12
@@ -25,7 +23,7 @@ _MAX_COMPILED = 32
 
 def raw_predictions(network: Network, X: Any, state: State) -> np.ndarray:
     """Return the outputs of a network that does not predict in NumPy."""
-    check_not_forked("predict with these layers")
+    check_usable("predict with these layers")
     return predict(_compiled(network, engine.device()), state.trainable, state.others, X)
 
 
@@ -40,6 +38,8 @@ def raw_predictions_of_each(network: Network, X: Any, stacked: State) -> Iterato
 
 @lru_cache(maxsize=_MAX_COMPILED)
 def _compiled(network: Network, device: Any) -> "CompiledPrediction":
+    from moonnet.training._keras_models import training_model
+
     with engine.scope(device, "float64"):
         return compile_prediction(training_model(network, network.compute_dtype("float64"), None), device)
 
@@ -98,6 +98,8 @@ def _padded(rows: np.ndarray, chunk_size: int) -> np.ndarray:
 
 def _bytes_of_layers(model: Any) -> Iterator[int]:
     """Yield the size of each layer's output for one row, in float64."""
+    from moonnet._keras import keras
+
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _bytes_of_layers(layer)

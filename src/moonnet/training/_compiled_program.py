@@ -8,19 +8,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from moonnet._keras import keras, message_of
 from moonnet.losses._user_loss import LossError
 from moonnet.networks import KerasNetwork, Network, State
 from moonnet.networks._deferred_values import without_global_seeds
+from moonnet.training import _program_files
 from moonnet.training._flat_state import StateLayout
+from moonnet.training._program_description import ProgramDescription
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training._training_step import OptimizerStart, TrainingStep, build_step, scope_of
-from moonnet.training.engines import ArraySpec, BlockNumbers, Loop, engine
+from moonnet.training.engines import BlockNumbers, CompiledLoop, Loop, engine
 
 _ALIGNMENT = 64  # bytes
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
@@ -37,47 +36,31 @@ class CompiledProgram:
     """
 
     spec: ProgramSpec
-    max_recorded_epochs: int
-    step: TrainingStep
-    optimizer_start: OptimizerStart
-    block_specs: list[ArraySpec]
-    loop: Callable[..., tuple[Any, list[Any], list[Any]]]
+    description: ProgramDescription
+    loop: CompiledLoop
+    # What depends on the Keras objects; both within the program's scope. None if nothing does
+    optimizer_values_for: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None  # the weights
+    finalize: Callable[[Sequence[Any]], list[np.ndarray]] | None = None  # the stored state; threads must take turns
     finalizing_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def layout(self) -> StateLayout:
         """How the state is stored."""
-        return self.step.layout
-
-    @property
-    def n_stored_arrays(self) -> int:
-        """The number of arrays of the stored state that are those of the network."""
-        return len(self.step.trained) + len(self.step.others)
-
-    # Keras searches all layers for its variables
-
-    @cached_property
-    def n_trainable(self) -> int:
-        """The number of trainable arrays of the network."""
-        return len(self.step.model.trainable_variables)
-
-    @cached_property
-    def dtypes(self) -> list[str]:
-        """The dtypes of the network's arrays."""
-        return [variable.dtype for variable in (*self.step.model.trainable_variables, *self.step.others)]
+        return self.description.layout
 
     @property
     def finalizes_weights(self) -> bool:
         """Whether the weights at the end of a training are not those of the last step."""
-        return self.step.finalizes_weights
+        return self.finalize is not None
 
     def new_block(self) -> list[np.ndarray]:
-        """Return arrays for ``run``: for the samples, see ``split_columns``, and with dropout for its seeds."""
-        return [_aligned_zeros(shape, dtype) for shape, dtype in self.block_specs]
+        """Return arrays for ``run``."""
+        return [_aligned_zeros(shape, dtype) for shape, dtype in self.description.block]
 
     def network_state(self, arrays: Sequence[np.ndarray]) -> State:
         """Return the state of the network from its arrays, which are the first of a state by layer."""
-        return State(list(arrays[: self.n_trainable]), list(arrays[self.n_trainable : len(self.dtypes)]))
+        n_trainable, n_arrays = self.description.n_trainable, len(self.description.dtypes)
+        return State(list(arrays[:n_trainable]), list(arrays[n_trainable:n_arrays]))
 
     def initial_state(
         self,
@@ -90,13 +73,14 @@ class CompiledProgram:
         With ``optimizer_state`` None, the optimizer starts afresh. With ``learning_rate`` None, the learning rate of
         ``optimizer_state`` or of the compiled schedule applies.
         """
-        start = self.optimizer_start
-        arrays = [np.asarray(array, dtype) for array, dtype in zip(network_state.arrays, self.dtypes, strict=True)]
+        start, dtypes = self.description.optimizer_start, self.description.dtypes
+        arrays = [np.asarray(array, dtype) for array, dtype in zip(network_state.arrays, dtypes, strict=True)]
         if optimizer_state is None:
             optimizer_state = start.values
         if optimizer_state is None:
-            with scope_of(self.spec):
-                optimizer_state = start.values_for(arrays[: self.n_trainable])
+            assert self.optimizer_values_for is not None
+            with self.spec.scope():
+                optimizer_state = self.optimizer_values_for(arrays[: self.description.n_trainable])
         state = [np.asarray(array, dtype) for array, dtype in zip(optimizer_state, start.dtypes, strict=True)]
         if learning_rate is not None:
             assert start.learning_rate_index is not None  # resolve_optimizer has checked it
@@ -105,7 +89,7 @@ class CompiledProgram:
 
     def is_compatible(self, optimizer_state: Sequence[np.ndarray]) -> bool:
         """Return whether an optimizer state has the array shapes of this program's optimizer."""
-        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[len(self.dtypes) :]
+        return [array.shape for array in optimizer_state] == self.layout.layer_shapes[len(self.description.dtypes) :]
 
     def run(
         self, numbers: BlockNumbers, block: list[np.ndarray], state: list[Any]
@@ -114,40 +98,40 @@ class CompiledProgram:
 
         The states are in the layout of the program, and may be arrays of NumPy or of the engine.
         """
-        with scope_of(self.spec), _name_layers_in_errors(self.spec.network):
-            metrics, records, state = self.loop(np.array(numbers, self.spec.dtype), block, state)
+        with self.spec.scope(), _name_layers_in_errors(self.spec.network):
+            metrics, records, state = self.loop.run(np.array(numbers, self.spec.dtype), block, state)
             # Wait for the result: JAX reads the block in place, so the block must not change before
             return engine.to_numpy(metrics), records, state
 
     def finalized_state(self, state: list[Any]) -> State:
         """Return the network's state if the training ends in this state, such as an average of weights over steps."""
-        with scope_of(self.spec), self.finalizing_lock:
-            return self.network_state(self.step.finalized_arrays(state))
+        assert self.finalize is not None
+        with self.spec.scope(), self.finalizing_lock:
+            return self.network_state(self.finalize(state))
 
 
 def compile_program(spec: ProgramSpec) -> CompiledProgram:
-    """Build the Keras objects of a program and compile it."""
-    with scope_of(spec), _name_layers_in_errors(spec.network):
-        step, optimizer_start = build_step(spec)
-        # Weights that are finalized are not those that are recorded
-        max_recorded_epochs = 1 if step.finalizes_weights else spec.max_recorded_epochs
-        # Few arguments: passing one to a compiled function can take longer than a step
-        block_specs: list[ArraySpec] = [((spec.steps_per_block, spec.batch_size * spec.values_per_sample), spec.dtype)]
-        if spec.dropout:
-            block_specs.append(((spec.steps_per_block, 2), step.seeds.state.dtype))
+    """Read a program from disk, or build its Keras objects and compile it."""
+    with spec.scope(), _name_layers_in_errors(spec.network):
+        stored = _program_files.read(spec)
+        if stored is not None:
+            return CompiledProgram(spec, *stored)
+        from moonnet.training._training_step import build_step
+
+        step, description, optimizer_values_for = build_step(spec)
         loop = Loop(
-            step,
+            **vars(description.loop_shapes(spec.dtype)),
+            step=step,
             n_metrics=len(spec.loss.metric_names),
-            n_recorded=0 if max_recorded_epochs == 1 else len(step.trained) + len(step.others),
-            max_epochs=max_recorded_epochs,
-            numbers=((len(BlockNumbers._fields),), spec.dtype),
-            block=block_specs,
+            max_epochs=description.max_recorded_epochs,
             variables=step.variables,
             sums_weights=step.sums_weights,
         )
-        return CompiledProgram(
-            spec, max_recorded_epochs, step, optimizer_start, block_specs, engine.compile(loop, spec.device)
-        )
+        compiled = engine.compile(loop, spec.device)
+        finalize = step.finalized_arrays if step.finalizes_weights else None
+        if finalize is None:
+            _program_files.write(spec, description, compiled)
+        return CompiledProgram(spec, description, compiled, optimizer_values_for, finalize)
 
 
 @contextmanager
@@ -162,6 +146,8 @@ def _name_layers_in_errors(network: Network) -> Iterator[None]:
     except LossError:
         raise
     except Exception as error:
+        from moonnet._keras import keras, message_of
+
         raise ValueError(
             f"The layers in 'hidden_layers' must be such that {keras.backend.backend()}, Keras's backend, can compile "
             f"them and their gradients. Got {network.describe()}, for which it raises {type(error).__name__}: "

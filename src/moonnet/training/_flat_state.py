@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from moonnet._keras import keras
-
 # Optimizers that update each weight by itself, whichever array holds it
 _ELEMENTWISE_OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion")
 
@@ -80,6 +78,8 @@ class StateLayout:
 
 def is_elementwise(optimizer: Any) -> bool:
     """Return whether an optimizer updates each weight independently of the other weights in its array."""
+    from moonnet._keras import keras
+
     return optimizer.clipnorm is None and any(
         optimizer_class(optimizer) is getattr(keras.optimizers, name) for name in _ELEMENTWISE_OPTIMIZERS
     )

@@ -27,7 +27,6 @@ from moonnet.training._records import (
     Samples,
     TrainingResult,
 )
-from moonnet.training._training_step import scope_of
 
 # Batch sizes up to this one are never reduced to the number of samples, so that cross-validation folds of unequal size
 # share a program.
@@ -153,11 +152,11 @@ class Training:
         spec = self.program.spec
         learning_rate, optimizer_state = self.parameters.learning_rate, None
         if previous is None:
-            with scope_of(spec):  # a layer may need Keras for its first values
+            with spec.scope():  # a layer may need Keras for its first values
                 state = spec.network.initial_state(self._streams.weights, spec.dtype)
         else:
             state, checkpoint = previous.state, previous.checkpoint
-            is_same_optimizer = checkpoint["optimizer"] == spec.optimizer.cls.__name__
+            is_same_optimizer = checkpoint["optimizer"] == spec.optimizer.name
             if is_same_optimizer and self.program.is_compatible(checkpoint["optimizer_state"]):
                 optimizer_state = checkpoint["optimizer_state"]
                 if checkpoint["weights"]:
@@ -403,7 +402,7 @@ class Training:
         checkpoint: Checkpoint = {
             "weights": None if is_last else last.trainable,
             "others": [] if is_last else last.others,
-            "optimizer": self.program.spec.optimizer.cls.__name__,
+            "optimizer": self.program.spec.optimizer.name,
             "optimizer_state": self.program.optimizer_state,
             "learning_rate": self.parameters.learning_rate,
             "streams": self._streams.states(),

@@ -3,19 +3,22 @@
 import inspect
 import json
 import math
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib.metadata import version
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from moonnet._keras import describe_value, keras
+from moonnet import _cache
+from moonnet._keras_config import keras_floatx
 from moonnet.training._flat_state import optimizer_class
 from moonnet.training.engines import engine
 
-_SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 # Attributes that Keras's exclude_from_weight_decay sets on an optimizer, and that get_config omits
 _UNSERIALIZED_ATTRIBUTES = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 
@@ -27,23 +30,39 @@ class OptimizerSpec:
     If the learning rate is a number, it is 0 in the settings, because it is passed to the compiled program.
     """
 
-    cls: Any
+    name: str  # of the class
     settings: str  # JSON, so that a spec can be compared and hashed
     has_numeric_learning_rate: bool  # False if a schedule or inner optimizers set the learning rate
     # The value of the parameter learning_rate if it is a schedule. Keras restores a schedule from its settings only if
     # its class is registered, so the spec stores the object. Specs are compared by its class and settings.
     schedule_cls: type | None = None
     schedule: Any = field(default=None, compare=False)
+    cls: type | None = None  # None for the class with this name in keras.optimizers, which need not be imported
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is one of Keras's own optimizers without other objects in it, such as a schedule."""
+        return self.cls is None and self.has_numeric_learning_rate
 
     def training_dtype(self, dtype: str) -> str:
         """Return the dtype of training: that of the data, or float32 for Muon, which computes partly in float32."""
+        ancestors = [] if self.cls is None else [cls.__name__ for cls in self.cls.__mro__]
         # In the settings too, for an optimizer such as LossScaleOptimizer, which wraps another one
-        is_muon = issubclass(self.cls, keras.optimizers.Muon) or '"class_name": "Muon"' in self.settings
+        is_muon = "Muon" in (self.name, *ancestors) or '"class_name": "Muon"' in self.settings
         return "float32" if is_muon else dtype
+
+    @property
+    def keras_class(self) -> Any:
+        """The class."""
+        if self.cls is not None:
+            return self.cls
+        from moonnet._keras import keras
+
+        return getattr(keras.optimizers, self.name)
 
     def build_for_training(self, constant: Callable[[float], Any]) -> Any:
         """Return a new Keras optimizer that stores learning rates in float32, whatever Keras's own float type is."""
-        optimizer = replace(self, cls=engine.optimizer_class(self.cls)).build(0.0, constant)
+        optimizer = replace(self, cls=engine.optimizer_class(self.keras_class)).build(0.0, constant)
         _store_learning_rate_in_float32(optimizer, json.loads(self.settings))
         return optimizer
 
@@ -58,17 +77,18 @@ class OptimizerSpec:
         elif self.has_numeric_learning_rate:
             settings["learning_rate"] = learning_rate
         try:
-            return self.cls.from_config(settings)
+            return self.keras_class.from_config(settings)
         except Exception as error:
             raise ValueError(
                 "The 'optimizer' and 'learning_rate' parameters must allow Keras to create a new optimizer from its "
-                f"settings. Got a {self.cls.__name__} with {settings}, which raised: {error!r}."
+                f"settings. Got a {self.name} with {settings}, which raised: {error!r}."
             ) from error
 
 
 @cache
 def optimizer_classes() -> dict[str, type]:
     """Return the Keras optimizers whose arguments all have defaults: lower-case name -> class."""
+    from moonnet._keras import keras
 
     def needs_arguments(cls: type) -> bool:
         parameters = inspect.signature(cls).parameters.values()
@@ -81,23 +101,44 @@ def optimizer_classes() -> dict[str, type]:
     }
 
 
+@cache
+def default_settings() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the optimizers of ``optimizer_classes``: lower-case name -> name of the class, and default settings.
+
+    If Keras is not imported yet, they are kept on disk.
+    """
+    file_name, is_imported = f"optimizers-of-keras-{version('keras')}.json", "keras" in sys.modules
+    if not is_imported:
+        stored = _cache.read(file_name)
+        if stored is not None:
+            with suppress(ValueError, TypeError, KeyError):  # it is another file
+                return {
+                    name: (cls, settings | {"learning_rate": float(settings["learning_rate"])})
+                    for name, (cls, settings) in json.loads(stored).items()
+                }
+    values = {name: (cls.__name__, _default_settings(cls)) for name, cls in optimizer_classes().items()}
+    if not is_imported:
+        _cache.write(file_name, json.dumps(values).encode())
+    return values
+
+
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:
     """Check both parameters; return the optimizer's spec and the learning rate, None if it is not a number."""
-    cls, settings = _class_and_settings(optimizer)
+    name, cls, settings = _class_and_settings(optimizer)
     if learning_rate is not None:
         if "learning_rate" not in settings:
             raise ValueError(
-                f"The 'learning_rate' parameter must be None for a {cls.__name__}, whose inner optimizers have their "
+                f"The 'learning_rate' parameter must be None for a {name}, whose inner optimizers have their "
                 f"own learning rates. Got {learning_rate!r} instead."
             )
-        if isinstance(learning_rate, _SCHEDULE):
+        if _is_schedule(learning_rate):
             settings["learning_rate"] = learning_rate
         elif isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
             settings["learning_rate"] = float(learning_rate)
         else:
             raise _learning_rate_error(learning_rate)
     schedule = settings.get("learning_rate")
-    if isinstance(schedule, _SCHEDULE):
+    if _is_schedule(schedule):
         settings["learning_rate"] = _get_settings("learning_rate", schedule)
     else:
         schedule = None
@@ -106,21 +147,31 @@ def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec
         numeric_rate, settings["learning_rate"] = settings["learning_rate"], 0.0
         if not 0 < numeric_rate < math.inf:
             raise _learning_rate_error(numeric_rate)
-    settings_json = _to_json(settings, cls.__name__)
+    settings_json = _to_json(settings, name)
     schedule_cls = None if schedule is None else type(schedule)
-    return OptimizerSpec(cls, settings_json, numeric_rate is not None, schedule_cls, schedule), numeric_rate
+    return OptimizerSpec(name, settings_json, numeric_rate is not None, schedule_cls, schedule, cls), numeric_rate
 
 
-def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
-    """Return an optimizer's class and a copy of its settings."""
-    classes = optimizer_classes()
-    if isinstance(optimizer, str) and optimizer.lower() in classes:
-        cls = classes[optimizer.lower()]
-        return cls, _default_settings(cls)
+def _is_schedule(value: Any) -> bool:
+    """Return whether a learning rate is a schedule of Keras."""
+    if "keras" not in sys.modules:
+        return False
+    from moonnet._keras import keras
+
+    return isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def _class_and_settings(optimizer: Any) -> tuple[str, Any, dict[str, Any]]:
+    """Return the name of an optimizer's class, the class unless it is Keras's own, and a copy of the settings."""
+    if isinstance(optimizer, str) and optimizer.lower() in default_settings():
+        name, settings = default_settings()[optimizer.lower()]
+        return name, None, dict(settings)
+    from moonnet._keras import describe_value, keras
+
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
-            f"The 'optimizer' parameter must be one of {sorted(classes)} or an instance of keras.optimizers.Optimizer. "
-            f"Got {describe_value(optimizer)}."
+            f"The 'optimizer' parameter must be one of {sorted(optimizer_classes())} or an instance of "
+            f"keras.optimizers.Optimizer. Got {describe_value(optimizer)}."
         )
     if optimizer.built:
         raise ValueError(
@@ -132,7 +183,9 @@ def _class_and_settings(optimizer: Any) -> tuple[Any, dict[str, Any]]:
             "The 'optimizer' parameter must be an optimizer on which exclude_from_weight_decay was not called, because "
             f"a copy, such as that of sklearn.base.clone, loses this setting. Got {optimizer!r} instead."
         )
-    return optimizer_class(optimizer), _optimizer_settings(optimizer)
+    cls = optimizer_class(optimizer)
+    is_own = getattr(keras.optimizers, cls.__name__, None) is cls
+    return cls.__name__, None if is_own else cls, _optimizer_settings(optimizer)
 
 
 def class_and_settings_to_pickle(optimizer: Any) -> tuple[type, dict[str, Any]] | None:
@@ -140,6 +193,8 @@ def class_and_settings_to_pickle(optimizer: Any) -> tuple[type, dict[str, Any]] 
 
     Return None for what must be copied otherwise: an optimizer with a state, or another object.
     """
+    from moonnet._keras import keras
+
     if (
         not isinstance(optimizer, keras.optimizers.Optimizer)
         or optimizer.built
@@ -152,7 +207,7 @@ def class_and_settings_to_pickle(optimizer: Any) -> tuple[type, dict[str, Any]] 
 def _optimizer_settings(optimizer: Any) -> dict[str, Any]:
     """Return the settings of an optimizer, with the schedule of its learning rate itself if it has one."""
     schedule = vars(optimizer).get("_learning_rate")
-    if not isinstance(schedule, _SCHEDULE):
+    if not _is_schedule(schedule):
         return _get_settings("optimizer", _readable(optimizer))
     without_schedule = _readable(optimizer)
     vars(without_schedule)["_learning_rate"] = 0.5  # Keras would import TensorFlow to serialize a schedule
@@ -160,20 +215,27 @@ def _optimizer_settings(optimizer: Any) -> dict[str, Any]:
     return settings | {"learning_rate": schedule} if "learning_rate" in settings else settings
 
 
-class _ReadableVariable(keras.Variable):
-    """A Keras variable that NumPy reads without a DeprecationWarning, which Keras's own cause on JAX."""
+@cache
+def _readable_variable() -> type:
+    """Return a class of Keras variables that NumPy reads without the DeprecationWarning of Keras's own on JAX."""
+    from moonnet._keras import keras
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return np.asarray(self.value, dtype)
+    class ReadableVariable(keras.Variable):
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            return np.asarray(self.value, dtype)
+
+    return ReadableVariable
 
 
 def _readable(value: Any) -> Any:
     """Return an optimizer with the same attributes, but with readable variables; or a readable variable."""
-    cls = _ReadableVariable if isinstance(value, keras.Variable) else type(value)
-    if not issubclass(cls, _ReadableVariable | keras.optimizers.Optimizer):
+    from moonnet._keras import keras
+
+    cls = _readable_variable() if isinstance(value, keras.Variable) else type(value)
+    is_optimizer = issubclass(cls, keras.optimizers.Optimizer)
+    if not is_optimizer and cls is not _readable_variable():
         return value
-    readable = object.__new__(cls)
-    is_optimizer = cls is not _ReadableVariable
+    readable: Any = object.__new__(cls)
     vars(readable).update({name: _readable(item) if is_optimizer else item for name, item in vars(value).items()})
     return readable
 
@@ -188,7 +250,7 @@ def _default_settings(cls: Any) -> dict[str, Any]:
 def _get_settings(parameter: str, value: Any) -> dict[str, Any]:
     """Return the settings of an optimizer or schedule; an error names the parameter."""
     try:
-        with engine.scope(None, keras.config.floatx()):
+        with engine.scope(None, keras_floatx()):
             settings = _plain(value.get_config())
     except Exception as error:
         raise ValueError(
@@ -233,6 +295,8 @@ def _with_constants(settings: Any, constant: Callable[[float], Any]) -> Any:
 
 def _store_learning_rate_in_float32(optimizer: Any, settings: dict[str, Any]) -> None:
     """Replace the variable of a numeric learning rate, which Keras creates in its own float type."""
+    from moonnet._keras import keras
+
     if isinstance(optimizer._learning_rate, keras.Variable):
         rate = settings.get("learning_rate", 0.0)
         optimizer._learning_rate.__init__(rate, dtype="float32", trainable=False, name="learning_rate")
@@ -242,6 +306,8 @@ def _store_learning_rate_in_float32(optimizer: Any, settings: dict[str, Any]) ->
 
 
 def _learning_rate_error(value: Any) -> ValueError:
+    from moonnet._keras import describe_value
+
     return ValueError(
         "The 'learning_rate' parameter must be None, a positive finite number or a "
         f"keras.optimizers.schedules.LearningRateSchedule. Got {describe_value(value)}."

@@ -4,9 +4,11 @@ The shapes depend on the spec alone, never on the number of samples: a block has
 padded with samples of weight 0, and the caller passes the number of steps that are in use.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from moonnet._keras_config import keras_floatx
 from moonnet.losses._loss import Loss
 from moonnet.networks import Network
 from moonnet.training._optimizers import OptimizerSpec
@@ -38,6 +40,12 @@ class ProgramSpec:
     dtype: str
     device: Any = field(default_factory=engine.device)
     max_steps: int | None = None  # of a block; None for _MAX_STEPS
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return the context in which the program and its Keras objects are used."""
+        # Keras first creates variables in its own float type
+        widest = "float64" if "float64" in (self.dtype, keras_floatx()) else "float32"
+        return engine.scope(self.device, widest)
 
     @property
     def may_pad(self) -> bool:

@@ -34,7 +34,7 @@ class ProgramState:
     @property
     def max_recorded_epochs(self) -> int:
         """How many epochs of a block can be recorded."""
-        return self._program.max_recorded_epochs
+        return self._program.description.max_recorded_epochs
 
     def load(
         self,
@@ -128,14 +128,14 @@ class ProgramState:
         """The state of the network after the last step."""
         arrays = self._state
         if arrays is None:  # without the optimizer state, which may be large
-            stored = self._stored_state[: self._program.n_stored_arrays]
+            stored = self._stored_state[: self._program.description.n_stored_arrays]
             arrays = self._layout.unflatten([np.array(engine.to_numpy(value)) for value in stored], np)
         return self._program.network_state(arrays)
 
     @property
     def optimizer_state(self) -> list[np.ndarray]:
         """The values of the optimizer's variables."""
-        return self.state[len(self._program.dtypes) :]
+        return self.state[len(self._program.description.dtypes) :]
 
     @property
     def final_state(self) -> State:

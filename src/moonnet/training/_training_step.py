@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,9 @@ from moonnet.networks import equal_arrays
 from moonnet.networks._deferred_values import without_values
 from moonnet.training._flat_state import StateLayout, is_elementwise
 from moonnet.training._keras_models import training_model
+from moonnet.training._program_description import OptimizerStart, ProgramDescription
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training.engines import BlockNumbers, engine
+from moonnet.training.engines import ArraySpec, BlockNumbers, engine
 
 ops = keras.ops
 
@@ -97,25 +97,13 @@ class TrainingStep:
         return self.layout.unflatten([engine.read(variable) for variable in (*self.trained, *self.others)], np)
 
 
-@dataclass(frozen=True, eq=False)
-class OptimizerStart:
-    """What an optimizer's variables are before the first step, with a set of them for each array of weights."""
+def build_step(
+    spec: ProgramSpec,
+) -> tuple[TrainingStep, ProgramDescription, Callable[[Sequence[np.ndarray]], list[np.ndarray]]]:
+    """Create the Keras objects of a program, in its scope.
 
-    dtypes: list[str]
-    learning_rate_index: int | None  # None if a schedule or inner optimizers set it
-    values: list[np.ndarray] | None  # None if they depend on the weights
-    values_for: Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # the weights; within ``scope_of`` the program
-
-
-def scope_of(spec: ProgramSpec) -> AbstractContextManager[Any]:
-    """Return the context in which the Keras objects of a program are used."""
-    # Keras first creates variables in its own float type
-    widest = "float64" if "float64" in (spec.dtype, keras.config.floatx()) else "float32"
-    return engine.scope(spec.device, widest)
-
-
-def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
-    """Create the Keras objects of a program, in ``scope_of(spec)``."""
+    Return them, a description, and a function from weights to the values with which the optimizer then starts.
+    """
     weights = spec.network.initial_state(np.random.default_rng(0), spec.dtype).trainable
     with without_values():
         dropout = keras.Variable("zeros", shape=(), dtype=spec.dtype, trainable=False, name="dropout")
@@ -132,9 +120,34 @@ def build_step(spec: ProgramSpec) -> tuple[TrainingStep, OptimizerStart]:
     index = None
     if spec.optimizer.has_numeric_learning_rate:
         index = [variable is optimizer.learning_rate for variable in optimizer.variables].index(True)
-    dtypes = [variable.dtype for variable in optimizer.variables]
     depend_on_weights = not equal_arrays(values, values_for([array + 1 for array in weights]))
-    return step, OptimizerStart(dtypes, index, None if depend_on_weights else values, values_for)
+    start = OptimizerStart(_dtypes(optimizer.variables), index, None if depend_on_weights else values)
+    return step, _describe(step, start), values_for
+
+
+def _describe(step: TrainingStep, start: OptimizerStart) -> ProgramDescription:
+    """Return what a training must know about the program of a step."""
+    spec = step.spec
+    # Few arguments: passing one to a compiled function can take longer than a step
+    block: list[ArraySpec] = [((spec.steps_per_block, spec.batch_size * spec.values_per_sample), spec.dtype)]
+    if spec.dropout:
+        block.append(((spec.steps_per_block, 2), step.seeds.state.dtype))
+    trainable = step.model.trainable_variables  # for which Keras searches all layers
+    return ProgramDescription(
+        n_trainable=len(trainable),
+        dtypes=_dtypes([*trainable, *step.others]),
+        optimizer_start=start,
+        layout=step.layout,
+        n_stored_arrays=len(step.trained) + len(step.others),
+        stored_dtypes=_dtypes(step.variables),
+        block=block,
+        # Weights that are finalized are not those that are recorded
+        max_recorded_epochs=1 if step.finalizes_weights else spec.max_recorded_epochs,
+    )
+
+
+def _dtypes(variables: Sequence[Any]) -> list[str]:
+    return [variable.dtype for variable in variables]
 
 
 def _build_optimizers(

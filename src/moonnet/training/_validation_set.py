@@ -10,7 +10,6 @@ from moonnet.networks import State
 from moonnet.training._compiled_prediction import raw_predictions_of_each
 from moonnet.training._loop import Observer, Training
 from moonnet.training._records import Samples
-from moonnet.training._training_step import scope_of
 
 
 def hold_out(n_samples: int, fraction: float, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +85,7 @@ class ValidationObserver(Observer):
                 for index, metrics in enumerate(scores):
                     metrics["val_loss"] += l2 * sum(float(np.square(array[index]).sum()) for array in penalized)
         if network.has_penalty:
-            with scope_of(self._training.program.spec):  # Keras computes some of them
+            with self._training.program.spec.scope():  # Keras computes some of them
                 for index, metrics in enumerate(scores):
                     metrics["val_loss"] += network.penalty(stacked.view_of(index))
         for metrics in scores:
@@ -97,7 +96,7 @@ class ValidationObserver(Observer):
         """Return the loss and the metrics of each network's outputs, shape (n_networks, n_samples, n_outputs)."""
         spec, y = self._training.program.spec, self._samples.y
         loss = spec.loss
-        with scope_of(spec) if loss.needs_keras else nullcontext():
+        with spec.scope() if loss.needs_keras else nullcontext():
             losses = loss.sample_losses(y, outputs, self._training.parameters.loss_parameter)
         values = {"loss": losses, **loss.sample_metrics(y, outputs)}
         # One product for each network: a product with a matrix would round differently

@@ -1,14 +1,12 @@
 """The interface of engines: everything that differs between Keras backends in training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
-
-from moonnet._keras import keras
 
 Built = TypeVar("Built")
 
@@ -32,23 +30,48 @@ class BlockNumbers(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Loop:
+class LoopShapes:
+    """The arrays that a compiled loop takes and returns."""
+
+    numbers: ArraySpec  # of an array that holds the BlockNumbers
+    block: list[ArraySpec]
+    state: list[ArraySpec]
+    n_recorded: int  # the arrays of the state, from the first, that are recorded at the end of each epoch
+
+
+@dataclass(frozen=True)
+class Loop(LoopShapes):
     """A loop of training steps over the rows of a block's arrays, to be compiled."""
 
     # (numbers, state, a row of each of the block's arrays) -> (new state, metrics)
     step: Callable[[BlockNumbers, list[Any], list[Any]], tuple[list[Any], list[Any]]]
     n_metrics: int
-    n_recorded: int  # the arrays of the state, from the first, that are recorded at the end of each epoch
     max_epochs: int  # of a record
-    numbers: ArraySpec  # of an array that holds the BlockNumbers
-    block: list[ArraySpec]
     variables: Sequence[Any]  # Keras variables that stand for the arrays of the state
     sums_weights: bool = False  # whether the optimizer adds up numbers over the weights, as for a norm
 
-    @property
-    def state(self) -> list[ArraySpec]:
-        """The shapes and dtypes of the state's arrays."""
-        return [(tuple(variable.shape), variable.dtype) for variable in self.variables]
+
+@dataclass(frozen=True)
+class CompiledLoop:
+    """A compiled loop, a function ``run(numbers, block, state) -> (metrics, records, state)``.
+
+    ``numbers`` and ``block`` are NumPy arrays, ``state`` has those of NumPy or of an earlier result. The metrics have
+    the shape (steps, n_metrics), and each record has the shape (epochs, *shape of the array); rows may follow for steps
+    and epochs that did not run. Several threads may call the function at a time, although the step may assign to the
+    Keras variables, whose values before a call must not matter.
+    """
+
+    run: Callable[..., tuple[Any, list[Any], list[Any]]]
+    to_files: Callable[[], dict[str, bytes]] = (
+        dict  # the loop in the form of ``Engine.loop_from_files``; {} if it has none
+    )
+
+
+class LoopFiles(NamedTuple):
+    """How an engine stores compiled loops on disk."""
+
+    versions: str  # of the libraries that compile; others may not read the files, or compute something else
+    names: tuple[str, ...]  # of the files of a loop, of which some may be missing
 
 
 class Engine(ABC):
@@ -106,10 +129,14 @@ class Engine(ABC):
 
     def uniform(self, shape: Sequence[int], seed_generator: Any, dtype: str) -> Any:
         """Return random numbers in [0, 1) within a step, from the seeds of a Keras SeedGenerator."""
+        from moonnet._keras import keras
+
         return keras.random.uniform(shape, seed=seed_generator, dtype=dtype)
 
     def dropout(self, inputs: Any, rate: float, noise_shape: Any, seed_generator: Any) -> Any:
         """Return what Keras's Dropout layer makes of its inputs in training, by the seeds of a SeedGenerator."""
+        from moonnet._keras import keras
+
         return keras.random.dropout(inputs, rate, noise_shape=noise_shape, seed=seed_generator)
 
     @abstractmethod
@@ -129,14 +156,16 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def compile(self, loop: Loop, device: Any) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
-        """Return a function that runs a loop, compiled: ``run(numbers, block, state) -> (metrics, records, state)``.
+    def compile(self, loop: Loop, device: Any) -> CompiledLoop:
+        """Compile a loop."""
 
-        ``numbers`` and ``block`` are NumPy arrays, ``state`` has those of NumPy or of an earlier result. The metrics
-        have the shape (steps, n_metrics), and each record has the shape (epochs, *shape of the array); rows may follow
-        for steps and epochs that did not run. Several threads may call the function at a time, although the
-        step may assign to the Keras variables, whose values before a call must not matter.
-        """
+    def loop_files(self, device: Any) -> LoopFiles | None:
+        """Return how compiled loops are stored on disk; None if they cannot be."""
+        return None
+
+    def loop_from_files(self, files: Mapping[str, bytes], shapes: LoopShapes, device: Any) -> CompiledLoop:
+        """Return the loop of which ``to_files`` returned the files. Raises any exception if that is not possible."""
+        raise NotImplementedError
 
     @abstractmethod
     def compile_prediction(self, model: Any, device: Any) -> Prediction:
@@ -162,6 +191,8 @@ class Engine(ABC):
 
 def float_dtypes(model: Any) -> set[str]:
     """Return the dtypes of the floats that a Keras model takes, holds and returns."""
+    from moonnet._keras import keras
+
     dtypes = (
         keras.backend.standardize_dtype(array.dtype) for array in (*model.inputs, *model.variables, *model.outputs)
     )

@@ -1,9 +1,10 @@
 """Keras on JAX: steps are pure functions of the state, in a ``fori_loop`` that is compiled once."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -11,7 +12,26 @@ import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
 from moonnet.networks._activations import LEAKY_SLOPE, SQRT_HALF
-from moonnet.training.engines._engine import ArraySpec, BlockNumbers, Built, Engine, Loop, Prediction, float_dtypes
+from moonnet.training.engines._engine import (
+    BlockNumbers,
+    Built,
+    CompiledLoop,
+    Engine,
+    Loop,
+    LoopFiles,
+    LoopShapes,
+    Prediction,
+    float_dtypes,
+)
+from moonnet.training.engines._jax_files import (
+    TRACED,
+    arguments_of,
+    compiled_from_bytes,
+    compiled_name,
+    compiled_to_bytes,
+    traced_from_bytes,
+    traced_to_bytes,
+)
 from moonnet.training.engines._jax_operations import with_faster_operations
 
 # Shortens compilation on a CPU by a fifth, at no cost in run time
@@ -101,22 +121,42 @@ class _Jax(Engine):
         weights, state = optimizer.stateless_apply(state, gradients, weights)
         return weights, state
 
-    def compile(self, loop: Loop, device: jax.Device) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
-        sharding = jax.sharding.SingleDeviceSharding(device)
-
-        def to_jax(spec: ArraySpec) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct(*spec, sharding=sharding)
-
-        specs = to_jax(loop.numbers), list(map(to_jax, loop.block)), list(map(to_jax, loop.state))
-        traced = jax.jit(partial(_run, loop)).trace(*specs)
+    def compile(self, loop: Loop, device: jax.Device) -> CompiledLoop:
+        arguments = arguments_of(loop, device)
+        run = jax.jit(partial(_run, loop))
+        traced = run.trace(*arguments)
         if device.platform != "cpu":
-            return traced.lower().compile()
+            return CompiledLoop(traced.lower().compile())
         fast = with_faster_operations(traced.jaxpr)
         if fast is not traced.jaxpr:
             flat_run, structure = jaxpr_as_fun(fast), jax.tree.structure(traced.out_info)
             run = jax.jit(lambda *arguments: jax.tree.unflatten(structure, flat_run(*jax.tree.leaves(arguments))))
-            traced = run.trace(*specs)
-        return traced.lower().compile(compiler_options=_CPU_OPTIONS)
+            traced = run.trace(*arguments)
+        compiled = traced.lower().compile(compiler_options=_CPU_OPTIONS)
+
+        def to_files() -> dict[str, bytes]:
+            files = {TRACED: traced_to_bytes(run, arguments)}
+            with suppress(jax.errors.JaxRuntimeError):  # code that cannot be stored
+                files[compiled_name(device)] = compiled_to_bytes(compiled, loop, device)
+            return files
+
+        return CompiledLoop(compiled, to_files)
+
+    def loop_files(self, device: jax.Device) -> LoopFiles | None:
+        if device.platform != "cpu":  # elsewhere, the start of Keras is a small part of the time
+            return None
+        versions = f"jax {jax.__version__}, jaxlib {version('jaxlib')}, {_CPU_OPTIONS}"
+        return LoopFiles(versions, (TRACED, compiled_name(device)))
+
+    def loop_from_files(self, files: Mapping[str, bytes], shapes: LoopShapes, device: jax.Device) -> CompiledLoop:
+        name = compiled_name(device)
+        if name in files:
+            with suppress(Exception):  # the compiler cannot read it, or JAX
+                return CompiledLoop(compiled_from_bytes(files[name], shapes, device))
+        arguments = arguments_of(shapes, device)
+        run = traced_from_bytes(files[TRACED], arguments)
+        compiled = run.lower(*arguments).compile(compiler_options=_CPU_OPTIONS)
+        return CompiledLoop(compiled, lambda: {name: compiled_to_bytes(compiled, shapes, device)})
 
     def compile_prediction(self, model: Any, device: jax.Device) -> Prediction:
         options = _CPU_OPTIONS if device.platform == "cpu" else {}

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context  # the public API does not reveal the device of a scope
 
-from moonnet.training.engines._engine import BlockNumbers, Engine, Loop, Prediction
+from moonnet.training.engines._engine import BlockNumbers, CompiledLoop, Engine, Loop, Prediction
 from moonnet.training.engines._tensorflow_convolutions import fast_gradients
 
 
@@ -84,7 +84,7 @@ class _TensorFlow(Engine):
         optimizer.apply(gradients, trained)
         return [variable.value for variable in trained], [variable.value for variable in optimizer.variables]
 
-    def compile(self, loop: Loop, device: str) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
+    def compile(self, loop: Loop, device: str) -> CompiledLoop:
         # A concrete function has fixed shapes, and compiling many of them triggers no retracing warning
         compiled = tf.function(
             partial(_run, loop),
@@ -116,7 +116,7 @@ class _TensorFlow(Engine):
             idle.append(used)  # not after an interrupt, which may leave them in use
             return result
 
-        return run
+        return CompiledLoop(run)
 
     def compile_prediction(self, model: Any, device: str) -> Prediction:
         # Without XLA, which compiles for each number of rows, in 0.1 to 0.4 s. The function takes the arrays of a dtype

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from moonnet._keras import keras
 from moonnet.networks._activations import LEAKY_SLOPE, SQRT_HALF
-from moonnet.training.engines._engine import BlockNumbers, Engine, Loop, Prediction, float_dtypes
+from moonnet.training.engines._engine import BlockNumbers, CompiledLoop, Engine, Loop, Prediction, float_dtypes
 
 _FlatFunction = Callable[..., Sequence[torch.Tensor]]  # of tensors
 
@@ -115,7 +115,7 @@ class _Torch(Engine):
             new = [scope.get_current_value(variable) for variable in variables]
         return new[: len(trained)], new[len(trained) :]
 
-    def compile(self, loop: Loop, device: torch.device) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
+    def compile(self, loop: Loop, device: torch.device) -> CompiledLoop:
         record = cache(partial(_record, loop, device))
         is_small = max(math.prod(shape) for shape, _ in loop.state) <= _MAX_SERIAL_ELEMENTS
 
@@ -143,7 +143,7 @@ class _Torch(Engine):
                 records = [torch.stack(arrays) for arrays in zip(*epochs, strict=True)]
                 return torch.stack(metrics), records, state
 
-        return run
+        return CompiledLoop(run)
 
     def compile_prediction(self, model: Any, device: torch.device) -> Prediction:
         n_trainable = len(model.trainable_variables)

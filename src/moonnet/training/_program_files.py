@@ -1,0 +1,100 @@
+"""Compiled programs on disk, so that a new process neither imports Keras nor traces them again."""
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from moonnet import _cache
+from moonnet._keras_config import keras_epsilon, keras_floatx
+from moonnet.networks import DenseStack
+from moonnet.training._program_description import ProgramDescription
+from moonnet.training._program_spec import ProgramSpec
+from moonnet.training.engines import CompiledLoop, engine
+
+_DESCRIPTION = "json"  # the name of a program's file that is not the engine's
+_PACKAGES = ("losses", "networks", "training")  # those of moonnet whose code decides what is compiled
+
+
+def read(spec: ProgramSpec) -> tuple[ProgramDescription, CompiledLoop] | None:
+    """Return a stored program, in the scope of the spec; None if there is none that can be read."""
+    content, files = _content(spec), engine.loop_files(spec.device)
+    if content is None or files is None or not _cache.is_available():
+        return None
+    key = _key(content, files.versions)
+    stored = _cache.read(f"{key}.{_DESCRIPTION}")
+    if stored is None:
+        return None
+    contents = {name: _cache.read(f"{key}.{name}") for name in files.names}
+    try:
+        values = json.loads(stored)
+        if values.pop("program") != content:
+            return None
+        description = ProgramDescription.from_dict(values)
+        present = {name: content for name, content in contents.items() if content is not None}
+        loop = engine.loop_from_files(present, description.loop_shapes(spec.dtype), spec.device)
+    except Exception:  # noqa: BLE001 - whatever is in the files, the program can be compiled again
+        return None
+    _write_missing(key, loop, present)
+    return description, loop
+
+
+def write(spec: ProgramSpec, description: ProgramDescription, loop: CompiledLoop) -> None:
+    """Store a program, if it is made of moonnet's and Keras's own parts alone."""
+    content, files, values = _content(spec), engine.loop_files(spec.device), description.to_dict()
+    if content is None or files is None or values is None or not _cache.is_available():
+        return
+    key = _key(content, files.versions)
+    _write_missing(key, loop, {})
+    _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": content, **values}).encode())
+
+
+def _write_missing(key: str, loop: CompiledLoop, present: Any) -> None:
+    """Write the files of a loop that are not present."""
+    try:
+        contents = loop.to_files()
+    except Exception:  # noqa: BLE001 - the program runs, also if the engine cannot store it
+        return
+    for name, content in contents.items():
+        if name not in present:
+            _cache.write(f"{key}.{name}", content)
+
+
+def _content(spec: ProgramSpec) -> dict[str, Any] | None:
+    """Return what a program consists of, as plain values; None if code of a user's own is part of it."""
+    is_own = (
+        isinstance(spec.network, DenseStack)
+        and spec.optimizer.is_own
+        and type(spec.loss).__module__.startswith("moonnet.")
+    )
+    return _plain(spec) if is_own and not spec.loss.needs_keras else None
+
+
+def _plain(value: Any) -> Any:
+    """Return what is compared in an object, as JSON returns it."""
+    if is_dataclass(value):
+        compared = {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.compare}
+        return {"class": type(value).__qualname__, **compared}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | None) else repr(value)
+
+
+def _key(content: dict[str, Any], versions_of_engine: str) -> str:
+    """Return the name of a program: all that it depends on."""
+    settings = {"floatx": keras_floatx(), "epsilon": keras_epsilon()}
+    parts = [content, settings, versions_of_engine, version("keras"), _digest_of_code()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _digest_of_code() -> str:
+    """Return a digest of moonnet's code, which stands for the version: during development, it changes more often."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        for path in sorted((Path(__file__).parents[1] / package).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
