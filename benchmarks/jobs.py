@@ -120,9 +120,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def new_process(rival: str) -> Measurement:
-    """Return the seconds of a new process that fits and predicts, and its peak memory."""
-    seconds, output = time_call(lambda: run_python("-c", NEW_PROCESS, rival, backend=backend_of(rival)))
+_kept_programs = tempfile.TemporaryDirectory()
+
+
+def new_process(rival: str, programs: str | None = None) -> Measurement:
+    """Return the seconds of a new process that fits and predicts, and its peak memory.
+
+    moonnet finds the programs of earlier processes in the folder ``programs``; with None, it finds none.
+    """
+    with tempfile.TemporaryDirectory() as empty:
+        options = {"backend": backend_of(rival), "MOONNET_CACHE": programs or empty}
+        seconds, output = time_call(lambda: run_python("-c", NEW_PROCESS, rival, **options))
     return {"seconds": seconds, "peak memory (MB)": int(output) * 1024 / 1e6}  # Linux reports kibibytes
 
 
@@ -243,11 +251,11 @@ JOBS = {
         repeats=dict.fromkeys(MOONNET, 10) | {"MLPRegressor": 5},
     ),
     "new process": Job(
-        "New process: imports, lecture fit, predictions",
-        new_process,
+        "New process: imports, lecture fit, predictions; on JAX with the program of an earlier process",
+        partial(new_process, programs=_kept_programs.name),
         (*PYTORCH, *KERAS, "MLPClassifier"),
-        warm_up=False,
     ),
+    "first process": Job("The same without programs of earlier processes", new_process, ("MLPClassifier",)),
     "grid search": Job(
         "GridSearchCV, 20 candidates x 5 folds, with compilation, without imports",
         grid_search,

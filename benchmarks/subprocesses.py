@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent
 BACKENDS = ("tensorflow", "jax")  # Keras loads one per process
 
 
-def run_python(*arguments: Any, backend: str = "tensorflow") -> str:
+def run_python(*arguments: Any, backend: str = "tensorflow", **environment: str) -> str:
     """Run Python in this folder with a Keras backend, and return its standard output."""
     child = subprocess.run(
         [sys.executable, *map(str, arguments)],
@@ -21,15 +21,15 @@ def run_python(*arguments: Any, backend: str = "tensorflow") -> str:
         text=True,
         check=False,
         cwd=FOLDER,
-        env=os.environ | {"KERAS_BACKEND": backend},
+        env=os.environ | {"KERAS_BACKEND": backend} | environment,
     )
     assert child.returncode == 0, child.stderr
     return child.stdout
 
 
-def run_python_json(*arguments: Any, backend: str = "tensorflow") -> Any:
+def run_python_json(*arguments: Any, backend: str = "tensorflow", **environment: str) -> Any:
     """Run Python in this folder and return its last line of output, parsed as JSON."""
-    return json.loads(run_python(*arguments, backend=backend).splitlines()[-1])
+    return json.loads(run_python(*arguments, backend=backend, **environment).splitlines()[-1])
 
 
 class Worker:

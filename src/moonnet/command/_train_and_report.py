@@ -45,7 +45,7 @@ def network_options(options: argparse.Namespace) -> dict[str, Any]:
 def train_and_report(dataset: Dataset, model: Any) -> None:
     """Train the model, a network or a pipeline that ends with an ensemble; evaluate it and predict one sample."""
     _print_samples(dataset)
-    with _print_time("Importing Keras and its engine"):
+    with _print_time("Importing the engine"):
         import moonnet.training._loop  # noqa: F401
     with _print_time("The fit, with compilation,"), raise_on_interrupt():
         model.fit(dataset.X_train, dataset.y_train)
@@ -53,13 +53,16 @@ def train_and_report(dataset: Dataset, model: Any) -> None:
     if dataset.is_dataframe:
         _print_ensemble(model[-1])
     else:
-        model.model_.summary()
-        echo()
         _print_history(model.history_)
     echo()
     _evaluate(dataset, model)
     with _print_time("One prediction"):
         echo(_prediction_text(dataset, model))
+    if not dataset.is_dataframe:
+        echo()
+        with _print_time("Making a Keras model"):  # which may import Keras, so it comes last
+            model.model_.summary()
+        echo()
 
 
 def save_pictures(dataset: Dataset, model: Any, folder: Path) -> None:
