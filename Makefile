@@ -56,6 +56,7 @@ explorer-test: $(VENV)/.installed-test
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/comparison.py --record-quick
+	$(BIN)/python benchmarks/first_result.py
 	$(BIN)/python benchmarks/fit_time.py
 	$(BIN)/python benchmarks/hardware_limit.py
 	$(BIN)/python benchmarks/callback_overhead.py

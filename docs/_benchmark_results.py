@@ -73,6 +73,8 @@ def substitutions() -> dict[str, str]:
         "quantiles_loss_table": quantiles_table("loss"),
         "quantiles_splits": str(read("quantiles")["splits"]),
         **fit_time_figures(),
+        "first_result_table": first_result_table(),
+        **first_result_figures(),
         **hardware_limit_figures(),
         **search_estimates(),
         **large_data_estimates(),
@@ -268,6 +270,42 @@ def quantiles_table(score: str) -> str:
 
 
 # Sentences and single figures
+
+
+def first_result_table() -> str:
+    """Return a row for each job of a new process, with its times with and without programs on disk."""
+    seconds = read("first_result")["seconds"]
+    sklearn, keras = seconds["script, MLPClassifier"], seconds["script, Keras"]
+    titles = {
+        "script": "A script, from nothing to the lecture's fitted network",
+        "command": "`moonnet`, to the accuracy that it prints",
+        "explorer": "`moonnet explore`, to the first picture",
+        "two workers": "Two workers of joblib (`loky`), to a fit each",
+    }
+    rows = []
+    for job, title in titles.items():
+        ours = [seconds[f"{job}, {how}"] for how in ("with programs on disk", "with an empty folder", "without")]
+        others = [format_duration(keras), format_duration(sklearn)] if job == "script" else ["", ""]
+        rows.append([title, *map(format_duration, ours), *others])
+    header = ["New process on JAX", "Program on disk", "Empty folder", "`MOONNET_CACHE=off`", "Keras", "`MLPClassifier`"]
+    return markdown_table("lrrrrr", header, rows)
+
+
+def first_result_figures() -> dict[str, str]:
+    """Return the times of scripts with and without programs on disk, and the size of a program."""
+    record = read("first_result")
+    seconds = record["seconds"]
+    kept, sklearn = seconds["script, with programs on disk"], seconds["script, MLPClassifier"]
+    sizes = {name: f"{n_bytes / 1000:.0f}{NBSP}kB" for name, n_bytes in record["bytes"].items()}
+    return {
+        "first_kept_s": format_duration(kept),
+        "first_off_s": format_duration(seconds["script, without"]),
+        "first_sklearn_s": format_duration(sklearn),
+        "first_times": format_number(kept / sklearn),
+        "first_rounds": str(record["rounds"]),
+        "first_traced": sizes["stablehlo"],
+        "first_compiled": sizes["compiled"],
+    }
 
 
 def explorer_sentence() -> str:
