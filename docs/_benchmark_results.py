@@ -287,7 +287,7 @@ def first_result_table() -> str:
         ours = [seconds[f"{job}, {how}"] for how in ("with programs on disk", "with an empty folder", "without")]
         others = [format_duration(keras), format_duration(sklearn)] if job == "script" else ["", ""]
         rows.append([title, *map(format_duration, ours), *others])
-    header = ["New process on JAX", "Program on disk", "Empty folder", "`MOONNET_CACHE=off`", "Keras", "`MLPClassifier`"]
+    header = ["New process on JAX", "On disk", "Empty folder", "`MOONNET_CACHE=off`", "Keras", "`MLPClassifier`"]
     return markdown_table("lrrrrr", header, rows)
 
 
