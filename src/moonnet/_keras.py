@@ -13,6 +13,8 @@ from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
+from moonnet._heavy_imports import without_collections
+
 # Lines that TensorFlow 2.21 writes to file descriptor 2 at import, before its log level applies, in the format of absl:
 # "I0000 00:00:1700000000.123456 42 port.cc:153] ...". Warnings and errors are not among them.
 _START_UP_LINE = (
@@ -80,7 +82,7 @@ _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.m
 _show_log = "tensorflow" in sys.modules or os.environ.setdefault(_LOG_LEVEL, "3") < "3"
 _is_other_backend = os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
 try:
-    with nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
+    with without_collections(), nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
         import keras
 except ModuleNotFoundError as error:
     if error.name not in _INSTALL:
