@@ -11,6 +11,7 @@ from typing import Any, Self
 
 FOLDER = Path(__file__).parent
 BACKENDS = ("tensorflow", "jax")  # Keras loads one per process
+ENVIRONMENT = {"MOONNET_CACHE": "off"}  # what is measured does not depend on earlier processes
 
 
 def run_python(*arguments: Any, backend: str = "tensorflow", **environment: str) -> str:
@@ -21,7 +22,7 @@ def run_python(*arguments: Any, backend: str = "tensorflow", **environment: str)
         text=True,
         check=False,
         cwd=FOLDER,
-        env=os.environ | {"KERAS_BACKEND": backend} | environment,
+        env=os.environ | ENVIRONMENT | {"KERAS_BACKEND": backend} | environment,
     )
     assert child.returncode == 0, child.stderr
     return child.stdout
@@ -44,7 +45,7 @@ class Worker:
             stderr=self._stderr,
             text=True,
             cwd=FOLDER,
-            env=os.environ | {"KERAS_BACKEND": backend},
+            env=os.environ | ENVIRONMENT | {"KERAS_BACKEND": backend},
         )
 
     def __enter__(self) -> Self:

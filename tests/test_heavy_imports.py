@@ -1,0 +1,26 @@
+"""Imports without garbage collections, which run again afterwards."""
+
+import gc
+
+import pytest
+
+from moonnet._heavy_imports import without_collections
+
+
+@pytest.fixture(autouse=True)
+def enabled():
+    """Restore the collector's state."""
+    was_enabled = gc.isenabled()
+    yield
+    gc.enable() if was_enabled else gc.disable()
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_collections_are_postponed_and_the_callers_setting_is_kept(is_enabled):
+    gc.enable() if is_enabled else gc.disable()
+    with pytest.raises(ImportError), without_collections():
+        with without_collections():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled() == is_enabled
