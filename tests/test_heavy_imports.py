@@ -18,9 +18,15 @@ def enabled():
 @pytest.mark.parametrize("is_enabled", [True, False])
 def test_collections_are_postponed_and_the_callers_setting_is_kept(is_enabled):
     gc.enable() if is_enabled else gc.disable()
-    with pytest.raises(ImportError), without_collections():
+    with without_collections():
         with without_collections():
             assert not gc.isenabled()
         assert not gc.isenabled()
-        raise ImportError
     assert gc.isenabled() == is_enabled
+
+
+def test_collections_run_again_after_an_error():
+    gc.enable()
+    with pytest.raises(ModuleNotFoundError), without_collections():
+        import not_a_module  # noqa: F401
+    assert gc.isenabled()

@@ -20,7 +20,7 @@ from moonnet.networks import DenseStack
 from moonnet.networks._activations import ACTIVATIONS
 from moonnet.training import _compiled_program, _optimizers, _program_spec
 from moonnet.training._optimizers import optimizer_classes
-from moonnet.training.engines import BlockNumbers, Loop, engine
+from moonnet.training.engines import BlockNumbers, CompiledLoop, Loop, engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
@@ -290,7 +290,7 @@ def test_program_is_compiled_in_one_compilation(empty_program_cache, moons):
 @on_jax
 @pytest.mark.parametrize("name", sorted(optimizer_classes()))
 def test_preparing_a_program_compiles_nothing(monkeypatch, name):
-    monkeypatch.setattr(type(engine), "compile", lambda *_: None)
+    monkeypatch.setattr(type(engine), "compile", lambda *_: CompiledLoop(None))
     optimizer, _ = _optimizers.resolve_optimizer(name, None)
     dtype = optimizer.training_dtype("float64")
     network = DenseStack((2, 5, 4, 1), "relu")

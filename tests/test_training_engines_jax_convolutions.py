@@ -76,4 +76,4 @@ def test_a_program_computes_the_gradients_of_convolutions_with_the_channels_last
     hidden_layers = [layers.Reshape((4, 4, 1)), layers.Conv2D(2, 3), layers.Conv2D(3, 2), layers.Flatten()]
     KerasMoonClassifier(hidden_layers=hidden_layers, epochs=1, batch_size=10, random_state=0).fit(X, X[:, 0] > 0)
     program = list(_compiled_program._programs.values())[-1]
-    assert layouts(program.loop.run) == {"b01f_01io->b01f"}
+    assert layouts(program.loop) == {"b01f_01io->b01f"}

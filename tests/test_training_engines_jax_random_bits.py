@@ -56,7 +56,7 @@ def test_a_program_draws_the_mask_of_dropout_once_and_without_a_loop():
 
         clf = KerasMoonClassifier(hidden_layers=HiddenLayers(residual), epochs=1, batch_size=10, random_state=0)
         clf.fit(X, X[:, 0] > 0)
-        return list(_compiled_program._programs.values())[-1].loop.run.as_text().count(f" {operation}(")
+        return list(_compiled_program._programs.values())[-1].loop.as_text().count(f" {operation}(")
 
     X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
     assert count(0.5, "while") == count(0.0, "while")

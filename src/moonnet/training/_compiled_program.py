@@ -19,7 +19,7 @@ from moonnet.training import _program_files
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_description import ProgramDescription
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training.engines import BlockNumbers, CompiledLoop, Loop, engine
+from moonnet.training.engines import BlockNumbers, Loop, engine
 
 _ALIGNMENT = 64  # bytes
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
@@ -37,7 +37,7 @@ class CompiledProgram:
 
     spec: ProgramSpec
     description: ProgramDescription
-    loop: CompiledLoop
+    loop: Callable[..., tuple[Any, list[Any], list[Any]]]  # that of a ``CompiledLoop``
     # What depends on the Keras objects; both within the program's scope. None if nothing does
     optimizer_values_for: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None  # the weights
     finalize: Callable[[Sequence[Any]], list[np.ndarray]] | None = None  # the stored state; threads must take turns
@@ -99,7 +99,7 @@ class CompiledProgram:
         The states are in the layout of the program, and may be arrays of NumPy or of the engine.
         """
         with self.spec.scope(), _name_layers_in_errors(self.spec.network):
-            metrics, records, state = self.loop.run(np.array(numbers, self.spec.dtype), block, state)
+            metrics, records, state = self.loop(np.array(numbers, self.spec.dtype), block, state)
             # Wait for the result: JAX reads the block in place, so the block must not change before
             return engine.to_numpy(metrics), records, state
 
@@ -115,7 +115,8 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
     with spec.scope(), _name_layers_in_errors(spec.network):
         stored = _program_files.read(spec)
         if stored is not None:
-            return CompiledProgram(spec, *stored)
+            description, compiled = stored
+            return CompiledProgram(spec, description, compiled.run)
         from moonnet.training._training_step import build_step
 
         step, description, optimizer_values_for = build_step(spec)
@@ -128,10 +129,16 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
             sums_weights=step.sums_weights,
         )
         compiled = engine.compile(loop, spec.device)
-        finalize = step.finalized_arrays if step.finalizes_weights else None
-        if finalize is None:
+        if not step.finalizes_weights:
             _program_files.write(spec, description, compiled)
-        return CompiledProgram(spec, description, compiled, optimizer_values_for, finalize)
+        # The program refers to Keras objects only if it needs them
+        return CompiledProgram(
+            spec,
+            description,
+            compiled.run,
+            optimizer_values_for if description.optimizer_start.values is None else None,
+            step.finalized_arrays if step.finalizes_weights else None,
+        )
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def _processor() -> list[str]:
     except OSError:
         first = []
     lines = [line for line in first if line.partition(":")[0].strip() in _PROCESSOR_LINES]
-    return [platform.machine(), platform.processor(), *lines]
+    return [platform.machine(), *(lines or [platform.processor()])]
 
 
 def arguments_of(shapes: LoopShapes, device: jax.Device) -> tuple[Any, list[Any], list[Any]]:
