@@ -344,6 +344,12 @@ def test_fit_inside_tensorflow_scopes_gives_identical_weights(moons, fitted):
     assert (clf.coefs_[0] == fitted.coefs_[0]).all()
 
 
+def test_listing_the_attributes_does_not_make_the_keras_model(fitted, monkeypatch):
+    monkeypatch.setattr(KerasMoonClassifier, "_build_model", lambda self: pytest.fail("made"))
+    assert {"model_", "coefs_", "predict_proba", "epochs"} <= set(dir(fitted))
+    assert not {"model_", "coefs_", "classes_"} & set(dir(KerasMoonClassifier()))
+
+
 def test_html_repr_of_fitted_estimator_works_with_invalid_parameters(moons):
     clf = KerasMoonClassifier(epochs=1).fit(*moons).set_params(optimizer="nope")
     html = clf._repr_html_()

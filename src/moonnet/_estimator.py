@@ -826,6 +826,14 @@ class BaseKerasMoon(InternalsMixin, ExplainingEstimator):
             **{name: parameters[name] for name in parameters.keys() & cloned.get_params(deep=False)}
         )
 
+    def __dir__(self) -> list[str]:
+        """Return the names of the attributes that the estimator has now, as scikit-learn does.
+
+        It tries each one, but making ``model_`` takes time: completing a name and converting to ONNX need not do it.
+        """
+        is_fitted = hasattr(self, "_state")
+        return [name for name in object.__dir__(self) if (is_fitted if name == "model_" else hasattr(self, name))]
+
     def __copy__(self) -> Self:
         """Return an estimator with the same attributes.
 
