@@ -45,6 +45,7 @@ ACCURACY_STYLES = {
 QUANTILE_METHODS = {
     "one network, defaults": "Defaults",
     "one network": "One network",
+    "one network, calibrated": "Calibrated",
     "five networks": "Five networks",
     "three HistGradientBoosting": "Boosting",
 }
@@ -262,11 +263,12 @@ def quantiles_table(score: str) -> str:
     for name, table in read("quantiles")["tables"].items():
         means = {method: statistics.mean(measured[score]) for method, measured in table["scores"].items()}
         if score == "coverage":
-            cells = [f"{100 * means[method]:.0f}%" for method in QUANTILE_METHODS]
+            cells = [f"{100 * means[method]:.1f}%" for method in QUANTILE_METHODS]
         else:
             cells = [f"{means[method] / means['three networks']:.3f}" for method in QUANTILE_METHODS]
         rows.append([name, f"{table['rows']:,}", *cells])
-    return markdown_table("lrrrrr", ["Table", "Rows", *QUANTILE_METHODS.values()], rows)
+    header = ["Table", "Rows", *QUANTILE_METHODS.values()]
+    return markdown_table("l" + "r" * (len(header) - 1), header, rows)
 
 
 # Sentences and single figures
