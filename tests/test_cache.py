@@ -28,7 +28,7 @@ def test_read_returns_what_write_was_given_and_the_folder_is_the_users_alone(fol
 
 def test_renamed_file_is_ignored(folder):
     _cache.write("numbers", b"1")
-    (folder / "numbers.gz").rename(folder / "others.gz")
+    (folder / "moonnet-numbers.gz").rename(folder / "moonnet-others.gz")
     assert _cache.read("others") is None
 
 
@@ -36,7 +36,7 @@ def test_default_folder_is_that_of_the_user_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("MOONNET_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     _cache.write("numbers", b"1")
-    assert (tmp_path / "moonnet" / "numbers.gz").exists()
+    assert (tmp_path / "moonnet" / "moonnet-numbers.gz").exists()
 
 
 @pytest.mark.parametrize("setting", ["off", "OFF", "0"])
@@ -52,7 +52,7 @@ def test_cache_can_be_switched_off(tmp_path, monkeypatch, setting):
 @pytest.mark.parametrize("damage", [b"", b"1", b"no gzip", slice(0, 20), slice(3, None), 12, 25])
 def test_damaged_file_is_ignored_and_replaced(folder, damage):
     _cache.write("numbers", bytes(range(256)))
-    path = folder / "numbers.gz"
+    path = folder / "moonnet-numbers.gz"
     content = path.read_bytes()
     if isinstance(damage, slice):
         damage = content[damage]
@@ -71,7 +71,7 @@ def test_folder_that_others_can_write_is_not_used(folder, mode):
     folder.chmod(mode)
     assert _cache.read("numbers") is None
     _cache.write("more", b"2")
-    assert [path.name for path in folder.iterdir()] == ["numbers.gz"]
+    assert [path.name for path in folder.iterdir()] == ["moonnet-numbers.gz"]
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="has no owners")
@@ -91,7 +91,7 @@ def test_what_cannot_be_written_is_not_written(folder, monkeypatch):
         patch.setattr(_cache.gzip, "GzipFile", fail)
         _cache.write("numbers", b"2")
         _cache.write("more", b"2")
-    assert [path.name for path in folder.iterdir()] == ["numbers.gz"]
+    assert [path.name for path in folder.iterdir()] == ["moonnet-numbers.gz"]
     assert _cache.read("numbers") == b"1"
     with monkeypatch.context() as patch:
         patch.setattr(_cache.tempfile, "mkstemp", fail)  # of a folder that can only be read
@@ -121,16 +121,38 @@ def test_least_recently_used_files_are_removed(folder, monkeypatch):
     monkeypatch.setattr(_cache, "MAX_FILES", 3)
     for index in range(3):
         _cache.write(str(index), b"content")
-        os.utime(folder / f"{index}.gz", (index, index))
-    (folder / "left-by-a-killed-process").touch()
-    os.utime(folder / "left-by-a-killed-process", (1, 1))
+        os.utime(folder / f"moonnet-{index}.gz", (index, index))
+    (folder / "moonnet-left-by-a-killed-process").touch()
+    os.utime(folder / "moonnet-left-by-a-killed-process", (1, 1))
     assert _cache.read("0") == b"content"  # now it is the most recently used one
     _cache.write("3", b"content")
-    assert {path.name for path in folder.iterdir()} == {"0.gz", "2.gz", "3.gz"}
+    assert {path.name for path in folder.iterdir()} == {f"moonnet-{name}.gz" for name in "023"}
 
-    monkeypatch.setattr(_cache, "MAX_BYTES", 2 * (folder / "3.gz").stat().st_size)
+    monkeypatch.setattr(_cache, "MAX_BYTES", 2 * (folder / "moonnet-3.gz").stat().st_size)
     _cache.write("4", b"content")
-    assert {path.name for path in folder.iterdir()} == {"3.gz", "4.gz"}
+    assert {path.name for path in folder.iterdir()} == {f"moonnet-{name}.gz" for name in "34"}
+
+
+def test_files_of_others_are_never_removed(folder, monkeypatch):
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "thesis.csv.gz").write_bytes(bytes(1000))
+    os.utime(folder / "thesis.csv.gz", (1, 1))
+    monkeypatch.setattr(_cache, "MAX_FILES", 1)
+    monkeypatch.setattr(_cache, "MAX_BYTES", 500)
+    for name in "ab":
+        _cache.write(name, b"content")
+    assert {path.name for path in folder.iterdir()} == {"thesis.csv.gz", "moonnet-b.gz"}
+
+
+def test_interruption_while_writing_is_raised_and_leaves_no_file(folder, monkeypatch):
+    def interrupt(path, target):
+        os.rename(path, target)  # noqa: PTH104 - as late as possible: the temporary file is no more
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_cache.Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _cache.write("numbers", b"1")
+    assert [path.name for path in folder.iterdir()] == ["moonnet-numbers.gz"]
 
 
 def test_files_are_whole_while_others_write_them(folder):
@@ -146,4 +168,4 @@ def test_files_are_whole_while_others_write_them(folder):
     while any(thread.is_alive() for thread in threads):
         seen.add(_cache.read("letters"))
     assert seen <= {None, *contents}
-    assert [path.name for path in folder.iterdir()] == ["letters.gz"]
+    assert [path.name for path in folder.iterdir()] == ["moonnet-letters.gz"]

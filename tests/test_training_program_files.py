@@ -101,7 +101,7 @@ def test_file_of_another_program_is_ignored_and_replaced(first, tmp_path, name):
     copy.chmod(0o700)
     for path in copy.glob("*.compiled.gz"):
         path.unlink()
-    paths = sorted(copy.glob(f"{'?' * 32}.{name}.gz"))
+    paths = sorted(copy.glob(f"moonnet-{'?' * 32}.{name}.gz"))
     contents = [path.read_bytes() for path in paths]
     others = [*contents[1:], contents[0]]
     for path, content in zip(paths, others, strict=True):
@@ -166,7 +166,7 @@ def test_processes_fill_the_folder_at_once(tmp_path):
 def test_files_are_small_and_contain_the_program_as_json(first):
     _, folder = first
     sizes = {}
-    for path in folder.glob(f"{'?' * 32}.*"):
+    for path in folder.glob(f"moonnet-{'?' * 32}.*"):
         key, name = path.name.split(".", 1)
         sizes.setdefault(key, {})[name.removesuffix(".gz").rpartition(".")[2]] = path.stat().st_size
     for size in sizes.values():

@@ -16,6 +16,7 @@ from pathlib import Path
 MAX_FILES = 600
 MAX_BYTES = 50_000_000
 _OFF = ("off", "0")
+_PREFIX = "moonnet-"  # of the files; others in a folder that the user names are not touched
 _START_OF_NAME = 10  # in a gzip file
 
 
@@ -29,7 +30,7 @@ def read(name: str) -> bytes | None:
     folder = _folder()
     if folder is None:
         return None
-    path = folder / f"{name}.gz"
+    path = folder / f"{_PREFIX}{name}.gz"
     try:
         compressed = path.read_bytes()
         content = gzip.decompress(compressed)  # which checks it
@@ -48,13 +49,14 @@ def write(name: str, content: bytes) -> None:
     if folder is None:
         return
     with suppress(OSError):
-        handle, path = tempfile.mkstemp(dir=folder)
+        handle, path = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_compressed(name, content))
-            Path(path).replace(folder / f"{name}.gz")
+            Path(path).replace(folder / f"{_PREFIX}{name}.gz")
         except BaseException:
-            Path(path).unlink()
+            with suppress(OSError):  # which must not hide an interruption
+                Path(path).unlink()
             raise
         _remove_oldest(folder)
 
@@ -104,8 +106,10 @@ def _remove_oldest(folder: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[int, int, str]]:
-    """Yield when each file was last used, its size and its path."""
+    """Yield of each file of moonnet when it was last used, its size and its path."""
     for entry in os.scandir(folder):
+        if not entry.name.startswith(_PREFIX):
+            continue
         with suppress(OSError):
             status = entry.stat()
             yield status.st_mtime_ns, status.st_size, entry.path
