@@ -1,6 +1,7 @@
 """Keras's configuration, known before Keras is imported."""
 
 import json
+import os
 
 import pytest
 
@@ -38,3 +39,19 @@ def test_configuration_is_that_of_keras(tmp_path, content, environment, expected
     if content is not None:
         (tmp_path / "keras.json").write_text(content)
     assert run_python(COMPARE, KERAS_HOME=str(tmp_path), **environment) == f"{expected}\n"
+
+
+NO_HOME = """
+import os, pwd
+def fail(uid):
+    raise KeyError(uid)
+pwd.getpwuid = fail
+os.environ.pop("HOME", None)
+os.environ.pop("KERAS_HOME", None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="has no entry of the user that could be missing")
+def test_user_without_a_home_has_the_configuration_of_keras():
+    assert run_python(f"{NO_HOME}{COMPARE}", KERAS_BACKEND="jax").startswith("('jax', ")

@@ -37,10 +37,10 @@ def _setting(name: str) -> Any:
 @cache  # Keras reads it once, too
 def _configuration_file() -> dict[str, Any]:
     """Return what Keras's configuration file says; empty without a file that can be read."""
-    home = Path("~").expanduser()
-    folder = os.environ.get("KERAS_HOME") or (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras"
+    home = os.path.expanduser("~")  # noqa: PTH111 - as in Keras: Path.expanduser fails for a user without a home
+    folder = os.environ.get("KERAS_HOME", f"{home if os.access(home, os.W_OK) else '/tmp'}/.keras")
     try:
-        values = json.loads((Path(folder).expanduser() / "keras.json").read_text())
+        values = json.loads(Path(os.path.expanduser(folder), "keras.json").read_text())  # noqa: PTH111
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
