@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import version
 from numbers import Real
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from moonnet import _cache
 from moonnet._keras_config import keras_floatx
 from moonnet.training._flat_state import optimizer_class
+from moonnet.training._versions import versions
 from moonnet.training.engines import engine
 
 # Attributes that Keras's exclude_from_weight_decay sets on an optimizer, and that get_config omits
@@ -107,17 +107,17 @@ def default_settings() -> dict[str, tuple[str, dict[str, Any]]]:
 
     If Keras is not imported yet, they are kept on disk.
     """
-    file_name, is_imported = f"optimizers-of-keras-{version('keras')}.json", "keras" in sys.modules
-    if not is_imported:
-        stored = _cache.read(file_name)
-        if stored is not None:
-            with suppress(ValueError, TypeError, KeyError):  # it is another file
-                return {
-                    name: (cls, settings | {"learning_rate": float(settings["learning_rate"])})
-                    for name, (cls, settings) in json.loads(stored).items()
-                }
+    stored_versions = None if "keras" in sys.modules else versions()
+    file_name = stored_versions and f"optimizers-{stored_versions}.json"
+    stored = file_name and _cache.read(file_name)
+    if stored:
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # it is another file
+            return {
+                name: (cls, settings | {"learning_rate": float(settings["learning_rate"])})
+                for name, (cls, settings) in json.loads(stored).items()
+            }
     values = {name: (cls.__name__, _default_settings(cls)) for name, cls in optimizer_classes().items()}
-    if not is_imported:
+    if file_name:
         _cache.write(file_name, json.dumps(values).encode())
     return values
 

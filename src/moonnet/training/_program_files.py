@@ -3,9 +3,6 @@
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from moonnet import _cache
@@ -13,18 +10,18 @@ from moonnet._keras_config import keras_epsilon, keras_floatx
 from moonnet.networks import DenseStack
 from moonnet.training._program_description import ProgramDescription
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training.engines import CompiledLoop, engine
+from moonnet.training._versions import versions
+from moonnet.training.engines import CompiledLoop, LoopFiles, engine
 
 _DESCRIPTION = "json"  # the name of a program's file that is not the engine's
-_PACKAGES = ("losses", "networks", "training")  # those of moonnet whose code decides what is compiled
 
 
 def read(spec: ProgramSpec) -> tuple[ProgramDescription, CompiledLoop] | None:
     """Return a stored program, in the scope of the spec; None if there is none that can be read."""
     content, files = _content(spec), engine.loop_files(spec.device)
-    if content is None or files is None or not _cache.is_available():
+    key = _key(content, files)
+    if key is None or files is None:
         return None
-    key = _key(content, files.versions)
     stored = _cache.read(f"{key}.{_DESCRIPTION}")
     if stored is None:
         return None
@@ -44,10 +41,10 @@ def read(spec: ProgramSpec) -> tuple[ProgramDescription, CompiledLoop] | None:
 
 def write(spec: ProgramSpec, description: ProgramDescription, loop: CompiledLoop) -> None:
     """Store a program, if it is made of moonnet's and Keras's own parts alone."""
-    content, files, values = _content(spec), engine.loop_files(spec.device), description.to_dict()
-    if content is None or files is None or values is None or not _cache.is_available():
+    content, values = _content(spec), description.to_dict()
+    key = _key(content, engine.loop_files(spec.device))
+    if key is None or values is None:
         return
-    key = _key(content, files.versions)
     _write_missing(key, loop, {})
     _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": content, **values}).encode())
 
@@ -83,18 +80,13 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else repr(value)
 
 
-def _key(content: dict[str, Any], versions_of_engine: str) -> str:
-    """Return the name of a program: all that it depends on."""
+def _key(content: dict[str, Any] | None, files: LoopFiles | None) -> str | None:
+    """Return the name of a program: all that it depends on. None if it is not stored."""
+    if content is None or files is None or not _cache.is_available():
+        return None
+    own_versions = versions()
+    if own_versions is None:
+        return None
     settings = {"floatx": keras_floatx(), "epsilon": keras_epsilon()}
-    parts = [content, settings, versions_of_engine, version("keras"), _digest_of_code()]
+    parts = [content, settings, files.versions, own_versions]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-@cache
-def _digest_of_code() -> str:
-    """Return a digest of moonnet's code, which stands for the version: during development, it changes more often."""
-    digest = hashlib.sha256()
-    for package in _PACKAGES:
-        for path in sorted((Path(__file__).parents[1] / package).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

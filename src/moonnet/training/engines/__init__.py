@@ -8,7 +8,16 @@ from pkgutil import iter_modules
 
 from moonnet._heavy_imports import without_collections
 from moonnet._keras_config import keras_backend
-from moonnet.training.engines._engine import ArraySpec, BlockNumbers, CompiledLoop, Engine, Loop, LoopShapes, Prediction
+from moonnet.training.engines._engine import (
+    ArraySpec,
+    BlockNumbers,
+    CompiledLoop,
+    Engine,
+    Loop,
+    LoopFiles,
+    LoopShapes,
+    Prediction,
+)
 
 
 def _load_engine(backend: str) -> Engine:
@@ -54,6 +63,7 @@ __all__ = [
     "CompiledLoop",
     "Engine",
     "Loop",
+    "LoopFiles",
     "LoopShapes",
     "Prediction",
     "check_usable",

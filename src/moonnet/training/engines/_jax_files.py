@@ -41,7 +41,8 @@ def _processor() -> list[str]:
     except OSError:
         first = []
     lines = [line for line in first if line.partition(":")[0].strip() in _PROCESSOR_LINES]
-    return [platform.machine(), *(lines or [platform.processor()])]
+    # Elsewhere, a home may be on a network and serve processors that are called the same: each machine has its own code
+    return [platform.machine(), *(lines or [platform.processor(), platform.node()])]
 
 
 def arguments_of(shapes: LoopShapes, device: jax.Device) -> tuple[Any, list[Any], list[Any]]:

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import jax
+import jaxlib.version
 import numpy as np
 from jax.extend.core import Literal, jaxpr_as_fun
 
@@ -145,7 +145,7 @@ class _Jax(Engine):
     def loop_files(self, device: jax.Device) -> LoopFiles | None:
         if device.platform != "cpu":  # elsewhere, the start of Keras is a small part of the time
             return None
-        versions = f"jax {jax.__version__}, jaxlib {version('jaxlib')}, {_CPU_OPTIONS}"
+        versions = f"jax {jax.__version__}, jaxlib {jaxlib.version.__version__}, {_CPU_OPTIONS}"
         return LoopFiles(versions, (TRACED, compiled_name(device)))
 
     def loop_from_files(self, files: Mapping[str, bytes], shapes: LoopShapes, device: jax.Device) -> CompiledLoop:
