@@ -174,3 +174,9 @@ def test_files_are_small_and_contain_the_program_as_json(first):
         assert sum(size.values()) < 300_000
     path = next(folder.glob("*.json.gz"))
     assert "program" in json.loads(gzip.decompress(path.read_bytes()))
+
+
+def test_without_flatbuffers_nothing_is_stored_of_a_program(tmp_path):
+    program = f"import sys\nsys.modules['flatbuffers'] = None\n{FIT}fit()"  # JAX cannot export without it
+    run_python(program, tmp_path)
+    assert [path.name for path in tmp_path.glob(f"moonnet-{'?' * 32}.*")] == []

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -45,19 +46,20 @@ def write(spec: ProgramSpec, description: ProgramDescription, loop: CompiledLoop
     key = _key(content, engine.loop_files(spec.device))
     if key is None or values is None:
         return
-    _write_missing(key, loop, {})
-    _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": content, **values}).encode())
+    if _write_missing(key, loop, ()):
+        _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": content, **values}).encode())
 
 
-def _write_missing(key: str, loop: CompiledLoop, present: Any) -> None:
-    """Write the files of a loop that are not present."""
+def _write_missing(key: str, loop: CompiledLoop, present: Collection[str]) -> bool:
+    """Write the files of a loop that are not present; return whether the engine can store it."""
     try:
         contents = loop.to_files()
-    except Exception:  # noqa: BLE001 - the program runs, also if the engine cannot store it
-        return
+    except Exception:  # noqa: BLE001 - the program runs all the same
+        return False
     for name, content in contents.items():
         if name not in present:
             _cache.write(f"{key}.{name}", content)
+    return True
 
 
 def _content(spec: ProgramSpec) -> dict[str, Any] | None:
