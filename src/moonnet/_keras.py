@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from moonnet._heavy_imports import without_collections
+from moonnet._keras_config import keras_backend
 
 # Lines that TensorFlow 2.21 writes to file descriptor 2 at import, before its log level applies, in the format of absl:
 # "I0000 00:00:1700000000.123456 42 port.cc:153] ...". Warnings and errors are not among them.
@@ -80,7 +81,7 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.modules
 # The log is shown if the user has imported TensorFlow before, or has set its log level below 3
 _show_log = "tensorflow" in sys.modules or os.environ.setdefault(_LOG_LEVEL, "3") < "3"
-_is_other_backend = os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
+_is_other_backend = keras_backend() != "tensorflow"
 try:
     with without_collections(), nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
         import keras

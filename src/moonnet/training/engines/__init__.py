@@ -51,7 +51,7 @@ def check_usable(action: str = "train") -> None:
         )
     if os.getpid() != _import_process_id and not engine.survives_fork:
         raise RuntimeError(
-            f"moonnet cannot {action} in a process forked from one that has used Keras, because TensorFlow and JAX do "
+            f"moonnet cannot {action} in a process forked from one that has trained, because TensorFlow and JAX do "
             "not survive a fork. Start processes with multiprocessing.get_context('spawn'), or use joblib's backend "
             "'loky'. Networks whose layers NumPy knows predict in a forked process."
         )
