@@ -39,7 +39,7 @@ def test_default_folder_is_that_of_the_user_cache(tmp_path, monkeypatch):
     assert (tmp_path / "moonnet" / "moonnet-numbers.gz").exists()
 
 
-@pytest.mark.parametrize("setting", ["off", "OFF", "0"])
+@pytest.mark.parametrize("setting", ["off", "OFF", "0", "false", "relative/folder"])
 def test_cache_can_be_switched_off(tmp_path, monkeypatch, setting):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("MOONNET_CACHE", setting)

@@ -15,7 +15,6 @@ from pathlib import Path
 # Without the least recently used files, the folder keeps within both
 MAX_FILES = 600
 MAX_BYTES = 50_000_000
-_OFF = ("off", "0")
 _PREFIX = "moonnet-"  # of the files; others in a folder that the user names are not touched
 _START_OF_NAME = 10  # in a gzip file
 
@@ -70,12 +69,12 @@ def _compressed(name: str, content: bytes) -> bytes:
 
 
 def _folder() -> Path | None:
-    """Return the folder, which exists; None if it is switched off, or if others can write to it."""
-    setting = os.environ.get("MOONNET_CACHE", "")
-    if setting.lower() in _OFF:
-        return None
+    """Return the folder, which exists; None if there is none, or if others can write to it."""
+    setting = os.environ.get("MOONNET_CACHE")
     try:
         path = Path(setting).expanduser() if setting else _default_folder()
+        if not path.is_absolute():  # such as "off", or below "~" for a user without a home
+            return None
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except (OSError, RuntimeError, ImportError):
@@ -85,13 +84,10 @@ def _folder() -> Path | None:
 
 
 def _default_folder() -> Path:
-    """Return the folder for moonnet's files in the user's cache. Raises RuntimeError if the user has no home."""
+    """Return the folder for moonnet's files in the user's cache."""
     import platformdirs  # of the extra jax
 
-    path = platformdirs.user_cache_path("moonnet")
-    if not path.is_absolute():
-        raise RuntimeError
-    return path
+    return platformdirs.user_cache_path("moonnet")
 
 
 def _remove_oldest(folder: Path) -> None:
