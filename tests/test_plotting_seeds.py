@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 from matplotlib import pyplot as plt
+from matplotlib.colors import same_color
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import ShuffleSplit
@@ -150,17 +151,91 @@ def test_number_of_seeds_must_be_a_positive_integer(moons, n_seeds):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("values", [[1], [], 3, [1, 1.0], ["adam", "sgd"], [(50, 20), (5,)], None])
-def test_values_must_be_numbers_that_differ(moons, values):
-    network = KerasMoonClassifier()
+@pytest.mark.parametrize(
+    "values", [[1], [], 3, [1, 1.0], None, "adam", {"adam": 1, "sgd": 2}, ["sgd", "sgd"], iter("ab")]
+)
+def test_values_must_be_several_that_differ(moons, values):
     with pytest.raises(
-        ValueError, match=r"param_range must contain at least two numbers, all different\. Got "
+        ValueError, match=r"param_range must contain at least two values, all different\. Got "
     ) as error:
-        plot_validation_curve(network, *moons, "optimizer", values)
+        plot_validation_curve(KerasMoonClassifier(), *moons, "optimizer", values)
     assert repr(values) in str(error.value)
-    with pytest.raises(ValueError, match=r"train_sizes must contain at least two numbers, all different\. Got "):
-        plot_learning_curve(network, *moons, train_sizes=values)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("values", [[1], [], 3, [1, 1.0], ["adam", "sgd"], [(50, 20), (5,)], None])
+def test_training_sizes_must_be_numbers_that_differ(moons, values):
+    with pytest.raises(
+        ValueError, match=r"train_sizes must contain at least two numbers, all different\. Got "
+    ) as error:
+        plot_learning_curve(KerasMoonClassifier(), *moons, train_sizes=values)
+    assert repr(values) in str(error.value)
+    assert plt.get_fignums() == []
+
+
+def tick_labels(ax):
+    return [label.get_text() for label in ax.get_xticklabels()]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "labels"),
+    [
+        ("criterion", ["gini", "entropy", "log_loss"], ["gini", "entropy", "log_loss"]),
+        ("max_depth", [1, None], ["1", "None"]),
+        ("max_features", [0.5, "sqrt"], ["0.5", "sqrt"]),
+        ("class_weight", ({0: 1, 1: 2}, None), ["{0: 1, 1: 2}", "None"]),
+    ],
+)
+def test_values_that_are_no_numbers_are_categories(moons, name, values, labels):
+    tree = random_tree(2)(None)
+    display = plot_validation_curve(tree, *moons, name, values, n_seeds=3)
+    assert tick_labels(display.ax_) == labels
+    positions = np.arange(len(values))
+    assert display.param_range.tolist() == positions.tolist()
+    assert display.ax_.get_xlim() == (-0.5, len(values) - 0.5)
+
+    def scores(value):
+        def make(seed):
+            return random_tree(2)(seed).set_params(**{name: value})
+
+        return [scores_by_hand(make, *moons, seed, accuracy) for seed in range(3)]
+
+    expected = np.array([scores(value) for value in values])  # of shape (n_values, n_seeds, 2)
+    for index, (line, band) in enumerate(zip(display.lines_, display.fill_between_, strict=True)):
+        x, mean = line.get_data()
+        assert line.get_linestyle() == "None"
+        np.testing.assert_allclose(mean, expected[..., index].mean(axis=1))
+        assert (np.abs(x - positions) < 0.2).all()
+        bars = [path.vertices for path in band.get_paths()]
+        deviation = expected[..., index].std(axis=1)
+        np.testing.assert_allclose([bar[:, 1].min() for bar in bars], mean - deviation)
+        np.testing.assert_allclose([bar[:, 1].max() for bar in bars], mean + deviation)
+        np.testing.assert_allclose([bar[:, 0].mean() for bar in bars], x, atol=0.05)
+        assert same_color(band.get_facecolor()[0, :3], line.get_color())
+    train, test = (line.get_xdata() for line in display.lines_)
+    assert (train < test).all()
+
+
+def test_categories_take_the_callers_arguments(moons):
+    arguments = DecisionTreeClassifier(max_depth=2), *moons, "criterion", ["gini", "entropy"]
+    display = plot_validation_curve(*arguments, n_seeds=2, scoring="neg_log_loss", band_kw=False, line_kw={"ls": "-"})
+    assert display.fill_between_ is None
+    assert [line.get_linestyle() for line in display.lines_] == ["-", "-"]
+    assert all((line.get_ydata() > 0).all() for line in display.lines_)
+    display = plot_validation_curve(*arguments, n_seeds=2, band_kw={"color": "red"})
+    assert all(same_color(band.get_facecolor()[0, :3], "red") for band in display.fill_between_)
+
+
+@pytest.mark.trains
+def test_layer_sizes_and_keras_optimizers_are_categories(moons):
+    import keras
+
+    network = KerasMoonClassifier((3,), epochs=1)
+    display = plot_validation_curve(network, *moons, "hidden_layer_sizes", [(3,), (4, 2)], n_seeds=1)
+    assert tick_labels(display.ax_) == ["(3,)", "(4, 2)"]
+    optimizers = ["adam", keras.optimizers.SGD(momentum=0.9)]
+    display = plot_validation_curve(network, *moons, "optimizer", optimizers, n_seeds=1)
+    assert tick_labels(display.ax_) == ["adam", "SGD"]
 
 
 def test_errors_are_those_of_scikit_learn(moons):

@@ -8,11 +8,10 @@ import numpy as np
 from moonnet.plotting._axes import to_kwargs
 from moonnet.plotting._checks import check_options
 from moonnet.plotting._fonts import axes_texts, make_drawable
+from moonnet.plotting._hyperparameters import label_categories, short_name, value_key
 
 # Largest number of cells that are annotated with their scores by default
 _MAX_ANNOTATED_CELLS = 100
-# Largest number of horizontal tick labels on the x axis; more are rotated
-_MAX_HORIZONTAL_LABELS = 6
 
 
 def plot_search(
@@ -108,12 +107,10 @@ def plot_search(
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
     image = ax.imshow(table, **({"cmap": "viridis", "aspect": "auto", "origin": "lower"} | (image_kw or {})))
-    is_crowded = len(columns) > _MAX_HORIZONTAL_LABELS
-    rotation = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}
-    ax.set_xticks(range(len(columns)), [_format_value(value) for value in columns.values()], **rotation)
-    ax.set_yticks(range(len(rows)), [_format_value(value) for value in rows.values()])
-    ax.set(xlabel=_short_name(x), ylabel=_short_name(y))
-    others = [_short_name(name) for name, values in parameters.items() if len(values) > 1 and name not in (x, y)]
+    label_categories(ax.xaxis, list(columns.values()))
+    label_categories(ax.yaxis, list(rows.values()))
+    ax.set(xlabel=short_name(x), ylabel=short_name(y))
+    others = [short_name(name) for name, values in parameters.items() if len(values) > 1 and name not in (x, y)]
     maximum = f"highest score over {', '.join(others)}; " if others else ""
     ax.set_title(f"{maximum}the frame marks the best candidate", fontsize="medium", wrap=True)
     if text_kw is not False and (text_kw is not None or table.size <= _MAX_ANNOTATED_CELLS):
@@ -141,7 +138,7 @@ def _tabulate_scores(
 
 def _find_cell(candidate: dict[str, Any], parameters: dict[str, dict[Any, Any]], x: str, y: str) -> tuple[int, ...]:
     """Return the row and the column of a candidate that has both parameters."""
-    return tuple(list(parameters[name]).index(_value_key(candidate[name])) for name in (y, x))
+    return tuple(list(parameters[name]).index(value_key(candidate[name])) for name in (y, x))
 
 
 def _annotate_cells(ax: Any, image: Any, table: np.ndarray, kwargs: dict[str, Any]) -> None:
@@ -187,7 +184,7 @@ def _choose_parameters(parameters: dict[str, dict[Any, Any]], x: str | None, y: 
         remedy = " For the scores over a single parameter, use plot_validation_curve." if len(varied) == 1 else ""
         raise ValueError(
             "x and y must name two searched parameters unless the search varied exactly two. "
-            f"It varied {len(varied)}: {list(map(_short_name, varied))}. Got x={x!r} and y={y!r} instead.{remedy}"
+            f"It varied {len(varied)}: {list(map(short_name, varied))}. Got x={x!r} and y={y!r} instead.{remedy}"
         )
     first, second = (free.pop(0) if name is None else name for name in names)
     if first == second:
@@ -197,7 +194,7 @@ def _choose_parameters(parameters: dict[str, dict[Any, Any]], x: str | None, y: 
 
 def _full_name(axis: str, name: str, searched: list[str]) -> str:
     """Return the full name of a parameter, which may lack the prefix of its step."""
-    matches = [name] if name in searched else [full_name for full_name in searched if _short_name(full_name) == name]
+    matches = [name] if name in searched else [full_name for full_name in searched if short_name(full_name) == name]
     if len(matches) != 1:
         raise ValueError(f"{axis} must name one of the searched parameters {searched}. Got {name!r} instead.")
     return matches[0]
@@ -208,22 +205,8 @@ def _distinct_values(candidates: list[dict[str, Any]]) -> dict[str, dict[Any, An
     parameters: dict[str, dict[Any, Any]] = {}
     for candidate in candidates:
         for name, value in candidate.items():
-            parameters.setdefault(name, {})[_value_key(value)] = value
+            parameters.setdefault(name, {})[value_key(value)] = value
     for name, values in parameters.items():
         if all(isinstance(value, Real) for value in values.values()):
             parameters[name] = dict(sorted(values.items(), key=lambda item: item[1]))
     return parameters
-
-
-def _value_key(value: Any) -> Any:
-    """Return a hashable key of a value; 1, 1.0 and np.float64(1) have the same key."""
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else repr(value)
-
-
-def _short_name(name: str) -> str:
-    """Return the name of a parameter without the prefix of its step."""
-    return name.rpartition("__")[2]
-
-
-def _format_value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

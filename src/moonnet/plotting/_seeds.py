@@ -1,6 +1,6 @@
 """Learning and validation curves over several seeds, each of which draws another split and another network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,11 @@ from sklearn.model_selection import (
 
 from moonnet.plotting._axes import to_kwargs
 from moonnet.plotting._checks import check_integer, check_options
+from moonnet.plotting._fonts import make_drawable
+from moonnet.plotting._hyperparameters import is_number, label_categories, short_name, value_key
+
+# Distance of training and test scores from the middle of a category, and half the width of their bars
+_OFFSET, _HALF_WIDTH = 0.12, 0.1
 
 
 def plot_learning_curve(
@@ -124,7 +129,7 @@ def plot_validation_curve(
     X: ArrayLike,
     y: ArrayLike,
     param_name: str,
-    param_range: Sequence[float],
+    param_range: Sequence[Any],
     *,
     n_seeds: int = 20,
     test_size: float = 0.5,
@@ -156,8 +161,9 @@ def plot_validation_curve(
     param_name : str
         Hyperparameter. In a pipeline, its name begins with that of the step: ``"kerasmoonclassifier__epochs"``.
 
-    param_range : sequence of float of shape (n_values,)
-        Values of the hyperparameter: at least two numbers, all different.
+    param_range : sequence of shape (n_values,)
+        Values of the hyperparameter: at least two, all different. If one of them is no number, as for activations or
+        ``hidden_layer_sizes``, they are categories, drawn side by side in this order, with bars instead of bands.
 
     n_seeds : int, default=20
         Number of seeds, at least 1: 0, 1, 2 and so on.
@@ -184,12 +190,13 @@ def plot_validation_curve(
     Returns
     -------
     display : sklearn.model_selection.ValidationCurveDisplay
-        The display. ``train_scores`` and ``test_scores`` have the shape (n_values, n_seeds).
+        The display. ``train_scores`` and ``test_scores`` have the shape (n_values, n_seeds). ``param_range`` are the
+        positions 0, 1, 2 and so on if a value is no number.
 
     Raises
     ------
     ValueError
-        If the estimator has no such hyperparameter, if ``param_range`` are not at least two different numbers, or if
+        If the estimator has no such hyperparameter, if ``param_range`` are not at least two different values, or if
         another parameter has an invalid value.
 
     See Also
@@ -209,7 +216,8 @@ def plot_validation_curve(
     (3, 5)
     """
     check_options(ax=ax, line_kw=line_kw, band_kw=band_kw)
-    _check_numbers("param_range", param_range)
+    values = _check_values(param_range)
+    is_numeric = all(map(is_number, values))
 
     def scores_of_seed(seeded: Any, split: ShuffleSplit) -> tuple[Any, Any]:
         return validation_curve(
@@ -217,7 +225,7 @@ def plot_validation_curve(
             X,
             y,
             param_name=param_name,
-            param_range=param_range,
+            param_range=values,
             cv=split,
             scoring=scoring,
             n_jobs=n_jobs,
@@ -226,12 +234,22 @@ def plot_validation_curve(
 
     results = _for_each_seed(estimator, scores_of_seed, n_seeds, test_size)
     display = ValidationCurveDisplay(
-        param_name=param_name.rpartition("__")[2],
-        param_range=np.asarray(param_range),
+        param_name=short_name(param_name),
+        param_range=np.asarray(values if is_numeric else range(len(values))),
         train_scores=np.hstack([result[0] for result in results]),
         test_scores=np.hstack([result[1] for result in results]),
     )
-    return _draw(display, estimator, scoring, display.param_name, ax, line_kw, band_kw)
+    categories = None if is_numeric else values
+    return _draw(display, estimator, scoring, display.param_name, ax, line_kw, band_kw, categories)
+
+
+def _check_values(values: Any) -> list[Any]:
+    """Return values of a hyperparameter as a list. Raises ValueError unless there are two or more, all different."""
+    is_sequence = hasattr(values, "__len__") and not isinstance(values, str | bytes | Mapping)
+    listed = list(values) if is_sequence else []
+    if not 2 <= len(listed) == len(set(map(value_key, listed))):
+        raise ValueError(f"param_range must contain at least two values, all different. Got {values!r} instead.")
+    return listed
 
 
 def _check_numbers(name: str, values: Any) -> None:
@@ -266,26 +284,55 @@ def _draw(
     ax: Any,
     line_kw: dict[str, Any] | None,
     band_kw: dict[str, Any] | bool | None,
+    categories: list[Any] | None = None,
 ) -> Any:
-    """Draw both scores of the display, and return it."""
+    """Draw both scores of the display over numbers, or over categories, and return it."""
     from matplotlib import pyplot as plt
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
 
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 4), layout="constrained")
+    line_kw = normalize_kwargs(line_kw or {}, Line2D)
+    fill_kw = {"alpha": 0.25, "linewidth": 0} | normalize_kwargs(to_kwargs(band_kw), PolyCollection)
+    has_bands = band_kw is not False
     display.plot(
         ax=ax,
         score_type="both",
         negate_score=isinstance(scoring, str) and scoring.startswith("neg_"),
         score_name=_score_name(estimator, scoring),
-        std_display_style=None if band_kw is False else "fill_between",
-        line_kw={"marker": "."} | (line_kw or {}),
-        fill_between_kw={"alpha": 0.25, "linewidth": 0} | normalize_kwargs(to_kwargs(band_kw), PolyCollection),
+        std_display_style="fill_between" if has_bands and categories is None else None,
+        line_kw=({"marker": "."} if categories is None else {"marker": "o", "linestyle": "none"}) | line_kw,
+        fill_between_kw=fill_kw,
     )
     ax.set_xlabel(xlabel)
-    ax.grid(alpha=0.3)
+    ax.grid(alpha=0.3, axis="both" if categories is None else "y")
+    if categories is not None:
+        _separate_categories(display, categories, fill_kw if has_bands else None)
     return display
+
+
+def _separate_categories(display: Any, categories: list[Any], fill_kw: dict[str, Any] | None) -> None:
+    """Draw training and test scores beside each other, and the deviations as bars instead of bands, if at all."""
+    ax = display.ax_
+    display.fill_between_ = None if fill_kw is None else []
+    for line, scores, offset in zip(
+        display.lines_, (display.train_scores, display.test_scores), (-_OFFSET, _OFFSET), strict=True
+    ):
+        x, mean, deviation = line.get_xdata() + offset, line.get_ydata(), scores.std(axis=1)
+        line.set_xdata(x)
+        if fill_kw is None:
+            continue
+        has_color = not fill_kw.keys().isdisjoint(("color", "facecolor"))
+        bar_kw = fill_kw if has_color else fill_kw | {"facecolor": line.get_color()}
+        # NaN between the bars ends each of them
+        edges = np.column_stack([x - _HALF_WIDTH, x + _HALF_WIDTH, np.full(len(x), np.nan)]).ravel()
+        lower, upper = np.repeat(mean - deviation, 3), np.repeat(mean + deviation, 3)
+        display.fill_between_.append(ax.fill_between(edges, lower, upper, **bar_kw))
+    ax.set_xlim(-0.5, len(categories) - 0.5)
+    label_categories(ax.xaxis, categories)
+    make_drawable(ax.get_xticklabels())
 
 
 def _score_name(estimator: Any, scoring: Any) -> str:
