@@ -741,3 +741,10 @@ def test_code_of_csv_table_quotes_column_names(tmp_path, monkeypatch):
     assert names["X"].to_numpy().tolist() == content.iloc[:, :2].to_numpy().tolist()
     assert names["y"].tolist() == content["k'"].tolist()
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]
+
+
+@pytest.mark.parametrize("container", [np.asarray, pd.Series])
+def test_numbers_of_dtype_object_are_numbers(container):
+    y = IRIS.data[:, 0] / 3
+    assert ArrayTable(IRIS.data, container(y.astype(object))).is_regression("y")
+    assert not ArrayTable(IRIS.data, container(IRIS.target.astype(object))).is_regression("y")

@@ -1,6 +1,7 @@
 """The user's tables: X and y in a notebook, or a CSV file."""
 
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,6 +39,9 @@ class ArrayTable:
             raise ValueError(
                 f"y must have no missing values. Got {n_missing} among {len(self._y)} labels: leave these samples out."
             )
+        if self._y.dtype == object and all(isinstance(value, Real) for value in self._y):
+            numbers = np.array(self._y.tolist())
+            self._y = numbers if numbers.dtype.kind in "iuf" else self._y
         self._is_regression = _is_regression(self._y)
         if self._is_regression:
             NumberTargets.from_y(self._y, SquaredError())  # raises for infinite or very large numbers
