@@ -152,3 +152,11 @@ def test_choices_and_scales_are_checked_first():
         with pytest.raises(ValueError, match=message):
             PLOTS[plot](**options)
     assert plt.get_fignums() == []
+
+
+def test_shading_of_members_takes_the_arguments_of_pcolormesh():
+    from moonnet.plotting._checks import check_options
+
+    check_options(spread_kw={"cmap": "Greys", "vmax": 0.3, "alpha": 0.5, "shading": "nearest", "ec": "k", "zorder": 1})
+    with pytest.raises(ValueError, match=r"spread_kw must contain .* matplotlib's Axes\.pcolormesh\. Got 'foo'"):
+        check_options(spread_kw={"foo": 1})

@@ -87,7 +87,7 @@ def _check_keywords(name: str, keywords: Any) -> None:
 def _check_names(name: str, keywords: dict[str, Any]) -> None:
     """Raise ValueError for a keyword that the part's function does not have, nor its artist as a property."""
     from matplotlib.axes import Axes
-    from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+    from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
     from matplotlib.image import AxesImage
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
@@ -103,6 +103,7 @@ def _check_names(name: str, keywords: dict[str, Any]) -> None:
         "line_kw": (Axes.plot, Line2D),
         "member_kw": (LineCollection, LineCollection),
         "scatter_kw": (Axes.scatter, PathCollection),
+        "spread_kw": (Axes.pcolormesh, QuadMesh),
         "text_kw": (Axes.text, Text),
     }
     # Surfaces, contours and colour bars pass theirs through several functions; there, matplotlib raises
