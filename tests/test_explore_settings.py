@@ -319,3 +319,9 @@ def test_estimator_accepts_settings_within_bounds(values):
         assert tuples_to_lists(getattr(read, name)) == (sorted(value) if name == "erased" else value)
     read.classifier()._check_parameters()
     read.regressor()._check_parameters()
+
+
+def test_page_learns_what_losses_need():
+    (loss,) = (control for control in describe_controls() if control["name"] == "loss")
+    assert loss["refuse_negative"] == ["poisson"]
+    assert loss["with_quantiles"] == ["pinball"]

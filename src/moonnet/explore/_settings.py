@@ -7,6 +7,8 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from moonnet import KerasMoonClassifier, KerasMoonRegressor
 from moonnet.explore._inputs import COORDINATES, INPUTS
 from moonnet.explore._toy_problems import CLASS_PROBLEMS, CURVE_PROBLEMS, SURFACE_PROBLEMS
@@ -65,11 +67,28 @@ def _is_point(value: Any) -> bool:
     return in_range and _is_number(label, Integral, 0, 9)
 
 
-def _choice(*values: str) -> _SettingType:
+def _losses_without_negative_numbers() -> list[str]:
+    """Return the losses for numbers of which none may be negative."""
+    names = []
+    for name, loss in REGRESSION_LOSSES.items():
+        try:
+            loss.create(0.5).check(np.array([[-1.0]]), "y")
+        except ValueError:
+            names.append(name)
+    return names
+
+
+def _losses_with_quantiles() -> list[str]:
+    """Return the losses that predict quantiles."""
+    return [name for name, loss in REGRESSION_LOSSES.items() if loss.create(0.5).quantiles]
+
+
+def _choice(*values: str, **hints: Any) -> _SettingType:
+    """Return the type of one of the values; the page receives the hints as well."""
     return _SettingType(
         f"one of {', '.join(values)}",
         lambda value: isinstance(value, str) and value in values,
-        control={"kind": "choice", "values": values},
+        control={"kind": "choice", "values": values, **hints},
     )
 
 
@@ -262,7 +281,11 @@ class Settings:
     )
     # For numbers only
     loss: str = _setting(
-        _choice(*REGRESSION_LOSSES),
+        _choice(
+            *REGRESSION_LOSSES,
+            refuse_negative=_losses_without_negative_numbers(),
+            with_quantiles=_losses_with_quantiles(),
+        ),
         "squared_error",
         "The loss to minimise. squared_error predicts means, absolute_error medians. huber is half the squared error "
         "for small errors and linear for large ones, so that outliers have less influence. poisson predicts means of "

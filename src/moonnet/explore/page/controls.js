@@ -69,11 +69,12 @@ export class Controls {
     return { input, refresh: () => { input.value = this.page.value(name); } };
   }
 
-  // poisson cannot be chosen if there are negative numbers
-  lossControl({ values }) {
+  // Losses that refuse negative numbers cannot be chosen if there are some
+  lossControl({ values, refuse_negative: refuseNegative }) {
     const { input, refresh } = this.choiceControl("loss", { values });
     const disable = () => {
-      input.querySelector("[value=poisson]").disabled = this.page.view?.header.target?.is_negative ?? false;
+      const isNegative = this.page.view?.header.target?.is_negative ?? false;
+      for (const option of input.options) option.disabled = isNegative && refuseNegative.includes(option.value);
     };
     for (const kind of ["pointerdown", "focus"]) input.addEventListener(kind, disable);
     const refreshRow = (output, row) => {
@@ -92,7 +93,8 @@ export class Controls {
       quantiles.map((quantile) => element("option", { value: JSON.stringify(quantile) }, [quantile].flat().join(", ")))
     );
     const refresh = (output, row) => {
-      row.hidden = !predictsNumbers(this.page) || this.page.value("loss") !== "pinball";
+      const { with_quantiles: withQuantiles } = this.page.describe("loss");
+      row.hidden = !predictsNumbers(this.page) || !withQuantiles.includes(this.page.value("loss"));
       const chosen = this.page.value("quantile");
       const isKnown = [...values, ...bands].some((known) => JSON.stringify(known) === JSON.stringify(chosen));
       const group = (label, quantiles) => element("optgroup", { label }, ...buildQuantiles(quantiles));

@@ -56,6 +56,11 @@ export class Explorer {
     return this.settings[name] ?? this.defaults[name];
   }
 
+  // The server's description of a setting
+  describe(name) {
+    return this.descriptions.find((control) => control.name === name);
+  }
+
   request(kind, content = {}) {
     // Ids increase over all views of a widget, in all windows
     lastId = Math.max(lastId + 1, 1000 * Date.now());
@@ -272,8 +277,8 @@ export class Explorer {
     const isNewPlane = isNewSplit || ["data", "target", "features"].some((name) => name in values);
     const isNewSamples = isNewPlane || "n_samples" in values || "random_state" in values;
     if (isNewPlane) delete this.settings.drawn;
-    const mayBeNegative = "data" in values || "target" in values; // which poisson does not allow
-    if (mayBeNegative && this.settings.loss === "poisson") delete this.settings.loss;
+    const mayBeNegative = "data" in values || "target" in values; // which some losses do not allow
+    if (mayBeNegative && this.describe("loss").refuse_negative.includes(this.settings.loss)) delete this.settings.loss;
     if (isNewSamples) {
       delete this.settings.erased;
       this.drawing.clearUndo();
