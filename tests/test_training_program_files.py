@@ -134,15 +134,16 @@ fit(hidden_layers=[keras.layers.Dense(3)])
     run_python(program, folder)
 
 
-def test_keras_imported_later_with_another_backend_is_an_error(first):
+@pytest.mark.parametrize("importing", ["import keras", "pass"])  # if not by the user, then by a fit that compiles
+def test_keras_imported_later_with_another_backend_is_an_error(first, importing):
     _, folder = first
     program = f"""{FIT}
 import os
 fit(optimizer="adam")
 os.environ["KERAS_BACKEND"] = "numpy"
-import keras
+{importing}
 try:
-    fit(optimizer="adam")
+    fit(optimizer="adam", batch_size=9)
 except RuntimeError as error:
     print(error)
 """

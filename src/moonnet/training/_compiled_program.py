@@ -19,7 +19,7 @@ from moonnet.training import _program_files
 from moonnet.training._flat_state import StateLayout
 from moonnet.training._program_description import ProgramDescription
 from moonnet.training._program_spec import ProgramSpec
-from moonnet.training.engines import BlockNumbers, Loop, engine
+from moonnet.training.engines import BlockNumbers, Loop, check_usable, engine
 
 _ALIGNMENT = 64  # bytes
 # TensorFlow releases little of the 10 MB or so that a compiled program takes. Evicting a program and compiling it again
@@ -119,6 +119,7 @@ def compile_program(spec: ProgramSpec) -> CompiledProgram:
             return CompiledProgram(spec, description, compiled.run)
         from moonnet.training._training_step import build_step
 
+        check_usable()  # now that Keras is imported
         step, description, optimizer_values_for = build_step(spec)
         loop = Loop(
             **vars(description.loop_shapes(spec.dtype)),
