@@ -105,7 +105,7 @@ def optimizer_classes() -> dict[str, type]:
 def default_settings() -> dict[str, tuple[str, dict[str, Any]]]:
     """Return the optimizers of ``optimizer_classes``: lower-case name -> name of the class, and default settings.
 
-    If Keras is not imported yet, they are kept on disk.
+    Unless Keras is imported already, they are read from disk, or written to it.
     """
     stored_versions = None if "keras" in sys.modules else versions()
     file_name = stored_versions and f"optimizers-{stored_versions}.json"

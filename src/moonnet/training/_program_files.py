@@ -19,50 +19,49 @@ _DESCRIPTION = "json"  # the name of a program's file that is not the engine's
 
 def read(spec: ProgramSpec) -> tuple[ProgramDescription, CompiledLoop] | None:
     """Return a stored program, in the scope of the spec; None if there is none that can be read."""
-    content, files = _content(spec), engine.loop_files(spec.device)
-    key = _key(content, files)
+    parts, files = _parts(spec), engine.loop_files(spec.device)
+    key = _key(parts, files)
     if key is None or files is None:
         return None
     stored = _cache.read(f"{key}.{_DESCRIPTION}")
     if stored is None:
         return None
-    contents = {name: _cache.read(f"{key}.{name}") for name in files.names}
+    found = {name: content for name in files.names if (content := _cache.read(f"{key}.{name}")) is not None}
     try:
         values = json.loads(stored)
-        if values.pop("program") != content:
+        if values.pop("program") != parts:
             return None
         description = ProgramDescription.from_dict(values)
-        present = {name: content for name, content in contents.items() if content is not None}
-        loop = engine.loop_from_files(present, description.loop_shapes(spec.dtype), spec.device)
+        loop = engine.loop_from_files(found, description.loop_shapes(spec.dtype), spec.device)
     except Exception:  # noqa: BLE001 - whatever is in the files, the program can be compiled again
         return None
-    _write_missing(key, loop, present)
+    _write_missing(key, loop, found)
     return description, loop
 
 
 def write(spec: ProgramSpec, description: ProgramDescription, loop: CompiledLoop) -> None:
     """Store a program, if it is made of moonnet's and Keras's own parts alone."""
-    content, values = _content(spec), description.to_dict()
-    key = _key(content, engine.loop_files(spec.device))
+    parts, values = _parts(spec), description.to_dict()
+    key = _key(parts, engine.loop_files(spec.device))
     if key is None or values is None:
         return
     if _write_missing(key, loop, ()):
-        _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": content, **values}).encode())
+        _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": parts, **values}).encode())
 
 
-def _write_missing(key: str, loop: CompiledLoop, present: Collection[str]) -> bool:
-    """Write the files of a loop that are not present; return whether the engine can store it."""
+def _write_missing(key: str, loop: CompiledLoop, found: Collection[str]) -> bool:
+    """Write the files of a loop that were not found; return whether the engine can store it."""
     try:
         contents = loop.to_files()
     except Exception:  # noqa: BLE001 - the program runs all the same
         return False
     for name, content in contents.items():
-        if name not in present:
+        if name not in found:
             _cache.write(f"{key}.{name}", content)
     return True
 
 
-def _content(spec: ProgramSpec) -> dict[str, Any] | None:
+def _parts(spec: ProgramSpec) -> dict[str, Any] | None:
     """Return what a program consists of, as plain values; None if code of a user's own is part of it."""
     is_own = (
         isinstance(spec.network, DenseStack)
@@ -82,13 +81,13 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else repr(value)
 
 
-def _key(content: dict[str, Any] | None, files: LoopFiles | None) -> str | None:
+def _key(parts: dict[str, Any] | None, files: LoopFiles | None) -> str | None:
     """Return the name of a program: all that it depends on. None if it is not stored."""
-    if content is None or files is None or not _cache.is_available():
+    if parts is None or files is None or not _cache.is_available():
         return None
     own_versions = versions()
     if own_versions is None:
         return None
     settings = {"floatx": keras_floatx(), "epsilon": keras_epsilon()}
-    parts = [content, settings, files.versions, own_versions]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    decisive = [parts, settings, files.versions, own_versions]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
