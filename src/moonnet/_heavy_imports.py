@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without_collections() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Postpone Python's garbage collections: they search all that the modules define, again and again, for no garbage.
 
     They take a fifth to a third of the time of such an import.

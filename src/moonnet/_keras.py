@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
-from moonnet._heavy_imports import without_collections
+from moonnet._heavy_imports import without_garbage_collection
 from moonnet._keras_config import keras_backend
 
 # Lines that TensorFlow 2.21 writes to file descriptor 2 at import, before its log level applies, in the format of absl:
@@ -83,7 +83,7 @@ _is_log_level_unset = _LOG_LEVEL not in os.environ and "tensorflow" not in sys.m
 _show_log = "tensorflow" in sys.modules or os.environ.setdefault(_LOG_LEVEL, "3") < "3"
 _is_other_backend = keras_backend() != "tensorflow"
 try:
-    with without_collections(), nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
+    with without_garbage_collection(), nullcontext() if _show_log or _is_other_backend else _drop_start_up_log():
         import keras
 except ModuleNotFoundError as error:
     if error.name not in _INSTALL:

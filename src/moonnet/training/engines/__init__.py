@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
 
-from moonnet._heavy_imports import without_collections
+from moonnet._heavy_imports import without_garbage_collection
 from moonnet._keras_config import keras_backend
 from moonnet.training.engines._engine import (
     ArraySpec,
@@ -32,7 +32,7 @@ def _load_engine(backend: str) -> Engine:
             f"moonnet trains with Keras on {', '.join(others)} or {last}, but Keras's backend is {backend!r}. "
             "Set the environment variable KERAS_BACKEND to one of them before importing Keras."
         )
-    with without_collections():
+    with without_garbage_collection():
         loaded: Engine = import_module(f"{__name__}.{backend}").ENGINE
     return loaded
 
