@@ -8,7 +8,7 @@ import io
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,21 +42,22 @@ def read(name: str) -> bytes | None:
     return content or None  # gzip takes an empty file for one without content
 
 
-def write(name: str, content: bytes) -> None:
-    """Write a file whole or not at all."""
+def write(contents: Mapping[str, bytes]) -> None:
+    """Write files by name, each one whole or not at all."""
     folder = _folder()
     if folder is None:
         return
     with suppress(OSError):
-        handle, path = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_compressed(name, content))
-            Path(path).replace(folder / f"{_PREFIX}{name}.gz")
-        except BaseException:
-            with suppress(OSError):  # which must not hide an interruption
-                Path(path).unlink()
-            raise
+        for name, content in contents.items():
+            handle, path = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_compressed(name, content))
+                Path(path).replace(folder / f"{_PREFIX}{name}.gz")
+            except BaseException:
+                with suppress(OSError):  # which must not hide an interruption
+                    Path(path).unlink()
+                raise
         _remove_oldest(folder)
 
 

@@ -105,21 +105,26 @@ def optimizer_classes() -> dict[str, type]:
 def default_settings() -> dict[str, tuple[str, dict[str, Any]]]:
     """Return the optimizers of ``optimizer_classes``: lower-case name -> name of the class, and default settings.
 
-    Unless Keras is imported already, they are read from disk, or written to it.
+    Unless Keras is imported already, they are read from disk.
     """
-    stored_versions = None if "keras" in sys.modules else versions()
-    file_name = stored_versions and f"optimizers-{stored_versions}.json"
-    stored = file_name and _cache.read(file_name)
-    if stored:
+    stored = None if "keras" in sys.modules else _cache.read(_file_of_defaults())
+    if stored is not None:
         with suppress(ValueError, TypeError, KeyError, AttributeError):  # it is another file
             return {
                 name: (cls, settings | {"learning_rate": float(settings["learning_rate"])})
                 for name, (cls, settings) in json.loads(stored).items()
             }
-    values = {name: (cls.__name__, _default_settings(cls)) for name, cls in optimizer_classes().items()}
-    if file_name:
-        _cache.write(file_name, json.dumps(values).encode())
-    return values
+    return {name: (cls.__name__, _default_settings(cls)) for name, cls in optimizer_classes().items()}
+
+
+def store_default_settings() -> None:
+    """Write the default settings to disk, unless they come from there or are there."""
+    if "keras" in sys.modules and _cache.read(_file_of_defaults()) is None:
+        _cache.write({_file_of_defaults(): json.dumps(default_settings()).encode()})
+
+
+def _file_of_defaults() -> str:
+    return f"optimizers-{versions()}.json"  # of unknown versions if no program is stored
 
 
 def resolve_optimizer(optimizer: Any, learning_rate: Any) -> tuple[OptimizerSpec, float | None]:

@@ -9,6 +9,7 @@ from typing import Any
 from moonnet import _cache
 from moonnet._keras_config import keras_epsilon, keras_floatx
 from moonnet.networks import DenseStack
+from moonnet.training._optimizers import store_default_settings
 from moonnet.training._program_description import ProgramDescription
 from moonnet.training._program_spec import ProgramSpec
 from moonnet.training._versions import versions
@@ -35,7 +36,9 @@ def read(spec: ProgramSpec) -> tuple[ProgramDescription, CompiledLoop] | None:
         loop = engine.loop_from_files(found, description.loop_shapes(spec.dtype), spec.device)
     except Exception:  # noqa: BLE001 - whatever is in the files, the program can be compiled again
         return None
-    _write_missing(key, loop, found)
+    store_default_settings()
+    if missing := _files_of(loop, without=found):
+        _cache.write({f"{key}.{name}": content for name, content in missing.items()})
     return description, loop
 
 
@@ -45,28 +48,25 @@ def write(spec: ProgramSpec, description: ProgramDescription, loop: CompiledLoop
     key = _key(parts, engine.loop_files(spec.device))
     if key is None or values is None:
         return
-    if _write_missing(key, loop, ()):
-        _cache.write(f"{key}.{_DESCRIPTION}", json.dumps({"program": parts, **values}).encode())
+    if files := _files_of(loop):
+        store_default_settings()
+        files[_DESCRIPTION] = json.dumps({"program": parts, **values}).encode()
+        _cache.write({f"{key}.{name}": content for name, content in files.items()})
 
 
-def _write_missing(key: str, loop: CompiledLoop, found: Collection[str]) -> bool:
-    """Write the files of a loop that were not found; return whether the engine can store it."""
+def _files_of(loop: CompiledLoop, without: Collection[str] = ()) -> dict[str, bytes]:
+    """Return the files of a loop but some; none if the engine cannot store it."""
     try:
-        contents = loop.to_files()
+        files = loop.to_files()
     except Exception:  # noqa: BLE001 - the program runs all the same
-        return False
-    for name, content in contents.items():
-        if name not in found:
-            _cache.write(f"{key}.{name}", content)
-    return True
+        return {}
+    return {name: content for name, content in files.items() if name not in without}
 
 
 def _parts(spec: ProgramSpec) -> dict[str, Any] | None:
     """Return what a program consists of, as plain values; None if code of a user's own is part of it."""
     is_own = (
-        isinstance(spec.network, DenseStack)
-        and spec.optimizer.is_own
-        and type(spec.loss).__module__.startswith("moonnet.")
+        type(spec.network) is DenseStack and spec.optimizer.is_own and type(spec.loss).__module__.startswith("moonnet.")
     )
     return _plain(spec) if is_own and not spec.loss.needs_keras else None
 

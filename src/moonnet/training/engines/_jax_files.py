@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jaxlib
 import numpy as np
 from jax.experimental import serialize_executable
 from jax.export import deserialize, export
@@ -29,7 +30,9 @@ def compiled_name(device: jax.Device) -> str:
     """Return the name of the file with code that is compiled for this device of this machine."""
     # The compiler divides loops between the processors
     n_processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = _processor(), n_processors, device.id, os.environ.get("XLA_FLAGS")
+    # Two builds of the same version may differ, such as those of PyPI and conda
+    build = str(Path(jaxlib.__file__).parent)
+    machine = _processor(), n_processors, device.id, os.environ.get("XLA_FLAGS"), build
     return f"{hashlib.sha256(json.dumps(machine).encode()).hexdigest()[:12]}.compiled"
 
 
