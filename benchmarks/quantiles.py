@@ -29,7 +29,7 @@ import numpy as np
 import results
 from accuracy_tables import load
 from mapie.regression import ConformalizedQuantileRegressor
-from sklearn.base import BaseEstimator, RegressorMixin
+from mapie_quantile import Quantile
 from sklearn.compose import make_column_selector as columns_of
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -52,23 +52,6 @@ ENSEMBLE_RECIPE = {"dropout": 0.05, "validation_fraction": VALIDATION_FRACTION, 
 PACKAGES = ("moonnet", "keras", "jax", "scikit-learn", "numpy", "mapie")
 
 
-class Quantile(RegressorMixin, BaseEstimator):
-    """One quantile of a fitted network, because MAPIE takes an estimator for each."""
-
-    def __init__(self, network: Any, index: int) -> None:
-        self.network = network
-        self.index = index
-
-    def fit(self, X: Any, y: Any) -> "Quantile":
-        return self  # MAPIE asks for the method, and does not call it
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: Any) -> np.ndarray:
-        return self.network.predict_quantiles(X)[:, self.index]
-
-
 def one_fit(reg: Any) -> Callable[..., np.ndarray]:
     """Return a function that fits a regressor of several quantiles and predicts them."""
 
@@ -84,7 +67,7 @@ def one_calibrated_fit(reg: Any, seed: int) -> Callable[..., np.ndarray]:
     def predict(X: np.ndarray, y: np.ndarray, X_test: np.ndarray) -> np.ndarray:
         X, X_val, y, y_val = train_test_split(X, y, test_size=VALIDATION_FRACTION, random_state=seed)
         reg.fit(X, y, X_val=X_val, y_val=y_val)
-        networks = [Quantile(reg, index) for index in (0, 2, 1)]  # the order that MAPIE asks for
+        networks = [Quantile(reg.predict_quantiles, index) for index in (0, 2, 1)]  # the order that MAPIE asks for
         conformal = ConformalizedQuantileRegressor(networks, confidence_level=CONFIDENCE, prefit=True)
         conformal.conformalize(X_val, y_val)
         medians, intervals = conformal.predict_interval(X_test, symmetric_correction=True)

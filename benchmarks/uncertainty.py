@@ -12,6 +12,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
@@ -22,7 +23,8 @@ from accuracy import encode_table
 from accuracy_tables import load
 from mapie.classification import SplitConformalClassifier
 from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor, SplitConformalRegressor
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from mapie_quantile import Quantile
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_classification, make_friedman1, make_moons
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
@@ -143,23 +145,6 @@ def cross_conformal(X: Any, y: Any) -> Callable[[Any], np.ndarray]:
     return lambda X: model.predict_interval(X)[1][..., 0]
 
 
-class Quantile(RegressorMixin, BaseEstimator):
-    """One quantile of a fitted pipeline, because MAPIE takes an estimator for each."""
-
-    def __init__(self, pipeline: Any, index: int) -> None:
-        self.pipeline = pipeline
-        self.index = index
-
-    def fit(self, X: Any, y: Any) -> "Quantile":
-        return self  # MAPIE asks for the method, and does not call it
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: Any) -> np.ndarray:
-        return quantiles(self.pipeline, X)[:, self.index]
-
-
 def fit_quantiles(X: Any, y: Any) -> Any:
     """Return a network for the lower limit, the median and the upper limit."""
     levels = [(1 - CONFIDENCE) / 2, 0.5, (1 + CONFIDENCE) / 2]
@@ -181,7 +166,7 @@ def conformalized_quantiles(X: Any, y: Any) -> Callable[[Any], np.ndarray]:
     """Fit a network for quantiles, and MAPIE's correction of them."""
     X_fit, X_rest, y_fit, y_rest = train_test_split(X, y, test_size=CONFORMAL_SHARE, random_state=0)
     pipeline = fit_quantiles(X_fit, y_fit)
-    networks = [Quantile(pipeline, index) for index in (0, 2, 1)]  # the order that MAPIE asks for
+    networks = [Quantile(partial(quantiles, pipeline), index) for index in (0, 2, 1)]  # the order that MAPIE asks for
     model = ConformalizedQuantileRegressor(networks, confidence_level=CONFIDENCE, prefit=True)
     model.conformalize(X_rest, y_rest)
     return lambda X: model.predict_interval(X)[1][..., 0]
