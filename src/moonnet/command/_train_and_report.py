@@ -47,7 +47,7 @@ def train_and_report(dataset: Dataset, model: Any) -> None:
     _print_samples(dataset)
     with _print_time("Importing the engine"):
         import moonnet.training._loop  # noqa: F401
-    with _print_time("The first fit"), raise_on_interrupt():
+    with _print_time("The first fit, with imports and compilation,"), raise_on_interrupt():
         model.fit(dataset.X_train, dataset.y_train)
     echo()
     if dataset.is_dataframe:

@@ -22,9 +22,6 @@ from moonnet.training.engines._engine import (
 
 def _load_engine(backend: str) -> Engine:
     """Return the engine of a Keras backend."""
-    if backend != "jax" or find_spec("jax") is None:  # JAX may need no Keras, because programs are on disk
-        from moonnet import _keras  # noqa: F401 (which explains what is missing, and filters logs)
-
     supported = sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
     if backend not in supported:
         *others, last = supported
@@ -32,6 +29,9 @@ def _load_engine(backend: str) -> Engine:
             f"moonnet trains with Keras on {', '.join(others)} or {last}, but Keras's backend is {backend!r}. "
             "Set the environment variable KERAS_BACKEND to one of them before importing Keras."
         )
+    if backend != "jax" or find_spec("jax") is None:  # JAX may need no Keras, because programs are on disk
+        from moonnet import _keras  # noqa: F401 (which explains what is missing, and filters logs)
+
     with without_garbage_collection():
         loaded: Engine = import_module(f"{__name__}.{backend}").ENGINE
     return loaded
