@@ -26,14 +26,14 @@ DRAG_SECONDS = 5.0
 
 
 @contextmanager
-def serve_explorer(backend: str) -> Iterator[str]:
+def serve_explorer(backend: str, **environment: str) -> Iterator[str]:
     """Serve the explorer, and yield its address."""
     with tempfile.TemporaryDirectory() as state:
         server = subprocess.Popen(
             [sys.executable, "-m", "moonnet", "explore", "--no-browser"],
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"KERAS_BACKEND": backend, "XDG_STATE_HOME": state},
+            env=os.environ | {"KERAS_BACKEND": backend, "XDG_STATE_HOME": state} | environment,
         )
         assert server.stdout is not None
         address = re.search(r"http\S+", server.stdout.readline())

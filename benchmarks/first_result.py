@@ -8,8 +8,6 @@ import argparse
 import itertools
 import json
 import os
-import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -17,9 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import results
+from explorer import serve_explorer
 from subprocesses import run_python, run_python_json
 from websockets.sync.client import connect
 
@@ -69,39 +67,34 @@ def workers(folder: str) -> float:
     return run_python_json("-c", WORKERS, backend="jax", MOONNET_CACHE=folder)
 
 
-def start(folder: str, *arguments: str, state: str) -> Any:
-    """Start the command ``moonnet``."""
-    environment = {"KERAS_BACKEND": "jax", "MOONNET_CACHE": folder, "XDG_STATE_HOME": state, "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "moonnet", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=state, env=os.environ | environment)
-
-
 def command(folder: str) -> float:
     """Return the seconds until the command prints the accuracy of the fitted network."""
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as state, start(folder, state=state) as process:
-        for line in process.stdout:
-            if line.startswith("held-out samples"):
-                seconds = time.perf_counter() - started
-        return seconds
+    with tempfile.TemporaryDirectory() as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moonnet", "--out", out],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"KERAS_BACKEND": "jax", "MOONNET_CACHE": folder, "PYTHONUNBUFFERED": "1"},
+        )
+        with process:
+            for line in process.stdout:
+                if line.startswith("held-out samples"):
+                    seconds = time.perf_counter() - started
+    return seconds
 
 
 def explorer(folder: str) -> float:
     """Return the seconds until the explorer sends the first picture to its page."""
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as state:
-        process = start(folder, "explore", "--no-browser", state=state)
-        try:
-            address = re.search(r"http://(\S+)/", process.stdout.readline())[1]
-            origin = f"http://{address.partition('/')[0]}"
-            with connect(f"ws://{address}/socket", origin=origin, max_size=None, compression=None) as page:
-                page.send(json.dumps({"kind": "train", "id": 1, "settings": {}}))
-                while b'"picture"' not in page.recv(timeout=60)[:2000]:
-                    pass
-                return time.perf_counter() - started
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate()
+    with serve_explorer("jax", MOONNET_CACHE=folder) as address:
+        host, token, _ = address.removeprefix("http://").split("/")
+        socket = f"ws://{host}/{token}/socket"
+        with connect(socket, origin=f"http://{host}", max_size=None, compression=None) as page:
+            page.send(json.dumps({"kind": "train", "id": 1, "settings": {}}))
+            while b'"picture"' not in page.recv(timeout=60)[:2000]:
+                pass
+            return time.perf_counter() - started
 
 
 # How a job finds the programs of earlier processes
