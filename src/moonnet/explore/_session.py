@@ -393,8 +393,7 @@ def _default_learning_rates() -> dict[str, float]:
     from moonnet.training._optimizers import default_settings
 
     defaults = default_settings()
-    # In decimal, as in Keras's documentation: 0.001 instead of the float32 next to it
-    return {name: float(str(np.float32(defaults[name][1]["learning_rate"]))) for name in OPTIMIZERS}
+    return {name: defaults[name][1]["learning_rate"] for name in OPTIMIZERS}
 
 
 def _architecture(settings: Settings, data: PlaneDataset) -> tuple:

@@ -170,7 +170,8 @@ def _class_and_settings(optimizer: Any) -> tuple[str, Any, dict[str, Any]]:
     """Return the name of an optimizer's class, the class unless it is Keras's own, and a copy of the settings."""
     if isinstance(optimizer, str) and optimizer.lower() in default_settings():
         name, settings = default_settings()[optimizer.lower()]
-        return name, None, dict(settings)
+        # Keras stores the learning rate in float32
+        return name, None, settings | {"learning_rate": float(np.float32(settings["learning_rate"]))}
     from moonnet._keras import describe_value, keras
 
     if not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -246,10 +247,9 @@ def _readable(value: Any) -> Any:
 
 
 def _default_settings(cls: Any) -> dict[str, Any]:
-    """Return the default settings of an optimizer, its learning rate rounded to float32, in which it is stored."""
+    """Return the default settings of an optimizer."""
     parameters = inspect.signature(cls).parameters.values()
-    settings = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
-    return settings | {"learning_rate": float(np.float32(settings["learning_rate"]))}
+    return {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
 
 
 def _get_settings(parameter: str, value: Any) -> dict[str, Any]:
