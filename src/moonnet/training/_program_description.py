@@ -1,7 +1,7 @@
 """What a training must know about a compiled program, without the Keras objects from which it was compiled."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -46,8 +46,8 @@ class ProgramDescription:
         values = self.optimizer_start.values
         if values is None or any(array.size and (array != array.flat[0]).any() for array in values):
             return None
-        fills = [(array.shape, array.flat[0].item() if array.size else 0) for array in values]
-        return asdict(self) | {"optimizer_start": asdict(self.optimizer_start) | {"values": fills}}
+        fills: Any = [(array.shape, array.flat[0].item() if array.size else 0) for array in values]
+        return asdict(replace(self, optimizer_start=replace(self.optimizer_start, values=fills)))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -44,11 +44,12 @@ def read(spec: ProgramSpec) -> tuple[ProgramDescription, CompiledLoop] | None:
 
 def write(spec: ProgramSpec, description: ProgramDescription, loop: CompiledLoop) -> None:
     """Store a program, if it is made of moonnet's and Keras's own parts alone."""
-    parts, values = _parts(spec), description.to_dict()
+    parts = _parts(spec)
     key = _key(parts, engine.loop_files(spec.device))
-    if key is None or values is None:
+    if key is None:
         return
-    if files := _files_of(loop):
+    values = description.to_dict()
+    if values is not None and (files := _files_of(loop)):
         store_default_settings()
         files[_DESCRIPTION] = json.dumps({"program": parts, **values}).encode()
         _cache.write({f"{key}.{name}": content for name, content in files.items()})

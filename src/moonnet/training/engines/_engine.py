@@ -62,9 +62,8 @@ class CompiledLoop:
     """
 
     run: Callable[..., tuple[Any, list[Any], list[Any]]]
-    to_files: Callable[[], dict[str, bytes]] = (
-        dict  # the loop in the form of ``Engine.loop_from_files``; {} if it has none
-    )
+    # Returns the files from which ``Engine.loop_from_files`` makes the loop; empty if there is nothing to store
+    to_files: Callable[[], dict[str, bytes]] = dict
 
 
 class LoopFiles(NamedTuple):
